@@ -1,0 +1,90 @@
+# One word per chore. The first target of a fresh clone makes .venv and installs; `make help` lists the words.
+
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1 && echo $$p && break; done)
+# Any arguments of `pip install`, so another build of torch can be chosen: make setup TORCH="torch==2.13.0 --index-url URL"
+TORCH ?= torch==2.13.0
+# More arguments for pytest: make test PYTEST_ARGS="-k volume"
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Two processes with one thread each are quicker than one with two, and they don't compete for cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+PARALLEL := -n 2 --dist loadfile
+
+.DEFAULT_GOAL := check
+.PHONY: help setup demo test check format laws slow gpu bench wheel release sizes clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(STAMP)  ## make .venv and install medsr with everything a developer needs
+
+# torch first and alone, so that the build chosen with TORCH stays when the rest is installed.
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; install one or run make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+demo: setup  ## degrade the sample scan, enhance it, print the table and write the picture
+	$(BIN)/python pipelines/demo/run.py
+
+test: setup  ## all tests (those for CUDA skip themselves without a device)
+	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
+
+check: setup  ## format, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy medsr napari_plugin
+	$(BIN)/lint-imports
+
+format: setup  ## rewrite the files in the house format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+laws: setup  ## only the rooms whose tests are laws: geometry, operators, noise maths, metrics
+	$(PYTEST) $(PARALLEL) $(wildcard tests/test_affine.py tests/test_volume.py) tests/ops tests/diffusion tests/metrics $(PYTEST_ARGS)
+
+slow: setup  ## only the tests that take more than a few seconds
+	$(PYTEST) $(PARALLEL) -m slow $(PYTEST_ARGS)
+
+gpu: setup  ## only the tests that need a CUDA device
+	$(BIN)/pytest -m gpu $(PYTEST_ARGS)
+
+bench: setup  ## every benchmark: speed, memory, quality
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+wheel: setup  ## dist/medsr-*.whl
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps -w dist .
+
+release: check test wheel  ## a wheel of a tree that passes everything
+
+sizes: setup  ## the longest files and functions; a mirror, not a gate
+	@$(BIN)/python -c "$$SIZES"
+
+clean:  ## remove what was built or cached, not .venv
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find medsr napari_plugin tests pipelines benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define SIZES
+import ast
+from pathlib import Path
+
+files, functions = [], []
+for path in (p for room in ("medsr", "napari_plugin", "pipelines", "benchmarks", "tests") for p in Path(room).rglob("*.py")):
+    text = path.read_text(encoding="utf-8")
+    files.append((text.count("\n"), str(path)))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            start = node.body[1].lineno if ast.get_docstring(node) and node.body[1:] else node.body[0].lineno
+            functions.append((node.end_lineno - start + 1, f"{path}:{node.lineno} {node.name}"))
+for title, rows in (("lines, file", files), ("lines without docstring, function", functions)):
+    print(title)
+    for size, name in sorted(rows, reverse=True)[:10]:
+        print(f"{size:6d}  {name}")
+endef
+export SIZES

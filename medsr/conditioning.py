@@ -1,0 +1,114 @@
+"""What the network is told of a scan: maps on the fine grid and a short list of numbers, from the operator alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medsr.diffusion.denoiser import N_NOISE_FEATURES, RawNetwork
+from medsr.ops import AxisSampling, Separable
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
+
+N_MAPS = 9  # noisy detail, start, its high-pass, cosine and sine of the slice phase per axis
+N_SCAN_CONDITIONS = 14
+N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
+
+DETAIL_PER_OCTAVE = 0.024  # median detail beyond the plain start per doubling of an axis, measured on training scans
+FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range
+CENTRE = 0.35  # of the model range: the inputs are centred there
+
+
+def expected_detail(op: Separable) -> float:
+    """Expected standard deviation of the detail that the plain start misses, in units of the model range.
+
+    Grows with the octaves that an axis lost, axes adding up as variances. On the training scans single patches lie
+    within a factor of 2 of it for factors 2 to 9 on one, two or three axes.
+    """
+    octaves = np.array([np.log2(_factor(axis)) for axis in op.axes])
+    return DETAIL_PER_OCTAVE * float(np.sqrt(max(float(octaves @ octaves), 0.25)))
+
+
+def roughness(noise_sigma: float) -> float:
+    """The start's roughness penalty for white noise of `noise_sigma` in the model range (`Separable.start`)."""
+    return float(f"{(noise_sigma / FLAT_DIFFERENCE) ** 2:.2g}")
+
+
+def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise_sigma: float) -> Tensor:
+    """Numbers (N_SCAN_CONDITIONS,) near 1 that describe the acquisition to the network.
+
+    Per axis: log2 of the factor, width over coarse spacing minus 1, log2 of the fine spacing in mm; then the noise in
+    units of the expected detail, and flags for a flat-topped or k-space profile and for a single degraded axis.
+
+    Args:
+        op: the acquisition.
+        spacing_mm: spacing of the fine grid.
+        noise_sigma: standard deviation of the scan's noise in the model range.
+    """
+    values: list[float] = []
+    for axis, spacing in zip(op.axes, spacing_mm, strict=True):
+        width = 0.0 if axis is None or axis.profile == "kspace" else axis.fwhm / _factor(axis) - 1.0
+        values += [float(np.log2(_factor(axis))), 2.0 * width, float(np.log2(spacing))]
+    noise = noise_sigma / expected_detail(op)
+    degraded = [axis for axis in op.axes if axis is not None]
+    values += [float(np.log2(noise + 0.05)) / 4 + 1, min(noise, 4.0)]
+    values += [float(any(axis.profile in ("box", "trapezoid") for axis in degraded))]
+    values += [float(any(axis.profile == "kspace" for axis in degraded)), float(len(degraded) == 1)]
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def scan_maps(op: Separable, start: Tensor) -> Tensor:
+    """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling.
+
+    Args:
+        op: the acquisition.
+        start: (B, 1, I, J, K) plain start in the model range.
+    """
+    highpass = (start - _blur(start)) / expected_detail(op)
+    phases = [wave.to(start).expand_as(start) for axis in range(3) for wave in _phase(op.axes[axis], axis, start)]
+    return torch.cat([2.0 * (start - CENTRE), highpass, *phases], dim=1)
+
+
+def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
+    """The raw network of one scan: it only needs the noisy detail and the noise level.
+
+    Args:
+        net: the network.
+        maps: (B, N_MAPS - 1, I, J, K) of `scan_maps`.
+        scan: (B, N_SCAN_CONDITIONS) of `scan_conditions`.
+    """
+
+    def raw(noisy: Tensor, noise_level: Tensor) -> Tensor:
+        return net(torch.cat([noisy, maps], dim=1), torch.cat([scan, noise_level], dim=1))
+
+    return raw
+
+
+def _factor(axis: AxisSampling | None) -> float:
+    return 1.0 if axis is None else axis.n_fine / axis.n_coarse
+
+
+def _phase(axis: AxisSampling | None, dim: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the position between slice centres, zero where the axis is not degraded."""
+    shape = [1, 1, 1, 1, 1]
+    n = like.shape[dim + 2]
+    shape[dim + 2] = n
+    if axis is None:
+        return torch.zeros(shape), torch.zeros(shape)
+    turns = 2 * np.pi * ((torch.arange(n) + 0.5) * (axis.n_coarse / axis.n_fine) - 0.5)
+    return torch.cos(turns).reshape(shape), torch.sin(turns).reshape(shape)
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Binomial blur (1, 2, 1)/4 along each axis, repeated at the border."""
+    padded = F.pad(x, (1, 1, 1, 1, 1, 1), mode="replicate")
+    for dim in (-1, -2, -3):
+        n = padded.shape[dim]
+        parts = [padded.narrow(dim, start, n - 2) for start in range(3)]
+        padded = (parts[0] + 2 * parts[1] + parts[2]) / 4
+    return padded

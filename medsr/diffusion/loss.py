@@ -1,0 +1,50 @@
+"""The training loss: squared error relative to what was unknown, and a Gaussian likelihood for the variance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from medsr.diffusion.denoiser import RawNetwork, estimate
+
+SMALLEST_ENERGY = 1e-3  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
+VARIANCE_WEIGHT = 0.05  # of the likelihood beside the error: the mean comes first
+LOG_VARIANCE_RANGE = (-10.0, 4.0)
+
+
+def draw_noise_levels(count: int, mean_share: float, generator: torch.Generator) -> Tensor:
+    """Noise levels (count,): inf for the first `mean_share` of the batch, else log-normal around 0.4.
+
+    ln sigma ~ N(ln 0.4, 1) cut to 0.03 ... 8, in units of the expected detail.
+    """
+    log_sigma = torch.randn(count, generator=generator) + torch.log(torch.tensor(0.4))
+    sigma = log_sigma.exp().clamp(0.03, 8.0)
+    sigma[: round(mean_share * count)] = torch.inf
+    return sigma
+
+
+def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, weight: Tensor) -> Tensor:
+    """Mean over the batch of each patch's error relative to its own unknown part, plus the variance's likelihood.
+
+    A patch's squared error is divided by e s^2 / (e + s^2), e the mean square of its detail and s its noise level: the
+    error of the best linear answer. So an easy patch counts as much as a hard one, and with s = inf the loss is
+    the error over the plain start's error. The variance head sees the mean without gradient (Seitzer et al. 2022).
+
+    Args:
+        net: raw network.
+        detail: (B, 1, I, J, K) true detail in units of the expected one.
+        sigma: (B,) noise level, inf for the posterior mean.
+        noise: (B, 1, I, J, K) white, unit variance.
+        weight: (B, 1, I, J, K) 1 where the loss counts, else 0.
+    """
+    finite = torch.where(torch.isinf(sigma), 0.0, sigma)[:, None, None, None, None]
+    mean, log_variance = estimate(net, detail + finite * noise, sigma)
+    count = weight.sum(dim=(1, 2, 3, 4)).clamp_min(1)
+    square = (mean - detail) ** 2
+    energy = ((detail**2 * weight).sum(dim=(1, 2, 3, 4)) / count).clamp_min(SMALLEST_ENERGY)
+    unknown = torch.where(torch.isinf(sigma), energy, energy * sigma**2 / (energy + sigma**2))
+    error = (square * weight).sum(dim=(1, 2, 3, 4)) / count / unknown
+    log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
+    likelihood = 0.5 * (square.detach() * torch.exp(-log_variance) + log_variance)
+    likelihood = (likelihood * weight).sum(dim=(1, 2, 3, 4)) / count
+    return (error + VARIANCE_WEIGHT * likelihood).mean()

@@ -1,0 +1,42 @@
+"""What a BIDS-like file name and the JSON sidecar beside it say of a scan (BIDS 1.10, magnetic resonance imaging)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+MAX_SIDECAR_BYTES = 1 << 20
+MAX_THICKNESS_MM = 1000.0
+_CONTRAST = re.compile(r"_(T1w|T2w|T2starw|PDw|PDT2|FLAIR|inplaneT[12]|angio|bold|dwi|asl|CT)$")
+
+
+def contrast_of_name(name: str) -> str:
+    """Contrast from the last part of a file name: T1w of "sub-01_T1w.nii.gz"; "" where there is none."""
+    match = _CONTRAST.search(_stem(name))
+    return match.group(1) if match else ""
+
+
+def sidecar_thickness(path: Path) -> tuple[float | None, tuple[str, ...]]:
+    """SliceThickness in mm from the sidecar of a scan, None where it is not said, and warnings.
+
+    SpacingBetweenSlices is not asked: the affine tells the distance, and old headers hold the gap there.
+    """
+    sidecar = path.with_name(f"{_stem(path.name)}.json")
+    try:
+        if not sidecar.is_file():
+            return None, ()
+        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
+            raise ValueError("too large")
+        thickness = json.loads(sidecar.read_text(encoding="utf-8")).get("SliceThickness")
+        if thickness is None:
+            return None, ()
+        if isinstance(thickness, bool) or not 0 < float(thickness) < MAX_THICKNESS_MM:
+            raise ValueError("not a thickness")
+        return float(thickness), ()
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None, ("the JSON sidecar can't be used: slice thickness not known",)
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.nii(\.gz)?$", "", name, flags=re.IGNORECASE)

@@ -1,0 +1,211 @@
+"""Files by content: what a path holds, its hash, and writing that leaves all or nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from medsr.errors import InputError, MedsrError, OutputError
+
+Kind = Literal["nifti", "dicom", "folder"]
+
+HEAD_BYTES = 544  # a whole NIfTI-2 header with its extension flag; reaches past the DICOM prefix at 128
+GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the path in front of the message of any `MedsrError` raised inside."""
+    try:
+        yield
+    except MedsrError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+
+
+def sniff(path: Path) -> Kind:
+    """What a path holds, told from its content and never from its name.
+
+    Raises:
+        InputError: missing, unreadable, empty, or neither NIfTI nor DICOM.
+    """
+    if path.is_dir():
+        return "folder"
+    head = read_head(path)
+    if is_dicom(head):
+        return "dicom"
+    inner = _inflated_head(head) if head[:2] == GZIP_MAGIC else head
+    if nifti_version(inner):
+        return "nifti"
+    raise InputError(f"{path}: {_what_else(head, inner)}")
+
+
+def read_head(path: Path, n_bytes: int = 4 * HEAD_BYTES) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        InputError: missing, not a regular file, or not readable.
+    """
+    with opened(path) as file:
+        return file.read(n_bytes)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file open for reading.
+
+    Raises:
+        InputError: missing, not a regular file, or not readable.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: neither a file nor a folder; expected a NIfTI file or a DICOM series")
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: can't be opened ({reason(error)}); check the path and its permissions") from error
+    with file:
+        yield file
+
+
+def is_dicom(head: bytes) -> bool:
+    """Whether a file that begins so has the DICOM prefix (PS3.10, 7.1)."""
+    return head[128:132] == b"DICM"
+
+
+def is_bare_dicom(head: bytes) -> bool:
+    """Whether a file that begins so looks like a little endian DICOM data set without its 132-byte preamble."""
+    group, element = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
+    return len(head) >= 8 and group in (0x0002, 0x0008) and element <= 0x0100
+
+
+def nifti_version(head: bytes) -> Literal[0, 1, 2]:
+    """1 or 2 for the header of a single-file NIfTI-1 or NIfTI-2 file, else 0."""
+    if head[344:348] == b"n+1\x00":
+        return 1
+    if head[4:12] == b"n+2\x00\r\n\x1a\n":
+        return 2
+    return 0
+
+
+def _inflated_head(head: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _what_else(head: bytes, inner: bytes) -> str:
+    if not head:
+        return "the file is empty; expected a NIfTI or DICOM file"
+    if is_bare_dicom(head):
+        return (
+            "looks like DICOM without the 128-byte preamble and file meta header; "
+            "rewrite it as a DICOM Part 10 file first"
+        )
+    if inner[344:348] == b"ni1\x00" or inner[4:7] == b"ni2":
+        return "header of a two-file NIfTI pair; convert it to a single .nii or .nii.gz file first"
+    if int.from_bytes(inner[:4], "little") == 348 or int.from_bytes(inner[:4], "big") == 348:
+        return "an Analyze header or a damaged NIfTI header; expected a single-file NIfTI with its magic number"
+    return "not a scan that medsr can read; expected a NIfTI file (.nii, .nii.gz) or DICOM"
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as `sha256sum` prints it.
+
+    Raises:
+        InputError: missing or not readable.
+    """
+    digest = hashlib.sha256()
+    with opened(path) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_digests(digests: Iterable[str]) -> str:
+    """One hash for many files: SHA-256 of their sorted hex digests, one a line. One file keeps its own.
+
+    Depends on the contents alone: neither names nor the order in which a folder lists them matter.
+    """
+    ordered = sorted(digests)
+    if len(ordered) == 1:
+        return ordered[0]
+    return hashlib.sha256("".join(f"{digest}\n" for digest in ordered).encode()).hexdigest()
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that `path` can be written later, before hours of work are spent on it.
+
+    Raises:
+        OutputError: its folder is missing or not writable, or the path is a folder.
+    """
+    part = _part_path(path)
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        part.unlink()
+    except OSError as error:
+        raise OutputError(_unwritable(path, error)) from error
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into that takes the name `path` only when the block ends without an error.
+
+    It lies in the same folder, so that the move is one step, and ends in the same suffixes. Whatever interrupts the
+    block, Ctrl-C included, leaves an older file of that name as it was and nothing beside it.
+
+    Raises:
+        OutputError: the folder is missing or not writable, or the disk is full.
+    """
+    part = _part_path(path)
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(_target(path))
+    except OSError as error:
+        raise OutputError(_unwritable(path, error)) from error
+    finally:
+        if part.exists():
+            part.unlink()
+
+
+def _part_path(path: Path) -> Path:
+    target = _target(path)
+    if target.is_dir() or not path.name:
+        raise OutputError(f"{path}: is a folder; name a file inside it")
+    return target.with_name(f".part-{secrets.token_hex(4)}{''.join(path.suffixes[-2:])}")
+
+
+def _target(path: Path) -> Path:
+    """The file that a link stands for, so that writing keeps the link."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as error:
+        raise OutputError(_unwritable(path, error)) from error
+
+
+def _unwritable(path: Path, error: OSError | ValueError) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    advice = "choose another folder"
+    if code in (errno.ENOENT, errno.ENOTDIR):
+        advice = "make its folder first"
+    elif code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        advice = "free some disk space"
+    return f"{path}: can't be written ({reason(error)}); {advice}"
+
+
+def reason(error: Exception) -> str:
+    """The system's one-line reason for an error, without the path."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text.splitlines() or [type(error).__name__])[0]

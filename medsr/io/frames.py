@@ -1,0 +1,187 @@
+"""One `Frame` per slice, the same for classic files and for the frames of enhanced multi-frame ones.
+
+In an enhanced file a value stands in the functional groups of the frame, else in the shared ones, else at the top
+(PS3.3, C.7.6.16); a classic file knows only the top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from medsr.errors import GeometryError, InputError
+from medsr.io.series import SliceFile, parsing
+
+MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are no MR or CT slice
+MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more describe no image plane
+REFUSED_TYPES = {
+    "LOCALIZER": "a localizer; point at the scan that was planned on it",
+    "MOSAIC": "a mosaic of many slices in one picture; unpack it first, for example with dcm2niix",
+    "PROJECTION IMAGE": "a projection; point at the slices that it was made of",
+    "MIP": "a projection; point at the slices that it was made of",
+}
+RENDERINGS = ("MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER")
+_LABELS = {  # name: (functional group, tag in it, tag of classic files)
+    "echo time": ("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+    "image type": ("MRImageFrameTypeSequence", "FrameType", "ImageType"),
+    "b-value": ("MRDiffusionSequence", "DiffusionBValue", "DiffusionBValue"),
+    "time point": ("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+    "trigger time": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime", "TriggerTime"),
+    "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber", "AcquisitionNumber"),
+    "acquisition time": ("FrameContentSequence", "FrameAcquisitionDateTime", "AcquisitionTime"),
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice before its pixels are read.
+
+    Attributes:
+        path: file that holds it.
+        index: its number in that file, from 0.
+        shape: (rows, columns).
+        position_mm: (3,) centre of the first pixel, LPS.
+        directions: (2, 3) unit vectors along a row (to the next column) and along a column, LPS.
+        spacing_mm: distances between rows and between columns.
+        thickness_mm: nominal slice thickness, where it is known.
+        slope: of the stored values.
+        intercept: of the stored values.
+        frame_of_reference: origin that positions are measured from, "" if unknown.
+        labels: what may tell volumes of one series apart, such as the echo time.
+    """
+
+    path: Path
+    index: int
+    shape: tuple[int, int]
+    position_mm: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    spacing_mm: tuple[float, float]
+    thickness_mm: float | None
+    slope: float
+    intercept: float
+    frame_of_reference: str
+    labels: dict[str, str]
+
+
+def frames_of(file: SliceFile) -> list[Frame]:
+    """The slices of one file, in its own order.
+
+    Raises:
+        InputError: colour, a localizer, mosaic or projection, unusual storage, or a damaged header.
+        GeometryError: a slice without position, orientation or spacing.
+    """
+    header = file.header
+    with parsing(file.path):
+        _check_kind(header, file.path.name)
+        n_frames = int(header.get("NumberOfFrames") or 1)
+        groups = header.get("PerFrameFunctionalGroupsSequence") or []
+        if n_frames < 1 or ((n_frames > 1 or len(groups)) and len(groups) != n_frames):
+            raise InputError(
+                f"{file.path.name}: {n_frames} frames, but positions for {len(groups)}; expected one for each"
+            )
+        return [_frame(file, i) for i in range(n_frames)]
+
+
+def _check_kind(header: Dataset, name: str) -> None:
+    if header.get("SamplesPerPixel") != 1 or header.get("PhotometricInterpretation") not in (
+        "MONOCHROME1",
+        "MONOCHROME2",
+    ):
+        raise InputError(f"{name}: a colour image; expected MONOCHROME1 or MONOCHROME2 with one sample per pixel")
+    types = [str(word).upper() for word in _several(header.get("ImageType"))]
+    for word, meaning in REFUSED_TYPES.items():
+        if word in types:
+            raise GeometryError(f"{name}: {meaning}")
+    if str(header.get("VolumeBasedCalculationTechnique")) in RENDERINGS:
+        raise GeometryError(f"{name}: {REFUSED_TYPES['PROJECTION IMAGE']}")
+    if header.get("ModalityLUTSequence"):
+        raise InputError(f"{name}: values stored through a lookup table; expected rescale slope and intercept")
+    allocated, stored = int(header.get("BitsAllocated") or 0), int(header.get("BitsStored") or 0)
+    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
+        raise InputError(f"{name}: {stored} of {allocated} bits per pixel; expected whole numbers of 8, 16 or 32 bits")
+    if header.get("HighBit", stored - 1) != stored - 1:
+        raise InputError(f"{name}: high bit {header.get('HighBit')} of {stored} stored bits; expected {stored - 1}")
+    rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
+    if not 0 < rows * columns <= MAX_SLICE_PIXELS:
+        raise InputError(f"{name}: slices of {columns} x {rows} pixels; expected up to {MAX_SLICE_PIXELS} pixels")
+
+
+def _frame(file: SliceFile, i: int) -> Frame:
+    header, name = file.header, file.path.name
+    position = _numbers(_look_up(header, i, "PlanePositionSequence", "ImagePositionPatient"), 3)
+    orientation = _numbers(_look_up(header, i, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
+    spacing = _numbers(_look_up(header, i, "PixelMeasuresSequence", "PixelSpacing"), 2)
+    if position is None or orientation is None or spacing is None or min(spacing) <= 0:
+        raise GeometryError(f"{name}: slice without valid position, orientation or pixel spacing; all three are needed")
+    thickness = _numbers(_look_up(header, i, "PixelMeasuresSequence", "SliceThickness"), 1)
+    slope, intercept = _rescale(header, i)
+    if slope == 0:
+        raise InputError(f"{name}: rescale slope is 0; expected a slope that keeps the values apart")
+    return Frame(
+        path=file.path,
+        index=i,
+        shape=(int(header.Rows), int(header.Columns)),
+        position_mm=np.array(position),
+        directions=_directions(orientation, name),
+        spacing_mm=(spacing[0], spacing[1]),
+        thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
+        slope=slope,
+        intercept=intercept,
+        frame_of_reference=str(header.get("FrameOfReferenceUID") or ""),
+        labels=_labels(header, i),
+    )
+
+
+def _directions(orientation: list[float], name: str) -> NDArray[np.float64]:
+    directions = np.array(orientation).reshape(2, 3)
+    lengths = np.linalg.norm(directions, axis=1)
+    if np.any(np.abs(lengths - 1) > MAX_TILTED_COSINE) or abs(directions[0] @ directions[1]) > MAX_TILTED_COSINE:
+        raise GeometryError(f"{name}: row and column directions are not perpendicular unit vectors; repair the header")
+    return directions
+
+
+def _rescale(header: Dataset, i: int) -> tuple[float, float]:
+    """Slope and intercept of one frame: they may differ from slice to slice (PS3.3, C.11.1)."""
+    slope = _numbers(_look_up(header, i, "PixelValueTransformationSequence", "RescaleSlope"), 1)
+    intercept = _numbers(_look_up(header, i, "PixelValueTransformationSequence", "RescaleIntercept"), 1)
+    return (slope[0] if slope else 1.0), (intercept[0] if intercept else 0.0)
+
+
+def _labels(header: Dataset, i: int) -> dict[str, str]:
+    labels = {}
+    for name, (group, tag, classic) in _LABELS.items():
+        value = _look_up(header, i, group, tag)
+        value = header.get(classic) if value in (None, "") else value
+        if value not in (None, ""):
+            labels[name] = f"{float(value):.3g}" if name == "echo time" else str(value)
+    return labels
+
+
+def _look_up(header: Dataset, i: int, group: str, tag: str) -> Any:
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    shared = header.get("SharedFunctionalGroupsSequence") or []
+    for holder in (*per_frame[i : i + 1], *shared[:1]):
+        items = holder.get(group) or []
+        if len(items) and items[0].get(tag) not in (None, ""):
+            return items[0].get(tag)
+    return header.get(tag)
+
+
+def _numbers(value: Any, count: int) -> list[float] | None:
+    """`count` finite numbers, or None where the tag is missing, empty or something else."""
+    try:
+        numbers = [float(number) for number in _several(value)]
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == count and bool(np.all(np.isfinite(numbers))) else None
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str | int | float) or not hasattr(value, "__iter__") else list(value)

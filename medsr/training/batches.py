@@ -1,0 +1,231 @@
+"""Batches of degraded patches: the same step gives the same batch, whenever and wherever it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medsr.conditioning import expected_detail, roughness, scan_conditions, scan_maps
+from medsr.ops import AxisSampling, Separable
+from medsr.ops.noise import add_gaussian, add_rician
+from medsr.training.draws import IntensityDraw, ScannerDraw, draw_intensity, draw_scanner, draw_turn
+from medsr.training.packs import PackedScan
+
+BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold
+FOREGROUND = 0.05  # of the model range: blocks darker than this are air
+COARSER = (1.0, 1.25, 1.6)  # each scan is also used area-averaged by these factors: sharper for its spacing
+COARSER_SHARES = (0.5, 0.3, 0.2)
+COARSEST_MM = 1.5
+GROUP_SHARES = {"MR3": 0.45, "MR2": 0.35, "CT": 0.2}
+
+
+@dataclass(frozen=True)
+class TrainingScan:
+    """A scan in the model range at one resolution, with where its patches should lie.
+
+    Attributes:
+        group: "MR3" (three fine axes), "MR2" (slices) or "CT".
+        data: (I, J, K) float32, model range.
+        spacing_mm: voxel spacing.
+        degradable: axes that may be degraded.
+        modality: "MR" or "CT".
+        centres: (N, 3) block centres in voxels.
+        shares: (N,) probability of each.
+    """
+
+    group: str
+    data: Tensor
+    spacing_mm: tuple[float, float, float]
+    degradable: tuple[bool, bool, bool]
+    modality: str
+    centres: NDArray[np.int64]
+    shares: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Degraded patches, ready for the loss.
+
+    Attributes:
+        detail: (B, 1, P, P, P) true detail in units of the expected one.
+        maps: (B, N_MAPS - 1, P, P, P) of `conditioning.scan_maps`.
+        scan: (B, N_SCAN_CONDITIONS) of `conditioning.scan_conditions`.
+        weight: (B, 1, P, P, P) 1 where the loss counts.
+    """
+
+    detail: Tensor
+    maps: Tensor
+    scan: Tensor
+    weight: Tensor
+
+
+def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
+    """Each scan at its own and at coarser resolutions, coarser ones area-averaged along the degradable axes."""
+    return [
+        [_training_scan(scan, coarser) for coarser in COARSER if coarser == 1 or _worth(scan, coarser)] for scan in scans
+    ]
+
+
+def make_batch(
+    scans: Sequence[Sequence[TrainingScan]],
+    step_seed: tuple[int, int],
+    count: int,
+    patch: int,
+    variety: float,
+    device: torch.device,
+) -> Batch:
+    """The batch of one step, drawn from its own generator.
+
+    Args:
+        scans: of `training_scans`.
+        step_seed: (seed of the run, number of the step).
+        count: patches.
+        patch: side in voxels.
+        variety: see `draws.draw_scanner`; also the share of patches with a changed contrast.
+        device: where the degradation is computed.
+    """
+    rng = np.random.default_rng(step_seed)
+    patches = [_draw_patch(scans, rng, patch, variety, device) for _ in range(count)]
+    detail, maps, scan, weight = (torch.cat(parts) for parts in zip(*patches, strict=True))
+    return Batch(detail, maps, scan, weight)
+
+
+def degraded(
+    x: Tensor, scanner: ScannerDraw, spacing_mm: tuple[float, float, float], modality: str, seed: int
+) -> tuple[Tensor, Separable, Tensor]:
+    """A window seen by a drawn scanner: its plain start, the operator, and the numbers for the network.
+
+    Args:
+        x: (1, 1, I, J, K) in the model range.
+        scanner: the drawn acquisition.
+        spacing_mm: of x.
+        modality: "MR" gets Rician, "CT" Gaussian noise.
+        seed: of the noise.
+    """
+    i, j, k = x.shape[-3:]
+    op = scanner.operator((i, j, k))
+    y = op(x)
+    if scanner.noise_sigma > 0:
+        generator = torch.Generator(x.device).manual_seed(seed)
+        add = add_gaussian if modality == "CT" else add_rician
+        y = add(y, scanner.noise_sigma, generator)
+    start = op.start(y, roughness(scanner.noise_sigma))
+    return start, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
+
+
+def _draw_patch(
+    scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator, patch: int, variety: float, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    scan = _draw_scan(scans, rng)
+    scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety)
+    margins = [0 if axis is None else axis.margin for axis in scanner.axes]
+    window, inner = _window(scan, rng, patch, margins)
+    x = window.to(device)
+    if rng.random() < variety:
+        x = _contrast_changed(x, draw_intensity(rng, scan.modality))
+    noise_seed = int(rng.integers(2**31))
+    start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
+    place = (..., *inner)
+    detail = (x[None, None] - start)[place] / expected_detail(op)
+    maps = scan_maps(op, start)[place]
+    order, flips = draw_turn(rng)
+    return _turned(detail, maps, numbers, order, flips)
+
+
+def _contrast_changed(x: Tensor, change: IntensityDraw) -> Tensor:
+    if change.power != 1:
+        x = x.clamp_min(0) ** change.power
+    return change.gain * x + change.offset
+
+
+def _turned(
+    detail: Tensor, maps: Tensor, numbers: Tensor, order: tuple[int, int, int], flips: tuple[bool, bool, bool]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Apply one symmetry of the cube to maps and numbers alike."""
+    dims = [axis + 2 for axis in order]
+    flipped = [axis + 2 for axis in range(3) if flips[axis]]
+    detail = detail.permute(0, 1, *dims).flip(flipped)
+    maps = maps.permute(0, 1, *dims).flip(flipped)
+    phases = maps[:, 2:].unflatten(1, (3, 2))[:, list(order)]
+    signs = torch.tensor([[1.0, -1.0 if flip else 1.0] for flip in flips], device=maps.device)
+    phases = phases * signs[None, :, :, None, None, None]
+    maps = torch.cat([maps[:, :2], phases.flatten(1, 2)], dim=1)
+    per_axis = numbers[:, :9].unflatten(1, (3, 3))[:, list(order)].flatten(1)
+    numbers = torch.cat([per_axis, numbers[:, 9:]], dim=1)
+    return detail, maps, numbers, torch.ones_like(detail)
+
+
+def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:
+    groups = sorted({versions[0].group for versions in scans})
+    shares = np.array([GROUP_SHARES[group] for group in groups])
+    group = groups[int(rng.choice(len(groups), p=shares / shares.sum()))]
+    members = [versions for versions in scans if versions[0].group == group]
+    versions = members[int(rng.integers(len(members)))]
+    weights = np.array(COARSER_SHARES[: len(versions)])
+    return versions[int(rng.choice(len(versions), p=weights / weights.sum()))]
+
+
+def _window(
+    scan: TrainingScan, rng: np.random.Generator, patch: int, margins: Sequence[int]
+) -> tuple[Tensor, tuple[slice, slice, slice]]:
+    """A window with margins around a patch, reflected where the scan is too thin, and the patch's place in it."""
+    centre = scan.centres[int(rng.choice(len(scan.centres), p=scan.shares))] + rng.integers(-BLOCK // 2, BLOCK // 2, 3)
+    data, inner = scan.data, []
+    for dim, margin in enumerate(margins):
+        n, side = data.shape[dim], patch + 2 * margin
+        if n < side:
+            data = _reflected(data, dim, side)
+            start, offset = 0, int(rng.integers(0, side - patch + 1)) if margin == 0 else margin
+        else:
+            start = int(np.clip(centre[dim] - side // 2, 0, n - side))
+            offset = int(np.clip(centre[dim] - patch // 2 - start, 0, side - patch))
+        data = data.narrow(dim, start, side)
+        inner.append(slice(offset, offset + patch))
+    return data, (inner[0], inner[1], inner[2])
+
+
+def _reflected(data: Tensor, dim: int, side: int) -> Tensor:
+    """The scan continued along `dim` by mirror images until it has `side` voxels."""
+    n = data.shape[dim]
+    index = np.abs((np.arange(side) - (side - n) // 2) % (2 * n - 2))
+    index = np.where(index < n, index, 2 * n - 2 - index)
+    return data.index_select(dim, torch.from_numpy(index))
+
+
+def _training_scan(scan: PackedScan, coarser: float) -> TrainingScan:
+    x = scan.scale.to_model(torch.from_numpy(scan.data.astype(np.float32)))
+    spacing = list(scan.spacing_mm)
+    if coarser != 1:
+        axes: list[AxisSampling | None] = [None, None, None]
+        for axis in range(3):
+            if scan.degradable[axis]:
+                n = x.shape[axis]
+                axes[axis] = AxisSampling(n, round(n / coarser), "box", n / round(n / coarser))
+                spacing[axis] *= n / round(n / coarser)
+        x = Separable((axes[0], axes[1], axes[2]))(x)
+    group = "CT" if scan.modality == "CT" else ("MR3" if all(scan.degradable) else "MR2")
+    centres, shares = _patch_centres(x)
+    a, b, c = spacing
+    return TrainingScan(group, x.contiguous(), (a, b, c), scan.degradable, scan.modality, centres, shares)
+
+
+def _worth(scan: PackedScan, coarser: float) -> bool:
+    return max(h for h, fine in zip(scan.spacing_mm, scan.degradable, strict=True) if fine) * coarser <= COARSEST_MM
+
+
+def _patch_centres(x: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Block centres in the foreground, half by area and half by the detail they hold."""
+    volume = x[None, None]
+    smooth = F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=False)
+    detail = F.avg_pool3d((volume - smooth) ** 2, BLOCK, ceil_mode=True)[0, 0].sqrt()
+    bright = F.avg_pool3d(volume, BLOCK, ceil_mode=True)[0, 0] > FOREGROUND
+    blocks = torch.nonzero(bright)
+    energy = detail[bright].double().numpy()
+    shares = 0.5 / len(blocks) + 0.5 * energy / energy.sum()
+    return (blocks * BLOCK + BLOCK // 2).numpy(), shares / shares.sum()

@@ -1,0 +1,62 @@
+"""The state of a run in one safetensors file: weights, their running mean, the optimiser, and the step."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from medsr.errors import InputError
+
+
+def write_checkpoint(
+    path: Path, net: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer, facts: dict[str, object]
+) -> None:
+    """Write the state beside and move it into place, so that a kill leaves the last whole one."""
+    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    content = save({name: value.detach().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
+    part = path.with_name(f".part-{path.name}")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def read_checkpoint(
+    path: Path, net: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer
+) -> dict[str, object]:
+    """Load the state into the given objects and return its facts.
+
+    Raises:
+        InputError: not a checkpoint of this network.
+    """
+    try:
+        tensors = load_file(path, device=str(next(net.parameters()).device))
+        net.load_state_dict(_below(tensors, "net."))
+        average.update(_below(tensors, "average."))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(tensors, "optimiser.").items():
+            number, key = name.split(".", 1)
+            state.setdefault(int(number), {})[key] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        return facts_of(path)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise InputError(f"{path} is no checkpoint of this recipe; choose another run folder") from error
+
+
+def facts_of(path: Path) -> dict[str, object]:
+    """The facts stored with a checkpoint, without its tensors."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    facts = json.loads(header["__metadata__"]["facts"])
+    return dict(facts)
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

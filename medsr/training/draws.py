@@ -1,0 +1,125 @@
+"""What a training patch goes through, drawn: which scan, where, turned how, seen by which scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsr.ops import AxisSampling, Profile, Separable
+
+THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
+PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
+MARGIN_SAMPLES = 2.0  # coarse samples kept around a patch, so that the border of the window does not reach it
+MAX_MARGIN = 18
+
+
+@dataclass(frozen=True)
+class AxisDraw:
+    """One degraded axis: factor, profile, and its width in coarse samples."""
+
+    factor: float
+    profile: Profile
+    width: float
+
+    @property
+    def margin(self) -> int:
+        """Fine voxels kept on each side of the patch."""
+        return min(int(np.ceil(MARGIN_SAMPLES * self.factor)) + 2, MAX_MARGIN)
+
+
+@dataclass(frozen=True)
+class ScannerDraw:
+    """A drawn acquisition: per axis how it is degraded, or None; noise in the model range."""
+
+    axes: tuple[AxisDraw | None, AxisDraw | None, AxisDraw | None]
+    noise_sigma: float
+
+    def operator(self, shape: tuple[int, int, int]) -> Separable:
+        """The acquisition of a window of `shape` fine voxels."""
+        a, b, c = (_sampling(axis, n) for axis, n in zip(self.axes, shape, strict=True))
+        return Separable((a, b, c))
+
+
+@dataclass(frozen=True)
+class IntensityDraw:
+    """A change of contrast in the model range: power, then gain and offset; negative gain inverts."""
+
+    power: float
+    gain: float
+    offset: float
+
+
+def draw_scanner(
+    rng: np.random.Generator, spacing_mm: tuple[float, float, float], degradable: tuple[bool, bool, bool], variety: float
+) -> ScannerDraw:
+    """Draw an acquisition for a scan of that spacing.
+
+    Args:
+        rng: the only source of chance.
+        spacing_mm: spacing of the fine scan.
+        degradable: axes that may be degraded.
+        variety: 0 draws only the plain tasks (factor 2 of all axes), 1 the full range.
+    """
+    allowed = [axis for axis in range(3) if degradable[axis]]
+    if rng.random() >= variety:
+        return ScannerDraw(_on(allowed, AxisDraw(2.0, "gaussian", 1.0)), 0.0)
+    profile = _profile(rng)
+    kind = rng.random()
+    if kind < 0.42:
+        factor = float(rng.choice([2.0, 4.0])) if rng.random() < 0.4 else _log_uniform(rng, 1.3, 4.5)
+        axes = _on(allowed, AxisDraw(factor, profile, _width(rng, profile)))
+    elif kind < 0.85 or len(allowed) < 2:
+        axis = int(rng.choice(allowed))
+        spacing = spacing_mm[axis]
+        thick = 5.0 if rng.random() < 0.3 else _log_uniform(rng, 2.0, THICKEST_MM)
+        factor = float(np.clip(thick / spacing, 1.5, LARGEST_FACTOR))
+        axes = _on([axis], AxisDraw(factor, profile, _width(rng, profile)))
+    else:
+        pair = sorted(int(axis) for axis in rng.choice(allowed, 2, replace=False))
+        axes = _on(pair, AxisDraw(_log_uniform(rng, 1.3, 4.0), profile, _width(rng, profile)))
+    noise = 0.0 if rng.random() < 0.5 else _log_uniform(rng, 0.002, 0.04)
+    return ScannerDraw(axes, noise)
+
+
+def draw_intensity(rng: np.random.Generator, modality: str) -> IntensityDraw:
+    """Draw a change of contrast: CT keeps its order, one MR scan in eight is inverted."""
+    power = float(np.exp(rng.normal(0, 0.2))) if modality == "MR" and rng.random() < 0.5 else 1.0
+    gain = float(np.exp(rng.normal(0, 0.2)))
+    if modality == "MR" and rng.random() < 0.125:
+        return IntensityDraw(power, -gain, gain + float(rng.normal(0, 0.05)))
+    return IntensityDraw(power, gain, float(rng.normal(0, 0.05)))
+
+
+def draw_turn(rng: np.random.Generator) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+    """One of the 48 symmetries of the cube: an order of axes and which of them are flipped."""
+    a, b, c = (int(axis) for axis in rng.permutation(3))
+    i, j, k = (bool(flip) for flip in rng.integers(0, 2, 3))
+    return (a, b, c), (i, j, k)
+
+
+def _on(chosen: list[int], draw: AxisDraw) -> tuple[AxisDraw | None, AxisDraw | None, AxisDraw | None]:
+    a, b, c = (draw if axis in chosen else None for axis in range(3))
+    return a, b, c
+
+
+def _profile(rng: np.random.Generator) -> Profile:
+    names = list(PROFILE_SHARES)
+    return names[int(rng.choice(len(names), p=list(PROFILE_SHARES.values())))]
+
+
+def _width(rng: np.random.Generator, profile: Profile) -> float:
+    if profile == "kspace" or rng.random() < 0.5:
+        return 1.0
+    return float(np.clip(rng.normal(1.0, 0.15), 0.6, 1.5))
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _sampling(axis: AxisDraw | None, n: int) -> AxisSampling | None:
+    if axis is None:
+        return None
+    m = max(1, round(n / axis.factor))
+    return None if m == n else AxisSampling(n, m, axis.profile, axis.width * n / m)

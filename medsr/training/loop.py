@@ -1,0 +1,140 @@
+"""The training loop: batches to weights, resumable at any step with the same curve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from medsr.conditioning import N_CONDITIONS, N_MAPS, conditioned
+from medsr.diffusion.loss import detail_loss, draw_noise_levels
+from medsr.nets import DetailNet, NetSpec
+from medsr.training.batches import TrainingScan, make_batch
+from medsr.training.checkpoint import read_checkpoint, write_checkpoint
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """A recipe's numbers; every step is a function of them and its own number.
+
+    Attributes:
+        steps: steps of the whole run.
+        batch: patches per step.
+        patch: side of a patch in voxels.
+        large_patch: side during the last `large_share` of the run, with as many voxels a step.
+        large_share: share of the run with large patches.
+        learning_rate: peak of AdamW's.
+        warmup: steps of linear rise.
+        decay_share: share of the run, at its end, over which the learning rate falls to zero.
+        plain_steps: steps on the plain task alone, before variety rises over as many again.
+        mean_only_share: share of the run, at its start, that learns the posterior mean alone.
+        mean_share: share of each later batch that learns the posterior mean.
+        average_steps: time constant of the running mean of the weights.
+        seed: of everything drawn.
+        net: width and depth of the network.
+    """
+
+    steps: int = 20000
+    batch: int = 8
+    patch: int = 32
+    large_patch: int = 48
+    large_share: float = 0.0
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    decay_share: float = 0.45
+    plain_steps: int = 300
+    mean_only_share: float = 0.35
+    mean_share: float = 0.5
+    average_steps: int = 500
+    seed: int = 0
+    net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One finished step: its number, its loss, and the running mean of the weights."""
+
+    step: int
+    loss: float
+    seconds: float
+    average: dict[str, Tensor]
+
+
+def train(
+    scans: Sequence[Sequence[TrainingScan]], settings: TrainingSettings, folder: Path, device: torch.device
+) -> Iterator[Progress]:
+    """Train from the last checkpoint in `folder`, or from nothing, yielding after every step.
+
+    Closing the generator, or an exception in the caller, writes a checkpoint first.
+    """
+    torch.manual_seed(settings.seed)
+    net = DetailNet(settings.net).to(device, memory_format=torch.channels_last_3d)
+    average = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    path = folder / CHECKPOINT
+    step = 0
+    if path.exists():
+        step = int(str(read_checkpoint(path, net, average, optimiser)["step"]))
+    try:
+        while step < settings.steps:
+            began = time.monotonic()
+            loss = _step(net, optimiser, scans, settings, step, device)
+            step += 1
+            _update_average(average, net, settings, step)
+            yield Progress(step, loss, time.monotonic() - began, average)
+    finally:
+        write_checkpoint(path, net, average, optimiser, {"step": step})
+
+
+def learning_rate_at(step: int, settings: TrainingSettings) -> float:
+    """Linear rise, constant, linear fall to zero."""
+    rise = min(1.0, (step + 1) / max(1, settings.warmup))
+    fall = min(1.0, (settings.steps - step) / max(1.0, settings.decay_share * settings.steps))
+    return settings.learning_rate * rise * fall
+
+
+def variety_at(step: int, settings: TrainingSettings) -> float:
+    """0 during the plain steps, then rising to 1 over as many again."""
+    if settings.plain_steps == 0:
+        return 1.0
+    return min(1.0, max(0.0, step / settings.plain_steps - 1.0))
+
+
+def _step(
+    net: DetailNet,
+    optimiser: torch.optim.Optimizer,
+    scans: Sequence[Sequence[TrainingScan]],
+    settings: TrainingSettings,
+    step: int,
+    device: torch.device,
+) -> float:
+    large = step >= (1 - settings.large_share) * settings.steps
+    patch = settings.large_patch if large else settings.patch
+    count = max(1, round(settings.batch * (settings.patch / patch) ** 3))
+    batch = make_batch(scans, (settings.seed, step), count, patch, variety_at(step, settings), device)
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    only_mean = step < settings.mean_only_share * settings.steps
+    sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator).to(device)
+    noise = torch.randn(batch.detail.shape, generator=generator).to(device)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate_at(step, settings)
+    optimiser.zero_grad(set_to_none=True)
+    with torch.autocast(device.type, torch.bfloat16):
+        loss = detail_loss(conditioned(net, batch.maps, batch.scan), batch.detail, sigma, noise, batch.weight)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _update_average(average: dict[str, Tensor], net: DetailNet, settings: TrainingSettings, step: int) -> None:
+    """Running mean whose memory grows with the run up to `average_steps` (Karras et al. 2024, section 3)."""
+    keep = 1 - 1 / min(settings.average_steps, 1 + step / 10)
+    for name, value in net.state_dict().items():
+        average[name].lerp_(value, 1 - keep)

@@ -1,0 +1,164 @@
+"""Packs: training scans as whole numbers with checksums, at most 40 MiB a file, never one subject in two."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.errors import InputError, ResourceError
+from medsr.intensity import Scale, scale_of
+from medsr.volume import Volume
+
+MAX_PACK_BYTES = 40 * 2**20
+INDEX = "packs.json"
+DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
+
+
+@dataclass(frozen=True)
+class PackedScan:
+    """One training scan: voxels in RAS order and what a degradation must know of it.
+
+    Attributes:
+        name: subject and contrast, such as "sub-x01_T1w".
+        subject: subject label; all scans of a subject lie in one pack.
+        modality: "MR" or "CT".
+        spacing_mm: voxel spacing.
+        scale: intensities to the model range.
+        data: (I, J, K) int16 in the scan's own unit.
+    """
+
+    name: str
+    subject: str
+    modality: str
+    spacing_mm: tuple[float, float, float]
+    scale: Scale
+    data: NDArray[np.int16]
+
+    @property
+    def degradable(self) -> tuple[bool, bool, bool]:
+        """Axes fine enough to be degraded."""
+        i, j, k = (spacing < DEGRADABLE * min(self.spacing_mm) for spacing in self.spacing_mm)
+        return i, j, k
+
+
+def packed(volume: Volume, name: str, subject: str) -> PackedScan:
+    """A scan ready for a pack: turned to RAS, rounded to whole numbers.
+
+    Raises:
+        InputError: its values don't fit 16 bits.
+    """
+    turned = volume.to_ras()
+    if float(turned.data.min()) < -32768 or float(turned.data.max()) > 32767:
+        raise InputError(f"{name}: values {turned.data.min():g} to {turned.data.max():g} do not fit 16 bits; rescale it")
+    a, b, c = (float(h) for h in turned.spacing_mm)
+    scale = scale_of(turned.data, turned.modality)
+    return PackedScan(name, subject, turned.modality, (a, b, c), scale, np.rint(turned.data).astype(np.int16))
+
+
+def write_packs(scans: Iterable[PackedScan], folder: Path) -> list[Path]:
+    """Write packs into `folder`, subject by subject, with an index of their SHA-256.
+
+    Args:
+        scans: ordered by subject.
+        folder: made if missing.
+
+    Raises:
+        ResourceError: one subject alone needs more than 40 MiB.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    index: list[dict[str, object]] = []
+    paths: list[Path] = []
+    for number, group in enumerate(_grouped(scans)):
+        path = folder / f"pack-{number:02d}.zip"
+        content = _zipped(group)
+        path.write_bytes(content)
+        index.append(
+            {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "scans": [scan.name for scan in group]}
+        )
+        paths.append(path)
+    (folder / INDEX).write_text(json.dumps({"packs": index}, indent=1) + "\n")
+    return paths
+
+
+def read_packs(folder: Path) -> list[PackedScan]:
+    """All scans of the packs in `folder`, checksums verified.
+
+    Raises:
+        InputError: no index, or a pack that is missing or differs from it.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())["packs"]
+        contents = [((folder / entry["file"]).read_bytes(), entry) for entry in index]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} holds no readable packs; make them with pipelines/prepare_training") from error
+    scans: list[PackedScan] = []
+    for content, entry in contents:
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise InputError(f"{folder / entry['file']} differs from its checksum; make the packs again")
+        scans += list(_unzipped(content))
+    return scans
+
+
+def packs_sha256(folder: Path) -> str:
+    """One hash over all packs, for the weights' metadata."""
+    return hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()
+
+
+def _grouped(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
+    group: list[PackedScan] = []
+    size = 0
+    for subject in _by_subject(scans):
+        subject_size = len(_zipped(subject))
+        if subject_size > MAX_PACK_BYTES:
+            raise ResourceError(f"{subject[0].subject} needs {subject_size} bytes; a pack holds {MAX_PACK_BYTES}")
+        if group and size + subject_size > MAX_PACK_BYTES:
+            yield group
+            group, size = [], 0
+        group += subject
+        size += subject_size
+    if group:
+        yield group
+
+
+def _by_subject(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
+    current: list[PackedScan] = []
+    for scan in scans:
+        if current and scan.subject != current[0].subject:
+            yield current
+            current = []
+        current.append(scan)
+    if current:
+        yield current
+
+
+def _zipped(scans: list[PackedScan]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for scan in scans:
+            facts = {key: value for key, value in asdict(scan).items() if key != "data"}
+            array = io.BytesIO()
+            np.save(array, scan.data, allow_pickle=False)
+            for name, content in ((f"{scan.name}.json", json.dumps(facts).encode()), (f"{scan.name}.npy", array.getvalue())):
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _unzipped(content: bytes) -> Iterator[PackedScan]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            if not name.endswith(".json"):
+                continue
+            facts = json.loads(archive.read(name))
+            data = np.load(io.BytesIO(archive.read(name.removesuffix(".json") + ".npy")), allow_pickle=False)
+            a, b, c = facts["spacing_mm"]
+            yield PackedScan(
+                facts["name"], facts["subject"], facts["modality"], (a, b, c), Scale(**facts["scale"]), data
+            )

@@ -1,0 +1,41 @@
+"""The manifest is valid and the plugin is light. No viewer here: its tests come with the widget."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import medsr_napari
+import pytest
+
+
+def run_python(*arguments):
+    """Output of a fresh interpreter; asserts that it succeeds."""
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_manifest_is_valid_and_its_commands_can_be_imported():
+    # in its own process: npe2 uses what newer pydantic versions warn about
+    (folder,) = {path for path in medsr_napari.__path__ if "__editable__" not in path}
+    run_python("-m", "npe2", "validate", f"{folder}/napari.yaml")
+    run_python("-m", "npe2", "validate", "--imports", "medsr")
+
+
+def test_napari_finds_the_manifest():
+    (entry,) = entry_points(group="napari.manifest", name="medsr")
+    assert entry.value == "medsr_napari:napari.yaml"
+
+
+@pytest.mark.parametrize(
+    "chore",
+    [
+        "import medsr_napari, medsr_napari.readers, medsr_napari.layers",
+        "from medsr_napari.readers import sample_layers; sample_layers()",
+    ],
+)
+def test_importing_the_plugin_and_opening_a_scan_take_no_heavy_package_with_them(chore):
+    heavy = ("torch", "monai", "napari", "qtpy", "matplotlib")
+    assert run_python("-c", f"{chore}; import sys; print([name for name in {heavy} if name in sys.modules])") == "[]\n"

@@ -1,0 +1,85 @@
+"""What napari gets from the reader. No viewer here: its tests come with the widget."""
+
+from __future__ import annotations
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from medsr_napari.readers import get_reader, read_layers, sample_layers
+
+from medsr.errors import MedsrError
+
+AFFINE = np.array([[0, 0, -2, 30], [0.9, 0, 0, -40], [0, 1.1, 0, 10], [0, 0, 0, 1]], dtype=float)
+
+
+@pytest.fixture
+def write_nifti(tmp_path):
+    """A function that writes voxels (I, J, K) or (I, J, K, T) under a name and returns the path as napari gives it."""
+
+    def write(name, shape, kind=nib.Nifti1Image):
+        path = tmp_path / name
+        data = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
+        nib.save(kind(data, AFFINE), path)
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("name", ["head.nii", "head.nii.gz"])
+def test_a_scan_becomes_one_layer_named_after_its_file(write_nifti, name, kind):
+    path = write_nifti(name, (4, 5, 6), kind)
+    ((data, keywords, layer_type),) = get_reader(path)(path)
+    assert (data.shape, keywords["name"], layer_type) == ((5, 4, 6), "head", "image")
+    np.testing.assert_allclose(keywords["scale"], (1.1, 0.9, 2.0), rtol=1e-6)
+    np.testing.assert_allclose(keywords["translate"], (10, -40, 30 - 2 * 5), rtol=1e-6)
+
+
+def test_a_series_of_volumes_becomes_one_layer_each(write_nifti):
+    path = write_nifti("run.nii.gz", (4, 5, 6, 3))
+    layers = get_reader(path)(path)
+    assert [keywords["name"] for _, keywords, _ in layers] == ["run [1]", "run [2]", "run [3]"]
+    assert all(data.shape == (5, 4, 6) for data, _, _ in layers)
+    assert len({float(data.sum()) for data, _, _ in layers}) == 3
+
+
+def test_several_files_become_layers_in_their_order(write_nifti):
+    paths = [write_nifti("b.nii", (2, 3, 4)), write_nifti("a.nii", (4, 3, 2))]
+    assert [keywords["name"] for _, keywords, _ in get_reader(paths)(paths)] == ["b", "a"]
+
+
+def test_the_sample_is_one_layer():
+    ((data, keywords, layer_type),) = sample_layers()
+    assert (data.ndim, keywords["name"], layer_type) == (3, "bchadult01_T1w", "image")
+
+
+def test_nothing_else_is_claimed(tmp_path, write_nifti):
+    (tmp_path / "text.nii").write_text("not a scan, but long enough to hold a header" * 20)
+    (tmp_path / "folder.nii").mkdir()
+    (tmp_path / "cut.nii.gz").write_bytes(gzip.compress(b"\0" * 1000)[:12])
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG")
+    scan = write_nifti("scan.nii", (2, 3, 4))
+    for name in ("text.nii", "folder.nii", "cut.nii.gz", "photo.png", "missing.nii"):
+        assert get_reader(str(tmp_path / name)) is None
+        assert get_reader([scan, str(tmp_path / name)]) is None
+    assert get_reader([]) is None
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=600), is_gzip=st.booleans())
+def test_asking_for_a_reader_never_raises(tmp_path, content, is_gzip):
+    path = tmp_path / "fuzzed.nii.gz"
+    path.write_bytes(b"\x1f\x8b\x08" + content if is_gzip else content)
+    reader = get_reader(str(path))
+    assert reader is None or callable(reader)
+
+
+def test_a_scan_that_is_no_volume_is_refused_in_one_line(write_nifti):
+    path = write_nifti("flat.nii", (8, 8, 1))
+    with pytest.raises(MedsrError) as refusal:
+        read_layers(path)
+    assert "\n" not in str(refusal.value)
