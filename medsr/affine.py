@@ -35,7 +35,8 @@ def checked(affine: ArrayLike) -> Affine:
         raise GeometryError(f"affine has shape {matrix.shape} or is not finite; a finite 4x4 matrix is needed")
     if not np.allclose(matrix[3], (0, 0, 0, 1)):
         raise GeometryError(f"last row of the affine is {matrix[3].tolist()}; expected 0 0 0 1")
-    spacing = spacing_mm(matrix)
+    with np.errstate(over="ignore"):  # an overflow is a spacing of infinity, refused below
+        spacing = spacing_mm(matrix)
     if np.any(spacing < MIN_SPACING_MM) or np.any(spacing > MAX_SPACING_MM):
         raise GeometryError(f"voxel spacing is {_numbers(spacing)} mm; expected 0.001 to 1000 mm on every axis")
     directions = matrix[:3, :3] / spacing

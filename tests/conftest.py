@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+sys.path.append(str(Path(__file__).parent))  # tests of every folder import phantoms; at the end, so as to hide nothing
+
 settings.register_profile("medsr", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("medsr")
 

@@ -64,7 +64,7 @@ def affine(
     flips: Sequence[int] = (1, 1, 1),
     origin_mm: Sequence[float] | NDArray[np.float64] = (0.0, 0.0, 0.0),
 ) -> NDArray[np.float64]:
-    """A rectilinear affine (4, 4): axis k of the array runs along world axis `axes[k]` times `flips[k]`, then turned."""
+    """A rectilinear affine (4, 4): array axis k runs along world axis `axes[k]` times `flips[k]`, then turned."""
     turn = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix()
     matrix = np.eye(4)
     matrix[:3, :3] = turn @ np.eye(3)[:, list(axes)] @ np.diag(np.array(flips) * np.array(spacing))

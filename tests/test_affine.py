@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phantoms import affine, affines, shapes
 
 from medsr import affine as grids
 from medsr.errors import GeometryError
-from phantoms import affine, affines, shapes
 
 
 @given(affines(), shapes(1, 300), shapes(1, 300))
@@ -17,7 +17,6 @@ def test_resizing_keeps_the_corners_of_the_field_of_view(matrix, shape, new_shap
     resized = grids.resized(matrix, shape, new_shape)
     before, after = grids.fov_corners(matrix, shape), grids.fov_corners(resized, new_shape)
     assert np.abs(before - after).max() < 1e-6
-    grids.checked(resized) if np.all(grids.spacing_mm(resized) <= grids.MAX_SPACING_MM) else None
 
 
 @given(affines(), shapes(1, 300), shapes(1, 300))
@@ -76,8 +75,9 @@ PARALLEL[:3, 1] = PARALLEL[:3, 0]
         (np.zeros((4, 4)), "last row"),
         (np.diag([1.0, 1.0, 0.0, 1.0]), "spacing"),
         (np.diag([1.0, 1.0, 1e4, 1.0]), "spacing"),
+        (np.diag([1.0, 1e200, 1.0, 1.0]), "spacing"),
         (PARALLEL, "singular"),
-        (SHEARED, "sheared by 2.86 degrees"),
+        (SHEARED, "sheared by up to 2.86 degrees"),
         (np.full((4, 4), np.nan), "not finite"),
         (np.diag([1.0, np.inf, 1.0, 1.0]), "not finite"),
         (np.eye(3), r"shape \(3, 3\)"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phantoms import affines, head, shapes
 
 from medsr.errors import GeometryError, InputError
 from medsr.volume import MAX_VOXELS, Source, Volume, check_shape, guess_modality, is_whole_number
-from phantoms import affines, head, shapes
 
 
 @given(affines(), shapes(2, 6), st.sampled_from([None, 0, 1, 2]))

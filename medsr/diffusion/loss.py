@@ -7,8 +7,8 @@ from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork, estimate
 
-SMALLEST_ENERGY = 1e-3  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
-VARIANCE_WEIGHT = 0.05  # of the likelihood beside the error: the mean comes first
+SMALLEST_ENERGY = 0.05  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
+VARIANCE_WEIGHT = 0.2  # of the likelihood beside the error
 LOG_VARIANCE_RANGE = (-10.0, 4.0)
 
 
@@ -41,7 +41,7 @@ def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, w
     mean, log_variance = estimate(net, detail + finite * noise, sigma)
     count = weight.sum(dim=(1, 2, 3, 4)).clamp_min(1)
     square = (mean - detail) ** 2
-    energy = ((detail**2 * weight).sum(dim=(1, 2, 3, 4)) / count).clamp_min(SMALLEST_ENERGY)
+    energy = (detail**2 * weight).sum(dim=(1, 2, 3, 4)) / count + SMALLEST_ENERGY
     unknown = torch.where(torch.isinf(sigma), energy, energy * sigma**2 / (energy + sigma**2))
     error = (square * weight).sum(dim=(1, 2, 3, 4)) / count / unknown
     log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)

@@ -2,7 +2,7 @@
 
 Rule: whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a
 one-line error. Nothing half written is left behind, and nothing that names a patient leaves the headers. Order inside:
-files, bids, nifti, series, frames, stack, dicom.
+files, bids, nifti, headers, series, frames, stack, dicom.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
+from medsr.io.dicom import read_dicom
 from medsr.io.nifti import read_nifti, write_nifti
 from medsr.volume import Volume
 
@@ -39,11 +40,7 @@ def load_all(path: Path | str) -> list[Volume]:
         GeometryError: it is not a regular volume.
     """
     path = Path(path)
-    if files.sniff(path) == "nifti":
-        return read_nifti(path)
-    from medsr.io.dicom import read_dicom  # here, because pydicom doubles the time that medsr.io takes to import
-
-    return read_dicom(path)
+    return read_nifti(path) if files.sniff(path) == "nifti" else read_dicom(path)
 
 
 def save(volumes: Volume | Sequence[Volume], path: Path | str, *, dtype: str | None = None) -> None:

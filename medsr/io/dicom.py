@@ -25,7 +25,8 @@ from pydicom.pixels.utils import iter_pixels
 from medsr.errors import InputError, ResourceError
 from medsr.io import files
 from medsr.io.frames import Frame, frames_of
-from medsr.io.series import Series, find_series, modality_of, parsing, read_file
+from medsr.io.headers import modality_of, parsing, read_file
+from medsr.io.series import Series, find_series
 from medsr.io.stack import Stack, stacked
 from medsr.volume import Modality, Source, Volume, check_shape
 
@@ -115,9 +116,9 @@ def _stored_frames(path: Path) -> list[NDArray[Any]]:
         raise InputError(
             f"{path.name}: pixel data ({name}) can't be decoded: truncated, damaged, or no codec for it"
         ) from error
-    if not syntax.is_encapsulated:
-        frames = [_without_unused_bits(frame, int(dataset.BitsStored)) for frame in frames]
-    return frames
+    if syntax.is_encapsulated:
+        return frames
+    return [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
 
 
 def _check_complete(dataset: Dataset, name: str) -> None:
@@ -156,7 +157,8 @@ def _thickness(stack: Stack) -> tuple[float | None, tuple[str, ...]]:
 
 
 def _contrast(series: Series) -> str:
-    header = series.files[0].header
-    if modality_of(header) == "CT":
+    first = series.files[0]
+    if modality_of(first.header) == "CT":
         return "CT"
-    return _CONTRASTS.get(str(header.get("AcquisitionContrast") or ""), "")
+    with parsing(first.path):
+        return _CONTRASTS.get(str(first.header.get("AcquisitionContrast") or ""), "")

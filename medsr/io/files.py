@@ -38,8 +38,11 @@ def sniff(path: Path) -> Kind:
     Raises:
         InputError: missing, unreadable, empty, or neither NIfTI nor DICOM.
     """
-    if path.is_dir():
-        return "folder"
+    try:
+        if path.is_dir():
+            return "folder"
+    except OSError as error:
+        raise InputError(f"{path}: can't be opened ({reason(error)}); check the path") from error
     head = read_head(path)
     if is_dicom(head):
         return "dicom"
@@ -148,7 +151,7 @@ def check_writable(path: Path) -> None:
     Raises:
         OutputError: its folder is missing or not writable, or the path is a folder.
     """
-    part = _part_path(path)
+    part, _ = _part_and_target(path)
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         part.unlink()
@@ -166,13 +169,13 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: the folder is missing or not writable, or the disk is full.
     """
-    part = _part_path(path)
+    part, target = _part_and_target(path)
     try:
         with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(_target(path))
+        part.replace(target)
     except OSError as error:
         raise OutputError(_unwritable(path, error)) from error
     finally:
@@ -180,19 +183,16 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             part.unlink()
 
 
-def _part_path(path: Path) -> Path:
-    target = _target(path)
-    if target.is_dir() or not path.name:
-        raise OutputError(f"{path}: is a folder; name a file inside it")
-    return target.with_name(f".part-{secrets.token_hex(4)}{''.join(path.suffixes[-2:])}")
-
-
-def _target(path: Path) -> Path:
-    """The file that a link stands for, so that writing keeps the link."""
+def _part_and_target(path: Path) -> tuple[Path, Path]:
+    """The file to write into, and the one to move it to: that which a link stands for, so that links stay links."""
     try:
-        return Path(os.path.realpath(path))
+        target = Path(os.path.realpath(path))
+        is_folder = target.is_dir()
     except (OSError, ValueError) as error:
         raise OutputError(_unwritable(path, error)) from error
+    if is_folder:
+        raise OutputError(f"{path}: is a folder; name a file inside it")
+    return target.with_name(f".part-{secrets.token_hex(4)}{''.join(path.suffixes[-2:])}"), target
 
 
 def _unwritable(path: Path, error: OSError | ValueError) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from medsr.errors import GeometryError, InputError
-from medsr.io.series import SliceFile, parsing
+from medsr.io.headers import parsing
+from medsr.io.series import SliceFile
 
 MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are no MR or CT slice
 MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more describe no image plane
@@ -105,7 +106,7 @@ def _check_kind(header: Dataset, name: str) -> None:
     if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
         raise InputError(f"{name}: {stored} of {allocated} bits per pixel; expected whole numbers of 8, 16 or 32 bits")
     if header.get("HighBit", stored - 1) != stored - 1:
-        raise InputError(f"{name}: high bit {header.get('HighBit')} of {stored} stored bits; expected {stored - 1}")
+        raise InputError(f"{name}: high bit is not bit {stored - 1} of {stored} stored bits; expected it there")
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     if not 0 < rows * columns <= MAX_SLICE_PIXELS:
         raise InputError(f"{name}: slices of {columns} x {rows} pixels; expected up to {MAX_SLICE_PIXELS} pixels")

@@ -19,6 +19,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr import affine as grids
 from medsr.errors import GeometryError, InputError, ResourceError, UsageError
 from medsr.io import bids, files
 from medsr.volume import MAX_VOXELS, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
@@ -181,7 +182,7 @@ def _affine(header: Any) -> tuple[NDArray[np.float64], list[str]]:
     if _MM_PER_UNIT.get(unit, 1.0) != 1.0:
         warnings.append(f"affine converted from {'metre' if unit == 1 else 'micron'} to mm")
     affine[:3] *= _MM_PER_UNIT.get(unit, 1.0)
-    return affine, warnings
+    return grids.checked(affine), warnings
 
 
 def _read_voxels(stream: BinaryIO, layout: _Layout) -> NDArray[Any]:
@@ -204,11 +205,12 @@ def _volumes(
     slice_axis = _slice_axis(affine)
     thickness_mm, sidecar_warnings = bids.sidecar_thickness(path)
     contrast = bids.contrast_of_name(path.name)
-    whole = is_whole_number(layout.dtype) and all(number.is_integer() for number in layout.scale)
+    unscaled = layout.scale == (1.0, 0.0)
+    still_whole = is_whole_number(layout.dtype) and all(number.is_integer() for number in layout.scale)
     source = Source(
         format="nifti",
         content_sha256=files.sha256_file(path),
-        dtype=layout.dtype.newbyteorder("=").name if whole else "float32",
+        dtype=layout.dtype.newbyteorder("=").name if unscaled or still_whole else "float32",
         contrast=contrast,
         warnings=(*warnings, *sidecar_warnings),
     )
@@ -238,7 +240,7 @@ def _modality(contrast: str, data: NDArray[np.float32]) -> Modality:
 
 
 def _slice_axis(affine: NDArray[np.float64]) -> int | None:
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = grids.spacing_mm(affine)
     _, next_mm, coarsest_mm = np.sort(spacing)
     return int(np.argmax(spacing)) if coarsest_mm > CLEARLY_COARSER * next_mm else None
 

@@ -6,44 +6,18 @@ with several image series is refused, because choosing one is the user's decisio
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import warnings
-import zlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from pydicom import Dataset, dcmread
-from pydicom.filereader import read_dataset, read_preamble
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom import Dataset
 
-from medsr.errors import GeometryError, InputError, MedsrError, ResourceError
+from medsr.errors import GeometryError, InputError
 from medsr.io import files
+from medsr.io.headers import kind_of, modality_of, parsing, read_header, series_uid
 
-MAX_INFLATED_BYTES = 1 << 30  # a deflated file that unpacks to more is refused
 MAX_LISTED = 8  # series named in one message
-IMAGE_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT",  # CT Image
-    "1.2.840.10008.5.1.4.1.1.2.1": "CT",  # Enhanced CT Image
-    "1.2.840.10008.5.1.4.1.1.2.2": "CT",  # Legacy Converted Enhanced CT Image
-    "1.2.840.10008.5.1.4.1.1.4": "MR",  # MR Image
-    "1.2.840.10008.5.1.4.1.1.4.1": "MR",  # Enhanced MR Image
-    "1.2.840.10008.5.1.4.1.1.4.4": "MR",  # Legacy Converted Enhanced MR Image
-}
-HEADER_TAGS: list[str] = [
-    *("ImageType", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality"),
-    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
-    *("ModalityLUTSequence", "AcquisitionContrast", "VolumeBasedCalculationTechnique", "GantryDetectorTilt"),
-    *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "AcquisitionNumber"),
-    *("AcquisitionTime", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-]
 NEEDED_TAGS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation")
 _UID_LIKE = re.compile(r"[0-9]+(\.[0-9]+){4,}")
 
@@ -54,7 +28,7 @@ class SliceFile:
 
     Attributes:
         path: where it lies.
-        header: the tags of `HEADER_TAGS`.
+        header: the tags of `headers.HEADER_TAGS`.
         sha256: hash of the file's bytes.
     """
 
@@ -102,10 +76,10 @@ def find_series(path: Path) -> Series:
     _refuse_bare(found.bare)
     if not found.slices:
         raise InputError(_nothing_found(found, path))
-    uid = _series_uid(found.slices[0][1])
+    uid = series_uid(found.slices[0][1])
     found = _scan(_listed(path.parent))
-    _refuse_bare([bare for bare in found.bare if _series_uid(read_header(bare, force=True)) == uid])
-    return _series([(p, header) for p, header in found.slices if _series_uid(header) == uid], ())
+    _refuse_bare([bare for bare in found.bare if series_uid(read_header(bare, force=True)) == uid])
+    return _series([(p, header) for p, header in found.slices if series_uid(header) == uid], ())
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -131,25 +105,26 @@ def _scan(paths: list[Path]) -> _Found:
             found.n_foreign += 1
             continue
         if modality_of(header) is None:
-            found.others[_kind(header)] += 1
+            found.others[kind_of(header)] += 1
         elif bare:
             found.bare.append(path)
         else:
-            _check_whole(header, path.name)
+            _check_whole(header, path)
             found.slices.append((path, header))
     return found
 
 
-def _check_whole(header: Dataset, name: str) -> None:
-    missing = [tag for tag in NEEDED_TAGS if not header.get(tag)]
+def _check_whole(header: Dataset, path: Path) -> None:
+    with parsing(path):
+        missing = [tag for tag in NEEDED_TAGS if not (isinstance(header.get(tag), int | str) and header.get(tag))]
     if missing:
-        raise InputError(f"{name}: the header has no {' or '.join(missing)}; the file is truncated or damaged")
+        raise InputError(f"{path.name}: the header has no {' or '.join(missing)}; the file is truncated or damaged")
 
 
 def _only_series(slices: list[tuple[Path, Dataset]]) -> list[tuple[Path, Dataset]]:
     by_uid: dict[str, list[tuple[Path, Dataset]]] = {}
     for path, header in slices:
-        by_uid.setdefault(_series_uid(header), []).append((path, header))
+        by_uid.setdefault(series_uid(header), []).append((path, header))
     if len(by_uid) == 1:
         return slices
     listed = [_described(members) for members in list(by_uid.values())[:MAX_LISTED]]
@@ -205,105 +180,3 @@ def _nothing_found(found: _Found, path: Path) -> str:
         f"no DICOM file in this folder ({found.n_foreign} other files; folders inside it are not searched); "
         "point at the folder of one series or at a NIfTI file"
     )
-
-
-def _series_uid(header: Dataset) -> str:
-    return str(header.get("SeriesInstanceUID") or "")
-
-
-def modality_of(header: Dataset) -> str | None:
-    """MR or CT for an image of such a kind, else None. The Modality tag is believed before the SOP class."""
-    kind = IMAGE_CLASSES.get(sop_class(header))
-    if kind is None:
-        return None
-    modality = str(header.get("Modality") or kind)
-    return modality if modality in ("MR", "CT") else None
-
-
-def sop_class(header: Dataset) -> str:
-    """SOP class of the data set, or of the file meta where the data set leaves it empty."""
-    meta = getattr(header, "file_meta", Dataset())
-    return str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
-
-
-def _kind(header: Dataset) -> str:
-    """What a file is, in words of the standard alone: nothing a user may have typed."""
-    uid = UID(sop_class(header))
-    name = uid.name if uid.name != uid else "private DICOM object"
-    colour = "colour " if header.get("SamplesPerPixel", 1) not in (1, None) else ""
-    modality = str(header.get("Modality") or "")
-    return f"{colour}{name}" + (f" ({modality})" if re.fullmatch(r"[A-Z]{2,10}", modality) else "")
-
-
-def read_header(path: Path, *, force: bool = False) -> Dataset:
-    """The tags of `HEADER_TAGS` of one file.
-
-    Raises:
-        InputError: not DICOM, damaged, or inflating to more than `MAX_INFLATED_BYTES`.
-    """
-    with parsing(path), files.opened(path) as file:
-        if not force:
-            _check_inflated_size(file)
-        header = dcmread(file, force=force, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-        modality_of(header)  # decodes the tags that every caller needs, so that damage shows here
-        _kind(header)
-        _series_uid(header)
-        return header
-
-
-def read_file(path: Path) -> Dataset:
-    """The whole data set of one file, pixels still encoded.
-
-    Raises:
-        InputError: not DICOM, damaged, or inflating to more than `MAX_INFLATED_BYTES`.
-    """
-    with parsing(path), files.opened(path) as file:
-        _check_inflated_size(file)
-        return dcmread(file)
-
-
-@contextmanager
-def parsing(path: Path) -> Iterator[None]:
-    """Let pydicom work on one file: its complaints become one `InputError`.
-
-    Its warnings and log lines are silenced, since they may quote values of the header; what matters in them (truncated
-    or too long pixel data, broken values) is checked by the readers.
-
-    Raises:
-        InputError: whatever pydicom or a codec raised.
-        ResourceError: not enough memory.
-    """
-    logger = logging.getLogger("pydicom")
-    was_disabled, logger.disabled = logger.disabled, True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except MedsrError:
-        raise
-    except MemoryError as error:
-        raise ResourceError(f"{path.name}: not enough memory to read it; close other programs first") from error
-    except zlib.error as error:
-        raise InputError(f"{path.name}: deflated data are truncated or damaged; send the file again") from error
-    except Exception as error:  # a damaged file makes pydicom and the codecs raise nearly anything
-        raise InputError(f"{path.name}: damaged or unusual DICOM ({type(error).__name__}); send it again") from error
-    finally:
-        logger.disabled = was_disabled
-
-
-def _check_inflated_size(file: BinaryIO) -> None:
-    """Refuse a deflate bomb before pydicom inflates it in one piece; the file is back at its start afterwards."""
-    n_bytes = os.fstat(file.fileno()).st_size
-    if n_bytes * 1032 < MAX_INFLATED_BYTES:  # deflate can't pack more than 1032 bytes into one
-        return
-    read_preamble(file, force=False)
-    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-        inflate, n_inflated = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        while chunk := inflate.unconsumed_tail or file.read(1 << 16):
-            n_inflated += len(inflate.decompress(chunk, 1 << 22))
-            if n_inflated > MAX_INFLATED_BYTES:
-                raise InputError(
-                    f"deflated file inflates to more than {MAX_INFLATED_BYTES >> 20} MiB; inflate it first"
-                )
-    file.seek(0)

@@ -54,7 +54,8 @@ class DetailNet(nn.Module):
         self.spec = spec
         gain = 0.5 / (spec.blocks + spec.deep_blocks) ** 0.5
         self.embed = nn.Sequential(
-            nn.Linear(spec.conditions, spec.embedding), nn.SiLU(), nn.Linear(spec.embedding, spec.embedding), nn.SiLU()
+            nn.Linear(spec.conditions, spec.embedding), nn.SiLU(), nn.Linear(spec.embedding, spec.embedding), nn.SiLU(),
+            nn.LayerNorm(spec.embedding),
         )
         self.head = he_conv(8 * spec.channels, spec.width)
         before = spec.blocks // 2
@@ -63,7 +64,8 @@ class DetailNet(nn.Module):
         self.deep = _blocks(spec.deep_blocks, spec.deep_width, spec.embedding, gain)
         self.up = he_conv(spec.deep_width, 8 * spec.width, kernel=1, gain=0.2)
         self.after = _blocks(spec.blocks - before, spec.width, spec.embedding, gain)
-        self.tail = he_conv(spec.width, 16, gain=0.1)
+        self.tail = he_conv(spec.width, 8, gain=0.1)
+        self.doubt = nn.Sequential(he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, 8, gain=0.1))
 
     def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
         size = maps.shape[-3:]
@@ -80,7 +82,9 @@ class DetailNet(nn.Module):
         x = x + shuffle(self.up(F.relu(deep)))
         for block in self.after:
             x = block(x, embedding)
-        out = shuffle(self.tail(F.relu(x)))
+        x = F.relu(x)
+        # The variance is read off the trunk without shaping it: its gradient would drown that of the detail.
+        out = torch.cat([shuffle(self.tail(x)), shuffle(self.doubt(x.detach()))], dim=1)
         return out[..., : size[0], : size[1], : size[2]].float()
 
 

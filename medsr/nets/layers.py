@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+FILM_STRENGTH = 0.5  # scales differ between tasks from the first step on, else mixed tasks cancel each other's detail
+
+
 def unshuffle(x: Tensor) -> Tensor:
     """Space to depth by 2: (B, C, I, J, K) to (B, 8 C, I/2, J/2, K/2) (Shi et al. 2016, reversed)."""
     b, c, i, j, k = x.shape
@@ -42,7 +45,7 @@ class ResidualBlock(nn.Module):
         self.first = he_conv(width, width)
         self.second = he_conv(width, width, gain=branch_gain)
         self.film = nn.Linear(embedding, 2 * width)
-        nn.init.normal_(self.film.weight, std=0.3 / embedding**0.5)
+        nn.init.normal_(self.film.weight, std=FILM_STRENGTH / embedding**0.5)
         nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""The state of a run in one safetensors file: weights, their running mean, the optimiser, and the step."""
+"""The state of a run in one safetensors file: weights, their running mean, the optimisers, and the step."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from medsr.errors import InputError
 
 
 def write_checkpoint(
-    path: Path, net: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer, facts: dict[str, object]
+    path: Path, net: nn.Module, average: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer], facts: dict[str, object]
 ) -> None:
     """Write the state beside and move it into place, so that a kill leaves the last whole one."""
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    for place, optimiser in enumerate(optimisers):
+        for number, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{place}.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     content = save({name: value.detach().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
     part = path.with_name(f".part-{path.name}")
     part.write_bytes(content)
@@ -28,7 +30,7 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    path: Path, net: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer
+    path: Path, net: nn.Module, average: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]
 ) -> dict[str, object]:
     """Load the state into the given objects and return its facts.
 
@@ -39,12 +41,12 @@ def read_checkpoint(
         tensors = load_file(path, device=str(next(net.parameters()).device))
         net.load_state_dict(_below(tensors, "net."))
         average.update(_below(tensors, "average."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(tensors, "optimiser.").items():
-            number, key = name.split(".", 1)
-            state.setdefault(int(number), {})[key] = value
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        for place, optimiser in enumerate(optimisers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, value in _below(tensors, f"optimiser.{place}.").items():
+                number, key = name.split(".", 1)
+                state.setdefault(int(number), {})[key] = value
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         return facts_of(path)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(f"{path} is no checkpoint of this recipe; choose another run folder") from error

@@ -15,8 +15,11 @@ from medsr.diffusion.loss import detail_loss, draw_noise_levels
 from medsr.nets import DetailNet, NetSpec
 from medsr.training.batches import TrainingScan, make_batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
+from medsr.training.muon import Muon
 
 CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT_EVERY = 500
+TRUNK = ("before", "deep", "after", "down", "up")
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,11 @@ class TrainingSettings:
         patch: side of a patch in voxels.
         large_patch: side during the last `large_share` of the run, with as many voxels a step.
         large_share: share of the run with large patches.
-        learning_rate: peak of AdamW's.
+        learning_rate: peak, of both optimisers.
         warmup: steps of linear rise.
         decay_share: share of the run, at its end, over which the learning rate falls to zero.
-        plain_steps: steps on the plain task alone, before variety rises over as many again.
+        plain_steps: steps on the plain task alone.
+        widening_steps: steps over which the other tasks are mixed in.
         mean_only_share: share of the run, at its start, that learns the posterior mean alone.
         mean_share: share of each later batch that learns the posterior mean.
         average_steps: time constant of the running mean of the weights.
@@ -40,15 +44,16 @@ class TrainingSettings:
         net: width and depth of the network.
     """
 
-    steps: int = 20000
+    steps: int = 18000
     batch: int = 8
     patch: int = 32
     large_patch: int = 48
     large_share: float = 0.0
     learning_rate: float = 1e-3
-    warmup: int = 100
+    warmup: int = 300
     decay_share: float = 0.45
-    plain_steps: int = 300
+    plain_steps: int = 200
+    widening_steps: int = 1000
     mean_only_share: float = 0.35
     mean_share: float = 0.5
     average_steps: int = 500
@@ -71,25 +76,27 @@ def train(
 ) -> Iterator[Progress]:
     """Train from the last checkpoint in `folder`, or from nothing, yielding after every step.
 
-    Closing the generator, or an exception in the caller, writes a checkpoint first.
+    A checkpoint is written every `CHECKPOINT_EVERY` steps, and when the generator is closed or fails.
     """
     torch.manual_seed(settings.seed)
     net = DetailNet(settings.net).to(device, memory_format=torch.channels_last_3d)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT
     step = 0
     if path.exists():
-        step = int(str(read_checkpoint(path, net, average, optimiser)["step"]))
+        step = int(str(read_checkpoint(path, net, average, optimisers)["step"]))
     try:
         while step < settings.steps:
             began = time.monotonic()
-            loss = _step(net, optimiser, scans, settings, step, device)
+            loss = _step(net, optimisers, scans, settings, step, device)
             step += 1
             _update_average(average, net, settings, step)
+            if step % CHECKPOINT_EVERY == 0:
+                write_checkpoint(path, net, average, optimisers, {"step": step})
             yield Progress(step, loss, time.monotonic() - began, average)
     finally:
-        write_checkpoint(path, net, average, optimiser, {"step": step})
+        write_checkpoint(path, net, average, optimisers, {"step": step})
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:
@@ -100,15 +107,13 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
 
 
 def variety_at(step: int, settings: TrainingSettings) -> float:
-    """0 during the plain steps, then rising to 1 over as many again."""
-    if settings.plain_steps == 0:
-        return 1.0
-    return min(1.0, max(0.0, step / settings.plain_steps - 1.0))
+    """0 during the plain steps, then rising to 1 over `widening_steps`."""
+    return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
 
 
 def _step(
     net: DetailNet,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     scans: Sequence[Sequence[TrainingScan]],
     settings: TrainingSettings,
     step: int,
@@ -122,15 +127,25 @@ def _step(
     only_mean = step < settings.mean_only_share * settings.steps
     sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator).to(device)
     noise = torch.randn(batch.detail.shape, generator=generator).to(device)
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate_at(step, settings)
-    optimiser.zero_grad(set_to_none=True)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate_at(step, settings)
+        optimiser.zero_grad(set_to_none=True)
     with torch.autocast(device.type, torch.bfloat16):
         loss = detail_loss(conditioned(net, batch.maps, batch.scan), batch.detail, sigma, noise, batch.weight)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
+    for optimiser in optimisers:
+        optimiser.step()
     return float(loss.detach())
+
+
+def _optimisers(net: DetailNet, learning_rate: float) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Muon for the kernels of the trunk, AdamW for the first and last layers, biases and embeddings."""
+    kernels = [weight for name, weight in net.named_parameters() if weight.ndim == 5 and name.startswith(TRUNK)]
+    chosen = {id(weight) for weight in kernels}
+    others = [weight for weight in net.parameters() if id(weight) not in chosen]
+    return Muon(kernels, learning_rate), torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
 
 
 def _update_average(average: dict[str, Tensor], net: DetailNet, settings: TrainingSettings, step: int) -> None:

@@ -1,0 +1,96 @@
+"""Samplers as generators: each walks a falling list of noise levels and yields every step.
+
+A sampler is a loop over `denoise(x, sigma)`; who wants a progress bar, a picture or an early stop loops over it.
+States are (B, 1, I, J, K); levels (N + 1,) end at 0. The clean state of the last step is the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from medsr.diffusion.denoiser import Denoiser
+
+Noise = Callable[[int], Tensor]
+"""White noise (B, 1, I, J, K) of unit variance for the step of that number."""
+
+
+class Step(NamedTuple):
+    """One step: the state it reached, the clean state that the denoiser expected, and the level it started from."""
+
+    x: Tensor
+    clean: Tensor
+    sigma: float
+
+
+def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+    """First order, deterministic: DDIM with eta = 0 (Song et al. 2021, eq. 12; Karras et al. 2022, algorithm 1)."""
+    for sigma, sigma_next in pairwise(sigmas.tolist()):
+        clean = denoise(x, _level(x, sigma))
+        x = clean + (sigma_next / sigma) * (x - clean)
+        yield Step(x, clean, sigma)
+
+
+def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+    """Second order, two evaluations a step but one in the last (Karras et al. 2022, algorithm 1)."""
+    for sigma, sigma_next in pairwise(sigmas.tolist()):
+        clean = denoise(x, _level(x, sigma))
+        slope = (x - clean) / sigma
+        x_next = x + (sigma_next - sigma) * slope
+        if sigma_next > 0:
+            slope_next = (x_next - denoise(x_next, _level(x, sigma_next))) / sigma_next
+            x_next = x + (sigma_next - sigma) * (slope + slope_next) / 2
+        x = x_next
+        yield Step(x, clean, sigma)
+
+
+def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+    """Second order, one evaluation a step, by two steps' history (DPM-Solver++(2M), Lu et al. 2022, algorithm 2)."""
+    clean_before, width_before = None, 0.0
+    for sigma, sigma_next in pairwise(sigmas.tolist()):
+        clean = denoise(x, _level(x, sigma))
+        if sigma_next == 0:
+            x = clean
+        else:
+            ratio = sigma_next / sigma
+            width = -torch.log(torch.tensor(ratio, dtype=torch.float64)).item()
+            ahead = clean
+            if clean_before is not None:
+                ahead = clean + (clean - clean_before) * (width / (2 * width_before))
+            x = ratio * x + (1 - ratio) * ahead
+            clean_before, width_before = clean, width
+        yield Step(x, clean, sigma)
+
+
+def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0) -> Iterator[Step]:
+    """Step down further and add fresh noise; eta = 1 is DDPM's posterior (Ho et al. 2020, eq. 7), eta = 0 is `euler`."""
+    for number, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
+        clean = denoise(x, _level(x, sigma))
+        up = min(sigma_next, eta * sigma_next * (max(sigma**2 - sigma_next**2, 0.0) ** 0.5) / sigma)
+        down = (sigma_next**2 - up**2) ** 0.5
+        x = clean + (down / sigma) * (x - clean)
+        if up > 0:
+            x = x + up * noise(number)
+        yield Step(x, clean, sigma)
+
+
+def last_of(steps: Iterator[Step]) -> Step:
+    """The last step of a sampler.
+
+    Raises:
+        ValueError: the sampler took no step.
+    """
+    step = None
+    for step in steps:
+        pass
+    if step is None:
+        raise ValueError("the sampler took no step; give it at least two levels")
+    return step
+
+
+def _level(x: Tensor, sigma: float) -> Tensor:
+    return torch.full((x.shape[0],), sigma, dtype=x.dtype, device=x.device)

@@ -1,0 +1,325 @@
+"""The main job: a coarse scan and a model to a finer scan, with what is uncertain and what was done.
+
+Pure: it knows no paths, prints nothing and draws noise only from its seed.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import medsr
+from medsr.acquisition import Acquisition, acquisition_of
+from medsr.conditioning import conditioned, expected_detail, roughness, scan_conditions, scan_maps
+from medsr.consistency import consistent, noise_ratio, residual_in_noise_units, residual_map
+from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
+from medsr.diffusion.samplers import dpm_solver_2m
+from medsr.diffusion.schedule import SIGMA_MAX, karras
+from medsr.errors import EnvelopeError, UsageError
+from medsr.intensity import Scale, scale_of
+from medsr.models import Model
+from medsr.nets.detail import GRID
+from medsr.ops.noise import estimate_sigma
+from medsr.record import Record
+from medsr.tiles import tiled, white_noise
+from medsr.volume import Volume
+
+Mode = Literal["mean", "sample", "spread"]
+OnProgress = Callable[[str, int, int], None]
+"""Called with the stage, the finished parts and all parts."""
+
+NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this much noise
+WHOLE_VOXELS = 24_000_000  # up to here a scan is computed in one piece: about 3 GiB with the base model
+
+
+@dataclass(frozen=True)
+class EnhanceSettings:
+    """What is asked for beside the grid.
+
+    Attributes:
+        mode: "mean" (best expected error), "sample" (one plausible draw) or "spread" (mean, and how draws differ).
+        dial: 0 (mean) to 1 (draw), for "sample".
+        draws: draws behind the spread.
+        steps: evaluations of the network per draw.
+        seed: of the draws.
+        noise: standard deviation of the scan's noise in its own unit; None estimates it.
+        tile: side of a tile in voxels; None chooses by size.
+        force: go on outside what the model was validated on.
+    """
+
+    mode: Mode = "mean"
+    dial: float = 1.0
+    draws: int = 8
+    steps: int = 6
+    seed: int = 0
+    noise: float | None = None
+    tile: int | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("mean", "sample", "spread"):
+            raise UsageError(f"mode is {self.mode!r}; choose mean, sample or spread")
+        if not 0 <= self.dial <= 1:
+            raise UsageError(f"dial is {self.dial:g}; expected 0 (mean) to 1 (draw)")
+        if self.draws < 2 or self.steps < 1 or self.seed < 0:
+            raise UsageError("expected at least 2 draws, 1 step and a seed of 0 or more")
+        if self.noise is not None and not 0 <= self.noise < float("inf"):
+            raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
+
+
+@dataclass(frozen=True)
+class Enhancement:
+    """A finer scan and what goes with it.
+
+    Attributes:
+        volume: the finer scan.
+        spread: standard deviation of draws, in the scan's unit, on the fine grid; None but in mode "spread".
+        residual: scan minus degraded result, in the scan's unit, on the coarse grid.
+        record: what was done.
+    """
+
+    volume: Volume
+    spread: Volume | None
+    residual: Volume
+    record: Record
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """One scan in the model range, ready for the network."""
+
+    op: Any
+    y: Tensor  # (1, 1, i, j, k)
+    start: Tensor  # (1, 1, I, J, K)
+    rest: Tensor  # what the start leaves of y, in units of the expected detail
+    detail: float
+    noise: float  # in the model range
+    raw: RawNetwork
+    error_variance: float
+    shape: tuple[int, int, int]
+
+
+def enhance(
+    volume: Volume,
+    model: Model,
+    settings: EnhanceSettings | None = None,
+    acquisition: Acquisition | None = None,
+    on_progress: OnProgress | None = None,
+) -> Enhancement:
+    """A finer scan out of a coarse one (docs/physics.md).
+
+    Args:
+        volume: the coarse scan.
+        model: of `medsr.models.load_model`.
+        settings: mode, dial, seed and the rest.
+        acquisition: how the scan was acquired and the finer grid; by default `acquisition_of(volume)`.
+        on_progress: called as the work goes on.
+
+    Raises:
+        EnvelopeError: outside what the model was validated on, and `settings.force` is not set.
+        InputError: a constant image.
+        UsageError: an acquisition that does not fit the scan.
+    """
+    settings = settings or EnhanceSettings()
+    acquisition = acquisition or acquisition_of(volume)
+    objections, warnings = _envelope(volume, model, acquisition, settings)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "start"):
+        scale = scale_of(volume.data, volume.modality)
+        problem = _problem(volume, model, acquisition, settings, scale, on_progress)
+    with _timed(seconds, "network"):
+        detail, deviation = _solve(problem, model, settings)
+    with _timed(seconds, "finish"):
+        x = _finish(problem, detail)
+        finer = _volume(volume, x, scale, acquisition)
+        spread = None
+        if deviation is not None:
+            spread = volume.with_data(_array(deviation * problem.detail * scale.width), acquisition.fine_affine)
+        left = residual_map(problem.op, x, problem.y) * scale.width
+        residual = volume.with_data(_array(left), volume.affine)
+        noise = max(problem.noise, NOISE_FLOOR)
+        chi = residual_in_noise_units(problem.op, x, problem.y, noise)
+    record = Record(
+        versions={"medsr": medsr.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        input=_described(volume),
+        model={"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
+        task=acquisition.summary(),
+        settings=asdict(settings),
+        device=f"{model.device.type}, {str(model.dtype).removeprefix('torch.')}",
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+        peak_memory_bytes=_peak_memory_bytes(),
+        noise_sigma=problem.noise * scale.width,
+        residual=chi,
+        envelope="outside" if objections else "inside",
+        warnings=(*volume.source.warnings, *warnings),
+    )
+    return Enhancement(finer, spread, residual, record)
+
+
+def draw_states(
+    volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition | None = None
+) -> Iterator[Volume]:
+    """The expected clean scan at every step of one draw, noise becoming anatomy; the last one is the draw."""
+    acquisition = acquisition or acquisition_of(volume)
+    _envelope(volume, model, acquisition, settings)
+    scale = scale_of(volume.data, volume.modality)
+    problem = _problem(volume, model, acquisition, settings, scale, None)
+    mean = _posterior_mean(problem, model)
+    for state in _draw(problem, mean, model, settings, draw=0):
+        yield _volume(volume, _finish(problem, state), scale, acquisition)
+
+
+def _problem(
+    volume: Volume,
+    model: Model,
+    acquisition: Acquisition,
+    settings: EnhanceSettings,
+    scale: Scale,
+    on_progress: OnProgress | None,
+) -> _Problem:
+    op = acquisition.op
+    y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
+    if settings.noise is None:
+        noise = estimate_sigma(y[0, 0].cpu(), _fine_axes(volume))
+    else:
+        noise = settings.noise / scale.width
+    start = op.start(y, roughness(noise))
+    detail = expected_detail(op)
+    numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
+    evaluations = 1 if settings.mode == "mean" else 1 + settings.steps * (settings.draws if settings.mode == "spread" else 1)
+    net = _network(model, acquisition.fine_shape, settings, on_progress, evaluations)
+    raw = conditioned(net, scan_maps(op, start).to(model.dtype), numbers)
+    rest = (y - op(start)) / detail
+    return _Problem(op, y, start, rest, detail, noise, raw, model.spec.error_variance, acquisition.fine_shape)
+
+
+def _network(
+    model: Model,
+    shape: tuple[int, int, int],
+    settings: EnhanceSettings,
+    on_progress: OnProgress | None,
+    evaluations: int,
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The model, tiled where the scan is large, that tells how far it is."""
+    tile = settings.tile
+    if tile is None:
+        tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else 128
+    tile = -(-tile // GRID) * GRID
+    done = 0
+
+    def on_tile(number: int, count: int) -> None:
+        nonlocal done
+        done += 1
+        if on_progress is not None:
+            on_progress("network", done, count * evaluations)
+
+    return tiled(model, tile, model.net.spec.reach, GRID, on_tile)
+
+
+def _solve(problem: _Problem, model: Model, settings: EnhanceSettings) -> tuple[Tensor, Tensor | None]:
+    """The detail that was asked for and, in mode "spread", its standard deviation, in units of the expected one."""
+    mean = _posterior_mean(problem, model)
+    if settings.mode == "mean":
+        return mean.detail, None
+    if settings.mode == "sample":
+        return mean.detail + settings.dial * (_last(_draw(problem, mean, model, settings, 0)) - mean.detail), None
+    total = torch.zeros_like(mean.detail)
+    for draw in range(settings.draws):
+        total += (_last(_draw(problem, mean, model, settings, draw)) - mean.detail) ** 2
+    return mean.detail, torch.sqrt(total / settings.draws)
+
+
+@dataclass(frozen=True)
+class _Mean:
+    detail: Tensor
+    variance: Tensor
+
+
+def _posterior_mean(problem: _Problem, model: Model) -> _Mean:
+    infinite = torch.full((1,), torch.inf, device=model.device)
+    answer = estimate(problem.raw, torch.zeros_like(problem.start), infinite)
+    ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
+    return _Mean(problem.op.prox(answer.mean, problem.rest, ratio), torch.exp(answer.log_variance.clamp(-10, 3)))
+
+
+def _draw(problem: _Problem, mean: _Mean, model: Model, settings: EnhanceSettings, draw: int) -> Iterator[Tensor]:
+    """States of one draw (docs/physics.md, eq. 10): from the mean plus noise down to a clean detail."""
+    noise = white_noise(problem.shape, settings.seed, draw, 0, (0, 0, 0)).to(model.device)
+    sigmas = karras(settings.steps)
+    x = mean.detail + model.spec.draw_spread * torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
+    denoise = consistent(
+        mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
+    )
+    for step in dpm_solver_2m(denoise, x, sigmas):
+        yield step.clean
+
+
+def _finish(problem: _Problem, detail: Tensor) -> Tensor:
+    return problem.start + problem.detail * detail
+
+
+def _volume(volume: Volume, x: Tensor, scale: Scale, acquisition: Acquisition) -> Volume:
+    return volume.with_data(_array(scale.from_model(x)), acquisition.fine_affine)
+
+
+def _envelope(
+    volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings
+) -> tuple[list[str], list[str]]:
+    if acquisition.coarse_shape != volume.shape:
+        raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
+    objections = model.spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
+    if objections and not settings.force:
+        raise EnvelopeError(f"outside what {model.spec.name} was validated on: {'; '.join(objections)}; --force goes on")
+    return objections, [f"outside the validated range: {objection}" for objection in objections]
+
+
+def _fine_axes(volume: Volume) -> tuple[int, ...]:
+    """Axes whose neighbouring voxels are alike enough to read the noise from."""
+    spacing = volume.spacing_mm
+    return tuple(axis - 3 for axis in range(3) if spacing[axis] < 1.6 * spacing.min())
+
+
+def _described(volume: Volume) -> dict[str, Any]:
+    return {
+        "format": volume.source.format,
+        "content_sha256": volume.source.content_sha256,
+        "modality": volume.modality,
+        "contrast": volume.source.contrast,
+        "shape": list(volume.shape),
+        "spacing_mm": [round(float(h), 4) for h in volume.spacing_mm],
+        "thickness_mm": volume.thickness_mm,
+    }
+
+
+def _last(states: Iterator[Tensor]) -> Tensor:
+    *_, last = states
+    return last
+
+
+def _array(x: Tensor) -> NDArray[np.float32]:
+    return np.asarray(x[0, 0].float().cpu().numpy(), dtype=np.float32)
+
+
+def _peak_memory_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - began

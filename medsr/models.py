@@ -1,0 +1,241 @@
+"""A weights file and the model in it: everything needed lies in one safetensors file, checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from medsr.conditioning import N_CONDITIONS, N_MAPS
+from medsr.errors import ModelError, ResourceError
+from medsr.nets import DetailNet, NetSpec
+
+DEFAULT_MODEL = "medsr-base"
+MAX_BYTES = 16 * 2**20
+FORMAT = "medsr-1"
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a model was validated on.
+
+    Attributes:
+        modalities: "MR", "CT".
+        contrasts: contrasts seen in training, for information.
+        max_factor: largest factor of a single degraded axis.
+        max_factor_several: largest factor where several axes are degraded.
+        max_coarse_mm: coarsest spacing.
+        fine_mm: finest and coarsest spacing of the result.
+    """
+
+    modalities: tuple[str, ...] = ("MR", "CT")
+    contrasts: tuple[str, ...] = ("T1w", "T2w", "FLAIR", "CT")
+    max_factor: float = 12.0
+    max_factor_several: float = 6.0
+    max_coarse_mm: float = 7.5
+    fine_mm: tuple[float, float] = (0.35, 2.6)
+
+    def objections(
+        self,
+        modality: str,
+        factors: tuple[float, float, float],
+        fine_spacing_mm: tuple[float, float, float],
+    ) -> list[str]:
+        """Why a scan lies outside, one line each; empty where it lies inside.
+
+        Args:
+            modality: of the scan.
+            factors: fine voxels per coarse voxel.
+            fine_spacing_mm: of the result.
+        """
+        found: list[str] = []
+        if modality not in self.modalities:
+            found.append(f"modality {modality} (validated: {', '.join(self.modalities)})")
+        degraded = [(f, h) for f, h in zip(factors, fine_spacing_mm, strict=True) if f > 1]
+        limit = self.max_factor if len(degraded) == 1 else self.max_factor_several
+        for factor, spacing in degraded:
+            if factor > limit * 1.01:
+                found.append(f"factor {factor:.3g} (validated: up to {limit:g} for {len(degraded)} axes)")
+            if factor * spacing > self.max_coarse_mm * 1.01:
+                found.append(f"slices every {factor * spacing:.3g} mm (validated: up to {self.max_coarse_mm:g} mm)")
+        low, high = self.fine_mm
+        if min(fine_spacing_mm) < low * 0.99 or min(fine_spacing_mm) > high * 1.01:
+            found.append(f"result of {min(fine_spacing_mm):.3g} mm (validated: {low:g} to {high:g} mm)")
+        return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the weights' metadata hold beside the weights.
+
+    Attributes:
+        name: of the model.
+        version: of the weights.
+        net: the network.
+        envelope: what it was validated on.
+        error_variance: of the network's error in measured directions, in squared units of the expected detail.
+        draw_spread: factor on the noise that a draw starts from, chosen on the validation split.
+        licence: of the weights.
+        trained: steps, packs' hash, hashes of the data cards, code version.
+        normalisation: how intensities reach the model range.
+        format: of this file.
+    """
+
+    name: str
+    version: str
+    net: NetSpec
+    envelope: Envelope = field(default_factory=Envelope)
+    error_variance: float = 0.3
+    draw_spread: float = 1.0
+    licence: str = "Apache-2.0"
+    trained: dict[str, Any] = field(default_factory=dict)
+    normalisation: str = "MR: percentiles 0.5 and 99.5 to 0 and 1; CT: -1000 and 1000 HU to 0 and 1"
+    format: str = FORMAT
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network on a device and what is known of it.
+
+    Attributes:
+        net: the network, float32 parameters.
+        spec: its specification.
+        sha256: hash of the weights file.
+        device: where it is.
+        dtype: in which its convolutions compute.
+    """
+
+    net: DetailNet
+    spec: ModelSpec
+    sha256: str
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to float32 (B, 2, I, J, K)."""
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            out: Tensor = self.net(maps.to(self.device, self.dtype), conditions.to(self.device))
+        return out
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes CUDA where there is one.
+
+    Raises:
+        ResourceError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ResourceError(f"no device is called {name!r}; expected auto, cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ResourceError("no CUDA device is available here; use --device cpu, or install a CUDA build of torch")
+    return device
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it natively, else float32 (a CPU without it would emulate)."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    native: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if native() else torch.float32
+
+
+def packaged_models() -> dict[str, Path]:
+    """Names and files of the weights that come with the package."""
+    folder = Path(str(resources.files("medsr.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto") -> Model:
+    """The model of a packaged name or of a weights file.
+
+    Raises:
+        ModelError: unknown name, damaged, not safetensors, or not a model of this version.
+        ResourceError: no such device.
+    """
+    place = choose_device(device) if isinstance(device, str) else device
+    packaged = packaged_models()
+    path = packaged.get(str(name_or_file), Path(name_or_file))
+    content = _read(path, packaged)
+    digest = hashlib.sha256(content).hexdigest()
+    if path in packaged.values():
+        _check_shipped(path, digest)
+    spec = _spec_of(path, content)
+    net = DetailNet(spec.net)
+    try:
+        net.load_state_dict({name: value.float() for name, value in load(content).items()})
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{path.name}: weights do not fit the network in their metadata; get the file again") from error
+    net.eval().requires_grad_(False)
+    return Model(net.to(place, memory_format=torch.channels_last_3d), spec, digest, place, fastest_dtype(place))
+
+
+def describe_model(path: Path) -> ModelSpec:
+    """The specification in a weights file, without building the network.
+
+    Raises:
+        ModelError: not a weights file of this version.
+    """
+    return _spec_of(path, _read(path, packaged_models()))
+
+
+def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
+    """A weights file's content: bfloat16 kernels, float32 for the rest, the specification as metadata.
+
+    Raises:
+        ModelError: larger than 16 MiB.
+    """
+    tensors = {
+        name: (value.bfloat16() if value.ndim > 1 else value.float()).contiguous().cpu() for name, value in state.items()
+    }
+    content = save(tensors, {"medsr": json.dumps(asdict(spec))})
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"weights need {len(content)} bytes; the limit is {MAX_BYTES}: use a smaller network")
+    return content
+
+
+def _read(path: Path, packaged: dict[str, Path]) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        names = ", ".join(packaged) or "none"
+        raise ModelError(f"{path}: no such weights file, and no packaged model of that name (packaged: {names})") from error
+    if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
+        raise ModelError(f"{path.name} is a pickled file, which could run any code; only safetensors are read")
+    return content
+
+
+def _spec_of(path: Path, content: bytes) -> ModelSpec:
+    try:
+        size = int.from_bytes(content[:8], "little")
+        facts = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path.name} is not a medsr weights file; expected safetensors with medsr metadata") from error
+    if facts.get("format") != FORMAT:
+        raise ModelError(f"{path.name} has format {facts.get('format')!r}; this version reads {FORMAT!r}")
+    envelope = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.pop("envelope").items()}
+    spec = ModelSpec(**{**facts, "net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)})
+    if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
+        raise ModelError(
+            f"{path.name} expects {spec.net.channels} maps and {spec.net.conditions} conditions; "
+            f"this version gives {N_MAPS} and {N_CONDITIONS}"
+        )
+    return spec
+
+
+def _check_shipped(path: Path, digest: str) -> None:
+    expected = path.with_suffix(".sha256").read_text().split()[0]
+    if digest != expected:
+        raise ModelError(f"{path.name} has SHA-256 {digest[:12]}..., shipped was {expected[:12]}...; reinstall medsr")

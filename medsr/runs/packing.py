@@ -1,0 +1,42 @@
+"""A folder of fine scans to training packs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from medsr.errors import InputError
+from medsr.io import load
+from medsr.training.packs import packed, write_packs
+
+SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
+
+
+def pack_folder(folder: Path, target: Path) -> list[Path]:
+    """Pack every NIfTI scan below `folder`, a flat or BIDS-like tree whose names begin with "sub-LABEL".
+
+    Args:
+        folder: where the scans are.
+        target: folder of the packs, made if missing.
+
+    Returns:
+        The packs' paths.
+
+    Raises:
+        InputError: no scan, or a name without a subject.
+    """
+    paths = sorted((p for p in folder.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))), key=lambda p: p.name)
+    if not paths:
+        raise InputError(f"{folder}: no .nii or .nii.gz below it; expected scans named like sub-01_T1w.nii.gz")
+    return write_packs((packed(load(path), _name(path), _subject(path)) for path in paths), target)
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _subject(path: Path) -> str:
+    match = SUBJECT.match(path.name)
+    if match is None:
+        raise InputError(f"{path.name}: names no subject; expected a name like sub-01_T1w.nii.gz")
+    return match.group()

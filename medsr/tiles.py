@@ -1,0 +1,110 @@
+"""Cut, compute, put together; and noise by voxel index: a result does not depend on how it was cut.
+
+Each tile is read with a margin as wide as the network's receptive field and only its inner part is kept, so the parts
+are exactly those of the whole; nothing needs to be blended.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
+AXIS_BITS = 20  # indices below a million per axis
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Maps (B, C, I, J, K) and conditions (B, S) to (B, D, I, J, K)."""
+
+
+def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int, int], None] | None = None) -> Network:
+    """The same network, computed tile by tile.
+
+    Args:
+        net: any network whose output at a voxel depends on inputs within `reach` of it.
+        tile: side of a tile's inner part in voxels, a multiple of `grid`.
+        reach: receptive field to one side in voxels, a multiple of `grid`.
+        grid: tile origins are multiples of it, where the network sees its own phases.
+        on_tile: called with the number of finished tiles and of all tiles.
+
+    Raises:
+        ValueError: `tile` or `reach` is no multiple of `grid`.
+    """
+    if tile < grid or tile % grid or reach % grid:
+        raise ValueError(f"tile {tile} and reach {reach} must be multiples of {grid}")
+
+    def compute(maps: Tensor, conditions: Tensor) -> Tensor:
+        shape = maps.shape[-3:]
+        places = list(_places((shape[0], shape[1], shape[2]), tile))
+        result: Tensor | None = None
+        for number, place in enumerate(places, start=1):
+            outer = [slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip(place, shape, strict=True)]
+            part = net(maps[(..., *outer)], conditions)
+            inner = [slice(s.start - o.start, s.stop - o.start) for s, o in zip(place, outer, strict=True)]
+            if result is None:
+                result = part.new_empty(*part.shape[:2], *shape)
+            result[(..., *place)] = part[(..., *inner)]
+            if on_tile is not None:
+                on_tile(number, len(places))
+        if result is None:
+            raise ValueError("maps hold no voxel")
+        return result
+
+    return compute
+
+
+def n_tiles(shape: tuple[int, int, int], tile: int) -> int:
+    """Tiles that a grid of `shape` is cut into."""
+    return int(np.prod([-(-n // tile) for n in shape]))
+
+
+def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, origin: tuple[int, int, int]) -> Tensor:
+    """Standard normal noise (1, 1, I, J, K), float32, a function of seed, draw, step and voxel index alone.
+
+    The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and Box and
+    Muller's transform makes a normal number of it: any region of interest gets the noise that the whole scan has there.
+
+    Args:
+        shape: of the region.
+        seed: of the run, 0 or more.
+        draw: number of the draw.
+        step: number of the sampler's step.
+        origin: index of the region's first voxel in the whole grid, each 0 or more.
+    """
+    key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(draw)) + np.uint64(step))
+    i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(origin, shape, strict=True))
+    plane = (j[:, None] << np.uint64(AXIS_BITS)) + k[None, :]
+    values = np.empty(shape, dtype=np.float32)
+    for number, row in enumerate(i):
+        values[number] = _normal(_mixed((plane + (row << np.uint64(2 * AXIS_BITS))) * GAMMA + key))
+    return torch.from_numpy(values)[None, None]
+
+
+def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
+    """The 64-bit finaliser of SplitMix64."""
+    with np.errstate(over="ignore"):
+        z = (np.asarray(z) + GAMMA).astype(np.uint64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(z ^ (z >> np.uint64(31)), dtype=np.uint64)
+
+
+def _normal(bits: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """One normal number of each 64 bits: the upper half gives the radius, the lower half the angle."""
+    radius = ((bits >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-32)
+    angle = (bits & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2 * np.pi * 2**-32)
+    return np.asarray(np.sqrt(-2 * np.log(np.minimum(radius, np.float32(1 - 2**-24)))) * np.cos(angle), np.float32)
+
+
+def _places(shape: tuple[int, int, int], tile: int) -> Iterator[tuple[slice, slice, slice]]:
+    starts = [range(0, n, tile) for n in shape]
+    for i, j, k in itertools.product(*starts):
+        yield (
+            slice(i, min(i + tile, shape[0])),
+            slice(j, min(j + tile, shape[1])),
+            slice(k, min(k + tile, shape[2])),
+        )

@@ -1,0 +1,135 @@
+"""The learning curve: gain over the plain start in dB on held-out scans, per task, as numbers, CSV and picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsr.conditioning import conditioned, expected_detail, scan_maps
+from medsr.diffusion.denoiser import estimate
+from medsr.nets import DetailNet
+from medsr.ops import Separable
+from medsr.training.batches import degraded
+from medsr.training.draws import AxisDraw, ScannerDraw
+from medsr.training.packs import PackedScan
+
+CROP = 80  # voxels a side around the centre of each held-out scan
+AIR = 0.05  # of the model range: darker voxels don't count
+TASKS = ("iso2", "iso4", "thick5")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One held-out crop under one task.
+
+    Attributes:
+        name: scan and task, such as "sub-x01_T1w thick5".
+        task: the task alone.
+        truth: (1, 1, I, J, K) in the model range.
+        start: its plain start.
+        op: the operator.
+        numbers: (1, N_SCAN_CONDITIONS).
+    """
+
+    name: str
+    task: str
+    truth: Tensor
+    start: Tensor
+    op: Separable
+    numbers: Tensor
+
+
+def make_probes(scans: Sequence[PackedScan], device: torch.device) -> list[Probe]:
+    """A probe for every held-out scan and task."""
+    return [_probe(scan, task, device) for scan in scans for task in TASKS]
+
+
+@torch.inference_mode()
+def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
+    """Gain of the projected posterior mean over the plain start, in dB, per probe."""
+    gains: dict[str, float] = {}
+    for probe in probes:
+        raw = conditioned(net, scan_maps(probe.op, probe.start), probe.numbers)
+        infinite = torch.full((1,), torch.inf, device=probe.start.device)
+        with torch.autocast(probe.start.device.type, torch.bfloat16):
+            detail = estimate(raw, torch.zeros_like(probe.start), infinite).mean.float()
+        result = probe.start + expected_detail(probe.op) * detail
+        result = probe.op.prox(result, probe.op(probe.truth), 0.0)
+        gains[probe.name] = 10 * float(torch.log10(_error(probe.start, probe) / _error(result, probe)))
+    return gains
+
+
+def by_task(gains: dict[str, float]) -> dict[str, float]:
+    """Mean gain per task over the probes."""
+    return {task: float(np.mean([g for name, g in gains.items() if name.endswith(f" {task}")])) for task in TASKS}
+
+
+def append_row(path: Path, step: int, loss: float, gains: dict[str, float]) -> None:
+    """Add one row to the curve's CSV, with a header where the file is new."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "loss", *gains])
+        writer.writerow([step, f"{loss:.4f}", *(f"{gain:.3f}" for gain in gains.values())])
+
+
+def read_curve(path: Path) -> tuple[list[str], list[list[float]]]:
+    """Column names and rows of the curve's CSV; of a step written twice after a resume, the later row."""
+    with path.open(newline="") as file:
+        header, *rows = list(csv.reader(file))
+    latest = {int(row[0]): [float(value) for value in row] for row in rows}
+    return header, [latest[step] for step in sorted(latest)]
+
+
+def draw_curve(path: Path, picture: Path) -> None:
+    """The curve's CSV as a PNG: one thin line per probe, one thick line per task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    header, rows = read_curve(path)
+    values = np.array(rows)
+    figure, axes = pyplot.subplots(1, len(TASKS), figsize=(12, 4), sharey=True, layout="constrained")
+    for task, panel in zip(TASKS, axes, strict=True):
+        columns = [number for number, name in enumerate(header) if name.endswith(f" {task}")]
+        for column in columns:
+            name = header[column].removesuffix(f" {task}").removeprefix("sub-")
+            panel.plot(values[:, 0], values[:, column], linewidth=0.9, label=name)
+        panel.plot(values[:, 0], values[:, columns].mean(axis=1), color="black", linewidth=2.2, label="mean")
+        panel.axhline(0, color="grey", linewidth=0.8)
+        panel.set(title=task, xlabel="step", ylim=(-0.5, None))
+    axes[0].set_ylabel("gain over the plain start (dB)")
+    axes[-1].legend(fontsize=6, ncol=2)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
+
+
+def _probe(scan: PackedScan, task: str, device: torch.device) -> Probe:
+    x = scan.scale.to_model(torch.from_numpy(scan.data.astype(np.float32)))
+    for dim, n in enumerate(scan.data.shape):
+        x = x.narrow(dim, max(0, (n - CROP) // 2), min(n, CROP))
+    x = x[None, None].to(device)
+    start, op, numbers = degraded(x, _scanner(scan, task), scan.spacing_mm, scan.modality, seed=0)
+    return Probe(f"{scan.name} {task}", task, x, start, op, numbers)
+
+
+def _scanner(scan: PackedScan, task: str) -> ScannerDraw:
+    if task == "thick5":
+        chosen = 2 if scan.degradable[2] else (0 if scan.degradable[0] else 1)
+        factors = [5.0 / scan.spacing_mm[axis] if axis == chosen else 0.0 for axis in range(3)]
+    else:
+        factors = [float(task[-1]) if fine else 0.0 for fine in scan.degradable]
+    a, b, c = (AxisDraw(factor, "gaussian", 1.0) if factor else None for factor in factors)
+    return ScannerDraw((a, b, c), 0.0)
+
+
+def _error(x: Tensor, probe: Probe) -> Tensor:
+    return ((x - probe.truth)[probe.truth > AIR] ** 2).mean()

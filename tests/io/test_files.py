@@ -1,0 +1,180 @@
+"""Writing all or nothing, hashing and sniffing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import resource
+import stat
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsr.errors import InputError, MedsrError, OutputError
+from medsr.io import files
+
+
+def test_the_file_appears_whole_and_alone(tmp_path):
+    target = tmp_path / "scan.nii.gz"
+    with files.atomic(target) as file:
+        file.write(b"all")
+        assert not target.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["scan.nii.gz"]
+    assert target.read_bytes() == b"all"
+
+
+def test_the_unfinished_file_lies_beside_and_keeps_the_suffix(tmp_path):
+    with files.atomic(tmp_path / "scan.nii.gz") as file:
+        file.write(b"half")
+        (part,) = tmp_path.iterdir()
+        assert part.name.startswith(".part-")
+        assert part.name.endswith(".nii.gz")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
+def test_what_interrupts_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = tmp_path / "scan.nii"
+    target.write_bytes(b"old")
+    with pytest.raises(error), files.atomic(target) as file:
+        file.write(b"new")
+        raise error
+    assert [p.name for p in tmp_path.iterdir()] == ["scan.nii"]
+    assert target.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # the system refuses to let files grow past this
+    try:
+        with (
+            pytest.raises(OutputError, match="free some disk space") as caught,
+            files.atomic(tmp_path / "a.nii") as file,
+        ):
+            file.write(bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def unwritable_paths(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    return {
+        "missing folder": tmp_path / "none" / "scan.nii",
+        "file as folder": tmp_path / "file" / "scan.nii",
+        "a folder": tmp_path / "folder",
+        "name too long": tmp_path / ("n" * 300 + ".nii"),
+        "zero byte": tmp_path / "a\0b.nii",
+        "not writable": Path("/proc/scan.nii"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case", ["missing folder", "file as folder", "a folder", "name too long", "zero byte", "not writable"]
+)
+def test_paths_that_cannot_be_written_are_refused_before_and_while_writing(tmp_path, case):
+    path = unwritable_paths(tmp_path)[case]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError) as caught:
+        files.check_writable(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(OutputError), files.atomic(path) as file:
+        file.write(b"x")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_checking_leaves_nothing_behind(tmp_path):
+    files.check_writable(tmp_path / "scan.nii.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_through_a_link_keeps_the_link(tmp_path):
+    real, link = tmp_path / "real.nii", tmp_path / "link.nii"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    with files.atomic(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
+def test_written_files_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        with files.atomic(tmp_path / "scan.nii") as file:
+            file.write(b"x")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "scan.nii").stat().st_mode) == 0o640
+
+
+def test_hash_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert files.sha256_file(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=6, unique=True), st.randoms())
+def test_hash_of_many_depends_on_contents_alone(contents, random):
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    shuffled = random.sample(digests, len(digests))
+    assert files.sha256_of_digests(shuffled) == files.sha256_of_digests(digests)
+    if len(digests) == 1:
+        assert files.sha256_of_digests(digests) == digests[0]
+    else:
+        assert files.sha256_of_digests(digests[1:]) != files.sha256_of_digests(digests)
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.dcm", "scan"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_nifti_is_known_by_content_whatever_its_name(tmp_path, kind, name, zipped):
+    content = kind(np.zeros((2, 2, 2), np.int16), np.eye(4)).to_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if zipped else content)
+    assert files.sniff(tmp_path / name) == "nifti"
+
+
+def test_dicom_and_folders_are_known(tmp_path):
+    (tmp_path / "scan.nii").write_bytes(bytes(128) + b"DICM")
+    assert files.sniff(tmp_path / "scan.nii") == "dicom"
+    assert files.sniff(tmp_path) == "folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"hello" * 100, "not a scan"),
+        (gzip.compress(b"hello" * 100), "not a scan"),
+        (b"\x1f\x8b" + bytes(50), "not a scan"),
+        (b"\x08\x00\x05\x00" + bytes(400), "preamble"),
+        ((348).to_bytes(4, "little") + bytes(340) + b"ni1\0" + bytes(8), "two-file"),
+        ((348).to_bytes(4, "big") + bytes(400), "Analyze"),
+    ],
+)
+def test_what_is_no_scan_is_named(tmp_path, content, message):
+    (tmp_path / "scan").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        files.sniff(tmp_path / "scan")
+
+
+def test_missing_files_and_pipes_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("none.nii", "pipe", "a\0b", "n" * 300):
+        with pytest.raises(InputError):
+            files.sniff(tmp_path / name)
+
+
+@given(st.binary(max_size=700))
+def test_random_bytes_are_sniffed_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "random"
+    path.write_bytes(content)
+    try:
+        files.sniff(path)
+    except MedsrError as error:
+        assert "\n" not in str(error)
