@@ -141,15 +141,19 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
         axis = _thick_axis(fine)
         if spacing[axis] * SMALLEST_FACTOR > task.thick_mm:
             raise UsageError(
-                f"{task.name} needs slices finer than {task.thick_mm:g} mm; the finest choice here has {spacing[axis]:.3g} mm"
+                f"{task.name} needs slices finer than {task.thick_mm:g} mm; this one has {spacing[axis]:.3g} mm"
             )
         coarse = [task.thick_mm if number == axis else None for number in range(3)]
     else:
         factor = 1.0 if task.factor is None else task.factor
         slices = _slice_axis(spacing) if task.in_plane else None
-        coarse = [factor * float(h) if ok and n != slices else None for n, (h, ok) in enumerate(zip(spacing, fine, strict=True))]
+        coarse = [
+            factor * float(h) if ok and n != slices else None
+            for n, (h, ok) in enumerate(zip(spacing, fine, strict=True))
+        ]
     shape = [
-        n if d is None else max(2, round(n * float(h) / d)) for n, d, h in zip(reference.shape, coarse, spacing, strict=True)
+        n if d is None else max(2, round(n * float(h) / d))
+        for n, d, h in zip(reference.shape, coarse, spacing, strict=True)
     ]
     return _acquisition(reference.affine, reference.shape, shape, task.profile, task.fwhm_mm)
 
@@ -191,8 +195,8 @@ def acquisition_of(
 ) -> Acquisition:
     """How a coarse scan was acquired, as seen from the finer grid that is asked for.
 
-    Without a wish the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are as wide
-    as the spacing, but along the slice axis as the slice is thick.
+    Without a wish the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are
+    as wide as the spacing, but along the slice axis as the slice is thick.
 
     Args:
         scan: the coarse scan.
@@ -219,9 +223,7 @@ def acquisition_of(
             f"target spacing {_times(target)} mm of a scan with {_times(spacing)} mm; "
             f"expected the same or finer, at most {LARGEST_FACTOR:g} times"
         )
-    shape = [
-        n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)
-    ]
+    shape = [n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)]
     check_shape(tuple(shape))
     if tuple(shape) == scan.shape:
         raise UsageError(f"the scan already has {_times(spacing)} mm; ask for a finer --spacing or a --factor above 1")

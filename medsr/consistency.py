@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from medsr.diffusion.denoiser import Denoiser
@@ -43,10 +42,5 @@ def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: floa
 
 
 def residual_map(op: Separable, x: Tensor, y: Tensor) -> Tensor:
-    """y - A x, (..., i, j, k) on the coarse grid, in the unit of x."""
+    """Y - A x, (..., i, j, k) on the coarse grid, in the unit of x."""
     return y - op(x)
-
-
-def residual_in_noise_units(op: Separable, x: Tensor, y: Tensor, sigma: float) -> float:
-    """Root mean square of y - A x over the scan, in units of its noise: near 1 is honest, far above contradicts it."""
-    return float(torch.sqrt(residual_map(op, x, y).double().square().mean())) / sigma

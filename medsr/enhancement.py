@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -22,20 +22,23 @@ from torch import Tensor
 import medsr
 from medsr.acquisition import Acquisition, acquisition_of
 from medsr.conditioning import conditioned, expected_detail, roughness, scan_conditions, scan_maps
-from medsr.consistency import consistent, noise_ratio, residual_in_noise_units, residual_map
+from medsr.consistency import consistent, noise_ratio, residual_map
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
 from medsr.diffusion.samplers import dpm_solver_2m
 from medsr.diffusion.schedule import SIGMA_MAX, karras
 from medsr.errors import EnvelopeError, UsageError
 from medsr.intensity import Scale, scale_of
+from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.models import Model
 from medsr.nets.detail import GRID
+from medsr.ops import Separable
 from medsr.ops.noise import estimate_sigma
 from medsr.record import Record
 from medsr.tiles import tiled, white_noise
 from medsr.volume import Volume
 
 Mode = Literal["mean", "sample", "spread"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
@@ -68,14 +71,24 @@ class EnhanceSettings:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.mode not in ("mean", "sample", "spread"):
-            raise UsageError(f"mode is {self.mode!r}; choose mean, sample or spread")
         if not 0 <= self.dial <= 1:
             raise UsageError(f"dial is {self.dial:g}; expected 0 (mean) to 1 (draw)")
         if self.draws < 2 or self.steps < 1 or self.seed < 0:
             raise UsageError("expected at least 2 draws, 1 step and a seed of 0 or more")
         if self.noise is not None and not 0 <= self.noise < float("inf"):
             raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
+
+
+def mode_named(name: str) -> Mode:
+    """The mode of that name.
+
+    Raises:
+        UsageError: no such mode.
+    """
+    for known in MODES:
+        if name == known:
+            return known
+    raise UsageError(f"mode is {name!r}; choose {', '.join(MODES)}")
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ class Enhancement:
 class _Problem:
     """One scan in the model range, ready for the network."""
 
-    op: Any
+    op: Separable
     y: Tensor  # (1, 1, i, j, k)
     start: Tensor  # (1, 1, I, J, K)
     rest: Tensor  # what the start leaves of y, in units of the expected detail
@@ -190,14 +203,13 @@ def _problem(
 ) -> _Problem:
     op = acquisition.op
     y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
-    if settings.noise is None:
-        noise = estimate_sigma(y[0, 0].cpu(), _fine_axes(volume))
-    else:
-        noise = settings.noise / scale.width
+    noise = scan_noise(volume, scale, settings)
     start = op.start(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
-    evaluations = 1 if settings.mode == "mean" else 1 + settings.steps * (settings.draws if settings.mode == "spread" else 1)
+    evaluations = (
+        1 if settings.mode == "mean" else 1 + settings.steps * (settings.draws if settings.mode == "spread" else 1)
+    )
     net = _network(model, acquisition.fine_shape, settings, on_progress, evaluations)
     raw = conditioned(net, scan_maps(op, start).to(model.dtype), numbers)
     rest = (y - op(start)) / detail
@@ -280,8 +292,17 @@ def _envelope(
         raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
     objections = model.spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
     if objections and not settings.force:
-        raise EnvelopeError(f"outside what {model.spec.name} was validated on: {'; '.join(objections)}; --force goes on")
+        raise EnvelopeError(
+            f"outside what {model.spec.name} was validated on: {'; '.join(objections)}; --force goes on"
+        )
     return objections, [f"outside the validated range: {objection}" for objection in objections]
+
+
+def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:
+    """Standard deviation of the scan's noise in the model range, as given or estimated from the scan."""
+    if settings.noise is not None:
+        return settings.noise / scale.width
+    return estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
 
 
 def _fine_axes(volume: Volume) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import ModelError, ResourceError
-from medsr.nets import DetailNet, NetSpec
+from medsr.nets import DetailNet, NetSpec, channels_last
 
 DEFAULT_MODEL = "medsr-base"
 MAX_BYTES = 16 * 2**20
@@ -177,9 +177,11 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     try:
         net.load_state_dict({name: value.float() for name, value in load(content).items()})
     except (RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{path.name}: weights do not fit the network in their metadata; get the file again") from error
+        raise ModelError(
+            f"{path.name}: weights do not fit the network in their metadata; get the file again"
+        ) from error
     net.eval().requires_grad_(False)
-    return Model(net.to(place, memory_format=torch.channels_last_3d), spec, digest, place, fastest_dtype(place))
+    return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
 
 
 def describe_model(path: Path) -> ModelSpec:
@@ -198,7 +200,8 @@ def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
         ModelError: larger than 16 MiB.
     """
     tensors = {
-        name: (value.bfloat16() if value.ndim > 1 else value.float()).contiguous().cpu() for name, value in state.items()
+        name: (value.bfloat16() if value.ndim > 1 else value.float()).contiguous().cpu()
+        for name, value in state.items()
     }
     content = save(tensors, {"medsr": json.dumps(asdict(spec))})
     if len(content) > MAX_BYTES:
@@ -211,7 +214,9 @@ def _read(path: Path, packaged: dict[str, Path]) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         names = ", ".join(packaged) or "none"
-        raise ModelError(f"{path}: no such weights file, and no packaged model of that name (packaged: {names})") from error
+        raise ModelError(
+            f"{path}: no such weights file, and no packaged model of that name (packaged: {names})"
+        ) from error
     if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
         raise ModelError(f"{path.name} is a pickled file, which could run any code; only safetensors are read")
     return content
@@ -222,10 +227,13 @@ def _spec_of(path: Path, content: bytes) -> ModelSpec:
         size = int.from_bytes(content[:8], "little")
         facts = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"])
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path.name} is not a medsr weights file; expected safetensors with medsr metadata") from error
+        raise ModelError(
+            f"{path.name} is not a medsr weights file; expected safetensors with medsr metadata"
+        ) from error
     if facts.get("format") != FORMAT:
         raise ModelError(f"{path.name} has format {facts.get('format')!r}; this version reads {FORMAT!r}")
-    envelope = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.pop("envelope").items()}
+    limits: dict[str, Any] = facts.pop("envelope")
+    envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
     spec = ModelSpec(**{**facts, "net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)})
     if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
         raise ModelError(

@@ -43,11 +43,11 @@ def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int
         result: Tensor | None = None
         for number, place in enumerate(places, start=1):
             outer = [slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip(place, shape, strict=True)]
-            part = net(maps[(..., *outer)], conditions)
+            part = net(maps[:, :, outer[0], outer[1], outer[2]], conditions)
             inner = [slice(s.start - o.start, s.stop - o.start) for s, o in zip(place, outer, strict=True)]
             if result is None:
                 result = part.new_empty(*part.shape[:2], *shape)
-            result[(..., *place)] = part[(..., *inner)]
+            result[:, :, place[0], place[1], place[2]] = part[:, :, inner[0], inner[1], inner[2]]
             if on_tile is not None:
                 on_tile(number, len(places))
         if result is None:

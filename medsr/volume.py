@@ -121,6 +121,3 @@ def guess_modality(data: NDArray[np.float32]) -> Modality:
 
 def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-

@@ -6,6 +6,7 @@ States are (B, 1, I, J, K); levels (N + 1,) end at 0. The clean state of the las
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -67,7 +68,7 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step
 
 
 def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0) -> Iterator[Step]:
-    """Step down further and add fresh noise; eta = 1 is DDPM's posterior (Ho et al. 2020, eq. 7), eta = 0 is `euler`."""
+    """Step down further, then add fresh noise: DDPM's posterior (Ho et al. 2020, eq. 7); eta = 0 is `euler`."""
     for number, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
         clean = denoise(x, _level(x, sigma))
         up = min(sigma_next, eta * sigma_next * (max(sigma**2 - sigma_next**2, 0.0) ** 0.5) / sigma)
@@ -84,12 +85,10 @@ def last_of(steps: Iterator[Step]) -> Step:
     Raises:
         ValueError: the sampler took no step.
     """
-    step = None
-    for step in steps:
-        pass
-    if step is None:
+    last = deque(steps, maxlen=1)
+    if not last:
         raise ValueError("the sampler took no step; give it at least two levels")
-    return step
+    return last[0]
 
 
 def _level(x: Tensor, sigma: float) -> Tensor:

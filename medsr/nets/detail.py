@@ -54,7 +54,10 @@ class DetailNet(nn.Module):
         self.spec = spec
         gain = 0.5 / (spec.blocks + spec.deep_blocks) ** 0.5
         self.embed = nn.Sequential(
-            nn.Linear(spec.conditions, spec.embedding), nn.SiLU(), nn.Linear(spec.embedding, spec.embedding), nn.SiLU(),
+            nn.Linear(spec.conditions, spec.embedding),
+            nn.SiLU(),
+            nn.Linear(spec.embedding, spec.embedding),
+            nn.SiLU(),
             nn.LayerNorm(spec.embedding),
         )
         self.head = he_conv(8 * spec.channels, spec.width)
@@ -65,9 +68,12 @@ class DetailNet(nn.Module):
         self.up = he_conv(spec.deep_width, 8 * spec.width, kernel=1, gain=0.2)
         self.after = _blocks(spec.blocks - before, spec.width, spec.embedding, gain)
         self.tail = he_conv(spec.width, 8, gain=0.1)
-        self.doubt = nn.Sequential(he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, 8, gain=0.1))
+        self.doubt = nn.Sequential(
+            he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, 8, gain=0.1)
+        )
 
     def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Predict; see the class."""
         size = maps.shape[-3:]
         pad = [-n % GRID for n in size]
         maps = F.pad(maps, (0, pad[2], 0, pad[1], 0, pad[0]))

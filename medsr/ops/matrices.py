@@ -22,7 +22,7 @@ MatrixKind = Literal["forward", "adjoint", "start", "to_eigen", "from_eigen", "c
 
 def sample_centres(n_fine: int, n_coarse: int) -> NDArray[np.float64]:
     """Centres (n_coarse,) of the coarse samples, in voxels of the fine grid."""
-    return (np.arange(n_coarse) + 0.5) * (n_fine / n_coarse) - 0.5
+    return (np.arange(n_coarse, dtype=np.float64) + 0.5) * (n_fine / n_coarse) - 0.5
 
 
 def profile_matrix(n_fine: int, n_coarse: int, profile: Profile, fwhm: float) -> Matrix:

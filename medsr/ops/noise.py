@@ -9,7 +9,7 @@ FLAT_SHARE = 0.25  # the flattest quarter of the tissue, where noise and not ana
 
 
 def add_gaussian(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """x plus white Gaussian noise of standard deviation `sigma`, as in CT."""
+    """X plus white Gaussian noise of standard deviation `sigma`, as in CT."""
     return x + sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
 
 

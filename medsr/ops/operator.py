@@ -63,7 +63,7 @@ class Separable:
         return self._each(y, "start", shrink=False, roughness=roughness)
 
     def prox(self, x: Tensor, y: Tensor, ratio: float) -> Tensor:
-        """x + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows (docs/physics.md, eq. 6).
+        """X + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows (docs/physics.md, eq. 6).
 
         Args:
             x: (..., I, J, K) fine.
@@ -97,7 +97,8 @@ def _along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
         return x @ matrix.T
     if dim == -2:
         return matrix @ x
-    return (matrix @ x.flatten(-2)).unflatten(-1, x.shape[-2:])
+    flat: Tensor = matrix @ x.flatten(-2)
+    return flat.reshape(*flat.shape[:-1], *x.shape[-2:])
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medsr.acquisition import Task, acquisition_of, degrade
-from medsr.enhancement import EnhanceSettings, Enhancement, enhance
+from medsr.enhancement import Enhancement, EnhanceSettings, enhance
 from medsr.errors import UsageError
 from medsr.io import files, load_all, save
 from medsr.models import Model
@@ -95,7 +94,7 @@ def check_target(target: Path, source: Path) -> None:
     """
     if not target.name.endswith((".nii", ".nii.gz")):
         raise UsageError(f"{target}: expected a name that ends in .nii or .nii.gz")
-    if target.exists() and source.exists() and os.path.samefile(source, target):
+    if target.exists() and source.exists() and source.samefile(target):
         raise UsageError(f"{target}: is the input itself; choose another name for the output")
     files.check_writable(target)
 
@@ -139,5 +138,3 @@ def _as_modality(volume: Volume, modality: Modality | None) -> Volume:
 def _measured(spread: Volume) -> Volume:
     """A map is never rounded to whole numbers, whatever the scan was."""
     return replace(spread, data=np.asarray(spread.data), source=replace(spread.source, dtype="float32"))
-
-

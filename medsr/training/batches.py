@@ -68,7 +68,8 @@ class Batch:
 def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
     """Each scan at its own and at coarser resolutions, coarser ones area-averaged along the degradable axes."""
     return [
-        [_training_scan(scan, coarser) for coarser in COARSER if coarser == 1 or _worth(scan, coarser)] for scan in scans
+        [_training_scan(scan, coarser) for coarser in COARSER if coarser == 1 or _worth(scan, coarser)]
+        for scan in scans
     ]
 
 
@@ -152,11 +153,11 @@ def _turned(
     flipped = [axis + 2 for axis in range(3) if flips[axis]]
     detail = detail.permute(0, 1, *dims).flip(flipped)
     maps = maps.permute(0, 1, *dims).flip(flipped)
-    phases = maps[:, 2:].unflatten(1, (3, 2))[:, list(order)]
+    phases = maps[:, 2:].reshape(1, 3, 2, *maps.shape[-3:])[:, list(order)]
     signs = torch.tensor([[1.0, -1.0 if flip else 1.0] for flip in flips], device=maps.device)
     phases = phases * signs[None, :, :, None, None, None]
     maps = torch.cat([maps[:, :2], phases.flatten(1, 2)], dim=1)
-    per_axis = numbers[:, :9].unflatten(1, (3, 3))[:, list(order)].flatten(1)
+    per_axis = numbers[:, :9].reshape(1, 3, 3)[:, list(order)].flatten(1)
     numbers = torch.cat([per_axis, numbers[:, 9:]], dim=1)
     return detail, maps, numbers, torch.ones_like(detail)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,11 @@ from medsr.errors import InputError
 
 
 def write_checkpoint(
-    path: Path, net: nn.Module, average: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer], facts: dict[str, object]
+    path: Path,
+    net: nn.Module,
+    average: dict[str, Tensor],
+    optimisers: Sequence[torch.optim.Optimizer],
+    facts: dict[str, object],
 ) -> None:
     """Write the state beside and move it into place, so that a kill leaves the last whole one."""
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
@@ -26,7 +29,7 @@ def write_checkpoint(
     content = save({name: value.detach().contiguous() for name, value in tensors.items()}, {"facts": json.dumps(facts)})
     part = path.with_name(f".part-{path.name}")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def read_checkpoint(

@@ -51,7 +51,10 @@ class IntensityDraw:
 
 
 def draw_scanner(
-    rng: np.random.Generator, spacing_mm: tuple[float, float, float], degradable: tuple[bool, bool, bool], variety: float
+    rng: np.random.Generator,
+    spacing_mm: tuple[float, float, float],
+    degradable: tuple[bool, bool, bool],
+    variety: float,
 ) -> ScannerDraw:
     """Draw an acquisition for a scan of that spacing.
 

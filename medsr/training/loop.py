@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medsr.conditioning import N_CONDITIONS, N_MAPS, conditioned
 from medsr.diffusion.loss import detail_loss, draw_noise_levels
-from medsr.nets import DetailNet, NetSpec
+from medsr.nets import DetailNet, NetSpec, channels_last
 from medsr.training.batches import TrainingScan, make_batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.muon import Muon
@@ -79,7 +79,7 @@ def train(
     A checkpoint is written every `CHECKPOINT_EVERY` steps, and when the generator is closed or fails.
     """
     torch.manual_seed(settings.seed)
-    net = DetailNet(settings.net).to(device, memory_format=torch.channels_last_3d)
+    net = channels_last(DetailNet(settings.net).to(device))
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT

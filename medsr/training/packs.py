@@ -57,7 +57,9 @@ def packed(volume: Volume, name: str, subject: str) -> PackedScan:
     """
     turned = volume.to_ras()
     if float(turned.data.min()) < -32768 or float(turned.data.max()) > 32767:
-        raise InputError(f"{name}: values {turned.data.min():g} to {turned.data.max():g} do not fit 16 bits; rescale it")
+        raise InputError(
+            f"{name}: values {turned.data.min():g} to {turned.data.max():g} do not fit 16 bits; rescale it"
+        )
     a, b, c = (float(h) for h in turned.spacing_mm)
     scale = scale_of(turned.data, turned.modality)
     return PackedScan(name, subject, turned.modality, (a, b, c), scale, np.rint(turned.data).astype(np.int16))
@@ -146,7 +148,10 @@ def _zipped(scans: list[PackedScan]) -> bytes:
             facts = {key: value for key, value in asdict(scan).items() if key != "data"}
             array = io.BytesIO()
             np.save(array, scan.data, allow_pickle=False)
-            for name, content in ((f"{scan.name}.json", json.dumps(facts).encode()), (f"{scan.name}.npy", array.getvalue())):
+            for name, content in (
+                (f"{scan.name}.json", json.dumps(facts).encode()),
+                (f"{scan.name}.npy", array.getvalue()),
+            ):
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 

@@ -1,0 +1,116 @@
+"""inspect, models, doctor: the commands that only look."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsr.errors import ModelError, UsageError
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="NIfTI file, DICOM folder, or any file of a series.")],
+    model: Annotated[str, typer.Option("--model", help="Model whose envelope decides.")] = "medsr-base",
+) -> None:
+    """Show what a scan is and what medsr would make of it."""
+    from medsr import affine as grids
+    from medsr.acquisition import acquisition_of
+    from medsr.io import load_all
+    from medsr.models import describe_model, packaged_models
+
+    for number, volume in enumerate(load_all(path)):
+        source = volume.source
+        spacing = " x ".join(f"{h:.4g}" for h in volume.spacing_mm)
+        shape = " x ".join(str(n) for n in volume.shape)
+        rows = [
+            ("volume", str(number)),
+            ("format", f"{source.format}, stored as {source.dtype}"),
+            ("modality", f"{volume.modality} {source.contrast}".rstrip()),
+            ("grid", f"{shape} voxels, {spacing} mm, axes {grids.axis_codes(volume.affine)}"),
+            ("slices", _slices(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
+            ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
+        ]
+        try:
+            acquisition = acquisition_of(volume)
+        except UsageError as error:
+            rows.append(("finer", str(error)))
+        else:
+            fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
+            rows.append(("finer", f"{' x '.join(str(n) for n in acquisition.fine_shape)} voxels, {fine} mm by default"))
+            spec = describe_model(packaged_models().get(model, Path(model)))
+            objections = spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
+            rows.append(
+                ("envelope", f"outside {spec.name}: {'; '.join(objections)}" if objections else f"inside {spec.name}")
+            )
+        rows += [("warning", text) for text in source.warnings]
+        for name, text in rows:
+            typer.echo(f"{name:<10}{text}")
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A packaged name or a file; all where not given.")] = None,
+) -> None:
+    """List the models that come with medsr, or describe one."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from medsr.models import describe_model, packaged_models
+
+    packaged = packaged_models()
+    if name is not None:
+        typer.echo(dumps(asdict(describe_model(packaged.get(name, Path(name)))), indent=1))
+        return
+    for found, path in packaged.items():
+        spec = describe_model(path)
+        typer.echo(
+            f"{found}  {spec.version}  {path.stat().st_size / 2**20:.1f} MiB  {', '.join(spec.envelope.contrasts)}"
+        )
+
+
+def doctor() -> None:
+    """Check the installation: versions, device, weights, and one small scan through everything."""
+    import nibabel
+    import numpy as np
+    import pydicom
+    import torch
+
+    from medsr.enhancement import enhance
+    from medsr.errors import MedsrError
+    from medsr.models import load_model
+    from medsr.volume import Volume
+
+    typer.echo(f"python     {platform.python_version()} on {platform.system()} {platform.machine()}")
+    typer.echo(f"libraries  torch {torch.__version__}, nibabel {nibabel.__version__}, pydicom {pydicom.__version__}")
+    try:
+        model = load_model()
+    except MedsrError as error:
+        raise ModelError(f"weights can't be used: {error}") from error
+    typer.echo(
+        f"device     {model.device.type}, computing in {str(model.dtype).removeprefix('torch.')}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    typer.echo(f"model      {model.spec.name} {model.spec.version}, SHA-256 {model.sha256[:12]}... as shipped")
+    i, j, k = np.indices((24, 24, 24)) - 11.5
+    ball = np.where(i**2 + j**2 + k**2 < 64, np.float32(110), np.float32(10))
+    scan = Volume(ball, np.diag([2.0, 2.0, 2.0, 1.0]))
+    result = enhance(scan, model)
+    typer.echo(f"self-test  24 to 48 voxels a side, residual {result.record.residual:.2f} noise units")
+    typer.echo("ok")
+
+
+def _slices(thickness_mm: float | None, axis: int | None, spacing_mm: object) -> str:
+    if axis is None:
+        return "no slice axis: a 3D acquisition"
+    import numpy as np
+
+    distance = float(np.asarray(spacing_mm)[axis])
+    if thickness_mm is None:
+        return f"every {distance:.4g} mm along axis {axis}, thickness not stated"
+    gap = distance - thickness_mm
+    kind = (
+        "contiguous" if abs(gap) < 0.01 * distance else (f"gap {gap:.3g} mm" if gap > 0 else f"overlap {-gap:.3g} mm")
+    )
+    return f"every {distance:.4g} mm along axis {axis}, {thickness_mm:.4g} mm thick: {kind}"

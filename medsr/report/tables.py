@@ -1,0 +1,115 @@
+"""Findings as text, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from medsr.io import files
+from medsr.validation import ORACLE, Findings, Score
+
+HEADINGS = ("method", "PSNR dB", "over cubic", "over ibp", "SSIM", "NRMSE", "residual", "upper band", "seconds")
+
+
+def table_of(findings: Findings, scan: str, task: str) -> str:
+    """The methods of one scan and task as an aligned text table."""
+    rows = [s for s in findings.scores if (s.scan, s.task) == (scan, task)]
+    return aligned([HEADINGS, *(_cells(findings, score) for score in rows)])
+
+
+def text_of(findings: Findings) -> str:
+    """Every table, the medians where there are several scans, and the convention."""
+    parts: list[str] = []
+    for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
+        axes = next(s.axes for s in findings.scores if (s.scan, s.task) == (scan, task))
+        parts.append(f"{scan}, {task} (degraded axes: {axes})\n{table_of(findings, scan, task)}")
+    if len({s.scan for s in findings.scores}) > 1:
+        parts.append(f"Medians over scans\n{medians_of(findings)}")
+    return "\n\n".join([*parts, findings.convention]) + "\n"
+
+
+def medians_of(findings: Findings) -> str:
+    """Median PSNR, SSIM and gain over ibp with its range, per task and method."""
+    headings = ("task", "method", "scans", "PSNR dB", "SSIM", "over ibp", "least", "most")
+    rows = [
+        (
+            str(row["task"]),
+            str(row["method"]),
+            str(row["scans"]),
+            f"{row['psnr_db']:.2f}",
+            f"{row['ssim']:.4f}",
+            f"{row['gain_over_ibp_db']:+.2f}",
+            f"{row['least_gain_db']:+.2f}",
+            f"{row['most_gain_db']:+.2f}",
+        )
+        for row in findings.medians()
+    ]
+    return aligned([headings, *rows])
+
+
+def write_json(findings: Findings, path: Path) -> None:
+    """Everything as JSON.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    with files.atomic(path) as file:
+        file.write((json.dumps(_finite(findings.as_dict()), indent=1) + "\n").encode())
+
+
+def write_csv(findings: Findings, path: Path) -> None:
+    """One row per score as CSV.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    rows = findings.as_dict()["scores"]
+    assert isinstance(rows, list)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["scan"])
+    writer.writeheader()
+    writer.writerows(rows)
+    with files.atomic(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text, the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(w) if column == 0 else cell.rjust(w)
+            for column, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
+    name = f"({score.method}: a ceiling)" if score.method == ORACLE else score.method
+    return (
+        name,
+        f"{score.psnr_db:.2f}",
+        f"{findings.gain_db(score, 'cubic'):+.2f}",
+        f"{findings.gain_db(score, 'ibp'):+.2f}",
+        f"{score.ssim:.4f}",
+        f"{score.nrmse:.4f}",
+        f"{score.residual:.2f}",
+        f"{score.upper_band:.2f}",
+        f"{score.seconds:.1f}",
+    )
+
+
+def _finite(value: object) -> object:
+    """NaN and infinity are no JSON: null instead."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,112 @@
+"""A recipe trained, path to path: legs of limited time, a curve as it goes, final weights at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import medsr
+from medsr.allocator import keep_freed_memory
+from medsr.errors import UsageError
+from medsr.io import files
+from medsr.models import ModelSpec, choose_device, weights_bytes
+from medsr.nets import DetailNet
+from medsr.settings import TrainingRecipe
+from medsr.training.batches import training_scans
+from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
+from medsr.training.loop import Progress, train
+from medsr.training.packs import PackedScan, packs_sha256, read_packs
+
+EARLY_POINTS = (100, 200, 300, 450, 600, 800)
+OnStep = Callable[[Progress, int, dict[str, float] | None], None]
+"""Called with the step, the number of all steps, and the gains per task where they were measured."""
+
+
+def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: OnStep | None = None) -> Path | None:
+    """Train until the recipe's last step or for `minutes`, from the last checkpoint where there is one.
+
+    Args:
+        recipe: of `read_recipe`.
+        minutes: length of this leg, or None for the whole run.
+        on_step: called after every step.
+
+    Returns:
+        The final weights file, or None where the run is not at its end.
+
+    Raises:
+        MedsrError: packs that can't be read, a probe that is not among them, or no such device.
+    """
+    keep_freed_memory()
+    device = choose_device(recipe.device)
+    scans = training_scans(read_packs(recipe.packs))
+    probes = make_probes(_probe_scans(recipe), device)
+    recipe.run.mkdir(parents=True, exist_ok=True)
+    net = DetailNet(recipe.training.net).to(device)
+    began, losses, average, step = time.monotonic(), [], None, 0
+    for progress in train(scans, recipe.training, recipe.run, device):
+        step, average = progress.step, progress.average
+        losses.append(progress.loss)
+        late = minutes is not None and time.monotonic() - began > 60 * minutes
+        gains = None
+        if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
+            net.load_state_dict(average)
+            gains = gains_db(net, probes)
+            append_row(recipe.run / "curve.csv", step, float(np.mean(losses)), gains)
+            draw_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
+            losses = []
+        if on_step is not None:
+            on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
+        if late:
+            break
+    if average is None or step < recipe.training.steps:
+        return None
+    return write_weights(recipe, average, step)
+
+
+def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int) -> Path:
+    """The running mean of the weights as NAME.safetensors with its SHA-256 beside it.
+
+    Raises:
+        ModelError: larger than 16 MiB.
+        OutputError: the file can't be written.
+    """
+    trained: dict[str, Any] = {
+        "steps": step,
+        "packs_sha256": packs_sha256(recipe.packs),
+        "cards_sha256": {card.name: _card_sha256(card) for card in recipe.cards},
+        "code_version": medsr.__version__,
+        "torch": str(torch.__version__),
+        "settings": asdict(recipe.training),
+    }
+    spec = ModelSpec(recipe.name, recipe.version, recipe.training.net, trained=trained)
+    return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
+
+
+def store_weights(path: Path, content: bytes) -> Path:
+    """Write a weights file and, beside it, its SHA-256."""
+    with files.atomic(path) as file:
+        file.write(content)
+    with files.atomic(path.with_suffix(".sha256")) as file:
+        file.write(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+    return path
+
+
+def _probe_scans(recipe: TrainingRecipe) -> list[PackedScan]:
+    held_out = read_packs(recipe.validation_packs)
+    names = [scan.name for scan in held_out]
+    missing = [name for name in recipe.probes if name not in names]
+    if missing:
+        raise UsageError(f"probe {missing[0]!r} is not among the validation packs; they hold {', '.join(names)}")
+    return [scan for scan in held_out if not recipe.probes or scan.name in recipe.probes]
+
+
+def _card_sha256(card: Path) -> str:
+    return hashlib.sha256((card / "manifest.tsv").read_bytes()).hexdigest()

@@ -1,0 +1,38 @@
+"""Networks small enough for tests, drawn from a seed, and models made of them."""
+
+from __future__ import annotations
+
+import torch
+
+from medsr.conditioning import N_CONDITIONS, N_MAPS
+from medsr.models import Envelope, Model, ModelSpec
+from medsr.nets import DetailNet, NetSpec
+
+TINY = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
+EVERYTHING = Envelope(max_factor=16.0, max_factor_several=16.0, max_coarse_mm=1e3, fine_mm=(1e-3, 1e3))
+
+
+def tiny_net(spec: NetSpec = TINY, *, seed: int = 0, silent: bool = False) -> DetailNet:
+    """A network with weights drawn from `seed`; a silent one answers zero everywhere."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = DetailNet(spec)
+    if silent:
+        for name, value in net.named_parameters():
+            if name.startswith(("tail", "doubt.2")):
+                torch.nn.init.zeros_(value)
+    return net.eval().requires_grad_(False)
+
+
+def tiny_model(
+    *,
+    seed: int = 0,
+    silent: bool = False,
+    envelope: Envelope = EVERYTHING,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Model:
+    """A model around `tiny_net` that takes every scan, unless an envelope says otherwise."""
+    spec = ModelSpec("tiny", "0", TINY, envelope)
+    place = torch.device(device)
+    return Model(tiny_net(seed=seed, silent=silent).to(place), spec, "0" * 64, place, dtype)
