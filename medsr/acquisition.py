@@ -14,10 +14,11 @@ from medsr import affine as grids
 from medsr.errors import UsageError
 from medsr.ops import AxisSampling, Profile, Separable
 from medsr.ops.noise import add_gaussian, add_rician
-from medsr.volume import Volume, check_shape
+from medsr.volume import MAX_VOXELS, Volume
 
 SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
 LARGEST_FACTOR = 16.0
+THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
 DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
 NOISE_PERCENTILE = 99.0  # MR noise of a task is a share of this percentile of the reference
@@ -133,7 +134,7 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
     """How `task` would acquire a fine scan in RAS order (design, section 4).
 
     Raises:
-        UsageError: the scan is too coarse for the task.
+        UsageError: the scan is too coarse or too small for the task.
     """
     spacing = reference.spacing_mm
     fine = [bool(h < DEGRADABLE * spacing.min()) for h in spacing]
@@ -155,6 +156,11 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
         n if d is None else max(2, round(n * float(h) / d))
         for n, d, h in zip(reference.shape, coarse, spacing, strict=True)
     ]
+    if tuple(shape) == reference.shape:
+        raise UsageError(
+            f"{task.name} leaves {' x '.join(map(str, shape))} voxels of {_times(spacing)} mm as they are; "
+            "choose a larger scan or another task"
+        )
     return _acquisition(reference.affine, reference.shape, shape, task.profile, task.fwhm_mm)
 
 
@@ -173,14 +179,17 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
     acquisition = degradation(turned, task)
     y = acquisition.op(torch.from_numpy(np.array(turned.data)))
     y = _noisy(y, turned, task, seed)
-    slices = [n for n, axis in enumerate(acquisition.op.axes) if axis is not None]
-    thick = slices[0] if task.thick_mm is not None else turned.slice_axis
+    thick = acquisition.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
+    sampling = None if thick is None else acquisition.op.axes[thick]
+    thickness_mm = turned.thickness_mm
+    if thick is not None and sampling is not None:
+        thickness_mm = sampling.fwhm * acquisition.fine_spacing_mm[thick]
     coarse = replace(
         turned,
         data=y.numpy(),
         affine=acquisition.coarse_affine,
         slice_axis=thick,
-        thickness_mm=(task.fwhm_mm or task.thick_mm) if task.thick_mm is not None else turned.thickness_mm,
+        thickness_mm=thickness_mm,
         source=replace(turned.source, dtype="float32"),
     )
     return coarse, acquisition
@@ -206,7 +215,8 @@ def acquisition_of(
         thickness_mm: slice thickness where it is known better than from the scan's headers.
 
     Raises:
-        UsageError: both wishes, a wish that is no finer grid, or a factor beyond 16.
+        UsageError: both wishes, a wish that is no finer grid, a factor beyond 16, more than 2**31 voxels, or a
+            thickness that no slice has.
     """
     spacing = scan.spacing_mm
     if spacing_mm is not None and factors is not None:
@@ -224,12 +234,18 @@ def acquisition_of(
             f"expected the same or finer, at most {LARGEST_FACTOR:g} times"
         )
     shape = [n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)]
-    check_shape(tuple(shape))
+    if int(np.prod(shape, dtype=object)) > MAX_VOXELS:
+        raise UsageError(f"the finer scan would have {' x '.join(map(str, shape))} voxels; the limit is {MAX_VOXELS}")
     if tuple(shape) == scan.shape:
         raise UsageError(f"the scan already has {_times(spacing)} mm; ask for a finer --spacing or a --factor above 1")
     fine_affine = grids.resized(scan.affine, scan.shape, shape)
     fwhm = scan.thickness_mm if thickness_mm is None else thickness_mm
     slices = scan.slice_axis if scan.slice_axis is not None else int(np.argmax(spacing))
+    if fwhm is not None and not 0 < fwhm <= THICKEST * spacing[slices]:
+        raise UsageError(
+            f"slices {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected above 0 and at most {THICKEST:g} times "
+            "their spacing, so give the true --thickness"
+        )
     return _acquisition(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, profile, fwhm, slices)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from medsr.diffusion.denoiser import N_NOISE_FEATURES, RawNetwork
@@ -15,15 +14,15 @@ from medsr.ops import AxisSampling, Separable
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
 
-N_MAPS = 9  # noisy detail, start, its high-pass, cosine and sine of the slice phase per axis
+N_MAPS = 11  # noisy detail, start, its curvature per axis, cosine and sine of the slice phase per axis
 N_SCAN_CONDITIONS = 14
 N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
 
 DETAIL_PER_OCTAVE = 0.024  # median detail beyond the plain start per doubling of an axis, measured on training scans
 FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range
 CENTRE = 0.35  # of the model range: the inputs are centred there
-# The high-pass must be the loudest input: with all maps alike a network gained 0.03 dB in 150 steps, so 0.29.
-HIGHPASS_GAIN = 2.0
+# The curvature must be the loudest input: with all maps alike a network gained 0.03 dB in 150 steps, so 0.29.
+CURVATURE_GAIN = 2.0
 PHASE_GAIN = 0.1
 
 
@@ -65,17 +64,22 @@ def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise
     return torch.tensor(values, dtype=torch.float32)
 
 
-def scan_maps(op: Separable, start: Tensor) -> Tensor:
+def scan_maps(op: Separable, start: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
     """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling.
+
+    The curvature along an axis counts in units of the expected detail, and less the coarser the axis is: neighbouring
+    slices differ by far more than neighbouring pixels.
 
     Args:
         op: the acquisition.
         start: (B, 1, I, J, K) plain start in the model range.
+        spacing_mm: spacing of the fine grid.
     """
-    highpass = HIGHPASS_GAIN * (start - _blur(start)) / expected_detail(op)
+    gains = [CURVATURE_GAIN * min(spacing_mm) / (h * expected_detail(op)) for h in spacing_mm]
+    curvatures = [gain * _curvature(start, axis) for axis, gain in enumerate(gains)]
     waves = [wave.to(start) for axis in range(3) for wave in _phase(op.axes[axis], axis, start)]
     phases = [(PHASE_GAIN * wave).expand_as(start) for wave in waves]
-    return torch.cat([start - CENTRE, highpass, *phases], dim=1)
+    return torch.cat([start - CENTRE, *curvatures, *phases], dim=1)
 
 
 def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
@@ -108,11 +112,9 @@ def _phase(axis: AxisSampling | None, dim: int, like: Tensor) -> tuple[Tensor, T
     return torch.cos(turns).reshape(shape), torch.sin(turns).reshape(shape)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Binomial blur (1, 2, 1)/4 along each axis, repeated at the border."""
-    padded = F.pad(x, (1, 1, 1, 1, 1, 1), mode="replicate")
-    for dim in (-1, -2, -3):
-        n = padded.shape[dim]
-        parts = [padded.narrow(dim, start, n - 2) for start in range(3)]
-        padded = (parts[0] + 2 * parts[1] + parts[2]) / 4
-    return padded
+def _curvature(x: Tensor, axis: int) -> Tensor:
+    """Difference of x and its (1, 2, 1)/4 blur along one axis, repeated at the border."""
+    dim = axis + 2
+    n = x.shape[dim]
+    padded = torch.cat([x.narrow(dim, 0, 1), x, x.narrow(dim, n - 1, 1)], dim=dim)
+    return (2 * x - padded.narrow(dim, 0, n) - padded.narrow(dim, 2, n)) / 4

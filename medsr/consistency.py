@@ -12,7 +12,7 @@ def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float(
     """Variance of the scan's noise over the variance of the answer's own error, for `Separable.prox`.
 
     At noise level sigma an answer with posterior error v errs by tau^2 = sigma^2 v / (sigma^2 + v) (docs/physics.md,
-    eq. 9).
+    eq. 11).
 
     Args:
         noise_sigma: standard deviation of the scan's noise, in units of the expected detail.

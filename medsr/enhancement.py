@@ -5,7 +5,6 @@ Pure: it knows no paths, prints nothing and draws noise only from its seed.
 
 from __future__ import annotations
 
-import platform
 import resource
 import sys
 import time
@@ -19,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import medsr
 from medsr.acquisition import Acquisition, acquisition_of
 from medsr.conditioning import conditioned, expected_detail, roughness, scan_conditions, scan_maps
 from medsr.consistency import consistent, noise_ratio, residual_map
@@ -164,8 +162,8 @@ def enhance(
         noise = max(problem.noise, NOISE_FLOOR)
         chi = residual_in_noise_units(problem.op, x, problem.y, noise)
     record = Record(
-        versions={"medsr": medsr.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        input=_described(volume),
+        versions=Record.versions_here(),
+        input=described(volume),
         model={"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
         task=acquisition.summary(),
         settings=asdict(settings),
@@ -211,7 +209,7 @@ def _problem(
         1 if settings.mode == "mean" else 1 + settings.steps * (settings.draws if settings.mode == "spread" else 1)
     )
     net = _network(model, acquisition.fine_shape, settings, on_progress, evaluations)
-    raw = conditioned(net, scan_maps(op, start).to(model.dtype), numbers)
+    raw = conditioned(net, scan_maps(op, start, acquisition.fine_spacing_mm).to(model.dtype), numbers)
     rest = (y - op(start)) / detail
     return _Problem(op, y, start, rest, detail, noise, raw, model.spec.error_variance, acquisition.fine_shape)
 
@@ -266,7 +264,7 @@ def _posterior_mean(problem: _Problem, model: Model) -> _Mean:
 
 
 def _draw(problem: _Problem, mean: _Mean, model: Model, settings: EnhanceSettings, draw: int) -> Iterator[Tensor]:
-    """States of one draw (docs/physics.md, eq. 10): from the mean plus noise down to a clean detail."""
+    """States of one draw (docs/physics.md, eq. 12): from the mean plus noise down to a clean detail."""
     noise = white_noise(problem.shape, settings.seed, draw, 0, (0, 0, 0)).to(model.device)
     sigmas = karras(settings.steps)
     x = mean.detail + model.spec.draw_spread * torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
@@ -311,7 +309,8 @@ def _fine_axes(volume: Volume) -> tuple[int, ...]:
     return tuple(axis - 3 for axis in range(3) if spacing[axis] < 1.6 * spacing.min())
 
 
-def _described(volume: Volume) -> dict[str, Any]:
+def described(volume: Volume) -> dict[str, Any]:
+    """What a record holds of its input: nothing that names a patient or a file."""
     return {
         "format": volume.source.format,
         "content_sha256": volume.source.content_sha256,

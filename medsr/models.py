@@ -139,8 +139,13 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ResourceError(f"no device is called {name!r}; expected auto, cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ResourceError("no CUDA device is available here; use --device cpu, or install a CUDA build of torch")
+    if device.type not in ("cpu", "cuda"):
+        raise ResourceError(f"device {name!r} is not supported; expected auto, cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ResourceError(
+            f"{torch.cuda.device_count()} CUDA devices are available here, not {name}; use --device cpu, "
+            "or install a CUDA build of torch"
+        )
     return device
 
 
@@ -173,13 +178,16 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     if path in packaged.values():
         _check_shipped(path, digest)
     spec = _spec_of(path, content)
-    net = DetailNet(spec.net)
+    with torch.device("meta"):  # no memory and no random numbers for weights that are read anyway
+        net = DetailNet(spec.net)
     try:
-        net.load_state_dict({name: value.float() for name, value in load(content).items()})
+        net.load_state_dict({name: value.float() for name, value in load(content).items()}, assign=True)
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"{path.name}: weights do not fit the network in their metadata; get the file again"
         ) from error
+    if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
+        raise ModelError(f"{path.name}: weights are not finite; get the file again")
     net.eval().requires_grad_(False)
     return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
 
@@ -211,30 +219,37 @@ def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
 
 def _read(path: Path, packaged: dict[str, Path]) -> bytes:
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
         names = ", ".join(packaged) or "none"
         raise ModelError(
             f"{path}: no such weights file, and no packaged model of that name (packaged: {names})"
         ) from error
     if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
         raise ModelError(f"{path.name} is a pickled file, which could run any code; only safetensors are read")
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"{path.name} is larger than a medsr weights file; the limit is {MAX_BYTES} bytes")
     return content
 
 
 def _spec_of(path: Path, content: bytes) -> ModelSpec:
     try:
         size = int.from_bytes(content[:8], "little")
-        facts = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        facts: dict[str, Any] = dict(json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"]))
+        found = facts["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
             f"{path.name} is not a medsr weights file; expected safetensors with medsr metadata"
         ) from error
-    if facts.get("format") != FORMAT:
-        raise ModelError(f"{path.name} has format {facts.get('format')!r}; this version reads {FORMAT!r}")
-    limits: dict[str, Any] = facts.pop("envelope")
-    envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
-    spec = ModelSpec(**{**facts, "net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)})
+    if found != FORMAT:
+        raise ModelError(f"{path.name} has format {found!r}; this version reads {FORMAT!r}")
+    try:
+        limits: dict[str, Any] = dict(facts["envelope"])
+        envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
+        spec = ModelSpec(**{**facts, "net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path.name}: its specification is not one of this version; get the file again") from error
     if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
         raise ModelError(
             f"{path.name} expects {spec.net.channels} maps and {spec.net.conditions} conditions; "
@@ -244,6 +259,9 @@ def _spec_of(path: Path, content: bytes) -> ModelSpec:
 
 
 def _check_shipped(path: Path, digest: str) -> None:
-    expected = path.with_suffix(".sha256").read_text().split()[0]
+    try:
+        expected = path.with_suffix(".sha256").read_text().split()[0]
+    except (OSError, IndexError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path.name} has lost its SHA-256 file; reinstall medsr") from error
     if digest != expected:
         raise ModelError(f"{path.name} has SHA-256 {digest[:12]}..., shipped was {expected[:12]}...; reinstall medsr")

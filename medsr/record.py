@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
 from typing import Any
 
+import medsr
 from medsr.errors import InputError
 
 SCHEMA = 1
@@ -22,36 +25,39 @@ class Record:
     Attributes:
         versions: of medsr, torch and python.
         input: format, content hash, modality, shape, spacing.
-        model: name, version, hash of the weights.
         task: factors, grids, profile (`Acquisition.summary`).
         settings: mode, seed, dial, draws, steps and the rest of what was asked for.
+        model: name, version, hash of the weights; empty where none was used.
         device: where it ran and in which precision.
         seconds: per stage.
         peak_memory_bytes: of the process.
         noise_sigma: estimated or given, in the scan's own unit.
         residual: root mean square of scan minus degraded result, in units of the noise.
-        envelope: "inside" or "outside".
+        envelope: "inside" or "outside" of what the model was validated on.
         warnings: what a careful reader should know.
-        output: hash and voxel type of what was written.
         notice: what the result must not be used for.
         schema: version of this layout.
     """
 
     versions: dict[str, str]
     input: dict[str, Any]
-    model: dict[str, str]
     task: dict[str, Any]
     settings: dict[str, Any]
-    device: str
-    seconds: dict[str, float]
-    peak_memory_bytes: int
-    noise_sigma: float
-    residual: float
-    envelope: str
+    model: dict[str, str] = field(default_factory=dict)
+    device: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    noise_sigma: float | None = None
+    residual: float | None = None
+    envelope: str = ""
     warnings: tuple[str, ...] = ()
-    output: dict[str, Any] = field(default_factory=dict)
     notice: str = NOTICE
     schema: int = SCHEMA
+
+    @staticmethod
+    def versions_here() -> dict[str, str]:
+        """Versions of medsr, torch and python in this process."""
+        return {"medsr": medsr.__version__, "torch": metadata.version("torch"), "python": platform.python_version()}
 
     def to_json(self) -> str:
         """The record as JSON text, keys in a fixed order."""
@@ -72,5 +78,5 @@ class Record:
             content = {key: value for key, value in content.items() if key in known}
             content["warnings"] = tuple(content["warnings"])
             return cls(**content)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError("not a run record of medsr; expected the JSON written beside an output") from error

@@ -199,7 +199,7 @@ def restorations(
             if model is None:
                 continue
             chosen = replace(settings, mode="mean" if name == "mean" else "sample")
-            x = np.asarray(enhance(trial.coarse, model, chosen, trial.acquisition).volume.data)
+            x = np.array(enhance(trial.coarse, model, chosen, trial.acquisition).volume.data)
         elif name == ORACLE:
             x = _restored(band_limited_oracle(op, y, trial.noise, scale.to_model(_tensor(trial.reference))), scale)
         else:

@@ -97,7 +97,7 @@ def doctor() -> None:
     ball = np.where(i**2 + j**2 + k**2 < 64, np.float32(110), np.float32(10))
     scan = Volume(ball, np.diag([2.0, 2.0, 2.0, 1.0]))
     result = enhance(scan, model)
-    typer.echo(f"self-test  24 to 48 voxels a side, residual {result.record.residual:.2f} noise units")
+    typer.echo(f"self-test  24 to 48 voxels a side, residual {result.record.residual or 0:.2f} noise units")
     typer.echo("ok")
 
 

@@ -65,7 +65,9 @@ def enhance(
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
     spacings = " x ".join(f"{h:g}" for h in records[0].task["fine_spacing_mm"])
-    typer.echo(f"{target}: {spacings} mm, residual {records[0].residual:.2f} noise units; record {record_path(target)}")
+    typer.echo(
+        f"{target}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(target)}"
+    )
 
 
 def degrade(

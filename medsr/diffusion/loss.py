@@ -7,7 +7,7 @@ from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork, estimate
 
-SMALLEST_ENERGY = 0.05  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
+SMALLEST_ENERGY = 0.3  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
 VARIANCE_WEIGHT = 0.2  # of the likelihood beside the error
 LOG_VARIANCE_RANGE = (-10.0, 4.0)
 

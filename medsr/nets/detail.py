@@ -12,6 +12,8 @@ from medsr.nets.layers import ResidualBlock, he_conv, shuffle, unshuffle
 
 GRID = 4  # sizes and tile origins are multiples of it, so that every tile sees the same pixel-unshuffle phases
 
+MAX_WIDTH, MAX_BLOCKS = 1024, 64  # a weights file names them: no file may ask for more memory than a network needs
+
 
 @dataclass(frozen=True)
 class NetSpec:
@@ -25,6 +27,9 @@ class NetSpec:
         deep_width: channels on the quarter grid.
         deep_blocks: residual blocks on the quarter grid.
         embedding: size of the embedding of the conditions.
+
+    Raises:
+        ValueError: not whole numbers, or so small or large that no network can be built.
     """
 
     channels: int
@@ -35,11 +40,21 @@ class NetSpec:
     deep_blocks: int = 2
     embedding: int = 128
 
+    def __post_init__(self) -> None:
+        sizes = (self.channels, self.conditions, self.width, self.deep_width, self.embedding)
+        depths = (self.blocks, self.deep_blocks)
+        if not all(type(number) is int for number in (*sizes, *depths)):
+            raise ValueError(f"network sizes are {sizes} and {depths}; expected whole numbers")
+        if min(sizes) < 2 or max(sizes) > MAX_WIDTH or min(depths) < 0 or not 1 <= sum(depths) <= MAX_BLOCKS:
+            raise ValueError(
+                f"network has widths {sizes} and depths {depths}; expected 2 to {MAX_WIDTH} and 1 to {MAX_BLOCKS} blocks"
+            )
+
     @property
     def reach(self) -> int:
         """Receptive field to one side in voxels of the fine grid, a multiple of `GRID`."""
         half = 2 * (2 * self.blocks + 2)
-        quarter = 4 * (2 * self.deep_blocks + 1) if self.deep_blocks else 0
+        quarter = 4 * (2 * self.deep_blocks + 1)
         return -(-(half + quarter + 2) // GRID) * GRID
 
 

@@ -59,22 +59,43 @@ def kspace_matrix(n_fine: int, n_coarse: int) -> Matrix:
 
 @lru_cache(maxsize=256)
 def cubic_matrix(n_fine: int, n_coarse: int) -> Matrix:
-    """Cubic B-spline interpolation from the coarse to the fine grid, (n_fine, n_coarse), mirrored at the faces."""
-    return _spline_matrix(n_fine, n_coarse, order=3)
+    """Cubic B-spline interpolation from the coarse to the fine grid, (n_fine, n_coarse), mirrored at the faces.
+
+    Solved exactly: recursive prefilters, SciPy's for one, are off by up to 1e-5 of the signal on short axes.
+    """
+    samples = _cubic_splines(np.arange(n_coarse, dtype=np.float64), n_coarse)
+    values = _cubic_splines(_fine_positions(n_fine, n_coarse), n_coarse)
+    return np.asarray(np.linalg.solve(samples.T, values.T).T, dtype=np.float64)
 
 
 def linear_matrix(n_fine: int, n_coarse: int) -> Matrix:
     """Linear interpolation from the coarse to the fine grid, (n_fine, n_coarse), constant beyond the last centres."""
-    return _spline_matrix(n_fine, n_coarse, order=1)
+    return _local_matrix(n_fine, n_coarse, order=1)
 
 
 def nearest_matrix(n_fine: int, n_coarse: int) -> Matrix:
     """Nearest neighbour from the coarse to the fine grid, (n_fine, n_coarse)."""
-    return _spline_matrix(n_fine, n_coarse, order=0)
+    return _local_matrix(n_fine, n_coarse, order=0)
 
 
-def _spline_matrix(n_fine: int, n_coarse: int, order: int) -> Matrix:
-    positions = (np.arange(n_fine) + 0.5) * (n_coarse / n_fine) - 0.5
+def _fine_positions(n_fine: int, n_coarse: int) -> NDArray[np.float64]:
+    """Centres (n_fine,) of the fine voxels, in samples of the coarse grid."""
+    return np.asarray((np.arange(n_fine) + 0.5) * (n_coarse / n_fine) - 0.5, dtype=np.float64)
+
+
+def _cubic_splines(positions: NDArray[np.float64], n: int) -> Matrix:
+    """Value at each position of the cubic B-spline on each of n samples, (len(positions), n), mirrored at the faces."""
+    knots = np.arange(-2, n + 2)
+    distance = np.abs(positions[:, None] - knots)
+    near, far = 2 / 3 - distance**2 + distance**3 / 2, np.maximum(2 - distance, 0.0) ** 3 / 6
+    values = np.where(distance < 1, near, far)
+    folded = np.mod(knots, 2 * n)
+    mirror = np.eye(n)[np.minimum(folded, 2 * n - 1 - folded)]
+    return np.asarray(values @ mirror, dtype=np.float64)
+
+
+def _local_matrix(n_fine: int, n_coarse: int, order: int) -> Matrix:
+    positions = _fine_positions(n_fine, n_coarse)
     columns = [
         ndimage.map_coordinates(unit, positions[None, :], order=order, mode="reflect", output=np.float64)
         for unit in np.eye(n_coarse)

@@ -50,6 +50,27 @@ def medians_of(findings: Findings) -> str:
     return aligned([headings, *rows])
 
 
+def markdown_of(findings: Findings) -> str:
+    """PSNR of every method per scan and task, and the model's gain over ibp and tv, as a Markdown table."""
+    methods = list(dict.fromkeys(score.method for score in findings.scores))
+    lines = [
+        f"| scan | task (axes) | {' | '.join(methods)} | mean over ibp | mean over tv | SSIM ibp, mean |",
+        f"|---|---|{'---|' * len(methods)}---|---|---|",
+    ]
+    for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
+        found = {s.method: s for s in findings.scores if (s.scan, s.task) == (scan, task)}
+        levels = [f"{found[m].psnr_db:.2f}" if m in found else "" for m in methods]
+        gains = [_gain(findings, found, "ibp"), _gain(findings, found, "tv")]
+        similarity = ", ".join(f"{found[m].ssim:.4f}" for m in ("ibp", "mean") if m in found)
+        axes = next(iter(found.values())).axes
+        lines.append(f"| {scan} | {task} ({axes}) | {' | '.join([*levels, *gains, similarity])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _gain(findings: Findings, found: dict[str, Score], over: str) -> str:
+    return f"{findings.gain_db(found['mean'], over):+.2f}" if "mean" in found and over in found else ""
+
+
 def write_json(findings: Findings, path: Path) -> None:
     """Everything as JSON.
 

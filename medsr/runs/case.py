@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medsr.acquisition import Task, acquisition_of, degrade
-from medsr.enhancement import Enhancement, EnhanceSettings, enhance
+from medsr.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.errors import UsageError
 from medsr.io import files, load_all, save
 from medsr.models import Model
@@ -70,7 +70,9 @@ def enhance_file(
     spreads = [result.spread for result in results if result.spread is not None]
     if spreads:
         save([_measured(spread) for spread in spreads], beside(target, "spread"), dtype="float32")
-    return _write(results, target, case.dtype)
+    records = [result.record for result in results]
+    _write([result.volume for result in results], records, target, case.dtype)
+    return records
 
 
 def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volume:
@@ -80,9 +82,14 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
         MedsrError: as `io.load_all`, `degrade` and `io.save`.
     """
     check_target(target, source)
-    coarse = [degrade(volume, task, seed)[0] for volume in load_all(source)]
-    save(coarse, target)
-    return coarse[0]
+    volumes = load_all(source)
+    results = [degrade(volume, task, seed) for volume in volumes]
+    records = [
+        Record(Record.versions_here(), described(volume), acquisition.summary(), {"task": task.name, "seed": seed})
+        for volume, (_, acquisition) in zip(volumes, results, strict=True)
+    ]
+    _write([coarse for coarse, _ in results], records, target, None)
+    return results[0][0]
 
 
 def check_target(target: Path, source: Path) -> None:
@@ -115,20 +122,19 @@ def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnPr
     return enhance(volume, model, case.settings, acquisition, on_progress)
 
 
-def _write(results: Sequence[Enhancement], target: Path, dtype: str | None) -> list[Record]:
+def _write(volumes: Sequence[Volume], records: Sequence[Record], target: Path, dtype: str | None) -> None:
     """The record first, then the scan: a scan without its record must never exist."""
-    content = "[\n" + ",\n".join(result.record.to_json().rstrip() for result in results) + "\n]\n"
-    if len(results) == 1:
-        content = results[0].record.to_json()
+    content = "[\n" + ",\n".join(record.to_json().rstrip() for record in records) + "\n]\n"
+    if len(records) == 1:
+        content = records[0].to_json()
     try:
         with files.atomic(record_path(target)) as file:
             file.write(content.encode())
-        save([result.volume for result in results], target, dtype=dtype)
+        save(volumes, target, dtype=dtype)
     except BaseException:
         if not target.exists():
             record_path(target).unlink(missing_ok=True)
         raise
-    return [result.record for result in results]
 
 
 def _as_modality(volume: Volume, modality: Modality | None) -> Volume:

@@ -28,6 +28,8 @@ def pack_folder(folder: Path, target: Path) -> list[Path]:
     paths = sorted((p for p in folder.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))), key=lambda p: p.name)
     if not paths:
         raise InputError(f"{folder}: no .nii or .nii.gz below it; expected scans named like sub-01_T1w.nii.gz")
+    first = {subject: number for number, subject in reversed(list(enumerate(map(_subject, paths))))}
+    paths.sort(key=lambda path: first[_subject(path)])  # sub-1 and sub-10 may alternate by name: a subject stays whole
     return write_packs((packed(load(path), _name(path), _subject(path)) for path in paths), target)
 
 

@@ -134,7 +134,7 @@ def _draw_patch(
     start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)
     detail = (x[None, None] - start)[place] / expected_detail(op)
-    maps = scan_maps(op, start)[place]
+    maps = scan_maps(op, start, scan.spacing_mm)[place]
     order, flips = draw_turn(rng)
     return _turned(detail, maps, numbers, order, flips)
 
@@ -153,10 +153,11 @@ def _turned(
     flipped = [axis + 2 for axis in range(3) if flips[axis]]
     detail = detail.permute(0, 1, *dims).flip(flipped)
     maps = maps.permute(0, 1, *dims).flip(flipped)
-    phases = maps[:, 2:].reshape(1, 3, 2, *maps.shape[-3:])[:, list(order)]
+    curvatures = maps[:, 1:4][:, list(order)]
+    phases = maps[:, 4:].reshape(1, 3, 2, *maps.shape[-3:])[:, list(order)]
     signs = torch.tensor([[1.0, -1.0 if flip else 1.0] for flip in flips], device=maps.device)
     phases = phases * signs[None, :, :, None, None, None]
-    maps = torch.cat([maps[:, :2], phases.flatten(1, 2)], dim=1)
+    maps = torch.cat([maps[:, :1], curvatures, phases.flatten(1, 2)], dim=1)
     per_axis = numbers[:, :9].reshape(1, 3, 3)[:, list(order)].flatten(1)
     numbers = torch.cat([per_axis, numbers[:, 9:]], dim=1)
     return detail, maps, numbers, torch.ones_like(detail)
@@ -223,10 +224,12 @@ def _worth(scan: PackedScan, coarser: float) -> bool:
 def _patch_centres(x: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Block centres in the foreground, half by area and half by the detail they hold."""
     volume = x[None, None]
+    sides = [min(BLOCK, n) for n in x.shape]
     smooth = F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=False)
-    detail = F.avg_pool3d((volume - smooth) ** 2, BLOCK, ceil_mode=True)[0, 0].sqrt()
-    bright = F.avg_pool3d(volume, BLOCK, ceil_mode=True)[0, 0] > FOREGROUND
+    detail = F.avg_pool3d((volume - smooth) ** 2, sides, ceil_mode=True)[0, 0].sqrt()
+    bright = F.avg_pool3d(volume, sides, ceil_mode=True)[0, 0] > FOREGROUND
     blocks = torch.nonzero(bright)
     energy = detail[bright].double().numpy()
     shares = 0.5 / len(blocks) + 0.5 * energy / energy.sum()
-    return (blocks * BLOCK + BLOCK // 2).numpy(), shares / shares.sum()
+    side = torch.tensor(sides)
+    return (blocks * side + side // 2).numpy(), shares / shares.sum()

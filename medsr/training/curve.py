@@ -34,6 +34,7 @@ class Probe:
         truth: (1, 1, I, J, K) in the model range.
         start: its plain start.
         op: the operator.
+        spacing_mm: of the truth.
         numbers: (1, N_SCAN_CONDITIONS).
     """
 
@@ -42,6 +43,7 @@ class Probe:
     truth: Tensor
     start: Tensor
     op: Separable
+    spacing_mm: tuple[float, float, float]
     numbers: Tensor
 
 
@@ -55,7 +57,7 @@ def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
     """Gain of the projected posterior mean over the plain start, in dB, per probe."""
     gains: dict[str, float] = {}
     for probe in probes:
-        raw = conditioned(net, scan_maps(probe.op, probe.start), probe.numbers)
+        raw = conditioned(net, scan_maps(probe.op, probe.start, probe.spacing_mm), probe.numbers)
         infinite = torch.full((1,), torch.inf, device=probe.start.device)
         with torch.autocast(probe.start.device.type, torch.bfloat16):
             detail = estimate(raw, torch.zeros_like(probe.start), infinite).mean.float()
@@ -118,7 +120,7 @@ def _probe(scan: PackedScan, task: str, device: torch.device) -> Probe:
         x = x.narrow(dim, max(0, (n - CROP) // 2), min(n, CROP))
     x = x[None, None].to(device)
     start, op, numbers = degraded(x, _scanner(scan, task), scan.spacing_mm, scan.modality, seed=0)
-    return Probe(f"{scan.name} {task}", task, x, start, op, numbers)
+    return Probe(f"{scan.name} {task}", task, x, start, op, scan.spacing_mm, numbers)
 
 
 def _scanner(scan: PackedScan, task: str) -> ScannerDraw:

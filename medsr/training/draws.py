@@ -10,6 +10,7 @@ from medsr.ops import AxisSampling, Profile, Separable
 
 THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
+NOMINAL_SHARE = 0.5  # of the patches: the named tasks as they are, without noise
 MARGIN_SAMPLES = 2.0  # coarse samples kept around a patch, so that the border of the window does not reach it
 MAX_MARGIN = 18
 
@@ -67,29 +68,30 @@ def draw_scanner(
     allowed = [axis for axis in range(3) if degradable[axis]]
     if rng.random() >= variety:
         return ScannerDraw(_on(allowed, AxisDraw(2.0, "gaussian", 1.0)), 0.0)
-    profile = _profile(rng)
+    nominal = rng.random() < NOMINAL_SHARE
+    profile = "gaussian" if nominal else _profile(rng)
+    width = 1.0 if nominal else _width(rng, profile)
     kind = rng.random()
-    if kind < 0.42:
-        factor = float(rng.choice([2.0, 4.0])) if rng.random() < 0.4 else _log_uniform(rng, 1.3, 4.5)
-        axes = _on(allowed, AxisDraw(factor, profile, _width(rng, profile)))
-    elif kind < 0.85 or len(allowed) < 2:
+    if kind < 0.48:
+        factor = float(rng.choice([2.0, 2.0, 4.0])) if nominal else _log_uniform(rng, 1.3, 4.5)
+        axes = _on(allowed, AxisDraw(factor, profile, width))
+    elif kind < 0.9 or nominal or len(allowed) < 2:
         axis = int(rng.choice(allowed))
-        spacing = spacing_mm[axis]
-        thick = 5.0 if rng.random() < 0.3 else _log_uniform(rng, 2.0, THICKEST_MM)
-        factor = float(np.clip(thick / spacing, 1.5, LARGEST_FACTOR))
-        axes = _on([axis], AxisDraw(factor, profile, _width(rng, profile)))
+        thick = 5.0 if nominal else _log_uniform(rng, 2.0, THICKEST_MM)
+        factor = float(np.clip(thick / spacing_mm[axis], 1.5, LARGEST_FACTOR))
+        axes = _on([axis], AxisDraw(factor, profile, width))
     else:
         pair = sorted(int(axis) for axis in rng.choice(allowed, 2, replace=False))
-        axes = _on(pair, AxisDraw(_log_uniform(rng, 1.3, 4.0), profile, _width(rng, profile)))
-    noise = 0.0 if rng.random() < 0.5 else _log_uniform(rng, 0.002, 0.04)
+        axes = _on(pair, AxisDraw(_log_uniform(rng, 1.3, 4.0), profile, width))
+    noise = 0.0 if nominal or rng.random() < 0.4 else _log_uniform(rng, 0.002, 0.025)
     return ScannerDraw(axes, noise)
 
 
 def draw_intensity(rng: np.random.Generator, modality: str) -> IntensityDraw:
-    """Draw a change of contrast: CT keeps its order, one MR scan in eight is inverted."""
+    """Draw a change of contrast: CT keeps its order, one MR scan in sixteen is inverted."""
     power = float(np.exp(rng.normal(0, 0.2))) if modality == "MR" and rng.random() < 0.5 else 1.0
     gain = float(np.exp(rng.normal(0, 0.2)))
-    if modality == "MR" and rng.random() < 0.125:
+    if modality == "MR" and rng.random() < 0.0625:
         return IntensityDraw(power, -gain, gain + float(rng.normal(0, 0.05)))
     return IntensityDraw(power, gain, float(rng.normal(0, 0.05)))
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.errors import InputError, ResourceError
+from medsr.errors import InputError, OutputError, ResourceError
 from medsr.intensity import Scale, scale_of
+from medsr.io import files
 from medsr.volume import Volume
 
 MAX_PACK_BYTES = 40 * 2**20
 INDEX = "packs.json"
+FEWEST_LEVELS = 32  # whole numbers between a scan's dark and bright: with fewer, rounding would be seen
 DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
 
 
@@ -53,7 +55,7 @@ def packed(volume: Volume, name: str, subject: str) -> PackedScan:
     """A scan ready for a pack: turned to RAS, rounded to whole numbers.
 
     Raises:
-        InputError: its values don't fit 16 bits.
+        InputError: its values don't fit 16 bits, or would be lost by rounding to whole numbers.
     """
     turned = volume.to_ras()
     if float(turned.data.min()) < -32768 or float(turned.data.max()) > 32767:
@@ -62,6 +64,10 @@ def packed(volume: Volume, name: str, subject: str) -> PackedScan:
         )
     a, b, c = (float(h) for h in turned.spacing_mm)
     scale = scale_of(turned.data, turned.modality)
+    if scale.width < FEWEST_LEVELS:
+        raise InputError(
+            f"{name}: values span {scale.width:g}; packs hold whole numbers, so multiply them by 1000 first"
+        )
     return PackedScan(name, subject, turned.modality, (a, b, c), scale, np.rint(turned.data).astype(np.int16))
 
 
@@ -73,20 +79,27 @@ def write_packs(scans: Iterable[PackedScan], folder: Path) -> list[Path]:
         folder: made if missing.
 
     Raises:
+        InputError: two scans of one name, or one subject's scans not in a row.
         ResourceError: one subject alone needs more than 40 MiB.
+        OutputError: the folder can't be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: can't be made ({files.reason(error)}); choose another folder") from error
     index: list[dict[str, object]] = []
     paths: list[Path] = []
     for number, group in enumerate(_grouped(scans)):
         path = folder / f"pack-{number:02d}.zip"
         content = _zipped(group)
-        path.write_bytes(content)
+        with files.atomic(path) as file:
+            file.write(content)
         index.append(
             {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "scans": [scan.name for scan in group]}
         )
         paths.append(path)
-    (folder / INDEX).write_text(json.dumps({"packs": index}, indent=1) + "\n")
+    with files.atomic(folder / INDEX) as file:
+        file.write((json.dumps({"packs": index}, indent=1) + "\n").encode())
     return paths
 
 
@@ -98,14 +111,17 @@ def read_packs(folder: Path) -> list[PackedScan]:
     """
     try:
         index = json.loads((folder / INDEX).read_text())["packs"]
-        contents = [((folder / entry["file"]).read_bytes(), entry) for entry in index]
-    except (OSError, ValueError, KeyError) as error:
+        contents = [(folder / entry["file"], (folder / entry["file"]).read_bytes(), entry["sha256"]) for entry in index]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} holds no readable packs; make them with pipelines/prepare_training") from error
     scans: list[PackedScan] = []
-    for content, entry in contents:
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            raise InputError(f"{folder / entry['file']} differs from its checksum; make the packs again")
-        scans += list(_unzipped(content))
+    for path, content, digest in contents:
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise InputError(f"{path} differs from its checksum; make the packs again")
+        try:
+            scans += list(_unzipped(content))
+        except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no pack of this version; make the packs again") from error
     return scans
 
 
@@ -132,8 +148,16 @@ def _grouped(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
 
 def _by_subject(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
     current: list[PackedScan] = []
+    names: set[str] = set()
+    finished: set[str] = set()
     for scan in scans:
+        if scan.name in names:
+            raise InputError(f"two scans are called {scan.name}; a pack needs names that differ")
+        if scan.subject in finished:
+            raise InputError(f"scans of {scan.subject} are not in a row; a subject must never be in two packs")
+        names.add(scan.name)
         if current and scan.subject != current[0].subject:
+            finished.add(current[0].subject)
             yield current
             current = []
         current.append(scan)

@@ -8,10 +8,10 @@ from pathlib import Path
 from medsr.acquisition import TASKS
 from medsr.allocator import keep_freed_memory
 from medsr.enhancement import EnhanceSettings
-from medsr.io import load, save
+from medsr.io import files, load, save
 from medsr.models import load_model
 from medsr.report.figures import before_after
-from medsr.report.tables import text_of, write_csv, write_json
+from medsr.report.tables import markdown_of, text_of, write_csv, write_json
 from medsr.samples import sample_path
 from medsr.validation import ALL_METHODS, Findings, Score, make_trial, restorations, score
 
@@ -41,6 +41,8 @@ def main(folder: Path) -> None:
     findings = Findings(tuple(scores), {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256})
     write_json(findings, folder / "findings.json")
     write_csv(findings, folder / "findings.csv")
+    with files.atomic(folder / "findings.md") as file:
+        file.write(markdown_of(findings).encode())
     before_after(rows, folder / "before_after.png")
     print(text_of(findings))
     print(f"picture: {folder / 'before_after.png'}")

@@ -74,7 +74,9 @@ def test_an_estimate_is_the_paper_s_formula(sigmas):
 @pytest.mark.parametrize("noisy", [state(seed=1), 1e6 * state(seed=2), torch.full((2, 1, 3, 4, 5), INF).double()])
 def test_without_end_the_noisy_state_has_no_influence(noisy):
     sigma = level(INF, INF)
-    for answer, expected in zip(estimate(nonlinear, noisy, sigma), estimate(nonlinear, 0 * state(), sigma), strict=True):
+    for answer, expected in zip(
+        estimate(nonlinear, noisy, sigma), estimate(nonlinear, 0 * state(), sigma), strict=True
+    ):
         assert torch.equal(answer, expected)
 
 

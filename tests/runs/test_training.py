@@ -1,0 +1,63 @@
+"""A recipe trained path to path, in legs: weights at the end, a curve as it goes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from phantoms import head
+
+from medsr.conditioning import N_CONDITIONS, N_MAPS
+from medsr.errors import InputError, UsageError
+from medsr.models import load_model
+from medsr.nets import NetSpec
+from medsr.runs.training import train_recipe
+from medsr.settings import TrainingRecipe
+from medsr.training.curve import read_curve
+from medsr.training.loop import TrainingSettings
+from medsr.training.packs import packed, write_packs
+
+NET = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> TrainingRecipe:
+    write_packs([packed(head((48, 48, 48)), "sub-a_T1w", "sub-a")], tmp_path / "train")
+    write_packs([packed(head((40, 40, 40)), "sub-b_T1w", "sub-b")], tmp_path / "held")
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "manifest.tsv").write_text("file\n")
+    training = TrainingSettings(steps=4, batch=2, patch=16, large_patch=16, warmup=1, plain_steps=1, net=NET)
+    return TrainingRecipe(
+        "tiny", "0", tmp_path / "train", tmp_path / "held", tmp_path / "run", cards=(card,), training=training
+    )
+
+
+def test_a_whole_run_leaves_weights_that_load_and_a_curve(recipe: TrainingRecipe) -> None:
+    seen: list[int] = []
+    weights = train_recipe(recipe, on_step=lambda progress, steps, gains: seen.append(progress.step))
+    assert seen == [1, 2, 3, 4]
+    assert weights is not None
+    model = load_model(weights, "cpu")
+    assert model.spec.trained["steps"] == 4
+    assert set(model.spec.trained["cards_sha256"]) == {"card"}
+    header, rows = read_curve(recipe.run / "curve.csv")
+    assert header[2:] == [f"sub-b_T1w {task}" for task in ("iso2", "iso4", "thick5")]
+    assert [row[0] for row in rows] == [4]
+    assert (recipe.run / "curve.png").exists()
+
+
+def test_a_leg_stops_early_and_the_next_one_goes_on(recipe: TrainingRecipe) -> None:
+    assert train_recipe(recipe, minutes=0) is None
+    seen: list[int] = []
+    assert train_recipe(recipe, on_step=lambda progress, steps, gains: seen.append(progress.step)) is not None
+    assert seen == [2, 3, 4]
+
+
+def test_a_probe_that_is_not_held_out_is_refused(recipe: TrainingRecipe) -> None:
+    with pytest.raises(UsageError, match="sub-x"):
+        train_recipe(replace(recipe, probes=("sub-x_T1w",)))
+
+
+def test_missing_packs_are_refused(recipe: TrainingRecipe, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="prepare_training"):
+        train_recipe(replace(recipe, packs=tmp_path / "nowhere"))

@@ -1,0 +1,81 @@
+"""Validation on a phantom: every method, one convention, scores that agree with their definition."""
+
+import numpy as np
+import pytest
+from phantoms import head
+
+from medsr.acquisition import TASKS
+from medsr.enhancement import EnhanceSettings
+from medsr.errors import UsageError
+from medsr.metrics.error import psnr
+from medsr.models import load_model
+from medsr.validation import ALL_METHODS, Findings, make_trial, restorations, score, validate
+from medsr.volume import Volume
+
+
+@pytest.fixture(scope="module")
+def reference() -> Volume:
+    return head((40, 44, 36), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def findings(reference: Volume) -> Findings:
+    return validate([("phantom", reference)], [TASKS["iso2"], TASKS["thick5"]], load_model(device="cpu"))
+
+
+def test_every_method_is_scored_under_every_task(findings: Findings) -> None:
+    assert [(s.task, s.method) for s in findings.scores] == [(t, m) for t in ("iso2", "thick5") for m in ALL_METHODS]
+
+
+def test_the_table_says_which_axes_were_degraded(findings: Findings) -> None:
+    assert {s.axes for s in findings.scores if s.task == "iso2"} == {"R A S"}
+    assert {s.axes for s in findings.scores if s.task == "thick5"} == {"S"}
+
+
+def test_scores_follow_their_definition(reference: Volume) -> None:
+    trial = make_trial(reference, TASKS["iso2"], EnhanceSettings())
+    for method, x, seconds in restorations(trial, None, ("cubic", "ibp"), EnhanceSettings()):
+        found = score(trial, "phantom", "iso2", method, x, seconds)
+        assert found.psnr_db == pytest.approx(psnr(x, trial.reference.data, trial.mask, trial.data_range))
+        assert found.nrmse == pytest.approx(10 ** (-found.psnr_db / 20), rel=1e-6)
+
+
+def test_the_reference_itself_is_perfect(reference: Volume) -> None:
+    trial = make_trial(reference, TASKS["iso2"], EnhanceSettings())
+    found = score(trial, "phantom", "iso2", "truth", np.array(trial.reference.data), 0.0)
+    assert found.psnr_db > 150 or found.psnr_db == float("inf")
+    assert found.ssim == pytest.approx(1.0, abs=1e-6)
+    assert found.upper_band == pytest.approx(1.0, abs=1e-6)
+
+
+def test_back_projection_reproduces_the_scan_and_gains_are_paired(findings: Findings) -> None:
+    ibp = next(s for s in findings.scores if s.method == "ibp")
+    cubic = next(s for s in findings.scores if s.method == "cubic")
+    assert ibp.residual < 0.1 < cubic.residual
+    assert findings.gain_db(ibp, "cubic") == pytest.approx(ibp.psnr_db - cubic.psnr_db)
+    assert findings.gain_db(ibp, "ibp") == 0
+
+
+def test_the_model_leaves_no_more_residual_than_noise(findings: Findings) -> None:
+    assert all(s.residual < 1.5 for s in findings.scores if s.method in ("mean", "sample"))
+
+
+def test_without_a_model_only_the_methods_that_learn_nothing_are_scored(reference: Volume) -> None:
+    found = validate([("phantom", reference)], [TASKS["iso2"]], None, ("cubic", "mean"))
+    assert [s.method for s in found.scores] == ["cubic"]
+    assert found.model == {}
+
+
+def test_an_unknown_method_is_refused(reference: Volume) -> None:
+    with pytest.raises(UsageError, match="magic"):
+        validate([("phantom", reference)], [TASKS["iso2"]], None, ("magic",))
+
+
+def test_medians_are_over_scans(reference: Volume) -> None:
+    brighter = reference.with_data(reference.data * np.float32(3))
+    found = validate([("a", reference), ("b", brighter)], [TASKS["iso2"]], None, ("cubic", "ibp"))
+    rows = {row["method"]: row for row in found.medians()}
+    assert rows["ibp"]["scans"] == 2
+    assert rows["cubic"]["gain_over_ibp_db"] == pytest.approx(
+        np.median([found.gain_db(s, "ibp") for s in found.scores if s.method == "cubic"])
+    )

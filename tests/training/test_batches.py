@@ -1,0 +1,123 @@
+"""Laws of batches: the same step gives the same batch, and turning a patch is turning the scan."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from phantoms import head
+from small_scans import small_scans
+
+from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, expected_detail, scan_maps
+from medsr.ops import PROFILES
+from medsr.training.batches import COARSER, _turned, degraded, make_batch, training_scans
+from medsr.training.draws import AxisDraw, ScannerDraw
+from medsr.training.packs import packed
+
+CPU = torch.device("cpu")
+SCANS = training_scans(small_scans())
+
+
+def batch_of(step, count=6, patch=16, variety=1.0, seed=3, scans=SCANS):
+    return make_batch(scans, (seed, step), count, patch, variety, CPU)
+
+
+def parts(batch):
+    return batch.detail, batch.maps, batch.scan, batch.weight
+
+
+def test_the_same_step_gives_the_same_batch():
+    for ours, theirs in zip(parts(batch_of(5)), parts(batch_of(5)), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_other_steps_and_seeds_give_other_batches():
+    first = batch_of(5).detail
+    assert not torch.equal(first, batch_of(6).detail)
+    assert not torch.equal(first, batch_of(5, seed=4).detail)
+
+
+@pytest.mark.parametrize("patch", [8, 16, 24])
+@pytest.mark.parametrize("variety", [0.0, 1.0])
+def test_a_batch_has_its_shapes_and_is_finite(patch, variety):
+    for step in range(4):
+        detail, maps, scan, weight = parts(batch_of(step, 3, patch, variety))
+        assert detail.shape == weight.shape == (3, 1, patch, patch, patch)
+        assert maps.shape == (3, N_MAPS - 1, patch, patch, patch)
+        assert scan.shape == (3, N_SCAN_CONDITIONS)
+        assert all(torch.isfinite(part).all() for part in (detail, maps, scan))
+        assert ((weight == 0) | (weight == 1)).all()
+        assert weight.mean() > 0.1
+
+
+def test_detail_has_about_the_size_that_is_expected():
+    sizes = torch.cat([batch_of(step, 8).detail.square().mean(dim=(1, 2, 3, 4)).sqrt() for step in range(6)])
+    assert 0.2 < sizes.median() < 5
+
+
+def test_a_scan_is_also_used_at_coarser_resolutions():
+    versions = SCANS[0]
+    assert len(versions) == 1 + sum(coarser <= 1.5 for coarser in COARSER[1:])
+    for version in versions:
+        assert version.data.shape == pytest.approx([n / version.spacing_mm[0] for n in (36, 40, 32)], abs=0.6)
+    slices = SCANS[1]
+    assert all(version.spacing_mm[2] == 4.0 and version.data.shape[2] == 10 for version in slices)
+    assert [versions[0].group for versions in SCANS] == ["MR3", "MR2", "CT"]
+
+
+def test_patches_lie_in_the_foreground():
+    for versions in SCANS:
+        for version in versions:
+            assert version.shares.sum() == pytest.approx(1)
+            assert (version.shares > 0).all()
+            assert (version.centres >= 0).all()
+    data = np.zeros((48, 48, 48), np.float32)
+    data[:16, :16, :16] = 500 + 50 * np.random.default_rng(0).normal(size=(16, 16, 16))
+    ((version, *_),) = training_scans([packed(head((48, 48, 48)).with_data(data), "sub-1", "sub-1")])
+    assert version.centres.max() < 16 + 8
+
+
+def test_a_scan_thinner_than_the_patch_is_mirrored():
+    thin = training_scans([packed(head((40, 44, 6), (1.0, 1.0, 5.0)), "sub-1", "sub-1")])
+    detail, maps, *_ = parts(batch_of(0, 4, 24, scans=thin))
+    assert detail.shape[-3:] == (24, 24, 24)
+    assert torch.isfinite(maps).all()
+
+
+# --- symmetries -------------------------------------------------------------------------------------------------------
+
+SPACING = (1.0, 0.7, 2.0)
+ORDERS = list(itertools.permutations(range(3)))
+FLIPS = list(itertools.product((False, True), repeat=3))
+
+
+def seen(x, scanner, spacing):
+    start, op, numbers = degraded(x, scanner, spacing, "MR", seed=0)
+    return (x - start) / expected_detail(op), scan_maps(op, start, spacing), numbers
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("order", "flips"), [*zip(ORDERS, FLIPS, strict=False), ((2, 0, 1), (True, True, True))])
+def test_turning_a_patch_is_degrading_the_turned_scan(profile, order, flips):
+    x = torch.rand(1, 1, 18, 20, 15, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    axes = (AxisDraw(2.0, profile, 1.1), None, AxisDraw(2.5, profile, 0.9))
+    turned_x = x.permute(0, 1, *(axis + 2 for axis in order)).flip([axis + 2 for axis in range(3) if flips[axis]])
+    expected = seen(
+        turned_x, ScannerDraw(tuple(axes[axis] for axis in order), 0.0), tuple(SPACING[axis] for axis in order)
+    )
+    detail, maps, numbers, weight = _turned(*seen(x, ScannerDraw(axes, 0.0), SPACING), order, flips)
+    for ours, theirs in zip((detail, maps, numbers), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
+    assert weight.shape == detail.shape
+
+
+def test_noise_is_rician_in_mr_and_gaussian_in_ct():
+    x = torch.zeros(1, 1, 32, 32, 32)
+    scanner = ScannerDraw((AxisDraw(2.0, "gaussian", 1.0), None, None), 0.02)
+    mr, ct = (degraded(x, scanner, SPACING, modality, seed=1)[0] for modality in ("MR", "CT"))
+    assert mr.mean() == pytest.approx(0.02 * np.sqrt(np.pi / 2), rel=0.1)
+    assert abs(ct.mean()) < 0.002
+    again = degraded(x, scanner, SPACING, "MR", seed=1)[0]
+    assert torch.equal(mr, again)

@@ -1,0 +1,122 @@
+"""Laws of what is drawn for a training patch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsr.ops import PROFILES
+from medsr.training.draws import (
+    LARGEST_FACTOR,
+    MAX_MARGIN,
+    PROFILE_SHARES,
+    AxisDraw,
+    ScannerDraw,
+    draw_intensity,
+    draw_scanner,
+    draw_turn,
+)
+
+SEEDS = st.integers(0, 2**32)
+SPACINGS = st.tuples(*[st.floats(0.3, 6.0)] * 3)
+FLAGS = st.tuples(*[st.booleans()] * 3).filter(any)
+MM, ALL = (1.0, 1.0, 1.0), (True, True, True)
+
+
+def many(draw, count=3000):
+    return [draw(np.random.default_rng(seed)) for seed in range(count)]
+
+
+@given(SEEDS, SPACINGS, FLAGS, st.floats(0, 1))
+def test_a_drawn_scanner_is_one_that_can_be_built(seed, spacing, degradable, variety):
+    scanner = draw_scanner(np.random.default_rng(seed), spacing, degradable, variety)
+    chosen = [axis for axis in scanner.axes if axis is not None]
+    assert 1 <= len(chosen) <= sum(degradable)
+    assert all(allowed or axis is None for axis, allowed in zip(scanner.axes, degradable, strict=True))
+    assert 0 <= scanner.noise_sigma <= 0.05
+    for axis in chosen:
+        assert 1.3 <= axis.factor <= LARGEST_FACTOR
+        assert 0.6 <= axis.width <= 1.5
+        assert axis.profile in PROFILES
+        assert 0 < axis.margin <= MAX_MARGIN
+        assert axis.profile != "kspace" or axis.width == 1
+    op = scanner.operator((40, 41, 42))
+    for axis, drawn, n in zip(op.axes, scanner.axes, (40, 41, 42), strict=True):
+        assert (axis is None) == (drawn is None)
+        if axis is not None:
+            assert (axis.n_fine, axis.n_coarse, axis.profile) == (n, round(n / drawn.factor), drawn.profile)
+            assert axis.fwhm == pytest.approx(drawn.width * n / axis.n_coarse)
+
+
+@given(SEEDS, SPACINGS, FLAGS)
+def test_without_variety_there_is_the_plain_task_alone(seed, spacing, degradable):
+    scanner = draw_scanner(np.random.default_rng(seed), spacing, degradable, 0.0)
+    plain = AxisDraw(2.0, "gaussian", 1.0)
+    assert scanner == ScannerDraw(tuple(plain if allowed else None for allowed in degradable), 0.0)
+
+
+@given(SEEDS)
+def test_the_same_generator_draws_the_same(seed):
+    ours, theirs = (np.random.default_rng(seed) for _ in range(2))
+    assert draw_scanner(ours, MM, ALL, 0.7) == draw_scanner(theirs, MM, ALL, 0.7)
+    assert draw_intensity(ours, "MR") == draw_intensity(theirs, "MR")
+    assert draw_turn(ours) == draw_turn(theirs)
+
+
+def test_with_variety_everything_that_is_promised_is_drawn():
+    drawn = many(lambda rng: draw_scanner(rng, MM, ALL, 1.0))
+    axes = [axis for scanner in drawn for axis in scanner.axes if axis is not None]
+    assert {axis.profile for axis in axes} == set(PROFILES) == set(PROFILE_SHARES)
+    assert {sum(axis is not None for axis in scanner.axes) for scanner in drawn} == {1, 2, 3}
+    factors = [axis.factor for axis in axes]
+    assert min(factors) < 1.5
+    assert max(factors) > 6
+    assert 0.2 < np.mean([scanner.noise_sigma > 0 for scanner in drawn]) < 0.8
+    assert sum(PROFILE_SHARES.values()) == pytest.approx(1)
+    for number in range(3):  # no axis is preferred where all are alike
+        assert np.mean([scanner.axes[number] is not None for scanner in drawn]) == pytest.approx(0.67, abs=0.1)
+
+
+def test_variety_is_the_share_of_other_tasks():
+    plain = [
+        draw == draw_scanner(np.random.default_rng(0), MM, ALL, 0.0)
+        for draw in many(lambda r: draw_scanner(r, MM, ALL, 0.3))
+    ]
+    assert 0.7 <= np.mean(plain) < 0.85
+
+
+@given(SEEDS, st.sampled_from(("MR", "CT")))
+def test_contrast_changes_are_bounded_and_ct_keeps_its_order(seed, modality):
+    change = draw_intensity(np.random.default_rng(seed), modality)
+    assert 0.3 < change.power < 3
+    assert 0.3 < abs(change.gain) < 3
+    assert abs(change.offset) < 3
+    if modality == "CT":
+        assert change.power == 1
+        assert change.gain > 0
+
+
+def test_some_mr_scans_are_inverted_and_still_lie_in_the_model_range():
+    drawn = many(lambda rng: draw_intensity(rng, "MR"))
+    inverted = [change for change in drawn if change.gain < 0]
+    assert 0.02 < len(inverted) / len(drawn) < 0.25
+    dark = [change.gain * 1.0 + change.offset for change in inverted]
+    assert np.mean(dark) == pytest.approx(0, abs=0.03)  # what was bright is dark
+
+
+def test_all_symmetries_of_the_cube_are_drawn_alike():
+    drawn = many(draw_turn, 4800)
+    counts = {turn: drawn.count(turn) for turn in set(drawn)}
+    assert len(counts) == 48
+    assert min(counts.values()) > 50
+
+
+@pytest.mark.parametrize(("factor", "margin"), [(1.3, 5), (2.0, 6), (4.0, 10), (12.0, MAX_MARGIN)])
+def test_margins_hold_two_coarse_samples(factor, margin):
+    assert AxisDraw(factor, "gaussian", 1.0).margin == margin
+
+
+def test_an_axis_too_short_for_its_factor_is_left_alone():
+    assert ScannerDraw((AxisDraw(1.3, "box", 1.0), None, None), 0.0).operator((1, 5, 5)).axes == (None, None, None)
