@@ -60,7 +60,7 @@ def draws(name: str, model: Model) -> dict[str, float]:
 
 
 def lesions(name: str, task: str, model: Model) -> dict[str, float]:
-    """Contrast of planted soft blobs in the result over that in the plain start, per diameter; the least of all places."""
+    """Contrast of planted soft blobs in the result over that in the plain start, per diameter: least and median."""
     reference = _central(load(SCANS / f"{name}.nii.gz")).to_ras()
     places = _places(reference)
     kept = {}

@@ -47,7 +47,7 @@ class NetSpec:
             raise ValueError(f"network sizes are {sizes} and {depths}; expected whole numbers")
         if min(sizes) < 2 or max(sizes) > MAX_WIDTH or min(depths) < 0 or not 1 <= sum(depths) <= MAX_BLOCKS:
             raise ValueError(
-                f"network has widths {sizes} and depths {depths}; expected 2 to {MAX_WIDTH} and 1 to {MAX_BLOCKS} blocks"
+                f"widths {sizes}, depths {depths}; expected widths of 2 to {MAX_WIDTH} and 1 to {MAX_BLOCKS} blocks"
             )
 
     @property

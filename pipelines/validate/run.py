@@ -1,9 +1,10 @@
-"""The model card's table: the shipped model on the validation scans, every task and profile that the card reports."""
+"""The model card's tables: the shipped model on the validation scans, every task and profile that the card reports."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,46 +12,72 @@ from medsr.acquisition import TASKS, Task
 from medsr.allocator import keep_freed_memory
 from medsr.enhancement import EnhanceSettings
 from medsr.io import files, load
-from medsr.models import DEFAULT_MODEL, load_model
+from medsr.metrics import psnr
+from medsr.models import DEFAULT_MODEL, Model, load_model
 from medsr.ops import Profile
 from medsr.report.tables import markdown_of, text_of, write_csv, write_json
-from medsr.validation import Findings, Score, validate
+from medsr.validation import Findings, Score, make_trial, restorations, validate
+from medsr.volume import Volume
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
-MAIN_METHODS = ("cubic", "ibp", "tv", "mean")
+METHODS = ("cubic", "ibp", "tv", "mean")
 OTHER_PROFILES: tuple[Profile, ...] = ("box", "trapezoid", "kspace")
 
 
-def main(model_name: str) -> None:
-    """Print and write every score; a scan at a time, so that an early stop leaves the finished ones."""
+def main(model_name: str, wanted: Sequence[str]) -> None:
+    """Write results/validation.{json,csv,md} and variants.md, a scan at a time: an early stop leaves the finished ones.
+
+    Args:
+        model_name: packaged name or weights file.
+        wanted: names of scans, such as "bchadult01_T1w"; none means all.
+    """
     folder = Path("results")
     folder.mkdir(exist_ok=True)
     keep_freed_memory()
     model = load_model(model_name)
     scores: list[Score] = []
+    variants = ["| scan | task | ibp | mean | gain |", "|---|---|---|---|---|"]
     for path in sorted(SCANS.glob("*.nii.gz")):
-        name, reference = path.name.removeprefix("sub-").removesuffix(".nii.gz"), load(path)
-        fine_axes = sum(h < 1.6 * min(reference.spacing_mm) for h in reference.spacing_mm)
-        tasks = [TASKS["iso2"], TASKS["thick5"], *([TASKS["iso4"]] if fine_axes == 3 else [])]
-        for task, methods in [(task, MAIN_METHODS) for task in tasks] + _variants():
-            found = validate([(name, reference)], [task], model, methods, EnhanceSettings())
-            scores += [replace(score, task=task.name) for score in found.scores]
-            line = ", ".join(f"{score.method} {score.psnr_db:.2f}" for score in found.scores)
-            print(f"{name} {task.name}: {line}", file=sys.stderr, flush=True)
+        name = path.name.removeprefix("sub-").removesuffix(".nii.gz")
+        if wanted and name not in wanted:
+            continue
+        reference = load(path)
+        found = validate([(name, reference)], _tasks(reference), model, METHODS)
+        scores += found.scores
+        variants += list(_variants(name, reference, model))
         findings = Findings(tuple(scores), found.model)
         write_json(findings, folder / "validation.json")
         write_csv(findings, folder / "validation.csv")
-    with files.atomic(folder / "validation.md") as file:
-        file.write(markdown_of(findings).encode())
+        _write(folder / "validation.md", markdown_of(findings))
+        _write(folder / "variants.md", "\n".join(variants) + "\n")
+        print(f"{name} done", file=sys.stderr, flush=True)
     print(text_of(findings))
 
 
-def _variants() -> list[tuple[Task, tuple[str, ...]]]:
-    """The other profiles, and noise: measured against the plain start alone."""
-    pairs = [(TASKS[name], profile) for profile in OTHER_PROFILES for name in ("iso2", "thick5")]
-    shaped = [replace(task, name=f"{task.name}-{profile}", profile=profile) for task, profile in pairs]
-    return [(task, ("ibp", "mean")) for task in (*shaped, TASKS["noisy2"])]
+def _tasks(reference: Volume) -> list[Task]:
+    """iso2 and thick5, and iso4 where all three axes are fine enough."""
+    all_fine = max(reference.spacing_mm) < 1.6 * min(reference.spacing_mm)
+    return [TASKS[name] for name in (("iso2", "iso4", "thick5") if all_fine else ("iso2", "thick5"))]
+
+
+def _variants(name: str, reference: Volume, model: Model) -> Iterator[str]:
+    """Rows for the other profiles and for noise: PSNR of the plain start and of the model."""
+    shaped = [(TASKS[task], profile) for profile in OTHER_PROFILES for task in ("iso2", "thick5")]
+    tasks = [replace(task, name=f"{task.name}, {profile}", profile=profile) for task, profile in shaped]
+    for task in [*tasks, TASKS["noisy2"]]:
+        trial = make_trial(reference, task, EnhanceSettings())
+        levels = {
+            method: psnr(x, trial.reference.data, trial.mask, trial.data_range)
+            for method, x, _ in restorations(trial, model, ("ibp", "mean"), EnhanceSettings())
+        }
+        gain = levels["mean"] - levels["ibp"]
+        yield f"| {name} | {task.name} | {levels['ibp']:.2f} | {levels['mean']:.2f} | {gain:+.2f} |"
+
+
+def _write(path: Path, text: str) -> None:
+    with files.atomic(path) as file:
+        file.write(text.encode())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_MODEL)
+    main(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_MODEL, sys.argv[2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -59,7 +60,7 @@ def as_denoiser_of(sigma, x):
 def ddim(x, levels, eta, noise):
     """Song et al. 2021, eq. 12 and 16, on x = sqrt(alpha_bar) (clean + sigma noise)."""
     x = x * alpha_bar(levels[0]) ** 0.5
-    for n, (sigma, sigma_next) in enumerate(zip(levels, levels[1:], strict=False)):
+    for n, (sigma, sigma_next) in enumerate(itertools.pairwise(levels)):
         a, b = alpha_bar(sigma), alpha_bar(sigma_next)
         clean = as_denoiser_of(sigma, x)
         eps = (x - a**0.5 * clean) / (1 - a) ** 0.5
@@ -71,7 +72,7 @@ def ddim(x, levels, eta, noise):
 def ddpm(x, levels, noise):
     """Ho et al. 2020, eq. 7: the posterior of the chain's step, by its alpha and beta."""
     x = x * alpha_bar(levels[0]) ** 0.5
-    for n, (sigma, sigma_next) in enumerate(zip(levels, levels[1:], strict=False)):
+    for n, (sigma, sigma_next) in enumerate(itertools.pairwise(levels)):
         bar, bar_before = alpha_bar(sigma), alpha_bar(sigma_next)
         alpha = bar / bar_before
         beta = 1 - alpha
@@ -87,7 +88,7 @@ def two_stage(x, levels):
     def f(x, t):
         return (x - curved(x, torch.full((x.shape[0],), t, dtype=x.dtype))) / t
 
-    for t, t_next in zip(levels, levels[1:], strict=False):
+    for t, t_next in itertools.pairwise(levels):
         h = t_next - t
         k1 = f(x, t)
         x = x + h * k1 if t_next == 0 else x + h * (k1 + f(x + h * k1, t_next)) / 2
@@ -98,7 +99,7 @@ def dpm_solver_pp_2m(x, levels):
     """Lu et al. 2022, algorithm 2, in lambda = log(alpha / sigma); the last step of first order."""
     x = x * alpha_bar(levels[0]) ** 0.5
     answers, widths = [], []
-    for s, t in zip(levels, levels[1:], strict=False):
+    for s, t in itertools.pairwise(levels):
         alpha_t, sigma_t, sigma_s = alpha_bar(t) ** 0.5, (1 - alpha_bar(t)) ** 0.5, (1 - alpha_bar(s)) ** 0.5
         answers.append(as_denoiser_of(s, x))
         widths.append(math.inf if t == 0 else math.log(alpha_t / sigma_t) + math.log(s))

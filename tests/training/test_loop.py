@@ -68,7 +68,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(whole, tmp_path, s
     assert facts_of(tmp_path / CHECKPOINT) == {"step": stop}
     after, average = run(tmp_path)
     assert {**before, **after} == whole[0]
-    assert list(after)[0] == stop + 1
+    assert next(iter(after)) == stop + 1
     assert_same(average, whole[1])
 
 
@@ -96,12 +96,12 @@ def test_another_seed_is_another_run(whole, tmp_path):
 
 
 def test_the_loss_falls(tmp_path):
-    """On the plain task, with the same few scans; noise levels left out, so that losses compare."""
+    """On the plain task and the posterior mean alone, so that the losses of different steps compare."""
     settings = dataclasses.replace(
-        SETTINGS, steps=60, batch=4, plain_steps=10**6, mean_only_share=1.0, learning_rate=3e-3, decay_share=0.3
+        SETTINGS, steps=40, batch=4, plain_steps=10**6, mean_only_share=1.0, learning_rate=3e-3
     )
     losses = list(run(tmp_path, settings)[0].values())
-    assert sum(losses[-15:]) < 0.97 * sum(losses[:15])
+    assert sum(losses[-10:]) / 10 < 0.9 * sum(losses[:3]) / 3
 
 
 # --- schedules --------------------------------------------------------------------------------------------------------

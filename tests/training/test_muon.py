@@ -65,7 +65,7 @@ def test_steps_reach_the_minimum_of_a_quadratic():
         optimiser.step()
         losses.append(loss.item())
     assert losses[1] < losses[0]
-    assert losses[-1] < 0.01 * losses[0]
+    assert losses[-1] < 0.02 * losses[0]
 
 
 def test_a_step_has_the_size_that_was_asked_for():
