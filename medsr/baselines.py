@@ -29,7 +29,7 @@ SMALLEST_VARIANCE = 1e-9  # of the largest; smaller ones are rounding
 TV_ITERATIONS = 40  # few on purpose: with all the time in the world the result turns into flat patches
 TV_STEP = 5.0  # over the share of fine voxels that is measured, which is the data term's mean curvature
 TV_DETAIL_WEIGHT = 5e-5  # times the share and the largest factor squared: coarser scans leave larger errors
-TV_NOISE_WEIGHT = 20.0  # times the share and the variance of the noise
+TV_NOISE_WEIGHT = 1e3  # times the share and the noise cubed: of a small estimate the larger part is fine anatomy
 
 
 def nearest(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
@@ -169,7 +169,7 @@ def tv(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
 
     Isotropic TV of weighted forward differences: axes along which neighbours differ more, as across thick slices,
     count less. The algorithm of Chambolle & Pock 2011 with the exact proximal step of the data term, from G y, for
-    `TV_ITERATIONS` iterations. The weight is share (5e-5 factor^2 + 20 sigma^2), share being coarse over fine voxels.
+    `TV_ITERATIONS` iterations. The weight is share (5e-5 factor^2 + 1000 sigma^3), share being coarse over fine voxels.
 
     Args:
         op: A.
@@ -179,7 +179,7 @@ def tv(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
     degraded = [axis for axis in op.axes if axis is not None]
     share = float(np.prod([axis.n_coarse / axis.n_fine for axis in degraded]))
     factor = max((axis.n_fine / axis.n_coarse for axis in degraded), default=1.0)
-    weight = share * (TV_DETAIL_WEIGHT * factor**2 + TV_NOISE_WEIGHT * noise_sigma**2)
+    weight = share * (TV_DETAIL_WEIGHT * factor**2 + TV_NOISE_WEIGHT * noise_sigma**3)
     x = op.start(y)
     scales = _difference_scales(x)
     step = TV_STEP / share

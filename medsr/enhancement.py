@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -41,6 +41,7 @@ OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
 NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this much noise
+ANATOMY_SIGMA = 0.0125  # of the model range: what the estimate finds in training scans degraded without noise
 WHOLE_VOXELS = 24_000_000  # up to here a scan is computed in one piece: about 3 GiB with the base model
 
 
@@ -69,12 +70,15 @@ class EnhanceSettings:
     force: bool = False
 
     def __post_init__(self) -> None:
+        mode_named(self.mode)
         if not 0 <= self.dial <= 1:
             raise UsageError(f"dial is {self.dial:g}; expected 0 (mean) to 1 (draw)")
-        if self.draws < 2 or self.steps < 1 or self.seed < 0:
-            raise UsageError("expected at least 2 draws, 1 step and a seed of 0 or more")
+        if self.draws < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
+            raise UsageError("expected at least 2 draws, 1 step and a seed from 0 to 2**64 - 1")
         if self.noise is not None and not 0 <= self.noise < float("inf"):
             raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
+        if self.tile is not None and self.tile < 1:
+            raise UsageError(f"tile is {self.tile} voxels; expected at least 1")
 
 
 def mode_named(name: str) -> Mode:
@@ -156,7 +160,7 @@ def enhance(
         finer = _volume(volume, x, scale, acquisition)
         spread = None
         if deviation is not None:
-            spread = volume.with_data(_array(deviation * problem.detail * scale.width), acquisition.fine_affine)
+            spread = _on_fine_grid(volume, deviation * problem.detail * scale.width, acquisition)
         left = residual_map(problem.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
@@ -267,12 +271,24 @@ def _draw(problem: _Problem, mean: _Mean, model: Model, settings: EnhanceSetting
     """States of one draw (docs/physics.md, eq. 12): from the mean plus noise down to a clean detail."""
     noise = white_noise(problem.shape, settings.seed, draw, 0, (0, 0, 0)).to(model.device)
     sigmas = karras(settings.steps)
-    x = mean.detail + model.spec.draw_spread * torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
+    x = mean.detail + torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
     denoise = consistent(
         mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
     )
-    for step in dpm_solver_2m(denoise, x, sigmas):
-        yield step.clean
+    steps = list(range(settings.steps))
+    for number, step in zip(steps, dpm_solver_2m(denoise, x, sigmas), strict=True):
+        yield step.clean if number < steps[-1] else _spread_as_expected(step.clean, mean, model.spec.draw_spread)
+
+
+def _spread_as_expected(draw: Tensor, mean: _Mean, draw_spread: float) -> Tensor:
+    """The draw moved along its line from the mean until it lies as far away as the variance head says.
+
+    A few steps of an imperfect denoiser give draws that lie too near or too far, and by how much depends on the
+    scan; the energy of the whole deviation sets it right without changing its texture.
+    """
+    away = draw - mean.detail
+    expected, found = mean.variance.mean(), away.square().mean()
+    return mean.detail + draw_spread * torch.sqrt(expected / found.clamp_min(1e-12)) * away
 
 
 def _finish(problem: _Problem, detail: Tensor) -> Tensor:
@@ -280,7 +296,14 @@ def _finish(problem: _Problem, detail: Tensor) -> Tensor:
 
 
 def _volume(volume: Volume, x: Tensor, scale: Scale, acquisition: Acquisition) -> Volume:
-    return volume.with_data(_array(scale.from_model(x)), acquisition.fine_affine)
+    return _on_fine_grid(volume, scale.from_model(x), acquisition)
+
+
+def _on_fine_grid(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume:
+    """A result; where the slices were refined, the coarse scan's thickness is no longer its own."""
+    refined = volume.slice_axis is None or acquisition.degraded[volume.slice_axis]
+    thickness_mm = None if refined else volume.thickness_mm
+    return replace(volume, data=_array(x), affine=acquisition.fine_affine, thickness_mm=thickness_mm)
 
 
 def _envelope(
@@ -297,10 +320,14 @@ def _envelope(
 
 
 def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:
-    """Standard deviation of the scan's noise in the model range, as given or estimated from the scan."""
+    """Standard deviation of the scan's noise in the model range, as given or estimated from the scan.
+
+    Fine anatomy looks like noise to the estimate, so what it finds in scans without noise is taken off.
+    """
     if settings.noise is not None:
         return settings.noise / scale.width
-    return estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
+    found = estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
+    return float(np.sqrt(max(found**2 - ANATOMY_SIGMA**2, 0.0)))
 
 
 def _fine_axes(volume: Volume) -> tuple[int, ...]:

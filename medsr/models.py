@@ -83,7 +83,8 @@ class ModelSpec:
         net: the network.
         envelope: what it was validated on.
         error_variance: of the network's error in measured directions, in squared units of the expected detail.
-        draw_spread: factor on the noise that a draw starts from, chosen on the validation split.
+        draw_spread: how far a draw lies from the mean, in units of what the variance head says; chosen on the
+            validation split.
         licence: of the weights.
         trained: steps, packs' hash, hashes of the data cards, code version.
         normalisation: how intensities reach the model range.

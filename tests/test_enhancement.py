@@ -13,14 +13,14 @@ from tiny_models import tiny_model
 
 from medsr import affine as grids
 from medsr.acquisition import TASKS, acquisition_of, degrade
-from medsr.conditioning import roughness
+from medsr.conditioning import expected_detail, roughness
 from medsr.enhancement import EnhanceSettings, draw_states, enhance, scan_noise
 from medsr.errors import EnvelopeError, InputError, UsageError
 from medsr.intensity import scale_of
 from medsr.models import Envelope
 from medsr.volume import Source, Volume
 
-SLICES = head((24, 28, 8), (1.0, 1.0, 3.0))
+SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
 MODEL, SILENT = tiny_model(), tiny_model(silent=True)
 QUIET = EnhanceSettings(noise=0.0)
 QUICK = EnhanceSettings(draws=2, steps=2, noise=3.0, seed=5)
@@ -60,7 +60,7 @@ def test_the_result_lies_where_the_scan_lies(mode, matrix):
     result = enhance(scan, MODEL, of_mode(mode))
     acquisition = acquisition_of(scan)
     for fine in [result.volume] + ([result.spread] if mode == "spread" else []):
-        assert fine.shape == acquisition.fine_shape == (24, 28, 24)
+        assert fine.shape == acquisition.fine_shape == (18, 20, 18)
         assert np.array_equal(fine.affine, acquisition.fine_affine)
         assert np.abs(grids.fov_corners(fine.affine, fine.shape) - grids.fov_corners(matrix, scan.shape)).max() < 1e-6
     assert result.residual.shape == scan.shape
@@ -91,20 +91,14 @@ def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
 @pytest.mark.parametrize("modality", ["MR", "CT"])
 def test_a_network_that_says_nothing_leaves_the_plain_start(noise, modality):
     """Without noise that already reproduces the scan; with noise the projection pulls at what the start smoothed."""
-    scan = head((24, 28, 8), (1.0, 1.0, 3.0), modality=modality)
+    scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
     result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
     op, scale = acquisition_of(scan).op, scale_of(scan.data, modality)
     y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
     start = op.start(y, roughness(noise / scale.width))
-    ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * detail_of(op) ** 2)
+    ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
     expected = scale.from_model(op.prox(start, y, ratio))[0, 0].numpy()
     assert np.abs(result.volume.data - expected).max() < 1e-4 * range_of(scan)
-
-
-def detail_of(op):
-    from medsr.conditioning import expected_detail
-
-    return expected_detail(op)
 
 
 @each_mode
@@ -148,7 +142,7 @@ def test_estimated_noise_commutes_with_a_change_of_unit():
 
 
 def test_a_degraded_scan_comes_back_on_its_own_grid():
-    reference = head((24, 28, 24))
+    reference = head((18, 20, 18))
     coarse, acquisition = degrade(reference, TASKS["thick3"])
     result = enhance(coarse, MODEL, QUIET, acquisition)
     assert result.volume.shape == reference.shape
@@ -180,10 +174,9 @@ def test_another_seed_gives_another_draw_and_the_same_mean():
     np.testing.assert_array_equal(ours.data, theirs.data)
 
 
-@each_mode
-@pytest.mark.parametrize("tile", [8, 12, 21])
+@pytest.mark.parametrize(("mode", "tile"), [("mean", 8), ("sample", 12), ("sample", 21), ("spread", 40)])
 def test_another_tile_gives_the_same_result(mode, tile):
-    scan = head((20, 24, 12), (1.0, 1.0, 6.0))  # 72 voxels along one axis: farther than the network sees
+    scan = head((7, 9, 13), (1.0, 1.0, 6.0))  # 78 voxels along one axis: farther than the network sees
     whole, parts = (enhance(scan, MODEL, of_mode(mode, tile=size)) for size in (None, tile))
     assert difference(parts.volume, whole.volume) < 1e-3
     if mode == "spread":
@@ -210,13 +203,13 @@ def test_more_draws_begin_with_the_same_draws():
     """Draw 0 of a spread is the draw that `sample` shows: with two draws the second follows from both."""
     two = enhance(SLICES, MODEL, of_mode("spread", draws=2))
     mean, first = two.volume.data, enhance(SLICES, MODEL, of_mode("sample")).volume.data
-    assert np.all(2 * two.spread.data**2 >= (first - mean) ** 2 - 1e-3 * range_of(SLICES) ** 2 * 1e-3)
+    assert np.all(2 * two.spread.data**2 >= (first - mean) ** 2 - 1e-6 * range_of(SLICES) ** 2)
 
 
 def test_every_step_of_a_draw_can_be_watched():
     states = list(draw_states(SLICES, MODEL, of_mode("sample", steps=4)))
     assert len(states) == 4
-    assert all(state.shape == (24, 28, 24) for state in states)
+    assert all(state.shape == (18, 20, 18) for state in states)
     last = enhance(SLICES, MODEL, of_mode("sample", steps=4)).volume
     assert difference(states[-1], last) < 1e-5
 
@@ -262,7 +255,7 @@ def test_a_constant_scan_is_refused():
 
 
 def test_an_acquisition_of_another_scan_is_refused():
-    other = acquisition_of(head((24, 28, 9), (1.0, 1.0, 3.0)))
+    other = acquisition_of(head((18, 20, 7), (1.0, 1.0, 3.0)))
     with pytest.raises(UsageError, match="the scan has"):
         enhance(SLICES, MODEL, QUICK, other)
 
@@ -300,7 +293,7 @@ def test_the_record_says_what_was_done_and_nothing_of_where():
     record = enhance(scan, MODEL, of_mode("sample", dial=0.4)).record
     content = json.loads(record.to_json())
     assert content["input"]["content_sha256"] == "ab" * 32
-    assert content["input"]["shape"] == [24, 28, 8]
+    assert content["input"]["shape"] == [18, 20, 6]
     assert content["model"] == {"name": "tiny", "version": "0", "sha256": "0" * 64}
     assert content["settings"] == dataclasses.asdict(of_mode("sample", dial=0.4))
     assert content["task"] == acquisition_of(scan).summary()

@@ -12,6 +12,7 @@ from medsr.acquisition import Task, acquisition_of, degrade
 from medsr.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.errors import UsageError
 from medsr.io import files, load_all, save
+from medsr.io.nifti import WRITABLE
 from medsr.models import Model
 from medsr.ops import Profile
 from medsr.record import Record
@@ -65,13 +66,13 @@ def enhance_file(
         MedsrError: as `io.load_all`, `acquisition_of`, `enhance` and `io.save`.
     """
     check_target(target, source)
+    if case.dtype is not None and case.dtype not in WRITABLE:
+        raise UsageError(f"voxel type {case.dtype!r} is not one of {', '.join(WRITABLE)}")
     volumes = [_as_modality(volume, case.modality) for volume in load_all(source)]
     results = [_enhanced(volume, case, model, on_progress) for volume in volumes]
-    spreads = [result.spread for result in results if result.spread is not None]
-    if spreads:
-        save([_measured(spread) for spread in spreads], beside(target, "spread"), dtype="float32")
+    spreads = [_measured(result.spread) for result in results if result.spread is not None]
     records = [result.record for result in results]
-    _write([result.volume for result in results], records, target, case.dtype)
+    _write([result.volume for result in results], records, target, case.dtype, spreads)
     return records
 
 
@@ -104,6 +105,7 @@ def check_target(target: Path, source: Path) -> None:
     if target.exists() and source.exists() and source.samefile(target):
         raise UsageError(f"{target}: is the input itself; choose another name for the output")
     files.check_writable(target)
+    files.check_writable(record_path(target))
 
 
 def beside(target: Path, kind: str) -> Path:
@@ -122,19 +124,43 @@ def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnPr
     return enhance(volume, model, case.settings, acquisition, on_progress)
 
 
-def _write(volumes: Sequence[Volume], records: Sequence[Record], target: Path, dtype: str | None) -> None:
-    """The record first, then the scan: a scan without its record must never exist."""
+def _write(
+    volumes: Sequence[Volume],
+    records: Sequence[Record],
+    target: Path,
+    dtype: str | None,
+    spreads: Sequence[Volume] = (),
+) -> None:
+    """Record and spread first, then the scan: a scan without its record must never exist, nor one without its scan."""
     content = "[\n" + ",\n".join(record.to_json().rstrip() for record in records) + "\n]\n"
     if len(records) == 1:
         content = records[0].to_json()
+    companions = [record_path(target)] + ([beside(target, "spread")] if spreads else [])
+    before = {path: path.read_bytes() if path.exists() else None for path in companions}
+    scan_before = _inode(target)
     try:
         with files.atomic(record_path(target)) as file:
             file.write(content.encode())
+        if spreads:
+            save(spreads, beside(target, "spread"), dtype="float32")
         save(volumes, target, dtype=dtype)
     except BaseException:
-        if not target.exists():
-            record_path(target).unlink(missing_ok=True)
+        if _inode(target) == scan_before:
+            _restore(before)
         raise
+
+
+def _inode(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
+
+
+def _restore(before: dict[Path, bytes | None]) -> None:
+    for path, content in before.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            with files.atomic(path) as file:
+                file.write(content)
 
 
 def _as_modality(volume: Volume, modality: Modality | None) -> Volume:
