@@ -26,7 +26,7 @@ SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 DRAWN = ("sub-bchadult01_T1w", "sub-openms12_T2w", "sub-cmbcrc01_CT")
 DIAMETERS_MM = (4.0, 6.0, 8.0)
 N_LESIONS = 6
-CROP = 128
+CROP = 96
 
 
 def main(model_name: str) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from medsr.acquisition import TASKS, degrade
 from medsr.allocator import keep_freed_memory
 from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.enhancement import enhance
+from medsr.enhancement import EnhanceSettings, enhance
 from medsr.models import Model, load_model
 from medsr.volume import Volume
 
@@ -69,7 +69,8 @@ def main() -> None:
     runs = [enhance(coarse, model, acquisition=acquisition).record for _ in range(REPEATS)]
     best = min(runs, key=lambda record: sum(record.seconds.values()))
     total = sum(best.seconds.values())
-    floor = network_flops(model) / convolution_rate(model)
+    flops = network_flops(model) * 2 ** EnhanceSettings().flips
+    rate = convolution_rate(model)
     command = [str(Path(sys.executable).with_name("medsr")), "--help"]
     start = min(_seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(5))
     result = {
@@ -77,10 +78,11 @@ def main() -> None:
         "voxels": int(np.prod(SHAPE)),
         "seconds": {**best.seconds, "total": round(total, 2)},
         "share": {stage: round(seconds / total, 3) for stage, seconds in best.seconds.items()},
-        "network_tflop": round(network_flops(model) / 1e12, 2),
-        "convolution_tflop_per_s": round(convolution_rate(model) / 1e12, 2),
-        "flop_floor_s": round(floor, 2),
-        "total_over_floor": round(total / floor, 2),
+        "evaluations": 2 ** EnhanceSettings().flips,
+        "network_tflop": round(flops / 1e12, 2),
+        "convolution_tflop_per_s": round(rate / 1e12, 2),
+        "flop_floor_s": round(flops / rate, 2),
+        "total_over_floor": round(total * rate / flops, 2),
         "peak_memory_gib": round(best.peak_memory_bytes / 2**30, 2),
         "help_s": round(start, 3),
     }

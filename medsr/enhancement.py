@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.acquisition import Acquisition, acquisition_of
-from medsr.conditioning import conditioned, expected_detail, roughness, scan_conditions, scan_maps
+from medsr.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.consistency import consistent, noise_ratio, residual_map
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
 from medsr.diffusion.samplers import dpm_solver_2m
@@ -55,6 +55,7 @@ class EnhanceSettings:
         draws: draws behind the spread.
         steps: evaluations of the network per draw.
         seed: of the draws.
+        flips: axes along which the mean is averaged over flips; each doubles its evaluations.
         noise: standard deviation of the scan's noise in its own unit; None estimates it.
         tile: side of a tile in voxels; None chooses by size.
         force: go on outside what the model was validated on.
@@ -65,6 +66,7 @@ class EnhanceSettings:
     draws: int = 8
     steps: int = 6
     seed: int = 0
+    flips: int = 2
     noise: float | None = None
     tile: int | None = None
     force: bool = False
@@ -75,6 +77,8 @@ class EnhanceSettings:
             raise UsageError(f"dial is {self.dial:g}; expected 0 (mean) to 1 (draw)")
         if self.draws < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
             raise UsageError("expected at least 2 draws, 1 step and a seed from 0 to 2**64 - 1")
+        if not 0 <= self.flips <= 3:
+            raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
         if self.noise is not None and not 0 <= self.noise < float("inf"):
             raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
         if self.tile is not None and self.tile < 1:
@@ -121,6 +125,7 @@ class _Problem:
     detail: float
     noise: float  # in the model range
     raw: RawNetwork
+    raw_mean: RawNetwork  # averaged over flips: for the posterior mean
     error_variance: float
     shape: tuple[int, int, int]
 
@@ -209,13 +214,21 @@ def _problem(
     start = op.start(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
-    evaluations = (
-        1 if settings.mode == "mean" else 1 + settings.steps * (settings.draws if settings.mode == "spread" else 1)
+    draws = {"mean": 0, "sample": 1, "spread": settings.draws}[settings.mode]
+    net = _network(model, acquisition.fine_shape, settings, on_progress, 2**settings.flips + settings.steps * draws)
+    maps = scan_maps(op, start, acquisition.fine_spacing_mm).to(model.dtype)
+    return _Problem(
+        op=op,
+        y=y,
+        start=start,
+        rest=(y - op(start)) / detail,
+        detail=detail,
+        noise=noise,
+        raw=conditioned(net, maps, numbers),
+        raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
+        error_variance=model.spec.error_variance,
+        shape=acquisition.fine_shape,
     )
-    net = _network(model, acquisition.fine_shape, settings, on_progress, evaluations)
-    raw = conditioned(net, scan_maps(op, start, acquisition.fine_spacing_mm).to(model.dtype), numbers)
-    rest = (y - op(start)) / detail
-    return _Problem(op, y, start, rest, detail, noise, raw, model.spec.error_variance, acquisition.fine_shape)
 
 
 def _network(
@@ -262,7 +275,7 @@ class _Mean:
 
 def _posterior_mean(problem: _Problem, model: Model) -> _Mean:
     infinite = torch.full((1,), torch.inf, device=model.device)
-    answer = estimate(problem.raw, torch.zeros_like(problem.start), infinite)
+    answer = estimate(problem.raw_mean, torch.zeros_like(problem.start), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
     return _Mean(problem.op.prox(answer.mean, problem.rest, ratio), torch.exp(answer.log_variance.clamp(-10, 3)))
 

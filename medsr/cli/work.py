@@ -27,6 +27,7 @@ def enhance(
     draws: Annotated[int, typer.Option(help="Mode spread: draws behind the map.")] = 8,
     steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    flips: Annotated[int, typer.Option(help="Axes over whose flips the mean is averaged; 0 is quickest.")] = 2,
     profile: ProfileName = "gaussian",
     thickness: Annotated[
         float | None, typer.Option(help="Slice thickness in mm; from the header where it is there.")
@@ -46,7 +47,7 @@ def enhance(
     from medsr.models import load_model
     from medsr.runs.case import EnhanceCase, check_target, enhance_file, record_path
 
-    settings = EnhanceSettings(mode_named(mode), dial, draws, steps, seed, noise, tile, force)
+    settings = EnhanceSettings(mode_named(mode), dial, draws, steps, seed, flips, noise, tile, force)
     case = EnhanceCase(
         spacing_mm=numbers(spacing, "--spacing"),
         factors=numbers(factor, "--factor"),
