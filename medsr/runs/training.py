@@ -21,8 +21,9 @@ from medsr.models import ModelSpec, choose_device, weights_bytes
 from medsr.nets import DetailNet
 from medsr.settings import TrainingRecipe
 from medsr.training.batches import training_scans
+from medsr.training.checkpoint import average_of
 from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
-from medsr.training.loop import Progress, train
+from medsr.training.loop import CHECKPOINT, Progress, train
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
 
 EARLY_POINTS = (100, 200, 300, 450, 600, 800)
@@ -66,9 +67,9 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
             on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
         if late:
             break
-    if average is None or step < recipe.training.steps:
-        return None
-    return write_weights(recipe, average, step)
+    if average is None:  # the run was already at its end
+        return write_weights(recipe, average_of(recipe.run / CHECKPOINT), recipe.training.steps)
+    return write_weights(recipe, average, step) if step == recipe.training.steps else None
 
 
 def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int) -> Path:

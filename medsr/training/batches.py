@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.conditioning import expected_detail, roughness, scan_conditions, scan_maps
+from medsr.errors import InputError
 from medsr.ops import AxisSampling, Separable
 from medsr.ops.noise import add_gaussian, add_rician
 from medsr.training.draws import IntensityDraw, ScannerDraw, draw_intensity, draw_scanner, draw_turn
@@ -229,6 +230,8 @@ def _patch_centres(x: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     detail = F.avg_pool3d((volume - smooth) ** 2, sides, ceil_mode=True)[0, 0].sqrt()
     bright = F.avg_pool3d(volume, sides, ceil_mode=True)[0, 0] > FOREGROUND
     blocks = torch.nonzero(bright)
+    if len(blocks) == 0:
+        raise InputError("a training scan holds nothing brighter than air; leave it out of the packs")
     energy = detail[bright].double().numpy()
     shares = 0.5 / len(blocks) + 0.5 * energy / energy.sum()
     side = torch.tensor(sides)

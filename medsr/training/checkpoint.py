@@ -56,6 +56,18 @@ def read_checkpoint(
         raise InputError(f"{path} is no checkpoint of this recipe; choose another run folder") from error
 
 
+def average_of(path: Path) -> dict[str, Tensor]:
+    """The running mean of the weights stored with a checkpoint.
+
+    Raises:
+        InputError: not a checkpoint.
+    """
+    try:
+        return _below(load_file(path), "average.")
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is no checkpoint; choose another run folder") from error
+
+
 def facts_of(path: Path) -> dict[str, object]:
     """The facts stored with a checkpoint, without its tensors."""
     with path.open("rb") as file:

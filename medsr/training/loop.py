@@ -18,7 +18,7 @@ from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.muon import Muon
 
 CHECKPOINT = "checkpoint.safetensors"
-CHECKPOINT_EVERY = 500
+CHECKPOINT_EVERY = 100
 TRUNK = ("before", "deep", "after", "down", "up")
 
 
@@ -76,7 +76,7 @@ def train(
 ) -> Iterator[Progress]:
     """Train from the last checkpoint in `folder`, or from nothing, yielding after every step.
 
-    A checkpoint is written every `CHECKPOINT_EVERY` steps, and when the generator is closed or fails.
+    A checkpoint is written every `CHECKPOINT_EVERY` steps, and when the generator is closed between two steps.
     """
     torch.manual_seed(settings.seed)
     net = channels_last(DetailNet(settings.net).to(device))
@@ -86,17 +86,20 @@ def train(
     step = 0
     if path.exists():
         step = int(str(read_checkpoint(path, net, average, optimisers)["step"]))
+    whole = True  # no step is half taken
     try:
         while step < settings.steps:
-            began = time.monotonic()
+            began, whole = time.monotonic(), False
             loss = _step(net, optimisers, scans, settings, step, device)
             step += 1
             _update_average(average, net, settings, step)
+            whole = True
             if step % CHECKPOINT_EVERY == 0:
                 write_checkpoint(path, net, average, optimisers, {"step": step})
             yield Progress(step, loss, time.monotonic() - began, average)
     finally:
-        write_checkpoint(path, net, average, optimisers, {"step": step})
+        if whole:
+            write_checkpoint(path, net, average, optimisers, {"step": step})
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:

@@ -53,6 +53,16 @@ def test_a_leg_stops_early_and_the_next_one_goes_on(recipe: TrainingRecipe) -> N
     assert seen == [2, 3, 4]
 
 
+def test_a_finished_run_gives_its_weights_again(recipe: TrainingRecipe) -> None:
+    first = train_recipe(recipe)
+    assert first is not None
+    content = first.read_bytes()
+    first.unlink()
+    again = train_recipe(recipe)
+    assert again == first
+    assert again.read_bytes() == content
+
+
 def test_a_probe_that_is_not_held_out_is_refused(recipe: TrainingRecipe) -> None:
     with pytest.raises(UsageError, match="sub-x"):
         train_recipe(replace(recipe, probes=("sub-x_T1w",)))

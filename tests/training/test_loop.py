@@ -95,6 +95,13 @@ def test_another_seed_is_another_run(whole, tmp_path):
     assert losses != whole[0]
 
 
+def test_every_step_has_patches_of_its_own(tmp_path):
+    """A network that does not learn and is asked for the posterior mean: only the patches differ."""
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.0, mean_only_share=1.0)
+    losses, _ = run(tmp_path, settings)
+    assert len(set(losses.values())) == settings.steps
+
+
 def test_the_loss_falls(tmp_path):
     """On the plain task and the posterior mean alone, so that the losses of different steps compare."""
     settings = dataclasses.replace(
