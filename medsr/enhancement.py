@@ -41,7 +41,9 @@ OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
 NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this much noise
-ANATOMY_SIGMA = 0.0125  # of the model range: what the estimate finds in training scans degraded without noise
+# What the estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
+ANATOMY_SIGMA = 0.0125
+ANATOMY_SIGMA_KSPACE = 0.02
 WHOLE_VOXELS = 24_000_000  # up to here a scan is computed in one piece: about 3 GiB with the base model
 
 
@@ -210,7 +212,7 @@ def _problem(
 ) -> _Problem:
     op = acquisition.op
     y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
-    noise = scan_noise(volume, scale, settings)
+    noise = scan_noise(volume, scale, settings, op)
     start = op.start(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
@@ -332,7 +334,7 @@ def _envelope(
     return objections, [f"outside the validated range: {objection}" for objection in objections]
 
 
-def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:
+def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, op: Separable) -> float:
     """Standard deviation of the scan's noise in the model range, as given or estimated from the scan.
 
     Fine anatomy looks like noise to the estimate, so what it finds in scans without noise is taken off.
@@ -340,7 +342,9 @@ def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float
     if settings.noise is not None:
         return settings.noise / scale.width
     found = estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
-    return float(np.sqrt(max(found**2 - ANATOMY_SIGMA**2, 0.0)))
+    kspace = any(axis is not None and axis.profile == "kspace" for axis in op.axes)
+    anatomy = ANATOMY_SIGMA_KSPACE if kspace else ANATOMY_SIGMA
+    return float(np.sqrt(max(found**2 - anatomy**2, 0.0)))
 
 
 def _fine_axes(volume: Volume) -> tuple[int, ...]:

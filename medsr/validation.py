@@ -183,7 +183,7 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
     coarse, acquisition = degrade(turned, task, settings.seed)
     mask = foreground_mask(turned.data, turned.modality)
     scale = scale_of(coarse.data, coarse.modality)
-    noise = scan_noise(coarse, scale, settings)
+    noise = scan_noise(coarse, scale, settings, acquisition.op)
     return Trial(turned, coarse, acquisition, scale, noise, mask, data_range(turned.data, mask, turned.modality))
 
 
