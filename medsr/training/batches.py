@@ -78,22 +78,26 @@ def make_batch(
     scans: Sequence[Sequence[TrainingScan]],
     step_seed: tuple[int, int],
     count: int,
-    patch: int,
+    shape: tuple[int, int, int],
     variety: float,
     device: torch.device,
 ) -> Batch:
     """The batch of one step, drawn from its own generator.
 
+    A cube gets any acquisition. A slab, whose sides differ, gets thick slices: the longest side lies across them, the
+    shortest along the coarser of the other axes, and all patches are turned to one order of axes.
+
     Args:
         scans: of `training_scans`.
         step_seed: (seed of the run, number of the step).
         count: patches.
-        patch: side in voxels.
+        shape: (long, middle, short) sides of the patches in voxels.
         variety: see `draws.draw_scanner`; also the share of patches with a changed contrast.
         device: where the degradation is computed.
     """
     rng = np.random.default_rng(step_seed)
-    patches = [_draw_patch(scans, rng, patch, variety, device) for _ in range(count)]
+    order = None if len(set(shape)) == 1 else draw_turn(rng)[0]
+    patches = [_draw_patch(scans, rng, shape, order, variety, device) for _ in range(count)]
     detail, maps, scan, weight = (torch.cat(parts) for parts in zip(*patches, strict=True))
     return Batch(detail, maps, scan, weight)
 
@@ -122,12 +126,19 @@ def degraded(
 
 
 def _draw_patch(
-    scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator, patch: int, variety: float, device: torch.device
+    scans: Sequence[Sequence[TrainingScan]],
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    slab_order: tuple[int, int, int] | None,
+    variety: float,
+    device: torch.device,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     scan = _draw_scan(scans, rng)
-    scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety)
+    scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
+    ranked = _ranked(scanner, scan.spacing_mm)
+    sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
-    window, inner = _window(scan, rng, patch, margins)
+    window, inner = _window(scan, rng, sides, margins)
     x = window.to(device)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
@@ -137,7 +148,14 @@ def _draw_patch(
     detail = (x[None, None] - start)[place] / expected_detail(op)
     maps = scan_maps(op, start, scan.spacing_mm)[place]
     order, flips = draw_turn(rng)
+    if slab_order is not None:
+        order = (ranked[slab_order[0]], ranked[slab_order[1]], ranked[slab_order[2]])
     return _turned(detail, maps, numbers, order, flips)
+
+
+def _ranked(scanner: ScannerDraw, spacing_mm: tuple[float, float, float]) -> list[int]:
+    """Axes from the thickest slices to none, and from fine to coarse where there are none."""
+    return sorted(range(3), key=lambda axis: (-(a.factor if (a := scanner.axes[axis]) else 1.0), spacing_mm[axis]))
 
 
 def _contrast_changed(x: Tensor, change: IntensityDraw) -> Tensor:
@@ -175,12 +193,12 @@ def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator
 
 
 def _window(
-    scan: TrainingScan, rng: np.random.Generator, patch: int, margins: Sequence[int]
+    scan: TrainingScan, rng: np.random.Generator, sides: Sequence[int], margins: Sequence[int]
 ) -> tuple[Tensor, tuple[slice, slice, slice]]:
     """A window with margins around a patch, reflected where the scan is too thin, and the patch's place in it."""
     centre = scan.centres[int(rng.choice(len(scan.centres), p=scan.shares))] + rng.integers(-BLOCK // 2, BLOCK // 2, 3)
     data, inner = scan.data, []
-    for dim, margin in enumerate(margins):
+    for dim, (patch, margin) in enumerate(zip(sides, margins, strict=True)):
         n, side = data.shape[dim], patch + 2 * margin
         if n < side:
             data = _reflected(data, dim, side)

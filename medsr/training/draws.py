@@ -10,9 +10,10 @@ from medsr.ops import AxisSampling, Profile, Separable
 
 THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
+THICK_FROM, PAIRS_FROM = 0.6, 0.95  # of the draws: below, all axes; between, thick slices; above, two axes
 NOMINAL_SHARE = 0.5  # of the patches: the named tasks as they are, without noise
 MARGIN_SAMPLES = 2.0  # coarse samples kept around a patch, so that the border of the window does not reach it
-MAX_MARGIN = 18
+MAX_MARGIN = 26
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def draw_scanner(
     spacing_mm: tuple[float, float, float],
     degradable: tuple[bool, bool, bool],
     variety: float,
+    thick: bool = False,
 ) -> ScannerDraw:
     """Draw an acquisition for a scan of that spacing.
 
@@ -64,21 +66,22 @@ def draw_scanner(
         spacing_mm: spacing of the fine scan.
         degradable: axes that may be degraded.
         variety: 0 draws only the plain tasks (factor 2 of all axes), 1 the full range.
+        thick: draw thick slices, one degraded axis, whatever the variety.
     """
     allowed = [axis for axis in range(3) if degradable[axis]]
-    if rng.random() >= variety:
+    if not thick and rng.random() >= variety:
         return ScannerDraw(_on(allowed, AxisDraw(2.0, "gaussian", 1.0)), 0.0)
     nominal = rng.random() < NOMINAL_SHARE
     profile = "gaussian" if nominal else _profile(rng)
     width = 1.0 if nominal else _width(rng, profile)
-    kind = rng.random()
-    if kind < 0.48:
+    kind = THICK_FROM if thick else rng.random()
+    if kind < THICK_FROM:
         factor = float(rng.choice([2.0, 2.0, 4.0])) if nominal else _log_uniform(rng, 1.3, 4.5)
         axes = _on(allowed, AxisDraw(factor, profile, width))
-    elif kind < 0.9 or nominal or len(allowed) < 2:
+    elif kind < PAIRS_FROM or nominal or len(allowed) < 2:
         axis = int(rng.choice(allowed))
-        thick = 5.0 if nominal else _log_uniform(rng, 2.0, THICKEST_MM)
-        factor = float(np.clip(thick / spacing_mm[axis], 1.5, LARGEST_FACTOR))
+        thickness_mm = 5.0 if nominal else _log_uniform(rng, 2.0, THICKEST_MM)
+        factor = float(np.clip(thickness_mm / spacing_mm[axis], 1.5, LARGEST_FACTOR))
         axes = _on([axis], AxisDraw(factor, profile, width))
     else:
         pair = sorted(int(axis) for axis in rng.choice(allowed, 2, replace=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,8 +31,9 @@ class TrainingSettings:
         steps: steps of the whole run.
         batch: patches per step.
         patch: side of a patch in voxels.
-        large_patch: side during the last `large_share` of the run, with as many voxels a step.
-        large_share: share of the run with large patches.
+        slab: sides (long, middle, short) of the patches that see thick slices alone, with as many voxels a step.
+        slab_from: share of the run after which slabs are mixed in.
+        slab_share: share of the later steps that draw slabs.
         learning_rate: peak, of both optimisers.
         warmup: steps of linear rise.
         decay_share: share of the run, at its end, over which the learning rate falls to zero.
@@ -47,8 +49,9 @@ class TrainingSettings:
     steps: int = 18000
     batch: int = 8
     patch: int = 32
-    large_patch: int = 48
-    large_share: float = 0.0
+    slab: tuple[int, int, int] = (64, 40, 16)
+    slab_from: float = 0.3
+    slab_share: float = 0.5
     learning_rate: float = 1e-3
     warmup: int = 300
     decay_share: float = 0.45
@@ -114,6 +117,15 @@ def variety_at(step: int, settings: TrainingSettings) -> float:
     return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
 
 
+def patches_at(step: int, settings: TrainingSettings) -> tuple[tuple[int, int, int], int]:
+    """Sides and number of the patches of a step: cubes, or slabs of as many voxels, spread evenly over the steps."""
+    cube = (settings.patch, settings.patch, settings.patch)
+    slabs = int((step + 1) * settings.slab_share) > int(step * settings.slab_share)
+    if step < settings.slab_from * settings.steps or not slabs:
+        return cube, settings.batch
+    return settings.slab, max(1, round(settings.batch * math.prod(cube) / math.prod(settings.slab)))
+
+
 def _step(
     net: DetailNet,
     optimisers: Sequence[torch.optim.Optimizer],
@@ -122,10 +134,8 @@ def _step(
     step: int,
     device: torch.device,
 ) -> float:
-    large = step >= (1 - settings.large_share) * settings.steps
-    patch = settings.large_patch if large else settings.patch
-    count = max(1, round(settings.batch * (settings.patch / patch) ** 3))
-    batch = make_batch(scans, (settings.seed, step), count, patch, variety_at(step, settings), device)
+    shape, count = patches_at(step, settings)
+    batch = make_batch(scans, (settings.seed, step), count, shape, variety_at(step, settings), device)
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     only_mean = step < settings.mean_only_share * settings.steps
     sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator).to(device)

@@ -26,7 +26,7 @@ def recipe(tmp_path: Path) -> TrainingRecipe:
     card = tmp_path / "card"
     card.mkdir()
     (card / "manifest.tsv").write_text("file\n")
-    training = TrainingSettings(steps=4, batch=2, patch=16, large_patch=16, warmup=1, plain_steps=1, net=NET)
+    training = TrainingSettings(steps=4, batch=2, patch=16, warmup=1, plain_steps=1, net=NET)
     return TrainingRecipe(
         "tiny", "0", tmp_path / "train", tmp_path / "held", tmp_path / "run", cards=(card,), training=training
     )

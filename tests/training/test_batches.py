@@ -21,7 +21,7 @@ SCANS = training_scans(small_scans())
 
 
 def batch_of(step, count=6, patch=16, variety=1.0, seed=3, scans=SCANS):
-    return make_batch(scans, (seed, step), count, patch, variety, CPU)
+    return make_batch(scans, (seed, step), count, (patch, patch, patch), variety, CPU)
 
 
 def parts(batch):
@@ -84,6 +84,28 @@ def test_a_scan_thinner_than_the_patch_is_mirrored():
     detail, maps, *_ = parts(batch_of(0, 4, 24, scans=thin))
     assert detail.shape[-3:] == (24, 24, 24)
     assert torch.isfinite(maps).all()
+
+
+def test_slabs_see_thick_slices_along_their_longest_side():
+    """All patches of a batch are turned to one order of axes; the factors among the numbers show which was degraded."""
+    shape = (24, 12, 8)
+    longest = set()
+    for step in range(8):
+        detail, maps, numbers, _ = parts(make_batch(SCANS, (3, step), 4, shape, 1.0, CPU))
+        assert sorted(detail.shape[-3:], reverse=True) == list(shape)
+        assert torch.isfinite(maps).all()
+        degraded_axes = numbers[:, :9].reshape(4, 3, 3)[:, :, 0] > 0
+        assert (degraded_axes.sum(1) == 1).all()
+        assert (degraded_axes.int().argmax(1) == detail.shape[-3:].index(24)).all()
+        longest.add(detail.shape[-3:].index(24))
+    assert longest == {0, 1, 2}
+
+
+def test_the_shortest_side_of_a_slab_lies_across_the_slices_of_a_2d_scan():
+    for step in range(6):
+        detail, _, numbers, _ = parts(make_batch([SCANS[1]], (5, step), 1, (24, 12, 8), 1.0, CPU))
+        log_spacing = numbers[0, :9].reshape(3, 3)[:, 2]
+        assert int(log_spacing.argmax()) == detail.shape[-3:].index(8)
 
 
 # --- symmetries -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 
 import pytest
@@ -15,7 +16,7 @@ from tiny_models import TINY
 from medsr.training import loop
 from medsr.training.batches import training_scans
 from medsr.training.checkpoint import facts_of
-from medsr.training.loop import CHECKPOINT, TrainingSettings, learning_rate_at, train, variety_at
+from medsr.training.loop import CHECKPOINT, TrainingSettings, learning_rate_at, patches_at, train, variety_at
 
 CPU = torch.device("cpu")
 SCANS = training_scans(small_scans())
@@ -128,6 +129,20 @@ def test_the_learning_rate_stays_between_zero_and_its_peak(settings, share):
     step = min(int(share * settings.steps), settings.steps - 1)
     assert 0 < learning_rate_at(step, settings) <= settings.learning_rate
     assert learning_rate_at(settings.steps, settings) == 0
+
+
+@given(RECIPES, st.floats(0, 1), st.floats(0, 1))
+def test_a_step_has_as_many_voxels_in_slabs_as_in_cubes(settings, start, share):
+    settings = dataclasses.replace(settings, slab_from=start, slab_share=share)
+    steps = min(settings.steps, 400)
+    seen = [patches_at(step, settings) for step in range(steps)]
+    for shape, count in seen:
+        assert shape in (settings.slab, (settings.patch,) * 3)
+        assert math.prod(shape) * count == pytest.approx(settings.batch * settings.patch**3, rel=0.1)
+    slabs = [shape == settings.slab for shape, _ in seen]
+    late = [step for step in range(steps) if step >= start * settings.steps]
+    assert sum(slabs) == sum(slabs[step] for step in late)
+    assert abs(sum(slabs) - share * len(late)) <= 1
 
 
 def test_the_learning_rate_rises_stays_and_falls():
