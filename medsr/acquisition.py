@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,21 @@ ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
 DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
 NOISE_PERCENTILE = 99.0  # MR noise of a task is a share of this percentile of the reference
 SUPERIOR, RIGHT, ANTERIOR = 2, 0, 1  # axes of a scan in RAS order
+
+
+class Sampled(Protocol):
+    """What decides how a scan was acquired, its voxels aside: a `Volume`, or slices whose headers alone are read."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
+    @property
+    def affine(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def thickness_mm(self) -> float | None: ...  # noqa: D102
+    @property
+    def slice_axis(self) -> int | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -196,7 +212,7 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
 
 
 def acquisition_of(
-    scan: Volume,
+    scan: Sampled,
     spacing_mm: Sequence[float] | None = None,
     factors: Sequence[float] | None = None,
     profile: Profile = "gaussian",

@@ -35,6 +35,8 @@ class Record:
         residual: root mean square of scan minus degraded result, in units of the noise.
         envelope: "inside" or "outside" of what the model was validated on.
         warnings: what a careful reader should know.
+        output: of a DICOM series: slices, scale, clipped voxels, filled source slices; empty for NIfTI.
+        uncertainty: of a spread: whether it is calibrated and, by level, how many spreads wide half an interval is.
         notice: what the result must not be used for.
         schema: version of this layout.
     """
@@ -51,6 +53,8 @@ class Record:
     residual: float | None = None
     envelope: str = ""
     warnings: tuple[str, ...] = ()
+    output: dict[str, Any] = field(default_factory=dict)
+    uncertainty: dict[str, Any] = field(default_factory=dict)
     notice: str = NOTICE
     schema: int = SCHEMA
 

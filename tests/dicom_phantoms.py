@@ -21,9 +21,22 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from medsr.io.frames import Frame
+
 SECRET = "Zebrafink"  # stands in every field that may name a patient: it must never come out again
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
+
+GOOD = (  # folders of the shared data that are one regular volume
+    *("ct_body_overlap_siemens_j2k", "ct_classic_tiny_ge", "ct_head_1mm_philips_j2k", "ct_head_5mm_philips"),
+    *("ct_head_5mm_philips_jpegls", "ct_legacy_enhanced_tiny_ge", "mr_asl_7p5mm_siemens_xa30_enhanced"),
+    *("mr_bigendian_philips", "mr_brain_pd_7mm_ge", "mr_brain_pd_7mm_ge_j2k", "mr_brain_pd_7mm_ge_jpegll"),
+    *("mr_brain_pd_7mm_ge_jpegls", "mr_brain_pd_7mm_ge_rle", "mr_cor_15mm_ge", "mr_deflated_philips"),
+    *("mr_dwi_b0_siemens_xa30_enhanced", "mr_epi_5mm_ge", "mr_head_sag_4p8mm_siemens", "mr_monochrome1_philips"),
+    *("mr_oblique_4mm_hitachi", "mr_pcasl_4mm_philips", "mr_pcasl_4mm_philips_enhanced", "mr_rot180_implicit"),
+    *("mr_t1_cor_5p3mm_recut_j2k", "mr_t1_oblique_iso_implicit", "mr_t1_sag_2mm_siemens_j2k"),
+    *("mr_t1_sag_2mm_siemens_jpegll", "mr_t2_hyperfine_enhanced", "mr_varying_slope_philips"),
+)
 
 Edit = Callable[[Dataset, int], None]
 
@@ -89,6 +102,7 @@ def _common(data: NDArray[np.int16], modality: str, series_uid: str, k: int) -> 
     dataset = Dataset()
     dataset.SOPClassUID = CTImageStorage if modality == "CT" else MRImageStorage
     dataset.SOPInstanceUID = _uid(series_uid, str(k))
+    dataset.StudyInstanceUID = _uid("study")
     dataset.SeriesInstanceUID = series_uid
     dataset.PatientName = dataset.PatientID = dataset.SeriesDescription = dataset.InstitutionName = SECRET
     dataset.Modality = modality
@@ -138,3 +152,29 @@ def _write(dataset: Dataset, path: Path, syntax: str, edit: Edit | None, k: int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset.save_as(path, enforce_file_format=True)
+
+
+def make_frame(
+    position_mm: tuple[float, float, float] = (0, 0, 0),
+    *,
+    index: int = 0,
+    directions: NDArray[np.float64] | None = None,
+    shape: tuple[int, int] = (5, 6),
+    thickness_mm: float | None = None,
+    labels: dict[str, str] | None = None,
+) -> Frame:
+    """A slice as its header would give it; axial where no directions say otherwise."""
+    return Frame(
+        path=Path(f"{index}.dcm"),
+        index=index,
+        shape=shape,
+        position_mm=np.array(position_mm, float),
+        directions=np.eye(3)[:2] if directions is None else directions,
+        spacing_mm=(1.0, 1.0),
+        thickness_mm=thickness_mm,
+        slope=1.0,
+        intercept=0.0,
+        frame_of_reference="",
+        padding=None,
+        labels=labels or {},
+    )

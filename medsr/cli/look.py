@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr.errors import ModelError, UsageError
+from medsr.cli.progress import reported
+from medsr.errors import InputError, ModelError, UsageError
+
+MAX_REASONS = 3  # named in one message
+
+if TYPE_CHECKING:
+    from medsr.models import ModelSpec
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="NIfTI file, DICOM folder, or any file of a series.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="NIfTI file, any file of a series, or a folder tree.")],
     model: Annotated[str, typer.Option("--model", help="Model whose envelope decides.")] = "medsr-base",
 ) -> None:
-    """Show what a scan is and what medsr would make of it."""
+    """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
+    from medsr.cli.listing import print_left_out, print_triage
+    from medsr.io import files
+    from medsr.io.triage import triage
+    from medsr.models import describe_model, packaged_models
+
+    spec = describe_model(packaged_models().get(model, Path(model)))
+    if files.sniff(path) != "folder":
+        _describe(path, spec)
+        return
+    with reported("headers", quiet=False) as on_progress:
+        found = triage(path, lambda done, total: on_progress("read", done, total))
+    if not found.volumes:
+        print_triage(found, spec.envelope, spec.name)
+        reasons = Counter(left.reason for left in found.left_out).most_common(MAX_REASONS)
+        said = "; ".join(f"{n} x {reason}" for reason, n in reasons)
+        raise InputError(f"{path}: no MR or CT volume in {found.n_files} files ({said}); expected an MR or CT series")
+    only = found.volumes[0]
+    if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
+        print_triage(found, spec.envelope, spec.name)
+        return
+    _describe(path, spec)
+    print_left_out(found)
+
+
+def _describe(path: Path, spec: ModelSpec) -> None:
+    """Print every volume of a file or series in full."""
     from medsr import affine as grids
     from medsr.acquisition import acquisition_of
+    from medsr.cli.listing import slices_of
     from medsr.io import load_all
-    from medsr.models import describe_model, packaged_models
 
     for number, volume in enumerate(load_all(path)):
         source = volume.source
@@ -30,7 +63,7 @@ def inspect(
             ("format", f"{source.format}, stored as {source.dtype}"),
             ("modality", f"{volume.modality} {source.contrast}".rstrip()),
             ("grid", f"{shape} voxels, {spacing} mm, axes {grids.axis_codes(volume.affine)}"),
-            ("slices", _slices(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
+            ("slices", slices_of(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
             ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
         ]
         try:
@@ -40,7 +73,6 @@ def inspect(
         else:
             fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
             rows.append(("finer", f"{' x '.join(str(n) for n in acquisition.fine_shape)} voxels, {fine} mm by default"))
-            spec = describe_model(packaged_models().get(model, Path(model)))
             objections = spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
             rows.append(
                 ("envelope", f"outside {spec.name}: {'; '.join(objections)}" if objections else f"inside {spec.name}")
@@ -99,18 +131,3 @@ def doctor() -> None:
     result = enhance(scan, model)
     typer.echo(f"self-test  24 to 48 voxels a side, residual {result.record.residual or 0:.2f} noise units")
     typer.echo("ok")
-
-
-def _slices(thickness_mm: float | None, axis: int | None, spacing_mm: object) -> str:
-    if axis is None:
-        return "no slice axis: a 3D acquisition"
-    import numpy as np
-
-    distance = float(np.asarray(spacing_mm)[axis])
-    if thickness_mm is None:
-        return f"every {distance:.4g} mm along axis {axis}, thickness not stated"
-    gap = distance - thickness_mm
-    kind = (
-        "contiguous" if abs(gap) < 0.01 * distance else (f"gap {gap:.3g} mm" if gap > 0 else f"overlap {-gap:.3g} mm")
-    )
-    return f"every {distance:.4g} mm along axis {axis}, {thickness_mm:.4g} mm thick: {kind}"

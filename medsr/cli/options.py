@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from medsr.errors import UsageError
 
 if TYPE_CHECKING:
+    from medsr.io import Policies
+    from medsr.io.derived import Compression
     from medsr.ops import Profile
+    from medsr.runs.case import Format
     from medsr.volume import Modality
 
+Name = TypeVar("Name", bound=str)
+
 PROFILE_NAMES: tuple[Profile, ...] = ("gaussian", "box", "trapezoid", "kspace")
+FORMAT_NAMES: tuple[Format, ...] = ("nifti", "dicom")
+COMPRESSION_NAMES: tuple[Compression, ...] = ("none", "j2k", "rle", "jpegls")
+GAPS: tuple[Literal["refuse", "fill", "split"], ...] = ("refuse", "fill", "split")
+TILTS: tuple[Literal["refuse", "resample"], ...] = ("refuse", "resample")
 
 
 def numbers(text: str | None, what: str) -> tuple[float, ...] | None:
@@ -55,3 +64,39 @@ def modality_named(name: str) -> Modality | None:
     if name == "CT":
         return "CT"
     raise UsageError(f"modality is {name!r}; choose auto, MR or CT")
+
+
+def format_named(name: str | None) -> Format | None:
+    """nifti, dicom, or None where nothing was asked for.
+
+    Raises:
+        UsageError: anything else.
+    """
+    return None if name is None else _one_of(FORMAT_NAMES, name, "format")
+
+
+def compression_named(name: str) -> Compression:
+    """The lossless compression of that name.
+
+    Raises:
+        UsageError: no such compression.
+    """
+    return _one_of(COMPRESSION_NAMES, name, "compression")
+
+
+def policies_named(gaps: str, tilt: str) -> Policies:
+    """What to do with an irregular series.
+
+    Raises:
+        UsageError: no such policy.
+    """
+    from medsr.io import Policies
+
+    return Policies(_one_of(GAPS, gaps, "--gaps"), _one_of(TILTS, tilt, "--tilt"))
+
+
+def _one_of(known: tuple[Name, ...], name: str, what: str) -> Name:
+    for one in known:
+        if name == one:
+            return one
+    raise UsageError(f"{what} is {name!r}; choose {', '.join(known)}")

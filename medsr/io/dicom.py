@@ -3,34 +3,39 @@
 What is taken for one volume, and what is not:
 
 - read: classic and enhanced multi-frame MR and CT, any transfer syntax that the installed pydicom plugins decode, files
-  in any order, gaps and overlaps between slices, small jitter of positions (`stack.MAX_STEP_JITTER`), slope and
-  intercept per slice. MONOCHROME1 keeps its values: it only tells how to show them. The Modality tag is believed.
+  in any order, gaps and overlaps between slices (the grid follows the positions, the profile the thickness), small
+  jitter of positions (`distances.MAX_STEP_JITTER`), slope and intercept per slice. MONOCHROME1 keeps its values: it
+  only tells how to show them. The Modality tag is believed.
 - read with a warning: identical copies of a file (dropped), files that are not DICOM and DICOM files that are not MR or
-  CT images (skipped), slices of different nominal thickness (thickness then unknown).
-- refused: several series, volumes, orientations, matrices or frames of reference; uneven, missing or repeated slices; a
-  tilted gantry; one slice; localizers, mosaics, projections, colour, secondary captures; files without preamble;
-  truncated pixels.
+  CT images (skipped), slices of different nominal thickness (thickness then unknown), padding values far outside the
+  measured ones (`pixels.voxels`).
+- read where `Policies` say so, with a warning: missing slices, distances that change, a tilted gantry.
+- refused: several series, volumes (two echoes, time points), orientations, matrices or frames of reference; repeated
+  slices; one slice; localizers, mosaics, projections, colour, secondary captures; files without preamble; truncated
+  pixels. A triage (`triage.triage`) tells the volumes of a series apart, and `read_found` reads one of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.pixels.utils import iter_pixels
 
-from medsr.errors import InputError, ResourceError
+from medsr.errors import GeometryError
 from medsr.io import files
-from medsr.io.frames import Frame, frames_of
-from medsr.io.headers import modality_of, parsing, read_file
-from medsr.io.series import Series, find_series
+from medsr.io.frames import frames_of
+from medsr.io.headers import modality_of, parsing, read_header
+from medsr.io.pixels import voxels
+from medsr.io.policies import DEFAULT, Policies
+from medsr.io.series import find_series
 from medsr.io.stack import Stack, stacked
+from medsr.io.tilt import upright
+from medsr.io.triage import FoundVolume
 from medsr.volume import Modality, Source, Volume, check_shape
 
-SAME_THICKNESS = 0.01  # relative; nominal thicknesses that differ by more are not one thickness
 _CONTRASTS = {
     "T1": "T1w",
     "T2": "T2w",
@@ -42,14 +47,28 @@ _CONTRASTS = {
 }
 
 
-def read_dicom(path: Path | str) -> list[Volume]:
-    """The volume of a DICOM series, as a list of one.
+@dataclass(frozen=True)
+class DicomScan:
+    """A volume and the source slices that it was made of."""
+
+    volume: Volume
+    stack: Stack
+
+
+def read_dicom(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
+    """The volumes of `read_dicom_scans`."""
+    return [scan.volume for scan in read_dicom_scans(path, policies)]
+
+
+def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[DicomScan]:
+    """The scan of a DICOM series, as a list of one; of several where `policies` split it.
 
     Args:
         path: a folder with one series, or any file of a series (its folder may hold others).
+        policies: what to do with an irregular series.
 
     Returns:
-        Volume with axes (column, row, slice), slices ascending along row x column, `slice_axis` 2.
+        Volumes with axes (column, row, slice), slices ascending along row x column, `slice_axis` 2.
 
     Raises:
         InputError: no MR or CT slices, colour, no preamble, damaged or truncated files.
@@ -59,106 +78,68 @@ def read_dicom(path: Path | str) -> list[Volume]:
     path = Path(path)
     with files.naming(path):
         series = find_series(path)
-        stack = stacked([frame for file in series.files for frame in frames_of(file)])
-        check_shape(stack.shape)
-        data, dtype = _voxels(stack)
-        thickness_mm, warnings = _thickness(stack)
+        stacks = stacked([frame for file in series.files for frame in frames_of(file.path, file.header)], policies)
+        digests = {file.path: file.sha256 for file in series.files}
         header = series.files[0].header
-        source = Source(
-            format="dicom",
-            content_sha256=files.sha256_of_digests(file.sha256 for file in series.files),
-            dtype=dtype,
-            contrast=_contrast(series),
-            warnings=(*series.warnings, *warnings),
-        )
-        modality = cast(Modality, modality_of(header))
-        return [Volume(data, stack.affine, modality, thickness_mm, slice_axis=2, source=source)]
+        return [_scan(stack, header, digests, series.warnings + _split(k, stacks)) for k, stack in enumerate(stacks)]
 
 
-def _voxels(stack: Stack) -> tuple[NDArray[np.float32], str]:
-    """Rescaled voxels (column, row, slice) and the name of their stored type."""
-    try:
-        data = np.empty(stack.shape, np.float32, order="F")
-    except MemoryError as error:
-        raise ResourceError(f"not enough memory for {stack.shape} voxels; close other programs first") from error
-    places: dict[Path, list[tuple[Frame, int]]] = {}
-    for k, frame in enumerate(stack.frames):
-        places.setdefault(frame.path, []).append((frame, k))
-    types = set()
-    for path, members in places.items():
-        stored = _stored_frames(path)
-        for frame, k in members:
-            if frame.index >= len(stored) or stored[frame.index].shape != frame.shape:
-                raise InputError(f"{path.name}: pixel data don't match the header; send the file again")
-            with np.errstate(over="ignore"):  # what overflows becomes infinite, which Volume refuses
-                data[:, :, k] = (stored[frame.index].astype(np.float64) * frame.slope + frame.intercept).T
-            types.add(stored[frame.index].dtype.name)
-    return data, _dtype(stack, data, types)
-
-
-def _stored_frames(path: Path) -> list[NDArray[Any]]:
-    """Stored values (rows, columns) of every frame of a file.
+def read_found(found: FoundVolume) -> list[DicomScan]:
+    """The scans of one entry of a triage: one, or one per time point, in order.
 
     Raises:
-        InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.
+        InputError: damaged or truncated files.
+        GeometryError: the triage said that it is not one regular volume.
+        ResourceError: not enough memory.
     """
-    dataset = read_file(path)
-    with parsing(path):
-        syntax = dataset.file_meta.get("TransferSyntaxUID")
-        if syntax is None:
-            raise InputError(f"{path.name}: no transfer syntax in the file meta header; rewrite it as DICOM Part 10")
-        _check_complete(dataset, path.name)
-    try:
-        with parsing(path):
-            frames = list(iter_pixels(dataset, raw=True))
-    except InputError as error:
-        name = syntax.name if syntax.name != syntax else "an unknown transfer syntax"
-        raise InputError(
-            f"{path.name}: pixel data ({name}) can't be decoded: truncated, damaged, or no codec for it"
-        ) from error
-    if syntax.is_encapsulated:
-        return frames
-    return [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
+    if not found.stacks:
+        raise GeometryError(f"volume {found.name}: {found.reason}")
+    digests = {path: files.sha256_file(path) for path in found.paths}
+    header = read_header(found.paths[0])
+    return [_scan(stack, header, digests, ()) for stack in found.stacks]
 
 
-def _check_complete(dataset: Dataset, name: str) -> None:
-    n_found = len(dataset.get("PixelData") or b"")
-    if not n_found:
-        raise InputError(f"{name}: no pixel data; the file is truncated or holds only a header")
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        n_frames = int(dataset.get("NumberOfFrames") or 1)
-        n_expected = dataset.Rows * dataset.Columns * n_frames * dataset.BitsAllocated // 8
-        if n_found < n_expected:
-            raise InputError(f"{name}: pixel data are truncated ({n_found} of {n_expected} bytes); send the file again")
+def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: tuple[str, ...]) -> DicomScan:
+    check_shape(stack.shape)
+    data, dtype, n_padded = voxels(stack)
+    affine = stack.affine
+    if stack.is_sheared:
+        data, affine = upright(data, affine)
+    source = Source(
+        format="dicom",
+        content_sha256=files.sha256_of_digests({digests[frame.path] for frame in stack.frames}),
+        dtype=dtype,
+        contrast=_contrast(header, stack.frames[0].path),
+        warnings=(*warnings, *_decided(stack, n_padded)),
+    )
+    modality = cast(Modality, modality_of(header))
+    return DicomScan(Volume(data, affine, modality, stack.thickness_mm, slice_axis=2, source=source), stack)
 
 
-def _without_unused_bits(frame: NDArray[Any], bits_stored: int) -> NDArray[Any]:
-    """Stored values whose bits above BitsStored, which may hold an overlay, are replaced by the sign or by zero."""
-    unused = frame.dtype.itemsize * 8 - bits_stored
-    return (frame << unused) >> unused if unused else frame
+def _split(k: int, stacks: Sequence[Stack]) -> tuple[str, ...]:
+    if len(stacks) == 1:
+        return ()
+    return (f"part {k + 1} of {len(stacks)} of a series with uneven distances (--gaps split)",)
 
 
-def _dtype(stack: Stack, data: NDArray[np.float32], types: set[str]) -> str:
-    scales = {(frame.slope, frame.intercept) for frame in stack.frames}
-    if scales == {(1.0, 0.0)} and len(types) == 1:
-        return types.pop()
-    if not all(slope.is_integer() and intercept.is_integer() for slope, intercept in scales):
-        return "float32"
-    return "int16" if data.min() >= -32768 and data.max() <= 32767 else "int32"
+def _decided(stack: Stack, n_padded: int) -> tuple[str, ...]:
+    said = []
+    if stack.filled:
+        numbers = ", ".join(str(k + 1) for k in stack.filled)
+        said.append(
+            f"missing slices filled linearly from their neighbours: {numbers} of {stack.shape[2]} (--gaps fill)"
+        )
+    if stack.is_sheared:
+        said.append("sheared slices resampled to an upright grid, lowest value beyond their borders (--tilt resample)")
+    if n_padded:
+        said.append(f"padding voxels set to the lowest measured value: {n_padded}")
+    if stack.thickness_mm is None and any(frame.thickness_mm for frame in stack.frames):
+        said.append("slices have different nominal thicknesses: slice thickness not known")
+    return tuple(said)
 
 
-def _thickness(stack: Stack) -> tuple[float | None, tuple[str, ...]]:
-    known = [frame.thickness_mm for frame in stack.frames if frame.thickness_mm is not None]
-    if not known:
-        return None, ()
-    if len(known) < len(stack.frames) or max(known) > (1 + SAME_THICKNESS) * min(known):
-        return None, ("slices have different nominal thicknesses: slice thickness not known",)
-    return float(np.median(known)), ()
-
-
-def _contrast(series: Series) -> str:
-    first = series.files[0]
-    if modality_of(first.header) == "CT":
+def _contrast(header: Dataset, path: Path) -> str:
+    if modality_of(header) == "CT":
         return "CT"
-    with parsing(first.path):
-        return _CONTRASTS.get(str(first.header.get("AcquisitionContrast") or ""), "")
+    with parsing(path):
+        return _CONTRASTS.get(str(header.get("AcquisitionContrast") or ""), "")

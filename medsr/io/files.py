@@ -156,7 +156,7 @@ def check_writable(path: Path) -> None:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         part.unlink()
     except OSError as error:
-        raise OutputError(_unwritable(path, error)) from error
+        raise OutputError(unwritable(path, error)) from error
 
 
 @contextmanager
@@ -177,7 +177,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
-        raise OutputError(_unwritable(path, error)) from error
+        raise OutputError(unwritable(path, error)) from error
     finally:
         if part.exists():
             part.unlink()
@@ -189,13 +189,14 @@ def _part_and_target(path: Path) -> tuple[Path, Path]:
         target = Path(os.path.realpath(path))
         is_folder = target.is_dir()
     except (OSError, ValueError) as error:
-        raise OutputError(_unwritable(path, error)) from error
+        raise OutputError(unwritable(path, error)) from error
     if is_folder:
         raise OutputError(f"{path}: is a folder; name a file inside it")
     return target.with_name(f".part-{secrets.token_hex(4)}{''.join(path.suffixes[-2:])}"), target
 
 
-def _unwritable(path: Path, error: OSError | ValueError) -> str:
+def unwritable(path: Path, error: OSError | ValueError) -> str:
+    """Why a path can't be written, and what to do about it, in one line."""
     code = error.errno if isinstance(error, OSError) else None
     advice = "choose another folder"
     if code in (errno.ENOENT, errno.ENOTDIR):

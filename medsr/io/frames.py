@@ -6,6 +6,7 @@ In an enhanced file a value stands in the functional groups of the frame, else i
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.sequence import Sequence
 
 from medsr.errors import GeometryError, InputError
 from medsr.io.headers import parsing
-from medsr.io.series import SliceFile
 
 MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are no MR or CT slice
 MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more describe no image plane
@@ -27,18 +28,24 @@ REFUSED_TYPES = {
     "MIP": "a projection; point at the slices that it was made of",
 }
 RENDERINGS = ("MAX_IP", "MIN_IP", "VOLUME_RENDER", "SURFACE_RENDER")
+MAP_TYPES = {  # words of ImageType that name a computed quantity where the image is DERIVED
+    *("ADC", "EADC", "FA", "TRACEW", "COLFA", "TENSOR", "TENSOR_B0", "EXP", "CBF", "CBV", "RCBF", "RCBV", "RELCBV"),
+    *("MTT", "TTP", "TMAX", "PBP", "GBP", "T1 MAP", "T2 MAP", "T2_STAR MAP", "T2STAR MAP", "R2 MAP", "R2_STAR MAP"),
+    *("B0 MAP", "B1 MAP", "FIELD_MAP", "T1MAP", "T2MAP", "R2_MAP", "T1_MAP", "T2_MAP", "T2_STAR_MAP"),
+}
 _LABELS = {  # name: (functional group, tag in it, tag of classic files)
     "echo time": ("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
     "image type": ("MRImageFrameTypeSequence", "FrameType", "ImageType"),
     "b-value": ("MRDiffusionSequence", "DiffusionBValue", "DiffusionBValue"),
     "time point": ("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+    "direction": ("MRDiffusionSequence", "DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"),
     "trigger time": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime", "TriggerTime"),
     "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber", "AcquisitionNumber"),
     "acquisition time": ("FrameContentSequence", "FrameAcquisitionDateTime", "AcquisitionTime"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One slice before its pixels are read.
 
@@ -53,6 +60,7 @@ class Frame:
         slope: of the stored values.
         intercept: of the stored values.
         frame_of_reference: origin that positions are measured from, "" if unknown.
+        padding: lowest and highest stored value that stand for "no measurement" (PS3.3, C.7.5.1.1.2), where stated.
         labels: what may tell volumes of one series apart, such as the echo time.
     """
 
@@ -66,40 +74,57 @@ class Frame:
     slope: float
     intercept: float
     frame_of_reference: str
+    padding: tuple[int, int] | None
     labels: dict[str, str]
 
 
-def frames_of(file: SliceFile) -> list[Frame]:
+def frames_of(path: Path, header: Dataset) -> list[Frame]:
     """The slices of one file, in its own order.
+
+    Args:
+        path: of the file.
+        header: its tags of `headers.HEADER_TAGS`.
 
     Raises:
         InputError: colour, a localizer, mosaic or projection, unusual storage, or a damaged header.
         GeometryError: a slice without position, orientation or spacing.
     """
-    header = file.header
-    with parsing(file.path):
-        _check_kind(header, file.path.name)
+    with parsing(path):
+        reason = no_slice(header)
+        if reason:
+            raise GeometryError(f"{path.name}: {reason}")
+        _check_storage(header, path.name)
         n_frames = int(header.get("NumberOfFrames") or 1)
         groups = header.get("PerFrameFunctionalGroupsSequence") or []
         if n_frames < 1 or ((n_frames > 1 or len(groups)) and len(groups) != n_frames):
-            raise InputError(
-                f"{file.path.name}: {n_frames} frames, but positions for {len(groups)}; expected one for each"
-            )
-        return [_frame(file, i) for i in range(n_frames)]
+            raise InputError(f"{path.name}: {n_frames} frames, but positions for {len(groups)}; expected one for each")
+        return [_frame(path, header, i) for i in range(n_frames)]
 
 
-def _check_kind(header: Dataset, name: str) -> None:
+def no_slice(header: Dataset) -> str | None:
+    """What an image shows instead of one plane of a body, such as "a localizer; ..."; None for a slice."""
     if header.get("SamplesPerPixel") != 1 or header.get("PhotometricInterpretation") not in (
         "MONOCHROME1",
         "MONOCHROME2",
     ):
-        raise InputError(f"{name}: a colour image; expected MONOCHROME1 or MONOCHROME2 with one sample per pixel")
-    types = [str(word).upper() for word in _several(header.get("ImageType"))]
-    for word, meaning in REFUSED_TYPES.items():
-        if word in types:
-            raise GeometryError(f"{name}: {meaning}")
+        return "a colour image; expected MONOCHROME1 or MONOCHROME2 with one sample per pixel"
     if str(header.get("VolumeBasedCalculationTechnique")) in RENDERINGS:
-        raise GeometryError(f"{name}: {REFUSED_TYPES['PROJECTION IMAGE']}")
+        return REFUSED_TYPES["PROJECTION IMAGE"]
+    types = _types(header)
+    return next((meaning for word, meaning in REFUSED_TYPES.items() if word in types), None)
+
+
+def map_name(header: Dataset) -> str | None:
+    """The computed quantity that an image shows, such as "ADC"; None for a picture that was taken."""
+    types = _types(header)
+    return next((word for word in types[2:] if word in MAP_TYPES), None) if types[:1] == ["DERIVED"] else None
+
+
+def _types(header: Dataset) -> list[str]:
+    return [str(word).upper() for word in _several(header.get("ImageType"))]
+
+
+def _check_storage(header: Dataset, name: str) -> None:
     if header.get("ModalityLUTSequence"):
         raise InputError(f"{name}: values stored through a lookup table; expected rescale slope and intercept")
     allocated, stored = int(header.get("BitsAllocated") or 0), int(header.get("BitsStored") or 0)
@@ -112,8 +137,8 @@ def _check_kind(header: Dataset, name: str) -> None:
         raise InputError(f"{name}: slices of {columns} x {rows} pixels; expected up to {MAX_SLICE_PIXELS} pixels")
 
 
-def _frame(file: SliceFile, i: int) -> Frame:
-    header, name = file.header, file.path.name
+def _frame(path: Path, header: Dataset, i: int) -> Frame:
+    name = path.name
     position = _numbers(_look_up(header, i, "PlanePositionSequence", "ImagePositionPatient"), 3)
     orientation = _numbers(_look_up(header, i, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
     spacing = _numbers(_look_up(header, i, "PixelMeasuresSequence", "PixelSpacing"), 2)
@@ -124,7 +149,7 @@ def _frame(file: SliceFile, i: int) -> Frame:
     if slope == 0:
         raise InputError(f"{name}: rescale slope is 0; expected a slope that keeps the values apart")
     return Frame(
-        path=file.path,
+        path=path,
         index=i,
         shape=(int(header.Rows), int(header.Columns)),
         position_mm=np.array(position),
@@ -133,7 +158,8 @@ def _frame(file: SliceFile, i: int) -> Frame:
         thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
         slope=slope,
         intercept=intercept,
-        frame_of_reference=str(header.get("FrameOfReferenceUID") or ""),
+        frame_of_reference=sys.intern(str(header.get("FrameOfReferenceUID") or "")),
+        padding=_padding(header),
         labels=_labels(header, i),
     )
 
@@ -153,13 +179,34 @@ def _rescale(header: Dataset, i: int) -> tuple[float, float]:
     return (slope[0] if slope else 1.0), (intercept[0] if intercept else 0.0)
 
 
+def _padding(header: Dataset) -> tuple[int, int] | None:
+    value = _numbers(header.get("PixelPaddingValue"), 1)
+    if value is None:
+        return None
+    limit = _numbers(header.get("PixelPaddingRangeLimit"), 1) or value
+    n_bits, signed = int(header.BitsAllocated), header.get("PixelRepresentation") == 1
+    low, high = sorted(_stored(int(number), n_bits, signed) for number in (value[0], limit[0]))
+    return low, high
+
+
+def _stored(number: int, n_bits: int, signed: bool) -> int:
+    """The number as pixels store it: files with the wrong VR hold -2000 as 63536, or the other way round."""
+    number %= 1 << n_bits
+    return number - (1 << n_bits) if signed and number >> (n_bits - 1) else number
+
+
 def _labels(header: Dataset, i: int) -> dict[str, str]:
     labels = {}
     for name, (group, tag, classic) in _LABELS.items():
         value = _look_up(header, i, group, tag)
+        if isinstance(value, Sequence):  # a direction lies one level deeper
+            value = value[0].get(classic) if len(value) else None
         value = header.get(classic) if value in (None, "") else value
         if value not in (None, ""):
-            labels[name] = f"{float(value):.3g}" if name == "echo time" else str(value)
+            labels[name] = sys.intern(f"{float(value):.3g}" if name == "echo time" else str(value))
+    n_times = _numbers(header.get("NumberOfTemporalPositions"), 1)
+    if n_times and n_times[0] > 1 and header.get("InstanceNumber") is not None:
+        labels["instance number"] = str(header.InstanceNumber)  # all that some GE files say of the time point
     return labels
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,8 @@ from medsr.errors import InputError, MedsrError, ResourceError
 from medsr.io import files
 
 MAX_INFLATED_BYTES = 1 << 30  # a deflated file that unpacks to more is refused
+LEAST_ELEMENT = 8  # bytes of tag and length before the value of an element
+_INFLATING = threading.Lock()  # threads inflate large files in turn, so that memory is that of one
 UNKNOWN_KIND = "private DICOM object"
 IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2": "CT",  # CT Image
@@ -30,14 +33,19 @@ IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.4.1": "MR",  # Enhanced MR Image
     "1.2.840.10008.5.1.4.1.1.4.4": "MR",  # Legacy Converted Enhanced MR Image
 }
-HEADER_TAGS: list[str] = [
-    *("ImageType", "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "Modality"),
-    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelSpacing"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+KIND_TAGS: list[str] = [  # enough to sort the files of a folder
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+]
+HEADER_TAGS: list[str] = [  # enough to place every slice
+    *KIND_TAGS,
+    *("ImageType", "FrameOfReferenceUID", "NumberOfFrames", "PixelSpacing"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
     *("ModalityLUTSequence", "AcquisitionContrast", "VolumeBasedCalculationTechnique", "GantryDetectorTilt"),
-    *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "AcquisitionNumber"),
-    *("AcquisitionTime", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "DiffusionGradientOrientation"),
+    *("AcquisitionNumber", "AcquisitionTime", "NumberOfTemporalPositions", "InstanceNumber"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 
 
@@ -70,21 +78,47 @@ def kind_of(header: Dataset) -> str:
     return f"{colour}{name}" + (f" ({modality})" if re.fullmatch(r"[A-Z]{2,10}", modality) else "")
 
 
-def read_header(path: Path, *, force: bool = False) -> Dataset:
-    """The tags of `HEADER_TAGS` of one file.
+def read_header(path: Path, tags: list[str] = HEADER_TAGS, *, force: bool = False) -> Dataset:
+    """Those tags of one file, without pixels.
+
+    Args:
+        path: a DICOM file.
+        tags: keywords; those of `KIND_TAGS` at least.
+        force: read it even without preamble.
 
     Raises:
         InputError: not DICOM, damaged, or inflating to more than `MAX_INFLATED_BYTES`.
     """
+    return read_header_and_rest(path, tags, force=force)[0]
+
+
+def read_header_and_rest(path: Path, tags: list[str] = HEADER_TAGS, *, force: bool = False) -> tuple[Dataset, int]:
+    """As `read_header`, and the number of bytes from the pixel data, their tag included, to the end of the file."""
     with parsing(path), files.opened(path) as file:
-        if not force:
-            _check_inflated_size(file)
-        header = dcmread(file, force=force, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+        inflates = not force and _check_inflated_size(file)
+        with _INFLATING if inflates else nullcontext():
+            header = dcmread(file, force=force, stop_before_pixels=True, specific_tags=tags)
         modality_of(header)  # pydicom decodes a tag when it is first asked for: damage shows here, not at the caller
         series_uid(header)
         if kind_of(header) == UNKNOWN_KIND and not header.get("SOPInstanceUID"):
             raise InputError(f"{path.name}: the header ends too early; the file is truncated or damaged")
-        return header
+        return header, os.fstat(file.fileno()).st_size - file.tell()
+
+
+def pixels_are_cut(header: Dataset, rest: int) -> bool:
+    """Whether a file is surely too short for its pixels, as its header alone can tell.
+
+    Args:
+        header: of `read_header_and_rest`.
+        rest: bytes that begin at the pixel data.
+    """
+    syntax = header.file_meta.get("TransferSyntaxUID")
+    if not isinstance(syntax, UID) or syntax == DeflatedExplicitVRLittleEndian:
+        return False
+    if syntax.is_encapsulated:
+        return rest <= LEAST_ELEMENT
+    n_pixels = int(header.Rows) * int(header.Columns) * int(header.get("NumberOfFrames") or 1)
+    return rest < LEAST_ELEMENT + n_pixels * int(header.BitsAllocated) // 8
 
 
 def read_file(path: Path) -> Dataset:
@@ -109,11 +143,8 @@ def parsing(path: Path) -> Iterator[None]:
         InputError: whatever pydicom or a codec raised.
         ResourceError: not enough memory.
     """
-    logger = logging.getLogger("pydicom")
-    was_disabled, logger.disabled = logger.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _SILENCE:
             yield
     except MedsrError:
         raise
@@ -123,18 +154,48 @@ def parsing(path: Path) -> Iterator[None]:
         raise InputError(f"{path.name}: deflated data are truncated or damaged; send the file again") from error
     except Exception as error:  # a damaged file makes pydicom and the codecs raise nearly anything
         raise InputError(f"{path.name}: damaged or unusual DICOM ({type(error).__name__}); send it again") from error
-    finally:
-        logger.disabled = was_disabled
 
 
-def _check_inflated_size(file: BinaryIO) -> None:
-    """Refuse a deflate bomb before pydicom inflates it in one piece; the file is back at its start afterwards."""
+class _Silence:
+    """Warnings and pydicom's log off while any thread is inside: both are settings of the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._restore = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                logger = logging.getLogger("pydicom")
+                self._restore.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                self._restore.callback(setattr, logger, "disabled", logger.disabled)
+                logger.disabled = True
+            self._n_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._restore.close()
+
+
+_SILENCE = _Silence()
+
+
+def _check_inflated_size(file: BinaryIO) -> bool:
+    """Refuse a deflate bomb before pydicom inflates it in one piece, and tell whether a large piece is to be expected.
+
+    The file is back at its start afterwards.
+    """
     n_bytes = os.fstat(file.fileno()).st_size
     if n_bytes * 1032 < MAX_INFLATED_BYTES:  # deflate can't pack more than 1032 bytes into one
-        return
+        return False
     read_preamble(file, force=False)
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+    is_deflated = bool(meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian)
+    if is_deflated:
         inflate, n_inflated = zlib.decompressobj(-zlib.MAX_WBITS), 0
         while chunk := inflate.unconsumed_tail or file.read(1 << 16):
             n_inflated += len(inflate.decompress(chunk, 1 << 22))
@@ -143,3 +204,4 @@ def _check_inflated_size(file: BinaryIO) -> None:
                     f"deflated file inflates to more than {MAX_INFLATED_BYTES >> 20} MiB; inflate it first"
                 )
     file.seek(0)
+    return is_deflated

@@ -80,6 +80,18 @@ def read_nifti(path: Path | str) -> list[Volume]:
         return _volumes(path, stored, layout, affine, warnings)
 
 
+def grid_of(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    """Shape and affine of a NIfTI file from its header alone.
+
+    Raises:
+        InputError: damaged header, or fewer bytes than it declares.
+        GeometryError: the affine is not that of a regular grid.
+    """
+    with _stream(path) as stream, _damage_reported():
+        header = _read_header(stream)
+    return _layout(header, path).shape, _affine(header)[0]
+
+
 @contextmanager
 def _stream(path: Path) -> Iterator[BinaryIO]:
     with files.opened(path) as file:

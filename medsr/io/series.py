@@ -15,7 +15,7 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError, InputError
 from medsr.io import files
-from medsr.io.headers import kind_of, modality_of, parsing, read_header, series_uid
+from medsr.io.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
 
 MAX_LISTED = 8  # series named in one message
 NEEDED_TAGS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation")
@@ -45,11 +45,20 @@ class Series:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Slices:
+    """What is kept of a file with slices until its series is chosen."""
+
+    path: Path
+    uid: str
+    described: str
+
+
 @dataclass
 class _Found:
-    """What the pass over a folder met: headers of slices, and counts of the rest."""
+    """What the pass over a folder met: files with slices, and counts of the rest."""
 
-    slices: list[tuple[Path, Dataset]]
+    slices: list[_Slices]
     others: Counter[str]
     bare: list[Path]
     n_foreign: int = 0
@@ -76,10 +85,10 @@ def find_series(path: Path) -> Series:
     _refuse_bare(found.bare)
     if not found.slices:
         raise InputError(_nothing_found(found, path))
-    uid = series_uid(found.slices[0][1])
+    uid = found.slices[0].uid
     found = _scan(_listed(path.parent))
-    _refuse_bare([bare for bare in found.bare if series_uid(read_header(bare, force=True)) == uid])
-    return _series([(p, header) for p, header in found.slices if series_uid(header) == uid], ())
+    _refuse_bare([bare for bare in found.bare if series_uid(read_header(bare, KIND_TAGS, force=True)) == uid])
+    return _series([member for member in found.slices if member.uid == uid], ())
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -98,7 +107,7 @@ def _scan(paths: list[Path]) -> _Found:
             found.n_foreign += 1
             continue
         try:
-            header = read_header(path, force=bare)
+            header = read_header(path, KIND_TAGS, force=bare)
         except InputError:
             if not bare:
                 raise
@@ -109,22 +118,28 @@ def _scan(paths: list[Path]) -> _Found:
         elif bare:
             found.bare.append(path)
         else:
-            _check_whole(header, path)
-            found.slices.append((path, header))
+            check_whole(header, path)
+            described = f"{modality_of(header)} {header.Columns} x {header.Rows}"
+            found.slices.append(_Slices(path, series_uid(header), described))
     return found
 
 
-def _check_whole(header: Dataset, path: Path) -> None:
+def check_whole(header: Dataset, path: Path) -> None:
+    """Make sure that a header got as far as the description of its pixels.
+
+    Raises:
+        InputError: it did not.
+    """
     with parsing(path):
         missing = [tag for tag in NEEDED_TAGS if not (isinstance(header.get(tag), int | str) and header.get(tag))]
     if missing:
         raise InputError(f"{path.name}: the header has no {' or '.join(missing)}; the file is truncated or damaged")
 
 
-def _only_series(slices: list[tuple[Path, Dataset]]) -> list[tuple[Path, Dataset]]:
-    by_uid: dict[str, list[tuple[Path, Dataset]]] = {}
-    for path, header in slices:
-        by_uid.setdefault(series_uid(header), []).append((path, header))
+def _only_series(slices: list[_Slices]) -> list[_Slices]:
+    by_uid: dict[str, list[_Slices]] = {}
+    for member in slices:
+        by_uid.setdefault(member.uid, []).append(member)
     if len(by_uid) == 1:
         return slices
     listed = [_described(members) for members in list(by_uid.values())[:MAX_LISTED]]
@@ -135,18 +150,18 @@ def _only_series(slices: list[tuple[Path, Dataset]]) -> list[tuple[Path, Dataset
     )
 
 
-def _described(members: list[tuple[Path, Dataset]]) -> str:
-    path, header = members[0]
-    size = f"{header.Columns} x {header.Rows}"
-    example = "" if _UID_LIKE.search(path.name) else f", such as {path.name}"
-    return f"{modality_of(header)} {size} ({len(members)} file{'s' * (len(members) > 1)}{example})"
+def _described(members: list[_Slices]) -> str:
+    name = members[0].path.name
+    example = "" if _UID_LIKE.search(name) else f", such as {name}"
+    return f"{members[0].described} ({len(members)} file{'s' * (len(members) > 1)}{example})"
 
 
-def _series(members: list[tuple[Path, Dataset]], skipped: tuple[str, ...]) -> Series:
+def _series(members: list[_Slices], skipped: tuple[str, ...]) -> Series:
     unique: dict[str, SliceFile] = {}
-    for path, header in members:
+    for path in (member.path for member in members):
         digest = files.sha256_file(path)
-        unique.setdefault(digest, SliceFile(path, header, digest))
+        if digest not in unique:
+            unique[digest] = SliceFile(path, read_header(path), digest)
     n_copies = len(members) - len(unique)
     copies = (f"identical copies of files dropped: {n_copies}",) if n_copies else ()
     return Series(tuple(unique.values()), (*skipped, *copies))

@@ -12,51 +12,144 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.affine import MAX_SHEAR_COSINE
+from medsr.affine import MAX_SHEAR_COSINE, spacing_mm
 from medsr.errors import GeometryError
+from medsr.io import distances
+from medsr.io.distances import Part
 from medsr.io.frames import Frame
+from medsr.io.policies import DEFAULT, Policies
 
-MAX_STEP_JITTER = 0.03  # of the mean distance: scanners that round positions reach 0.016, a missing slice gives 1
-MAX_OFF_GRID = 0.1  # of the mean distance: no slice may lie farther from its place on the even grid
+MAX_TILT_DEG = 45.0  # gantries tilt by 30 at most; what is sheared by more was made by something else
 MAX_SIDEWAYS_PIXELS = 0.25  # a slice may lie so much beside the line through the first and last one
 MAX_TURN = 1e-3  # largest difference between direction cosines of slices that count as parallel
 MAX_SPACING_CHANGE = 1e-3  # relative, of the pixel spacing
 SAME_PLACE_MM = 1e-2  # slices closer than this lie at one position
+SAME_THICKNESS = 0.01  # relative; nominal thicknesses that differ by more are not one thickness
 NEVER_MIXED = ("echo time", "image type", "b-value")  # one volume has one of each
+Fault = tuple[str, str]  # what is wrong and where, what to do about it
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Slices in order along row x column, and the affine (4, 4) of index (column, row, slice) to RAS mm."""
+    """Source slices on one even grid, before their pixels are read.
+
+    Attributes:
+        frames: the source slices in order along row x column.
+        affine: (4, 4) index (column, row, slice) to RAS mm. Sheared where the gantry was tilted; the volume then lies
+            on an upright grid of its own.
+        filled: indices of slices that no source slice gave, ascending; the volume has them besides `frames`.
+    """
 
     frames: tuple[Frame, ...]
     affine: NDArray[np.float64]
+    filled: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(columns, rows, slices)."""
+        """(columns, rows, slices), filled ones included."""
         rows, columns = self.frames[0].shape
-        return columns, rows, len(self.frames)
+        return columns, rows, len(self.frames) + len(self.filled)
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Spacing (3,) between columns, rows and slices."""
+        return spacing_mm(self.affine)
+
+    @property
+    def slice_axis(self) -> int:
+        """Axis along which slices were acquired."""
+        return 2
+
+    @property
+    def thickness_mm(self) -> float | None:
+        """Nominal slice thickness where it is known and the same for all."""
+        known = [frame.thickness_mm for frame in self.frames if frame.thickness_mm is not None]
+        if len(known) < len(self.frames) or max(known) > (1 + SAME_THICKNESS) * min(known):
+            return None
+        return float(np.median(known))
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether the slices are shifted against each other in their plane."""
+        columns = self.affine[:3, :3] / self.spacing_mm
+        return bool(np.abs(columns[:, :2].T @ columns[:, 2]).max() > MAX_SHEAR_COSINE)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The slice index of each of `frames`."""
+        filled = set(self.filled)
+        return tuple(k for k in range(self.shape[2]) if k not in filled)
 
 
-def stacked(frames: Sequence[Frame]) -> Stack:
-    """The frames as one regular volume; its step between slices runs from the first to the last position.
+def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack]:
+    """The frames as one regular stack, or as several where `policies` split it.
+
+    The step between slices runs from the first to the last position.
 
     Raises:
-        GeometryError: one slice, mixed matrix, spacing or orientation, several volumes, repeated positions, uneven
-            distances, or slices sheared against their normal (tilted gantry).
+        GeometryError: one slice, mixed matrix, spacing or orientation, several volumes, repeated positions; and, where
+            `policies` don't mend it, uneven distances or slices sheared against their normal (tilted gantry).
     """
     _check_alike(frames)
     normal = np.cross(*frames[0].directions)
     ordered = sorted(frames, key=lambda frame: float(frame.position_mm @ normal))
+    along_mm = np.array([frame.position_mm @ normal for frame in ordered])
+    _check_single(ordered, along_mm)
+    parts, faults = _parts(along_mm, policies)
+    for part in parts:
+        faults += _faults(ordered[part.start : part.stop], normal, policies)
+    if faults:
+        what, advice = zip(*dict.fromkeys(faults), strict=True)
+        raise GeometryError("; ".join([*what, *advice]))
+    return [_stack(ordered[part.start : part.stop], part) for part in parts]
+
+
+def _parts(along_mm: NDArray[np.float64], policies: Policies) -> tuple[list[Part], list[Fault]]:
+    """Which slices go into which scan, and what is wrong with the distances."""
+    if distances.is_even(along_mm):
+        return [distances.whole(along_mm)], []
+    gaps, runs = distances.with_gaps(along_mm), distances.even_parts(along_mm)
+    can_fill = gaps is not None and distances.fillable(gaps)
+    if policies.gaps == "fill" and gaps is not None and can_fill:
+        return [gaps], []
+    if policies.gaps == "split" and runs is not None:
+        return runs, []
+    what = "distances between slices vary"
+    if gaps is not None and can_fill:
+        what = f"{len(gaps.filled)} slice{'s are' if len(gaps.filled) > 1 else ' is'} missing"
+    ways = ["--gaps fill"] * can_fill + ["--gaps split, which makes a scan of each even part"] * (runs is not None)
+    fault = (
+        f"{what} ({distances.described(along_mm)}); expected even distances within {distances.MAX_STEP_JITTER:.0%}",
+        f"send the series again, or use {' or '.join(ways)}" if ways else "send the whole series again",
+    )
+    return [distances.whole(along_mm)], [fault]
+
+
+def _faults(ordered: Sequence[Frame], normal: NDArray[np.float64], policies: Policies) -> list[Fault]:
+    """What is wrong with the line that the positions follow."""
     positions = np.array([frame.position_mm for frame in ordered])
-    _check_single(ordered, positions @ normal)
-    step = (positions[-1] - positions[0]) / (len(ordered) - 1)
-    _check_distances(positions @ normal)
-    _check_upright(step, ordered[0], normal)
-    _check_in_line(positions, step, normal, min(ordered[0].spacing_mm))
-    return Stack(tuple(ordered), _affine(ordered[0], step))
+    line = positions[-1] - positions[0]
+    faults = []
+    unit = line / np.linalg.norm(line)
+    if np.abs(ordered[0].directions @ unit).max() > MAX_SHEAR_COSINE:
+        angle = float(np.degrees(np.arccos(np.clip(unit @ normal, -1, 1))))
+        what = f"slices are sheared by {angle:.3g} degrees against their normal, as by a tilted gantry"
+        if angle > MAX_TILT_DEG:
+            faults.append((what, f"expected at most {MAX_TILT_DEG:g} degrees, so repair the positions"))
+        elif policies.tilt == "refuse":
+            faults.append((what, "use --tilt resample for upright slices"))
+    along = (positions - positions[0]) @ normal
+    beside_mm = np.linalg.norm(positions - positions[0] - np.outer(along / along[-1], line), axis=1)
+    if beside_mm.max() > MAX_SIDEWAYS_PIXELS * min(ordered[0].spacing_mm):
+        what = f"slice {int(np.argmax(beside_mm)) + 1} lies {beside_mm.max():.3g} mm beside the line of the others"
+        faults.append((what, "expected at most a quarter of a pixel, so repair the positions"))
+    return faults
+
+
+def _stack(ordered: Sequence[Frame], part: Part) -> Stack:
+    step = (ordered[-1].position_mm - ordered[0].position_mm) / part.places[-1]
+    return Stack(tuple(ordered), _affine(ordered[0], step), part.filled)
 
 
 def _affine(first: Frame, step: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,37 +207,3 @@ def _check_single(ordered: list[Frame], along_mm: NDArray[np.float64]) -> None:
 
 def _differing(frames: Sequence[Frame], names: Sequence[str]) -> str:
     return " and ".join(name for name in names if len({frame.labels.get(name) for frame in frames}) > 1)
-
-
-def _check_distances(along_mm: NDArray[np.float64]) -> None:
-    steps = np.diff(along_mm)
-    mean = float(steps.mean())
-    off_grid = np.abs(along_mm - along_mm[0] - mean * np.arange(len(along_mm))).max()
-    if np.abs(steps - mean).max() > MAX_STEP_JITTER * mean or off_grid > MAX_OFF_GRID * mean:
-        gap = int(np.argmax(steps))
-        raise GeometryError(
-            f"slices are {steps.min():.4g} to {steps.max():.4g} mm apart (widest after slice {gap + 1} of "
-            f"{len(along_mm)}): a slice is missing or distances vary; expected even distances within "
-            f"{MAX_STEP_JITTER:.0%}"
-        )
-
-
-def _check_upright(step: NDArray[np.float64], first: Frame, normal: NDArray[np.float64]) -> None:
-    unit = step / np.linalg.norm(step)
-    if np.abs(first.directions @ unit).max() > MAX_SHEAR_COSINE:
-        angle = float(np.degrees(np.arccos(np.clip(unit @ normal, -1, 1))))
-        raise GeometryError(
-            f"slices are sheared by {angle:.3g} degrees against their normal, as by a tilted gantry; "
-            "resample to upright slices first"
-        )
-
-
-def _check_in_line(
-    positions: NDArray[np.float64], step: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
-) -> None:
-    off = positions - positions[0] - np.arange(len(positions))[:, None] * step
-    sideways = float(np.linalg.norm(off - np.outer(off @ normal, normal), axis=1).max())
-    if sideways > MAX_SIDEWAYS_PIXELS * pixel_mm:
-        raise GeometryError(
-            f"a slice lies {sideways:.3g} mm beside the line of the others; expected at most a quarter of a pixel"
-        )

@@ -11,14 +11,34 @@ import numpy as np
 from medsr.acquisition import Task, acquisition_of, degrade
 from medsr.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.errors import UsageError
-from medsr.io import files, load_all, save
+from medsr.io import Policies, load_all
+from medsr.io.derivation import Kind, derivation_of
+from medsr.io.derived import DerivedSeries, summary
+from medsr.io.dicom import DicomScan, read_dicom_scans, read_found
 from medsr.io.nifti import WRITABLE
+from medsr.io.places import placed
+from medsr.io.stack import Stack
+from medsr.io.triage import triage
 from medsr.models import Model
 from medsr.ops import Profile
 from medsr.record import Record
+from medsr.runs.outputs import NIFTI_NAMES, Format, Output, beside, check_target, record_path, write_dicom, write_nifti
 from medsr.volume import Modality, Volume
 
+__all__ = [
+    "EnhanceCase",
+    "Format",
+    "Output",
+    "beside",
+    "check_target",
+    "degrade_file",
+    "enhance_file",
+    "names_of",
+    "record_path",
+]
+
 OnProgress = Callable[[str, int, int], None]
+NUMBERS_PER_SCAN = 3  # result, spread and parametric map of one scan have series numbers of their own
 
 
 @dataclass(frozen=True)
@@ -31,8 +51,11 @@ class EnhanceCase:
         profile: of the acquisition.
         thickness_mm: slice thickness, or None for what the headers say.
         modality: overrides what the headers say.
-        dtype: stored type of the output, or None for that of the input.
+        dtype: stored type of a NIfTI output, or None for that of the input.
         settings: of `enhance`.
+        policies: what to do with an irregular DICOM series.
+        output: format of the result.
+        volume: of a DICOM tree the volume that `medsr inspect` lists under this number; None: all the source holds.
     """
 
     spacing_mm: tuple[float, ...] | None = None
@@ -42,19 +65,23 @@ class EnhanceCase:
     modality: Modality | None = None
     dtype: str | None = None
     settings: EnhanceSettings = field(default_factory=EnhanceSettings)
+    policies: Policies = field(default_factory=Policies)
+    output: Output = field(default_factory=Output)
+    volume: str | None = None
 
 
 def enhance_file(
     source: Path, target: Path, case: EnhanceCase, model: Model, on_progress: OnProgress | None = None
 ) -> list[Record]:
-    """Enhance a NIfTI file or DICOM series into a NIfTI file; the record goes beside it as TARGET.json.
+    """Enhance a NIfTI file or DICOM series into a NIfTI file or a derived series; the record goes to TARGET.json.
 
-    Several volumes in one file are enhanced in turn and written back together. In mode "spread" the spread map goes
-    beside the output as NAME_spread.nii.gz.
+    Several volumes of one file or series are enhanced in turn. In NIfTI they are written back together, but the parts
+    of a series that was split as NAME_1.nii.gz, NAME_2.nii.gz and so on; in DICOM each becomes a series in a folder of
+    its own inside TARGET. In mode "spread" the spread map goes beside the output as NAME_spread.
 
     Args:
         source: NIfTI file, DICOM folder or any file of a series.
-        target: name ending in .nii or .nii.gz.
+        target: name ending in .nii or .nii.gz, or of a folder.
         case: what is asked for.
         model: of `load_model`.
         on_progress: called as the work goes on.
@@ -65,15 +92,69 @@ def enhance_file(
     Raises:
         MedsrError: as `io.load_all`, `acquisition_of`, `enhance` and `io.save`.
     """
-    check_target(target, source)
-    if case.dtype is not None and case.dtype not in WRITABLE:
-        raise UsageError(f"voxel type {case.dtype!r} is not one of {', '.join(WRITABLE)}")
-    volumes = [_as_modality(volume, case.modality) for volume in load_all(source)]
-    results = [_enhanced(volume, case, model, on_progress) for volume in volumes]
-    spreads = [_measured(result.spread) for result in results if result.spread is not None]
-    records = [result.record for result in results]
-    _write([result.volume for result in results], records, target, case.dtype, spreads)
-    return records
+    chosen = check_target(target, source, case.output, spread=case.settings.mode == "spread")
+    _check_dtype(case, chosen)
+    volumes, stacks = read_case(source, case, chosen)
+    results = enhance_volumes(volumes, case, model, on_progress)
+    return write_results(results, target, case, stacks)
+
+
+def read_case(source: Path, case: EnhanceCase, chosen: Format) -> tuple[list[Volume], list[Stack]]:
+    """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
+
+    Raises:
+        MedsrError: as `io.load_all` and `io.triage.triage`.
+    """
+    if chosen == "nifti":
+        return (load_all(source, case.policies) if case.volume is None else _volumes(_scans(source, case))), []
+    like = case.output.like
+    scans = _scans(source, case) if like is None else placed(load_all(source), like, case.policies)
+    return _volumes(scans), [scan.stack for scan in scans]
+
+
+def enhance_volumes(
+    volumes: Sequence[Volume], case: EnhanceCase, model: Model, on_progress: OnProgress | None = None
+) -> list[Enhancement]:
+    """Enhance volumes in turn.
+
+    Raises:
+        MedsrError: as `acquisition_of` and `enhance`.
+    """
+    return [_enhanced(_as_modality(volume, case.modality), case, model, on_progress) for volume in volumes]
+
+
+def write_results(
+    results: Sequence[Enhancement], target: Path, case: EnhanceCase, stacks: Sequence[Stack] = ()
+) -> list[Record]:
+    """Write results, spreads and records as `enhance_file` says.
+
+    Args:
+        results: in order of their volumes.
+        target: as `enhance_file`.
+        case: what was asked for.
+        stacks: of each result the slices whose place it takes: DICOM is written; none: NIfTI.
+
+    Returns:
+        The records as they were written.
+
+    Raises:
+        MedsrError: as `io.save`.
+    """
+    if stacks:
+        return _write_series(results, target, case, stacks)
+    names = names_of(target, case, len(results))
+    groups = [list(results)] if len(names) == 1 else [[result] for result in results]
+    for path, group in zip(names, groups, strict=True):
+        spreads = [_measured(result.spread) for result in group if result.spread is not None]
+        write_nifti([one.volume for one in group], [one.record for one in group], path, case.dtype, spreads)
+    return [result.record for result in results]
+
+
+def names_of(target: Path, case: EnhanceCase, n_volumes: int) -> list[Path]:
+    """What is written for a case: the target, but a NIfTI file for each part of a series that was split."""
+    if case.policies.gaps == "split" and n_volumes > 1 and target.name.endswith(NIFTI_NAMES):
+        return [beside(target, str(number)) for number in range(1, n_volumes + 1)]
+    return [target]
 
 
 def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volume:
@@ -89,78 +170,57 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
         Record(Record.versions_here(), described(volume), acquisition.summary(), {"task": task.name, "seed": seed})
         for volume, (_, acquisition) in zip(volumes, results, strict=True)
     ]
-    _write([coarse for coarse, _ in results], records, target, None)
+    write_nifti([coarse for coarse, _ in results], records, target, None)
     return results[0][0]
 
 
-def check_target(target: Path, source: Path) -> None:
-    """Refuse a target before any work is done for it.
-
-    Raises:
-        UsageError: not a NIfTI name, or the source itself.
-        OutputError: its folder is missing or can't be written.
-    """
-    if not target.name.endswith((".nii", ".nii.gz")):
-        raise UsageError(f"{target}: expected a name that ends in .nii or .nii.gz")
-    if target.exists() and source.exists() and source.samefile(target):
-        raise UsageError(f"{target}: is the input itself; choose another name for the output")
-    files.check_writable(target)
-    files.check_writable(record_path(target))
+def _check_dtype(case: EnhanceCase, chosen: Format) -> None:
+    if case.dtype is not None and case.dtype not in WRITABLE:
+        raise UsageError(f"voxel type {case.dtype!r} is not one of {', '.join(WRITABLE)}")
+    if case.dtype is not None and chosen == "dicom":
+        raise UsageError("--dtype is for NIfTI; a DICOM series is always stored in 16 bits with a scale")
 
 
-def beside(target: Path, kind: str) -> Path:
-    """The path of a companion of `target`, such as NAME_spread.nii.gz."""
-    suffix = ".nii.gz" if target.name.endswith(".nii.gz") else ".nii"
-    return target.with_name(f"{target.name.removesuffix(suffix)}_{kind}{suffix}")
+def _write_series(
+    results: Sequence[Enhancement], target: Path, case: EnhanceCase, stacks: Sequence[Stack]
+) -> list[Record]:
+    made = [_series(stack, result, case, n) for n, (stack, result) in enumerate(zip(stacks, results, strict=True))]
+    records = [replace(result.record, output=summary(one)) for result, (one, _) in zip(results, made, strict=True)]
+    spreads = [spread for _, spread in made if spread is not None]
+    write_dicom([one for one, _ in made], records, target, spreads, parametric_map=case.output.parametric_map)
+    return records
 
 
-def record_path(target: Path) -> Path:
-    """The path of a target's run record."""
-    return target.with_name(f"{target.name}.json")
+def _scans(source: Path, case: EnhanceCase) -> list[DicomScan]:
+    if case.volume is None:
+        return read_dicom_scans(source, case.policies)
+    if case.policies != Policies():
+        raise UsageError(
+            "--volume reads regular volumes alone; put the series into a folder of its own for --gaps, --tilt"
+        )
+    return read_found(triage(source).volume(case.volume))
+
+
+def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
+    return [scan.volume for scan in scans]
+
+
+def _series(
+    stack: Stack, result: Enhancement, case: EnhanceCase, index: int
+) -> tuple[DerivedSeries, DerivedSeries | None]:
+    """The series of one result and, in mode "spread", that of its spread."""
+    number = NUMBERS_PER_SCAN * index + 1
+
+    def one(volume: Volume, kind: Kind, number: int) -> DerivedSeries:
+        return DerivedSeries(volume, stack, derivation_of(result.record, kind), case.output.dicom, number)
+
+    spread = None if result.spread is None else one(result.spread, "spread", number + 1)
+    return one(result.volume, "result", number), spread
 
 
 def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnProgress | None) -> Enhancement:
     acquisition = acquisition_of(volume, case.spacing_mm, case.factors, case.profile, case.thickness_mm)
     return enhance(volume, model, case.settings, acquisition, on_progress)
-
-
-def _write(
-    volumes: Sequence[Volume],
-    records: Sequence[Record],
-    target: Path,
-    dtype: str | None,
-    spreads: Sequence[Volume] = (),
-) -> None:
-    """Record and spread first, then the scan: a scan without its record must never exist, nor one without its scan."""
-    content = "[\n" + ",\n".join(record.to_json().rstrip() for record in records) + "\n]\n"
-    if len(records) == 1:
-        content = records[0].to_json()
-    companions = [record_path(target)] + ([beside(target, "spread")] if spreads else [])
-    before = {path: path.read_bytes() if path.exists() else None for path in companions}
-    scan_before = _inode(target)
-    try:
-        with files.atomic(record_path(target)) as file:
-            file.write(content.encode())
-        if spreads:
-            save(spreads, beside(target, "spread"), dtype="float32")
-        save(volumes, target, dtype=dtype)
-    except BaseException:
-        if _inode(target) == scan_before:
-            _restore(before)
-        raise
-
-
-def _inode(path: Path) -> int | None:
-    return path.stat().st_ino if path.exists() else None
-
-
-def _restore(before: dict[Path, bytes | None]) -> None:
-    for path, content in before.items():
-        if content is None:
-            path.unlink(missing_ok=True)
-        else:
-            with files.atomic(path) as file:
-                file.write(content)
 
 
 def _as_modality(volume: Volume, modality: Modality | None) -> Volume:

@@ -1,0 +1,127 @@
+"""The table of a triage: what lies in a folder, what medsr would make of it, and which files it leaves aside.
+
+Neither paths nor anything that was typed at a scanner is printed: series and studies go by their number.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from medsr.acquisition import acquisition_of
+from medsr.affine import axis_codes
+from medsr.errors import UsageError
+from medsr.io.triage import FoundVolume, Triage
+from medsr.models import Envelope
+
+WIDTH = 180  # of a table that no terminal limits
+HINT = "enhance one of them with: medsr enhance FOLDER OUT --volume NUMBER, the number in column series"
+
+
+def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
+    """Print every volume of a triage, then the files in none of them, by reason.
+
+    Args:
+        found: of `io.triage.triage`.
+        envelope: of the model that decides.
+        model: its name.
+    """
+    console = _console()
+    if found.volumes:
+        console.print(_volumes(found.volumes, envelope, model))
+    if any(volume.stacks for volume in found.volumes):
+        console.print(HINT)
+    print_left_out(found)
+    n_used = found.n_files - len(found.left_out)
+    console.print(f"{found.n_files} files: {n_used} in {len(found.volumes)} volumes, {len(found.left_out)} left aside")
+
+
+def print_left_out(found: Triage) -> None:
+    """Print how many files of a triage are in none of its volumes, by reason; nothing where there are none."""
+    if found.left_out:
+        _console().print(_left_out(found))
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def _volumes(volumes: Sequence[FoundVolume], envelope: Envelope, model: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name in ("study", "series", "kind", "grid", "mm", "axes", "slices", "times"):
+        table.add_column(name, no_wrap=name != "kind")
+    table.add_column("what medsr makes of it", overflow="fold", ratio=1)
+    for volume in volumes:
+        cells = (str(volume.study), volume.name, *_row(volume), _verdict(volume, envelope, model))
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _row(volume: FoundVolume) -> list[str]:
+    first = volume.times[0][0]
+    rows, columns = first.shape
+    between_rows, between_columns = first.spacing_mm
+    grid = f"{columns} x {rows} x {len(volume.times[0])}"
+    mm, axes, slices = f"{between_columns:.4g} x {between_rows:.4g}", "", _thickness(first.thickness_mm)
+    if volume.stacks:
+        stack = volume.stacks[0]
+        mm = " x ".join(f"{h:.4g}" for h in stack.spacing_mm)
+        axes = axis_codes(stack.affine)
+        slices = _thickness(stack.thickness_mm)
+        if stack.thickness_mm is not None:
+            slices += f", {spaced(float(stack.spacing_mm[2]), stack.thickness_mm)}"
+    return [f"{volume.modality} {volume.mixed}".rstrip(), grid, mm, axes, slices, str(len(volume.times))]
+
+
+def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
+    """What medsr makes of it by default, and whether the model was validated on such scans; or why it can't read it."""
+    if not volume.stacks:
+        return f"can't read it: {volume.reason}"
+    try:
+        acquisition = acquisition_of(volume.stacks[0])
+    except UsageError as error:
+        return str(error)
+    fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
+    objections = envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
+    return f"to {fine} mm; " + (f"outside {model}: {', '.join(objections)}" if objections else f"inside {model}")
+
+
+def slices_of(thickness_mm: float | None, axis: int | None, spacing_mm: NDArray[np.float64]) -> str:
+    """Distance and thickness of slices, and the gap or overlap between them, as a sentence."""
+    if axis is None:
+        return "no slice axis: a 3D acquisition"
+    distance = float(spacing_mm[axis])
+    if thickness_mm is None:
+        return f"every {distance:.4g} mm along axis {axis}, thickness not stated"
+    return f"every {distance:.4g} mm along axis {axis}, {thickness_mm:.4g} mm thick: {spaced(distance, thickness_mm)}"
+
+
+def spaced(distance_mm: float, thickness_mm: float) -> str:
+    """Whether slices touch, and by how much not."""
+    gap = distance_mm - thickness_mm
+    if abs(gap) < 0.01 * distance_mm:
+        return "contiguous"
+    return f"gap {gap:.3g} mm" if gap > 0 else f"overlap {-gap:.3g} mm"
+
+
+def _thickness(thickness_mm: float | None) -> str:
+    return "not stated" if thickness_mm is None else f"{thickness_mm:.4g} mm thick"
+
+
+def _left_out(found: Triage) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("files", justify="right")
+    table.add_column("left aside")
+    table.add_column("why", overflow="fold")
+    counted = Counter((left.status, left.reason) for left in found.left_out)
+    for (status, reason), n in sorted(counted.items()):
+        table.add_row(str(n), status, Text(reason))
+    return table

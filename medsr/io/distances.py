@@ -1,0 +1,112 @@
+"""Distances between the slices of one stack: even, with slices missing, or changing on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_STEP_JITTER = 0.03  # of the mean distance: scanners that round positions reach 0.016, a missing slice gives 1
+MAX_OFF_GRID = 0.1  # of the mean distance: no slice may lie farther from its place on the even grid
+MAX_FILLED_RUN = 3  # missing slices in a row that a straight line may stand for
+MAX_FILLED_SHARE = 0.25  # of all slices of the filled volume
+MAX_LISTED = 6  # changes of distance named in one message
+
+
+@dataclass(frozen=True)
+class Part:
+    """Slices `start` to `stop` of a stack, and the place of each on one even grid, from 0."""
+
+    start: int
+    stop: int
+    places: tuple[int, ...]
+
+    @property
+    def filled(self) -> tuple[int, ...]:
+        """Places that no slice holds."""
+        held = set(self.places)
+        return tuple(k for k in range(self.places[-1]) if k not in held)
+
+
+def is_even(along_mm: NDArray[np.float64]) -> bool:
+    """Whether slices at these ascending positions (n,), n from 2, lie on an even grid within the tolerances."""
+    return _fits(along_mm, np.arange(len(along_mm)))
+
+
+def whole(along_mm: NDArray[np.float64]) -> Part:
+    """All slices as if nothing were missing."""
+    return Part(0, len(along_mm), tuple(range(len(along_mm))))
+
+
+def with_gaps(along_mm: NDArray[np.float64]) -> Part | None:
+    """All slices on the even grid whose step is the smallest distance; None where distances are no multiples of it."""
+    steps = np.diff(along_mm)
+    step = float(np.median(steps[steps < 1.5 * steps.min()]))
+    multiples = np.rint(steps / step)
+    if multiples.min() < 1 or multiples.max() > 1e6:
+        return None
+    places = np.concatenate([[0], np.cumsum(multiples)]).astype(np.int64)
+    return Part(0, len(along_mm), tuple(places.tolist())) if _fits(along_mm, places) else None
+
+
+def fillable(part: Part) -> bool:
+    """Whether so little is missing that a straight line between neighbours may stand for it."""
+    n_missing = part.places[-1] + 1 - len(part.places)
+    widest = int(np.diff(part.places).max())
+    return n_missing <= MAX_FILLED_SHARE * (part.places[-1] + 1) and widest <= MAX_FILLED_RUN + 1
+
+
+def even_parts(along_mm: NDArray[np.float64]) -> list[Part] | None:
+    """The slices in runs of even distances, each slice in one run; None where a run would be no scan.
+
+    A run is no scan where it has one slice, or two whose distance no longer run has.
+    """
+    gaps = with_gaps(along_mm)
+    at_gaps = [] if gaps is None else [(np.flatnonzero(np.diff(gaps.places) > 1) + 1).tolist()]
+    for cuts in (*at_gaps, _cuts_where_distances_change(along_mm)):
+        bounds = list(zip([0, *cuts], [*cuts, len(along_mm)], strict=True))
+        if _are_scans(along_mm, bounds):
+            return [Part(start, stop, tuple(range(stop - start))) for start, stop in bounds]
+    return None
+
+
+def described(along_mm: NDArray[np.float64]) -> str:
+    """Each distance and after which slices (from 1) it stands, such as "4 mm after slices 1 to 3"."""
+    steps = np.diff(along_mm)
+    changes = np.abs(np.diff(steps)) > MAX_STEP_JITTER * np.minimum(steps[:-1], steps[1:])
+    cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(steps)]
+    said = []
+    for first, stop in pairwise(cuts):
+        after = f"slice {stop}" if stop - first == 1 else f"slices {first + 1} to {stop}"
+        said.append(f"{steps[first:stop].mean():.4g} mm after {after}")
+    more = f" and {len(said) - MAX_LISTED} more changes" if len(said) > MAX_LISTED else ""
+    return f"{', '.join(said[:MAX_LISTED])}{more} of {len(along_mm)}"
+
+
+def _fits(along_mm: NDArray[np.float64], places: NDArray[np.int64]) -> bool:
+    step = float(along_mm[-1] - along_mm[0]) / int(places[-1])
+    off_step = np.abs(np.diff(along_mm) - step * np.diff(places)).max()
+    off_grid = np.abs(along_mm - along_mm[0] - step * places).max()
+    return bool(off_step <= MAX_STEP_JITTER * step and off_grid <= MAX_OFF_GRID * step)
+
+
+def _cuts_where_distances_change(along_mm: NDArray[np.float64]) -> list[int]:
+    cuts, start = [], 0
+    for stop in range(3, len(along_mm) + 1):
+        if stop - start > 2 and not is_even(along_mm[start:stop]):
+            start = stop - 1
+            cuts.append(start)
+    return cuts
+
+
+def _are_scans(along_mm: NDArray[np.float64], bounds: list[tuple[int, int]]) -> bool:
+    if min(stop - start for start, stop in bounds) < 2:
+        return False
+    runs = [along_mm[start:stop] for start, stop in bounds]
+    long_steps = np.array([np.diff(run).mean() for run in runs if len(run) > 2])
+    short_steps = [float(run[1] - run[0]) for run in runs if len(run) == 2]
+    return all(is_even(run) for run in runs) and all(
+        len(long_steps) and np.abs(long_steps / step - 1).min() <= MAX_STEP_JITTER for step in short_steps
+    )

@@ -1,0 +1,132 @@
+"""Pixels of a stack: decoded, rescaled slice by slice, padding taken out, missing slices filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.utils import iter_pixels
+
+from medsr.errors import InputError, ResourceError
+from medsr.io.frames import Frame
+from medsr.io.headers import parsing, read_file
+from medsr.io.stack import Stack
+
+FAR_OUTSIDE = 0.01  # of the range of measured values: padding closer to them than that looks like background and stays
+
+
+def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, int]:
+    """Rescaled voxels (column, row, slice), the name of their stored type, and how many were padding.
+
+    Padding (PS3.3, C.7.5.1.1.2) marks where nothing was measured, such as the corners of a CT reconstruction at -2000.
+    Where it lies far outside the measured values it gets the lowest of them, so that no edge stands where there is
+    none; padding that looks like background, such as 0 in MR, stays as it is. Slices that no source slice gave lie on
+    straight lines between their neighbours.
+
+    Raises:
+        InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.
+        ResourceError: not enough memory.
+    """
+    try:
+        data = np.empty(stack.shape, np.float32, order="F")
+        padded = np.zeros(stack.shape, bool, order="F") if any(frame.padding for frame in stack.frames) else None
+    except MemoryError as error:
+        raise ResourceError(f"not enough memory for {stack.shape} voxels; close other programs first") from error
+    by_file: dict[Path, list[tuple[Frame, int]]] = {}
+    for k, frame in zip(stack.places, stack.frames, strict=True):
+        by_file.setdefault(frame.path, []).append((frame, k))
+    types = set()
+    for path, members in by_file.items():
+        stored = _stored_frames(path)
+        for frame, k in members:
+            if frame.index >= len(stored) or stored[frame.index].shape != frame.shape:
+                raise InputError(f"{path.name}: pixel data don't match the header; send the file again")
+            picture = stored[frame.index].T
+            with np.errstate(over="ignore"):  # what overflows becomes infinite, which Volume refuses
+                data[:, :, k] = picture.astype(np.float64) * frame.slope + frame.intercept
+            if padded is not None and frame.padding is not None:
+                padded[:, :, k] = (picture >= frame.padding[0]) & (picture <= frame.padding[1])
+            types.add(picture.dtype.name)
+    n_padded = 0 if padded is None else _without_padding(data, padded, stack.places)
+    _fill(data, stack)
+    return data, _dtype(stack, data, types), n_padded
+
+
+def _without_padding(data: NDArray[np.float32], padded: NDArray[np.bool_], places: Sequence[int]) -> int:
+    """Put the lowest measured value where padding lies far outside the measured ones, and count these voxels."""
+    measured = [data[:, :, k][~padded[:, :, k]] for k in places]
+    measured = [values for values in measured if values.size]
+    if not measured:
+        return 0
+    low, high = min(float(values.min()) for values in measured), max(float(values.max()) for values in measured)
+    margin, n_replaced = FAR_OUTSIDE * (high - low), 0
+    for k in places:
+        picture = data[:, :, k]
+        far = padded[:, :, k] & ((picture < low - margin) | (picture > high + margin))
+        picture[far] = low
+        n_replaced += int(np.count_nonzero(far))
+    return n_replaced
+
+
+def _fill(data: NDArray[np.float32], stack: Stack) -> None:
+    """Straight lines between neighbours where slices are missing."""
+    places = np.array(stack.places)
+    for k in stack.filled:
+        below, above = places[places < k][-1], places[places > k][0]
+        share = (k - below) / (above - below)
+        data[:, :, k] = (1 - share) * data[:, :, below] + share * data[:, :, above]
+
+
+def _stored_frames(path: Path) -> list[NDArray[Any]]:
+    """Stored values (rows, columns) of every frame of a file.
+
+    Raises:
+        InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.
+    """
+    dataset = read_file(path)
+    with parsing(path):
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+        if syntax is None:
+            raise InputError(f"{path.name}: no transfer syntax in the file meta header; rewrite it as DICOM Part 10")
+        _check_complete(dataset, path.name)
+    try:
+        with parsing(path):
+            frames = list(iter_pixels(dataset, raw=True))
+    except InputError as error:
+        name = syntax.name if syntax.name != syntax else "an unknown transfer syntax"
+        raise InputError(
+            f"{path.name}: pixel data ({name}) can't be decoded: truncated, damaged, or no codec for it"
+        ) from error
+    if syntax.is_encapsulated:
+        return frames
+    return [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
+
+
+def _check_complete(dataset: Dataset, name: str) -> None:
+    n_found = len(dataset.get("PixelData") or b"")
+    if not n_found:
+        raise InputError(f"{name}: no pixel data; the file is truncated or holds only a header")
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        n_frames = int(dataset.get("NumberOfFrames") or 1)
+        n_expected = dataset.Rows * dataset.Columns * n_frames * dataset.BitsAllocated // 8
+        if n_found < n_expected:
+            raise InputError(f"{name}: pixel data are truncated ({n_found} of {n_expected} bytes); send the file again")
+
+
+def _without_unused_bits(frame: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Stored values whose bits above BitsStored, which may hold an overlay, are replaced by the sign or by zero."""
+    unused = frame.dtype.itemsize * 8 - bits_stored
+    return (frame << unused) >> unused if unused else frame
+
+
+def _dtype(stack: Stack, data: NDArray[np.float32], types: set[str]) -> str:
+    scales = {(frame.slope, frame.intercept) for frame in stack.frames}
+    if scales == {(1.0, 0.0)} and len(types) == 1:
+        return types.pop()
+    if not all(slope.is_integer() and intercept.is_integer() for slope, intercept in scales):
+        return "float32"
+    return "int16" if data.min() >= -32768 and data.max() <= 32767 else "int32"

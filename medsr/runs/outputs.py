@@ -1,0 +1,199 @@
+"""Where results go: which format is meant, what is refused before any work, and writing that leaves all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from medsr.errors import UsageError
+from medsr.io import files, save
+from medsr.io.archive import write_all
+from medsr.io.derived import DerivedSeries, DicomOptions
+from medsr.io.folders import atomic_folders, check_folder
+from medsr.record import Record
+from medsr.volume import Volume
+
+Format = Literal["nifti", "dicom"]
+NIFTI_NAMES = (".nii", ".nii.gz")
+FILE_NAMES = (".dcm", ".ima", ".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # a folder is not called so
+
+
+@dataclass(frozen=True)
+class Output:
+    """In which format a result is written.
+
+    Attributes:
+        format: None: NIfTI where the name of the output says so, else as the input.
+        like: DICOM series that a NIfTI input was made of, whose place a DICOM output takes.
+        dicom: how DICOM files are written.
+        parametric_map: write the spread as a DICOM Parametric Map as well.
+    """
+
+    format: Format | None = None
+    like: Path | None = None
+    dicom: DicomOptions = field(default_factory=DicomOptions)
+    parametric_map: bool = False
+
+
+def format_of(source: Path, target: Path, output: Output) -> Format:
+    """The format that is meant.
+
+    Raises:
+        UsageError: a name, a format and an input that don't go together.
+        InputError: the input is missing or neither NIfTI nor DICOM.
+    """
+    is_nifti_name = target.name.lower().endswith(NIFTI_NAMES)
+    if is_nifti_name and output.format == "dicom":
+        raise UsageError(f"{target}: DICOM is written as a folder; choose a name without .nii, or --format nifti")
+    if is_nifti_name or output.format == "nifti":
+        return "nifti"
+    comes_as_nifti = files.sniff(source) == "nifti"
+    if comes_as_nifti and output.like is None:
+        if output.format == "dicom":
+            raise UsageError("a NIfTI file says nothing of patient and study; name the series it was made of by --like")
+        return "nifti"
+    if not comes_as_nifti and output.like is not None:
+        raise UsageError("--like is for NIfTI input; a DICOM series takes the place of its own source")
+    if target.suffix.lower() in FILE_NAMES:
+        raise UsageError(f"{target}: DICOM is written as a folder; choose a name that doesn't end in {target.suffix}")
+    return "dicom"
+
+
+def check_target(target: Path, source: Path, output: Output | None = None, *, spread: bool = False) -> Format:
+    """Refuse a target before any work is done for it.
+
+    Args:
+        target: name of the output.
+        source: the input.
+        output: what is asked for; NIfTI where not given.
+        spread: whether a spread goes beside it.
+
+    Returns:
+        The format that is meant.
+
+    Raises:
+        UsageError: a name that doesn't go with the format, the source itself, or options without a use.
+        OutputError: its folder is missing or can't be written, or foreign files are in the way.
+    """
+    chosen = "nifti" if output is None else format_of(source, target, output)
+    if chosen == "nifti":
+        _check_nifti(target, source, output or Output())
+        files.check_writable(target)
+    else:
+        _check_folders(target, source, spread, output or Output())
+    files.check_writable(record_path(target))
+    return chosen
+
+
+def _check_nifti(target: Path, source: Path, output: Output) -> None:
+    if not target.name.endswith(NIFTI_NAMES):
+        raise UsageError(f"{target}: expected a name that ends in .nii or .nii.gz")
+    if target.exists() and source.exists() and source.samefile(target):
+        raise UsageError(f"{target}: is the input itself; choose another name for the output")
+    if output.like is not None or output.parametric_map or output.dicom != DicomOptions():
+        raise UsageError("--like, --compress, --keep-private and --parametric-map are for DICOM; name a folder as OUT")
+
+
+def _check_folders(target: Path, source: Path, spread: bool, output: Output) -> None:
+    inputs = [path.resolve() for path in (source, output.like) if path is not None]
+    here = target.resolve()
+    if any(path == here or path in here.parents for path in inputs):
+        raise UsageError(f"{target}: lies in the input itself; choose a folder beside it")
+    if output.parametric_map and not spread:
+        raise UsageError("a parametric map holds the spread; ask for --mode spread as well")
+    for folder in (target, *_companions(target, spread, output.parametric_map)):
+        check_folder(folder)
+
+
+def beside(target: Path, kind: str) -> Path:
+    """The path of a companion of `target`, such as NAME_spread.nii.gz, or NAME_spread for a folder."""
+    suffix = next((name for name in reversed(NIFTI_NAMES) if target.name.endswith(name)), "")
+    return target.with_name(f"{target.name.removesuffix(suffix)}_{kind}{suffix}")
+
+
+def record_path(target: Path) -> Path:
+    """The path of a target's run record."""
+    return target.with_name(f"{target.name}.json")
+
+
+def write_nifti(
+    volumes: Sequence[Volume],
+    records: Sequence[Record],
+    target: Path,
+    dtype: str | None,
+    spreads: Sequence[Volume] = (),
+) -> None:
+    """Record and spread first, then the scan: a scan without its record must never exist, nor one without its scan."""
+    companions = [beside(target, "spread")] if spreads else []
+
+    def write() -> None:
+        if spreads:
+            save(spreads, companions[0], dtype="float32")
+        save(volumes, target, dtype=dtype)
+
+    _with_record(records, target, companions, write)
+
+
+def write_dicom(
+    series: Sequence[DerivedSeries],
+    records: Sequence[Record],
+    target: Path,
+    spreads: Sequence[DerivedSeries] = (),
+    *,
+    parametric_map: bool = False,
+) -> None:
+    """Record first, then the companions and the series in one go.
+
+    Several series go into folders of their own inside `target`, named 1, 2 and so on.
+    """
+    companions = _companions(target, bool(spreads), parametric_map)
+
+    def write() -> None:
+        with atomic_folders(*companions, target) as parts:
+            write_all(series, parts[-1])
+            if spreads:
+                write_all(spreads, parts[0])
+            if parametric_map:
+                from medsr.io.parametric import write_maps
+
+                write_maps(spreads, series, parts[1])
+
+    _with_record(records, target, (), write)
+
+
+def _companions(target: Path, spread: bool, parametric_map: bool) -> list[Path]:
+    return [beside(target, "spread")] * spread + [beside(target, "map")] * parametric_map
+
+
+def _with_record(
+    records: Sequence[Record], target: Path, companions: Sequence[Path], write: Callable[[], None]
+) -> None:
+    """Write a record and then what it tells of; if that fails, record and companions are as they were before."""
+    content = "[\n" + ",\n".join(record.to_json().rstrip() for record in records) + "\n]\n"
+    if len(records) == 1:
+        content = records[0].to_json()
+    before = {path: path.read_bytes() if path.exists() else None for path in (record_path(target), *companions)}
+    result_before = _inode(target)
+    try:
+        with files.atomic(record_path(target)) as file:
+            file.write(content.encode())
+        write()
+    except BaseException:
+        if _inode(target) == result_before:
+            _restore(before)
+        raise
+
+
+def _inode(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
+
+
+def _restore(before: dict[Path, bytes | None]) -> None:
+    for path, content in before.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            with files.atomic(path) as file:
+                file.write(content)

@@ -1,0 +1,67 @@
+"""Where slices are missing, where distances change, and what of it can be mended."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsr.io import distances
+
+
+@st.composite
+def grids_with_holes(draw):
+    n, step = draw(st.integers(4, 60)), draw(st.floats(0.3, 10))
+    inner = draw(st.sets(st.integers(1, n - 2), max_size=n // 3))
+    places = [k for k in range(n) if k not in inner]
+    if not any(b - a == 1 for a, b in pairwise(places)):
+        places = list(range(n))
+    return np.array(places), step
+
+
+@given(grids_with_holes())
+def test_the_places_of_the_slices_that_are_left_are_found(grid):
+    places, step = grid
+    part = distances.with_gaps(17.0 + step * places)
+    assert part is not None
+    assert part.places == tuple(places)
+    assert sorted([*part.places, *part.filled]) == list(range(places[-1] + 1))
+    assert distances.is_even(step * places) == (part.filled == ())
+
+
+@given(grids_with_holes())
+def test_even_parts_hold_every_slice_once_and_are_even(grid):
+    along = grid[1] * grid[0]
+    parts = distances.even_parts(along)
+    if parts is not None:
+        assert [k for part in parts for k in range(part.start, part.stop)] == list(range(len(along)))
+        assert all(distances.is_even(along[part.start : part.stop]) and part.filled == () for part in parts)
+
+
+def test_a_change_of_distance_is_cut_where_it_happens():
+    along = np.array([0, 2.5, 5, 7.5, 10, 15, 20, 25, 30])
+    parts = distances.even_parts(along)
+    assert [(part.start, part.stop) for part in parts] == [(0, 5), (5, 9)]
+    assert distances.described(along) == "2.5 mm after slices 1 to 4, 5 mm after slices 5 to 8 of 9"
+
+
+@pytest.mark.parametrize("along", [[0, 4, 11, 20, 22], [0, 8, 12, 16, 24], [0, 4, 8, 16]])
+def test_a_slice_that_would_stand_alone_is_no_part(along):
+    assert distances.even_parts(np.array(along, float)) is None
+
+
+def test_wide_gaps_and_many_gaps_are_not_filled():
+    def fillable(places):
+        return distances.fillable(distances.with_gaps(3.0 * np.array(places)))
+
+    assert fillable([*range(10), *range(13, 23)])
+    assert not fillable([*range(10), *range(14, 40)])
+    assert not fillable([0, 1, 3, 5, 7, 9, 10])
+    assert distances.with_gaps(np.array([0.0, 4, 8, 15, 22])) is None
+
+
+def test_a_long_list_of_changes_is_cut_short():
+    assert distances.described(np.cumsum(np.arange(20.0) ** 2)).endswith("and 13 more changes of 20")
