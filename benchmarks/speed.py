@@ -23,6 +23,7 @@ from medsr.volume import Volume
 
 SHAPE = (180, 220, 180)
 REPEATS = 3
+MADE_UP = EnhanceSettings(force=True)  # the envelope knows noise when it sees it
 
 
 def head() -> Volume:
@@ -66,7 +67,7 @@ def main() -> None:
     keep_freed_memory()
     model = load_model(device="cpu")
     coarse, acquisition = degrade(head(), TASKS["thick5"])
-    runs = [enhance(coarse, model, acquisition=acquisition).record for _ in range(REPEATS)]
+    runs = [enhance(coarse, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
     best = min(runs, key=lambda record: sum(record.seconds.values()))
     total = sum(best.seconds.values())
     flops = network_flops(model) * 2 ** EnhanceSettings().flips
@@ -74,6 +75,7 @@ def main() -> None:
     command = [str(Path(sys.executable).with_name("medsr")), "--help"]
     start = min(_seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(5))
     result = {
+        "model": {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {best.device}",
         "voxels": int(np.prod(SHAPE)),
         "seconds": {**best.seconds, "total": round(total, 2)},

@@ -24,6 +24,7 @@ from medsr.consistency import consistent, noise_ratio, residual_map
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
 from medsr.diffusion.samplers import dpm_solver_2m
 from medsr.diffusion.schedule import SIGMA_MAX, karras
+from medsr.envelope import Verdict, judge
 from medsr.errors import EnvelopeError, UsageError
 from medsr.intensity import Scale, scale_of
 from medsr.metrics.fidelity import residual_in_noise_units
@@ -32,6 +33,7 @@ from medsr.nets.detail import GRID
 from medsr.ops import Separable
 from medsr.ops.noise import estimate_sigma
 from medsr.record import Record
+from medsr.spreads import UNUSED, spread_of, trust_of
 from medsr.tiles import tiled, white_noise
 from medsr.volume import Volume
 
@@ -39,6 +41,8 @@ Mode = Literal["mean", "sample", "spread"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
+OnState = Callable[[int, Volume], None]
+"""Called with the number of the step and the scan as it then stands, its noise included."""
 
 NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this much noise
 # What the estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
@@ -105,7 +109,8 @@ class Enhancement:
 
     Attributes:
         volume: the finer scan.
-        spread: standard deviation of draws, in the scan's unit, on the fine grid; None but in mode "spread".
+        spread: standard deviation of draws, in the scan's unit, on the fine grid, calibrated where the weights hold
+            factors; None but in mode "spread".
         residual: scan minus degraded result, in the scan's unit, on the coarse grid.
         record: what was done.
     """
@@ -114,6 +119,21 @@ class Enhancement:
     spread: Volume | None
     residual: Volume
     record: Record
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a part of a scan takes from the whole, so that it is enhanced as it would be there.
+
+    Attributes:
+        scale: intensities of the whole scan to the model range.
+        noise: of the whole scan, in the model range.
+        origin: of the part on the whole fine grid, in voxels.
+    """
+
+    scale: Scale
+    noise: float
+    origin: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -130,6 +150,7 @@ class _Problem:
     raw_mean: RawNetwork  # averaged over flips: for the posterior mean
     error_variance: float
     shape: tuple[int, int, int]
+    origin: tuple[int, int, int]  # of the noise
 
 
 def enhance(
@@ -138,6 +159,9 @@ def enhance(
     settings: EnhanceSettings | None = None,
     acquisition: Acquisition | None = None,
     on_progress: OnProgress | None = None,
+    *,
+    whole: Whole | None = None,
+    on_state: OnState | None = None,
 ) -> Enhancement:
     """A finer scan out of a coarse one (docs/physics.md).
 
@@ -147,6 +171,8 @@ def enhance(
         settings: mode, dial, seed and the rest.
         acquisition: how the scan was acquired and the finer grid; by default `acquisition_of(volume)`.
         on_progress: called as the work goes on.
+        whole: of the scan that `volume` is a part of (`medsr.region`).
+        on_state: called after each step of the draw, in mode "sample".
 
     Raises:
         EnvelopeError: outside what the model was validated on, and `settings.force` is not set.
@@ -155,23 +181,32 @@ def enhance(
     """
     settings = settings or EnhanceSettings()
     acquisition = acquisition or acquisition_of(volume)
-    objections, warnings = _envelope(volume, model, acquisition, settings)
+    verdict, warnings = _envelope(volume, model, acquisition, settings, whole)
     seconds: dict[str, float] = {}
     with _timed(seconds, "start"):
-        scale = scale_of(volume.data, volume.modality)
-        problem = _problem(volume, model, acquisition, settings, scale, on_progress)
+        scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
+        problem = _problem(volume, model, acquisition, settings, scale, on_progress, whole)
+
+    def on_step(number: int, state: Tensor) -> None:
+        if on_state is not None:
+            on_state(number, _volume(volume, _finish(problem, state), scale, acquisition))
+
     with _timed(seconds, "network"):
-        detail, deviation = _solve(problem, model, settings)
+        detail, deviation = _solve(problem, model, settings, on_step)
     with _timed(seconds, "finish"):
         x = _finish(problem, detail)
         finer = _volume(volume, x, scale, acquisition)
         spread = None
+        trust = UNUSED
         if deviation is not None:
-            spread = _on_fine_grid(volume, deviation * problem.detail * scale.width, acquisition)
+            known, factors = model.spec.calibration, acquisition.factors
+            trust = trust_of(known, volume.modality, factors, settings.draws, settings.steps)
+            spread = _on_fine_grid(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
         left = residual_map(problem.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
         chi = residual_in_noise_units(problem.op, x, problem.y, noise)
+        typical = None if spread is None else float(np.sqrt(np.mean(np.square(spread.data)))) / scale.width
     record = Record(
         versions=Record.versions_here(),
         input=described(volume),
@@ -183,10 +218,56 @@ def enhance(
         peak_memory_bytes=_peak_memory_bytes(),
         noise_sigma=problem.noise * scale.width,
         residual=chi,
-        envelope="outside" if objections else "inside",
-        warnings=(*volume.source.warnings, *warnings),
+        drift=-float(left.mean()) / scale.width,
+        spread=typical,
+        envelope=verdict.level,
+        warnings=(*volume.source.warnings, *warnings, *trust.warnings),
+        uncertainty=trust.facts,
     )
     return Enhancement(finer, spread, residual, record)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What the model believes of one scan, in the scan's unit on the fine grid, uncalibrated.
+
+    Attributes:
+        mean: the expected scan.
+        deviation: standard deviation that the variance head gives each voxel.
+        draws: plausible scans, each computed when it is asked for.
+    """
+
+    mean: Volume
+    deviation: Volume
+    draws: Iterator[Volume]
+
+
+def posterior(
+    volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition, whole: Whole | None = None
+) -> Posterior:
+    """Mean, deviation and `settings.draws` draws of one scan, for measuring how far they can be trusted.
+
+    Args:
+        volume: the coarse scan.
+        model: of `medsr.models.load_model`.
+        settings: draws, steps, seed, flips and noise; the mode does not matter.
+        acquisition: how the scan was acquired.
+        whole: of the scan that `volume` is a part of.
+
+    Raises:
+        MedsrError: as `enhance`.
+    """
+    _envelope(volume, model, acquisition, settings, whole)
+    scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
+    problem = _problem(volume, model, acquisition, settings, scale, None, whole)
+    mean = _posterior_mean(problem, model)
+    width = problem.detail * scale.width
+    states = (_last(_draw(problem, mean, model, settings, draw)) for draw in range(settings.draws))
+    return Posterior(
+        _volume(volume, _finish(problem, mean.detail), scale, acquisition),
+        _on_fine_grid(volume, torch.sqrt(mean.variance) * width, acquisition),
+        (_volume(volume, _finish(problem, state), scale, acquisition) for state in states),
+    )
 
 
 def draw_states(
@@ -198,7 +279,7 @@ def draw_states(
     scale = scale_of(volume.data, volume.modality)
     problem = _problem(volume, model, acquisition, settings, scale, None)
     mean = _posterior_mean(problem, model)
-    for state in _draw(problem, mean, model, settings, draw=0):
+    for _, state in _draw(problem, mean, model, settings, draw=0):
         yield _volume(volume, _finish(problem, state), scale, acquisition)
 
 
@@ -209,10 +290,11 @@ def _problem(
     settings: EnhanceSettings,
     scale: Scale,
     on_progress: OnProgress | None,
+    whole: Whole | None = None,
 ) -> _Problem:
     op = acquisition.op
     y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
-    noise = scan_noise(volume, scale, settings, op)
+    noise = scan_noise(volume, scale, settings, op) if whole is None else whole.noise
     start = op.start(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
@@ -230,6 +312,7 @@ def _problem(
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
         error_variance=model.spec.error_variance,
         shape=acquisition.fine_shape,
+        origin=(0, 0, 0) if whole is None else whole.origin,
     )
 
 
@@ -256,17 +339,23 @@ def _network(
     return tiled(model, tile, model.net.spec.reach, GRID, on_tile)
 
 
-def _solve(problem: _Problem, model: Model, settings: EnhanceSettings) -> tuple[Tensor, Tensor | None]:
+def _solve(
+    problem: _Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None]
+) -> tuple[Tensor, Tensor | None]:
     """The detail that was asked for and, in mode "spread", its standard deviation, in units of the expected one."""
     mean = _posterior_mean(problem, model)
     if settings.mode == "mean":
         return mean.detail, None
     if settings.mode == "sample":
-        return mean.detail + settings.dial * (_last(_draw(problem, mean, model, settings, 0)) - mean.detail), None
+        drawn = mean.detail
+        for number, (state, clean) in enumerate(_draw(problem, mean, model, settings, 0)):
+            on_step(number, state)
+            drawn = clean
+        return mean.detail + settings.dial * (drawn - mean.detail), None
     total = torch.zeros_like(mean.detail)
     for draw in range(settings.draws):
         total += (_last(_draw(problem, mean, model, settings, draw)) - mean.detail) ** 2
-    return mean.detail, torch.sqrt(total / settings.draws)
+    return mean.detail, spread_of(total / settings.draws)
 
 
 @dataclass(frozen=True)
@@ -282,17 +371,26 @@ def _posterior_mean(problem: _Problem, model: Model) -> _Mean:
     return _Mean(problem.op.prox(answer.mean, problem.rest, ratio), torch.exp(answer.log_variance.clamp(-10, 3)))
 
 
-def _draw(problem: _Problem, mean: _Mean, model: Model, settings: EnhanceSettings, draw: int) -> Iterator[Tensor]:
-    """States of one draw (docs/physics.md, eq. 12): from the mean plus noise down to a clean detail."""
-    noise = white_noise(problem.shape, settings.seed, draw, 0, (0, 0, 0)).to(model.device)
+def _draw(
+    problem: _Problem, mean: _Mean, model: Model, settings: EnhanceSettings, draw: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Noisy and expected clean states of one draw (docs/physics.md, eq. 12), from the mean plus noise to the draw.
+
+    A noisy state is the one that its step started from; the last one is the draw.
+    """
+    noise = white_noise(problem.shape, settings.seed, draw, 0, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
     x = mean.detail + torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
     denoise = consistent(
         mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
     )
-    steps = list(range(settings.steps))
-    for number, step in zip(steps, dpm_solver_2m(denoise, x, sigmas), strict=True):
-        yield step.clean if number < steps[-1] else _spread_as_expected(step.clean, mean, model.spec.draw_spread)
+    for number, step in enumerate(dpm_solver_2m(denoise, x, sigmas), start=1):
+        if number < settings.steps:
+            yield x, step.clean
+        else:
+            draw_state = _spread_as_expected(step.clean, mean, model.spec.draw_spread)
+            yield draw_state, draw_state
+        x = step.x
 
 
 def _spread_as_expected(draw: Tensor, mean: _Mean, draw_spread: float) -> Tensor:
@@ -322,16 +420,17 @@ def _on_fine_grid(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume
 
 
 def _envelope(
-    volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings
-) -> tuple[list[str], list[str]]:
+    volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings, whole: Whole | None = None
+) -> tuple[Verdict, list[str]]:
     if acquisition.coarse_shape != volume.shape:
         raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
-    objections = model.spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
-    if objections and not settings.force:
+    verdict = judge(volume, acquisition, model.spec.envelope, voxels=whole is None)
+    if verdict.objections and not settings.force:
         raise EnvelopeError(
-            f"outside what {model.spec.name} was validated on: {'; '.join(objections)}; --force goes on"
+            f"outside what {model.spec.name} was validated on: {'; '.join(verdict.objections)}; --force goes on"
         )
-    return objections, [f"outside the validated range: {objection}" for objection in objections]
+    outside = [f"outside the validated range: {text}" for text in verdict.objections]
+    return verdict, outside + [f"at the edge of the validated range: {text}" for text in verdict.notices]
 
 
 def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, op: Separable) -> float:
@@ -366,8 +465,8 @@ def described(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _last(states: Iterator[Tensor]) -> Tensor:
-    *_, last = states
+def _last(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
+    *_, (_, last) = states
     return last
 
 

@@ -33,7 +33,9 @@ class Record:
         peak_memory_bytes: of the process.
         noise_sigma: estimated or given, in the scan's own unit.
         residual: root mean square of scan minus degraded result, in units of the noise.
-        envelope: "inside" or "outside" of what the model was validated on.
+        drift: mean of degraded result minus scan, over the range that the model works in.
+        spread: root mean square spread over that range; None where none was asked for.
+        envelope: "inside", at the "edge" or "outside" of what the model was validated on.
         warnings: what a careful reader should know.
         output: of a DICOM series: slices, scale, clipped voxels, filled source slices; empty for NIfTI.
         uncertainty: of a spread: whether it is calibrated and, by level, how many spreads wide half an interval is.
@@ -51,6 +53,8 @@ class Record:
     peak_memory_bytes: int = 0
     noise_sigma: float | None = None
     residual: float | None = None
+    drift: float | None = None
+    spread: float | None = None
     envelope: str = ""
     warnings: tuple[str, ...] = ()
     output: dict[str, Any] = field(default_factory=dict)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from statistics import median
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,105 +15,37 @@ from medsr.acquisition import Acquisition, Task, degrade
 from medsr.baselines import METHODS, band_limited_oracle
 from medsr.enhancement import NOISE_FLOOR, EnhanceSettings, enhance, scan_noise
 from medsr.errors import UsageError
+from medsr.findings import CONVENTION, Case, Findings, Score, Uncertainty, subject_of
 from medsr.intensity import Scale, scale_of
+from medsr.metrics.artefacts import shift_mm, slice_comb
+from medsr.metrics.bands import band_errors
+from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import data_range, foreground_mask, mae, mean_drift, nrmse, psnr
 from medsr.metrics.fidelity import residual_in_noise_units
+from medsr.metrics.resolution import ONE_SEVENTH, shell_correlation
 from medsr.metrics.sharpness import upper_half_band_ratio
-from medsr.metrics.structure import ssim
+from medsr.metrics.structure import ms_ssim, ssim
 from medsr.models import Model
+from medsr.ops.noise import estimate_sigma
 from medsr.volume import Volume
 
 LEARNED = ("mean", "sample")
 ORACLE = "oracle"
 ALL_METHODS: tuple[str, ...] = (*METHODS, *LEARNED, ORACLE)
 
-CONVENTION = (
-    "Reference in RAS order, degraded by the named task over its own field of view. Mask: MR above 5 % of the 99th "
-    "percentile, CT above -500 HU; largest component, holes filled, dilated by 2 voxels. Data range R: MR 99.9th minus "
-    "0.1th percentile inside the mask, CT 2000 HU. PSNR = 10 log10(R^2 / mean squared error in the mask). SSIM: 3D "
-    "Gaussian window, sigma 1.5, 11 wide, K1 0.01, K2 0.03, population covariance, mean over the mask. No intensity "
-    "fit, no border crop. Residual: root mean square of scan minus degraded result over the scan's noise. Numbers of "
-    "other publications compare only as gains over cubic under the same degradation."
-)
-
-
-@dataclass(frozen=True)
-class Score:
-    """One method on one scan under one task.
-
-    Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        axes: which axes were degraded, such as "R A S" or "S".
-        method: name of the method; "oracle" is a ceiling, no method.
-        psnr_db: see `CONVENTION`.
-        ssim: see `CONVENTION`.
-        nrmse: root mean squared error in the mask over R.
-        mae: mean absolute error in the mask, in the scan's unit (HU for CT).
-        drift: difference of the means in the mask, in the scan's unit.
-        residual: scan minus degraded result, in units of the scan's noise.
-        upper_band: power above half the Nyquist frequency of the degraded axes, over the reference's.
-        seconds: of the method alone.
-    """
-
-    scan: str
-    task: str
-    axes: str
-    method: str
-    psnr_db: float
-    ssim: float
-    nrmse: float
-    mae: float
-    drift: float
-    residual: float
-    upper_band: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All scores of a validation, with the convention they rest on and the model that was measured."""
-
-    scores: tuple[Score, ...]
-    model: dict[str, str]
-    convention: str = CONVENTION
-
-    def gain_db(self, score: Score, over: str) -> float:
-        """PSNR of a score minus that of method `over` on the same scan and task; NaN where that was not run."""
-        same = (s for s in self.scores if (s.scan, s.task, s.method) == (score.scan, score.task, over))
-        other = next(same, None)
-        return float("nan") if other is None else score.psnr_db - other.psnr_db
-
-    def medians(self) -> list[dict[str, object]]:
-        """Per task and method: scans, median PSNR and SSIM, median and range of the paired gain over `ibp`."""
-        rows: list[dict[str, object]] = []
-        for task in dict.fromkeys(score.task for score in self.scores):
-            for method in dict.fromkeys(score.method for score in self.scores):
-                chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
-                if not chosen:
-                    continue
-                gains = [self.gain_db(score, "ibp") for score in chosen]
-                rows.append(
-                    {
-                        "task": task,
-                        "method": method,
-                        "scans": len(chosen),
-                        "psnr_db": median(s.psnr_db for s in chosen),
-                        "ssim": median(s.ssim for s in chosen),
-                        "gain_over_ibp_db": median(gains),
-                        "least_gain_db": min(gains),
-                        "most_gain_db": max(gains),
-                    }
-                )
-        return rows
-
-    def as_dict(self) -> dict[str, object]:
-        """Everything as plain values, gains included, for JSON."""
-        scores = [
-            {**asdict(s), "gain_over_cubic_db": self.gain_db(s, "cubic"), "gain_over_ibp_db": self.gain_db(s, "ibp")}
-            for s in self.scores
-        ]
-        return {"convention": self.convention, "model": self.model, "scores": scores, "medians": self.medians()}
+__all__ = [
+    "ALL_METHODS",
+    "CONVENTION",
+    "LEARNED",
+    "ORACLE",
+    "Findings",
+    "Score",
+    "Trial",
+    "make_trial",
+    "restorations",
+    "score",
+    "validate",
+]
 
 
 @dataclass(frozen=True)
@@ -147,6 +78,9 @@ def validate(
     methods: Sequence[str] = ALL_METHODS,
     settings: EnhanceSettings | None = None,
     on_score: Callable[[Score], None] | None = None,
+    *,
+    facts: Mapping[str, dict[str, str]] | None = None,
+    measure_trust: Callable[[str, str, Trial], Sequence[Uncertainty]] | None = None,
 ) -> Findings:
     """Measure every method on every scan and task.
 
@@ -157,6 +91,8 @@ def validate(
         methods: names out of `ALL_METHODS`.
         settings: seed, dial, steps and noise of the learned methods.
         on_score: called after each score.
+        facts: what a manifest says of each scan, by its name.
+        measure_trust: called with scan, task and trial for the uncertainties; None leaves them out.
 
     Raises:
         UsageError: an unknown method, or a scan that is too coarse for a task.
@@ -166,15 +102,20 @@ def validate(
         raise UsageError(f"no method is called {unknown[0]!r}; choose from {', '.join(ALL_METHODS)}")
     settings = settings or EnhanceSettings()
     scores: list[Score] = []
+    cases: list[Case] = []
+    trust: list[Uncertainty] = []
     for name, reference in references:
         for task in tasks:
             trial = make_trial(reference, task, settings)
+            cases.append(case_of(trial, name, task.name, (facts or {}).get(name, {})))
             for method, x, seconds in restorations(trial, model, methods, settings):
                 scores.append(score(trial, name, task.name, method, x, seconds))
                 if on_score is not None:
                     on_score(scores[-1])
-    facts = {} if model is None else {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
-    return Findings(tuple(scores), facts)
+            if measure_trust is not None:
+                trust += measure_trust(name, task.name, trial)
+    known = {} if model is None else {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
+    return Findings(tuple(scores), known, cases=tuple(cases), uncertainties=tuple(trust))
 
 
 def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Trial:
@@ -211,11 +152,16 @@ def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32
     """Measure one result (I, J, K) in the scan's unit."""
     reference, mask, R = trial.reference.data, trial.mask, trial.data_range
     sigma = max(trial.noise, NOISE_FLOOR) * trial.scale.width
-    degraded = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
+    spacing = trial.acquisition.fine_spacing_mm
+    n_coarse = trial.acquisition.coarse_shape
+    degraded = _degraded(trial)
+    shells = [shell_correlation(x, reference, spacing, axis, mask) for axis in degraded]
+    inside, outside = band_errors(x, reference, mask, R, n_coarse)
+    combs = [slice_comb(x, a, n_coarse[a], mask) / slice_comb(reference, a, n_coarse[a], mask) for a in degraded]
     return Score(
         scan=scan,
         task=task,
-        axes=" ".join("RAS"[axis] for axis in degraded),
+        axes=_axes(trial),
         method=method,
         psnr_db=psnr(x, reference, mask, R),
         ssim=ssim(x, reference, mask, R),
@@ -225,7 +171,54 @@ def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32
         residual=residual_in_noise_units(trial.acquisition.op, torch.from_numpy(x), _tensor(trial.coarse), sigma),
         upper_band=upper_half_band_ratio(x, reference, degraded, mask),
         seconds=seconds,
+        ms_ssim=ms_ssim(x, reference, mask, R),
+        hfen=hfen(x, reference, mask),
+        gradient_similarity=gradient_similarity(x, reference, mask, R),
+        fsc50_mm=max(shell.cut_off_mm() for shell in shells),
+        fsc14_mm=max(shell.cut_off_mm(ONE_SEVENTH) for shell in shells),
+        error_inside=inside,
+        error_outside=outside,
+        shift_mm=float(np.linalg.norm(shift_mm(x, reference, spacing, mask))),
+        comb=max(combs),
     )
+
+
+def case_of(trial: Trial, scan: str, task: str, facts: dict[str, str]) -> Case:
+    """What is known of a trial, the noise of its reference and the ceiling that this sets included.
+
+    Noise in the part of the reference that the scan did not measure can't be predicted, so no method's mean squared
+    error falls below (1 - coarse / fine voxels) times its variance. The estimate of the noise holds some of the finest
+    anatomy as well, so a true ceiling may lie higher.
+    """
+    acquisition = trial.acquisition
+    fine_axes = tuple(
+        axis for axis, h in enumerate(trial.reference.spacing_mm) if h < 1.6 * min(acquisition.fine_spacing_mm)
+    )
+    noise = estimate_sigma(_tensor(trial.reference), fine_axes)
+    unseen = 1 - float(np.prod(acquisition.coarse_shape) / np.prod(acquisition.fine_shape))
+    ceiling = 10 * np.log10(trial.data_range**2 / (unseen * noise**2)) if noise > 0 else np.inf
+    return Case(
+        scan=scan,
+        task=task,
+        subject=subject_of(scan),
+        modality=trial.reference.modality,
+        contrast=trial.reference.source.contrast,
+        axes=_axes(trial),
+        factor=max(acquisition.factors),
+        spacing_mm=acquisition.fine_spacing_mm,
+        range=trial.data_range,
+        reference_noise=noise,
+        ceiling_db=float(ceiling),
+        facts=facts,
+    )
+
+
+def _degraded(trial: Trial) -> list[int]:
+    return [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
+
+
+def _axes(trial: Trial) -> str:
+    return " ".join("RAS"[axis] for axis in _degraded(trial))
 
 
 def _tensor(volume: Volume) -> Tensor:

@@ -15,7 +15,17 @@ from tiny_models import TINY, tiny_net
 
 from medsr import models
 from medsr.errors import ModelError, ResourceError
-from medsr.models import Envelope, ModelSpec, choose_device, describe_model, fastest_dtype, load_model, weights_bytes
+from medsr.models import (
+    Calibration,
+    Envelope,
+    ModelSpec,
+    calibration_group,
+    choose_device,
+    describe_model,
+    fastest_dtype,
+    load_model,
+    weights_bytes,
+)
 from medsr.nets import NetSpec
 
 SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, draw_spread=0.9)
@@ -279,3 +289,45 @@ def test_every_reason_is_given_once():
 @given(st.floats(1.01, 6), st.floats(0.35, 1.2))
 def test_the_inside_of_the_envelope_has_no_objections(factor, spacing):
     assert Envelope().objections("MR", (factor,) * 3, (spacing,) * 3) == []
+
+
+CALIBRATION = Calibration(
+    levels=(0.5, 0.9),
+    factors={kind: {"all": (1.0, 1.2), "MR, one axis": (0.9, 1.1)} for kind in ("draws", "variance")},
+    subjects={"all": 8, "MR, one axis": 5},
+    held_out={kind: {"all": (0.5, 0.9)} for kind in ("draws", "variance")},
+    draws=8,
+    steps=6,
+    tasks=("iso2", "thick5"),
+)
+
+
+def test_a_calibration_is_kept_with_the_weights(tmp_path):
+    path = tmp_path / "calibrated.safetensors"
+    path.write_bytes(weights_bytes(tiny_net().state_dict(), dataclasses.replace(SPEC, calibration=CALIBRATION)))
+    found = load_model(path, "cpu").spec.calibration
+    assert found == CALIBRATION
+    assert found.factors_for("draws", calibration_group("MR", (1.0, 1.15, 5.0))) == {0.5: 0.9, 0.9: 1.1}
+    assert found.factors_for("variance", calibration_group("CT", (2.0, 2.0, 1.0))) == {0.5: 1.0, 0.9: 1.2}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: facts["calibration"]["factors"].pop("draws"),
+        lambda facts: facts["calibration"]["factors"]["draws"].pop("all"),
+        lambda facts: facts["calibration"]["factors"]["draws"].update(all=[1.0]),
+        lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, -1.0]),
+        lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, float("nan")]),
+        lambda facts: facts["calibration"].update(factors=[]),
+        lambda facts: facts.update(calibration=[1]),
+    ],
+)
+def test_a_damaged_calibration_is_refused(tmp_path, change):
+    path = tmp_path / "calibrated.safetensors"
+    path.write_bytes(weights_bytes(tiny_net().state_dict(), dataclasses.replace(SPEC, calibration=CALIBRATION)))
+
+    def damage(facts):
+        change(facts)
+
+    refused(rewritten(path, damage), "its specification is not one of this version")

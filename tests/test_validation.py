@@ -79,3 +79,27 @@ def test_medians_are_over_scans(reference: Volume) -> None:
     assert rows["cubic"]["gain_over_ibp_db"] == pytest.approx(
         np.median([found.gain_db(s, "ibp") for s in found.scores if s.method == "cubic"])
     )
+
+
+def test_bands_add_up_and_the_reference_is_perfect_in_every_number(reference: Volume, findings: Findings) -> None:
+    for found in findings.scores:
+        assert found.error_inside**2 + found.error_outside**2 == pytest.approx(found.nrmse**2)
+    trial = make_trial(reference, TASKS["thick5"], EnhanceSettings())
+    perfect = score(trial, "phantom", "thick5", "truth", np.array(trial.reference.data), 0.0)
+    assert (perfect.ms_ssim, perfect.gradient_similarity, perfect.comb) == pytest.approx((1, 1, 1), abs=1e-5)
+    assert (perfect.hfen, perfect.error_inside, perfect.error_outside) == pytest.approx((0, 0, 0), abs=1e-6)
+    assert perfect.shift_mm == pytest.approx(0, abs=0.01)
+    assert perfect.fsc50_mm == pytest.approx(1.0, rel=0.05)
+
+
+def test_nothing_passes_the_ceiling_that_noise_in_the_reference_sets(reference: Volume) -> None:
+    """White noise of 10 in the reference: its unmeasured part is lost to every method."""
+    noise = np.random.default_rng(0).normal(0, 10, reference.shape).astype(np.float32)
+    found = validate(
+        [("sub-a_T1w", reference.with_data(reference.data + noise))], [TASKS["iso2"]], None, ("cubic", "tv")
+    )
+    (case,) = found.cases
+    assert case.reference_noise == pytest.approx(10, rel=0.35)
+    assert case.ceiling_db == pytest.approx(10 * np.log10(case.range**2 / (7 / 8 * case.reference_noise**2)))
+    assert all(s.psnr_db < case.ceiling_db for s in found.scores)
+    assert (case.subject, case.modality, case.axes, case.factor) == ("a", "MR", "R A S", 2.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.models import Envelope, Model, ModelSpec
+from medsr.models import Envelope, Model, ModelSpec, weights_bytes
 from medsr.nets import DetailNet, NetSpec
 
 TINY = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
@@ -36,3 +38,10 @@ def tiny_model(
     spec = ModelSpec("tiny", "0", TINY, envelope)
     place = torch.device(device)
     return Model(tiny_net(seed=seed, silent=silent).to(place), spec, "0" * 64, place, dtype)
+
+
+def write_tiny(path: Path) -> Path:
+    """A weights file of `tiny_net`, for commands that take a file."""
+    spec = ModelSpec("tiny", "0", TINY, EVERYTHING)
+    path.write_bytes(weights_bytes(tiny_net().state_dict(), spec))
+    return path

@@ -7,8 +7,16 @@ from typing import Annotated
 
 import typer
 
-from medsr.cli.options import modality_named, numbers, profile_named
+from medsr.cli.options import (
+    compression_named,
+    format_named,
+    modality_named,
+    numbers,
+    policies_named,
+    profile_named,
+)
 from medsr.cli.progress import reported
+from medsr.errors import UsageError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -19,7 +27,9 @@ Noise = Annotated[float | None, typer.Option(help="Noise of the scan in its own 
 
 def enhance(
     source: Annotated[Path, typer.Argument(metavar="IN", help="NIfTI file, DICOM folder, or any file of a series.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz, or a folder for a DICOM series.")
+    ],
     spacing: Annotated[str | None, typer.Option(help="Wanted spacing in mm: 1 or 1,1,1.")] = None,
     factor: Annotated[str | None, typer.Option(help="Wanted voxels per voxel instead: 2 or 1,1,5.")] = None,
     mode: Annotated[str, typer.Option(help="mean (least error), sample (one plausible draw) or spread.")] = "mean",
@@ -37,17 +47,33 @@ def enhance(
     model: ModelName = "medsr-base",
     device: Device = "auto",
     tile: Annotated[int | None, typer.Option(help="Side of a tile in voxels; chosen by size where not given.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Stored type of the output, such as float32 or int16.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="NIfTI: stored type, such as float32 or int16.")] = None,
+    gaps: Annotated[str, typer.Option(help="DICOM with missing slices: refuse, fill or split.")] = "refuse",
+    tilt: Annotated[str, typer.Option(help="DICOM with tilted slices: refuse or resample.")] = "refuse",
+    volume: Annotated[
+        str | None, typer.Option(help="DICOM tree: the volume that medsr inspect lists as this.", metavar="NUMBER")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="nifti or dicom; as the input where not given.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="NIfTI to DICOM: the series that the file was made of.", metavar="SERIES")
+    ] = None,
+    compress: Annotated[str, typer.Option(help="DICOM, lossless: none, j2k, rle or jpegls.")] = "none",
+    keep_private: Annotated[bool, typer.Option("--keep-private", help="DICOM: keep private elements.")] = False,
+    parametric_map: Annotated[
+        bool, typer.Option("--parametric-map", help="DICOM: the spread as a Parametric Map as well.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Go on outside what the model was validated on.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a finer scan out of a coarse one; its run record goes beside it."""
     from medsr.allocator import keep_freed_memory
     from medsr.enhancement import EnhanceSettings, mode_named
+    from medsr.io.derived import DicomOptions
     from medsr.models import load_model
-    from medsr.runs.case import EnhanceCase, check_target, enhance_file, record_path
+    from medsr.runs.case import EnhanceCase, Output, check_target, enhance_file, names_of, record_path
 
     settings = EnhanceSettings(mode_named(mode), dial, draws, steps, seed, flips, noise, tile, force)
+    dicom = DicomOptions(compression_named(compress), keep_private)
     case = EnhanceCase(
         spacing_mm=numbers(spacing, "--spacing"),
         factors=numbers(factor, "--factor"),
@@ -56,8 +82,11 @@ def enhance(
         modality=modality_named(modality),
         dtype=dtype,
         settings=settings,
+        policies=policies_named(gaps, tilt),
+        volume=volume,
+        output=Output(format_named(format), like, dicom, parametric_map),
     )
-    check_target(target, source)
+    check_target(target, source, case.output, spread=settings.mode == "spread")
     keep_freed_memory()
     loaded = load_model(model, device)
     with reported(source.name, quiet) as on_progress:
@@ -66,9 +95,10 @@ def enhance(
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
     spacings = " x ".join(f"{h:g}" for h in records[0].task["fine_spacing_mm"])
-    typer.echo(
-        f"{target}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(target)}"
-    )
+    for path in names_of(target, case, len(records)):
+        typer.echo(
+            f"{path}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(path)}"
+        )
 
 
 def degrade(
@@ -99,6 +129,20 @@ def validate(
     steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
     noise: Noise = None,
     seed: Annotated[int, typer.Option(help="Of noise and draws.")] = 0,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; else exit code 8."),
+    ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Measure the spread as well; needs 8 draws a scan.")
+    ] = False,
+    harm: Annotated[
+        bool, typer.Option("--harm", help="Plant lesions and look for harm as well; dozens of results a scan.")
+    ] = False,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Tab-separated table with a column file, for strata.", metavar="TSV")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Columns of the manifest, separated by commas.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write one row per score as CSV.")] = None,
     quiet: Quiet = False,
@@ -107,30 +151,47 @@ def validate(
     from medsr.acquisition import task_named
     from medsr.allocator import keep_freed_memory
     from medsr.enhancement import EnhanceSettings
-    from medsr.io import files, load
+    from medsr.findings import Score
+    from medsr.gates import read_gates
+    from medsr.io import files
+    from medsr.io.manifest import facts_of
     from medsr.models import load_model
     from medsr.report import tables
-    from medsr.validation import ALL_METHODS, LEARNED, Score
-    from medsr.validation import validate as run
+    from medsr.report.trust import harm_text
+    from medsr.runs.validating import ValidationCase, check_gates, validate_files
+    from medsr.validation import ALL_METHODS, LEARNED
 
     shape = None if profile is None else profile_named(profile)
-    tasks = [task_named(name, shape) for name in task]
-    chosen = ALL_METHODS if methods is None else tuple(methods.split(","))
+    if by is not None and manifest is None:
+        raise UsageError("--by names columns of a manifest; give --manifest as well")
+    case = ValidationCase(
+        tasks=tuple(task_named(name, shape) for name in task),
+        methods=ALL_METHODS if methods is None else tuple(methods.split(",")),
+        settings=EnhanceSettings(dial=dial, steps=steps, seed=seed, noise=noise),
+        gates=read_gates(gate or []),
+        uncertainty=uncertainty,
+        harm=harm,
+        facts={} if manifest is None else facts_of(manifest, by.split(",") if by else []),
+    )
     for path in (json, csv):
         if path is not None:
             files.check_writable(path)
     keep_freed_memory()
-    loaded = load_model(model, device) if set(chosen) & set(LEARNED) else None
+    needed = bool(set(case.methods) & set(LEARNED)) or case.measures_uncertainty
+    loaded = load_model(model, device) if needed else None
 
     def on_score(score: Score) -> None:
         if not quiet:
             typer.echo(f"{score.scan} {score.task} {score.method}: {score.psnr_db:.2f} dB", err=True)
 
-    scans = ((path.name.removesuffix(".gz").removesuffix(".nii"), load(path)) for path in references)
-    settings = EnhanceSettings(dial=dial, steps=steps, seed=seed, noise=noise)
-    findings = run(scans, tasks, loaded, chosen, settings, on_score)
-    typer.echo(tables.text_of(findings), nl=False)
+    result = validate_files(references, case, loaded, on_score)
+    typer.echo(tables.text_of(result.findings), nl=False)
+    if result.harms:
+        typer.echo(f"\n{harm_text(result.harms)}")
     if json is not None:
-        tables.write_json(findings, json)
+        tables.write_json(result.findings, json, result.further())
     if csv is not None:
-        tables.write_csv(findings, csv)
+        tables.write_csv(result.findings, csv)
+    for verdict in result.verdicts:
+        typer.echo(str(verdict))
+    check_gates(result.verdicts)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from medsr.metrics.arrays import Mask, Scan, as_array
+from medsr.metrics.arrays import Mask, Scan
+from medsr.metrics.windows import hann, windowed
 
 HALF_NYQUIST = 0.25  # cycles per voxel
 
@@ -26,14 +27,9 @@ def upper_half_band_power(x: Scan, axes: Sequence[int], mask: Mask | None = None
         axes: the axes looked at, as a rule those that were degraded.
         mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
     """
-    data = as_array(x)
-    if mask is not None:
-        data = data[_bounding_box(mask)]
-    window = _hann(data.shape)
-    centred = data.astype(np.float64)
-    centred = (centred - float((centred * window).sum() / window.sum())) * window
-    energy = float((window**2).sum())
-    return np.array([_power_above(centred, axis % 3) for axis in axes]) / energy
+    data = windowed(x, mask)
+    energy = float((hann(data.shape) ** 2).sum())
+    return np.array([_power_above(data, axis % 3) for axis in axes]) / energy
 
 
 def upper_half_band_ratio(x: Scan, reference: Scan, axes: Sequence[int], mask: Mask | None = None) -> float:
@@ -57,20 +53,3 @@ def _power_above(data: NDArray[np.float64], axis: int) -> float:
     twice = np.where((frequency == 0) | (frequency == 0.5), 1.0, 2.0)  # a real signal's spectrum holds each wave twice
     weights = np.where(frequency > HALF_NYQUIST, twice, 0.0) / n
     return float(np.tensordot(weights, power, axes=(0, axis)).sum())
-
-
-def _hann(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    window = np.ones(())
-    for n in shape:
-        window = window[..., None] * np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2
-    return window
-
-
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
-    box = []
-    for axis in range(3):
-        inside = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if inside.size == 0:
-            raise ValueError("the mask is empty")
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1))
-    return tuple(box)

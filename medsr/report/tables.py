@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
+from medsr.calibration import CalibrationReport
+from medsr.findings import Findings, Score
 from medsr.io import files
-from medsr.validation import ORACLE, Findings, Score
+from medsr.report.text import aligned
+from medsr.report.trust import comparisons_of, uncertainties_of
+from medsr.validation import ORACLE
 
 HEADINGS = ("method", "PSNR dB", "over cubic", "over ibp", "SSIM", "NRMSE", "residual", "upper band", "seconds")
 
@@ -25,9 +30,16 @@ def text_of(findings: Findings) -> str:
     parts: list[str] = []
     for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
         axes = next(s.axes for s in findings.scores if (s.scan, s.task) == (scan, task))
-        parts.append(f"{scan}, {task} (degraded axes: {axes})\n{table_of(findings, scan, task)}")
+        ceiling = next(
+            (f"; no method can pass {c.ceiling_db:.1f} dB" for c in findings.cases if (c.scan, c.task) == (scan, task)),
+            "",
+        )
+        parts.append(f"{scan}, {task} (degraded axes: {axes}{ceiling})\n{table_of(findings, scan, task)}")
     if len({s.scan for s in findings.scores}) > 1:
         parts.append(f"Medians over scans\n{medians_of(findings)}")
+        parts.append(f"Paired differences over subjects\n{comparisons_of(findings)}")
+    if findings.uncertainties:
+        parts.append(f"Stated uncertainty\n{uncertainties_of(findings.uncertainties)}")
     return "\n\n".join([*parts, findings.convention]) + "\n"
 
 
@@ -71,14 +83,27 @@ def _gain(findings: Findings, found: dict[str, Score], over: str) -> str:
     return f"{findings.gain_db(found['mean'], over):+.2f}" if "mean" in found and over in found else ""
 
 
-def write_json(findings: Findings, path: Path) -> None:
-    """Everything as JSON.
+def write_json(findings: Findings, path: Path, further: Mapping[str, object] | None = None) -> None:
+    """Everything as JSON, and what else belongs to it.
+
+    Args:
+        findings: scores and statistics.
+        path: to write.
+        further: more keys and plain values, such as verdicts of gates.
 
     Raises:
         OutputError: the file can't be written.
     """
-    with files.atomic(path) as file:
-        file.write((json.dumps(_finite(findings.as_dict()), indent=1) + "\n").encode())
+    _write({**findings.as_dict(), **(further or {})}, path)
+
+
+def write_plain(report: CalibrationReport, path: Path) -> None:
+    """A calibration as JSON.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    _write(asdict(report), path)
 
 
 def write_csv(findings: Findings, path: Path) -> None:
@@ -97,17 +122,9 @@ def write_csv(findings: Findings, path: Path) -> None:
         file.write(text.getvalue().encode())
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text, the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(w) if column == 0 else cell.rjust(w)
-            for column, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def _write(content: dict[str, object], path: Path) -> None:
+    with files.atomic(path) as file:
+        file.write((json.dumps(_finite(content), indent=1) + "\n").encode())
 
 
 def _cells(findings: Findings, score: Score) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Floor 5: path to path: one scan enhanced or degraded, scans packed for training, a recipe trained."""
+"""Floor 5: path to path: one scan enhanced or degraded, many in a batch, scans packed for training, models trained."""

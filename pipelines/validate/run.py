@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from medsr.acquisition import TASKS, Task
 from medsr.allocator import keep_freed_memory
 from medsr.enhancement import EnhanceSettings
+from medsr.findings import Case
 from medsr.io import files, load
 from medsr.metrics import psnr
 from medsr.models import DEFAULT_MODEL, Model, load_model
@@ -25,7 +27,7 @@ OTHER_PROFILES: tuple[Profile, ...] = ("box", "trapezoid", "kspace")
 
 
 def main(model_name: str, wanted: Sequence[str]) -> None:
-    """Write results/validation.{json,csv,md} and variants.md, a scan at a time: an early stop leaves the finished ones.
+    """Write results/validation.{json,csv,md} and variants.json, scan by scan: an early stop leaves the finished ones.
 
     Args:
         model_name: packaged name or weights file.
@@ -36,7 +38,8 @@ def main(model_name: str, wanted: Sequence[str]) -> None:
     keep_freed_memory()
     model = load_model(model_name)
     scores: list[Score] = []
-    variants = ["| scan | task | ibp | mean | gain |", "|---|---|---|---|---|"]
+    cases: list[Case] = []
+    variants: list[dict[str, str | float]] = []
     for path in sorted(SCANS.glob("*.nii.gz")):
         name = path.name.removeprefix("sub-").removesuffix(".nii.gz")
         if wanted and name not in wanted:
@@ -44,12 +47,13 @@ def main(model_name: str, wanted: Sequence[str]) -> None:
         reference = load(path)
         found = validate([(name, reference)], _tasks(reference), model, METHODS)
         scores += found.scores
+        cases += found.cases
         variants += list(_variants(name, reference, model))
-        findings = Findings(tuple(scores), found.model)
+        findings = Findings(tuple(scores), found.model, tuple(cases))
         write_json(findings, folder / "validation.json")
         write_csv(findings, folder / "validation.csv")
         _write(folder / "validation.md", markdown_of(findings))
-        _write(folder / "variants.md", "\n".join(variants) + "\n")
+        _write(folder / "variants.json", json.dumps({"model": found.model, "rows": variants}, indent=1) + "\n")
         print(f"{name} done", file=sys.stderr, flush=True)
     print(text_of(findings))
 
@@ -60,7 +64,7 @@ def _tasks(reference: Volume) -> list[Task]:
     return [TASKS[name] for name in (("iso2", "iso4", "thick5") if all_fine else ("iso2", "thick5"))]
 
 
-def _variants(name: str, reference: Volume, model: Model) -> Iterator[str]:
+def _variants(name: str, reference: Volume, model: Model) -> Iterator[dict[str, str | float]]:
     """Rows for the other profiles and for noise: PSNR of the plain start and of the model."""
     shaped = [(TASKS[task], profile) for profile in OTHER_PROFILES for task in ("iso2", "thick5")]
     tasks = [replace(task, name=f"{task.name}, {profile}", profile=profile) for task, profile in shaped]
@@ -70,8 +74,7 @@ def _variants(name: str, reference: Volume, model: Model) -> Iterator[str]:
             method: psnr(x, trial.reference.data, trial.mask, trial.data_range)
             for method, x, _ in restorations(trial, model, ("ibp", "mean"), EnhanceSettings())
         }
-        gain = levels["mean"] - levels["ibp"]
-        yield f"| {name} | {task.name} | {levels['ibp']:.2f} | {levels['mean']:.2f} | {gain:+.2f} |"
+        yield {"scan": name, "task": task.name, "gain_over_ibp_db": levels["mean"] - levels["ibp"]}
 
 
 def _write(path: Path, text: str) -> None:

@@ -182,3 +182,35 @@ def test_help_and_import_load_no_torch() -> None:
     shown = subprocess.run([sys.executable, "-c", "from medsr.cli import main; main()", "--help"], capture_output=True)
     assert shown.returncode == 0
     assert all(name in shown.stdout.decode() for name in ("enhance", "validate", "train", "doctor"))
+
+
+def test_validate_ends_with_8_where_a_gate_fails_and_still_writes_everything(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tmp_path / "f.json"
+    arguments = [
+        "validate",
+        folder / "fine.nii.gz",
+        "--task",
+        "thick5",
+        "--methods",
+        "cubic,ibp",
+        "-q",
+        "--json",
+        found,
+    ]
+    gates = ["--gate", "cubic.psnr>=1, ibp.psnr>=99"]
+    assert run([str(argument) for argument in [*arguments, *gates]]) == 8
+    captured = capsys.readouterr()
+    assert "passed: cubic.psnr>=1 (1 checked)" in captured.out
+    assert "FAILED: ibp.psnr>=99 (fine thick5 ibp:" in captured.out
+    assert captured.err.strip() == "medsr: 1 of 2 gates failed: ibp.psnr>=99"
+    assert [verdict["passed"] for verdict in json.loads(found.read_text())["verdicts"]] == [True, False]
+    assert run([str(argument) for argument in [*arguments, "--gate", "cubic.psnr>=1"]]) == 0
+
+
+def test_calibrate_refuses_a_name_that_is_no_weights_file(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(capsys, ["calibrate", folder / "fine.nii.gz", "--out", tmp_path / "w.bin"], 2, "safetensors")
+    assert not list(tmp_path.iterdir())

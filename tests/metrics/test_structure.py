@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monai.metrics.regression import SSIMMetric
+from monai.metrics.regression import SSIMMetric, compute_ssim_and_cs
 from phantoms import head
 from skimage.metrics import structural_similarity
 
-from medsr.metrics.structure import SLAB_PLANES, WINDOW_RADIUS_VOX, ssim, ssim_map
+from medsr.metrics.structure import SLAB_PLANES, WINDOW_RADIUS_VOX, ms_ssim, ssim, ssim_map
 
 
 def pair(shape=(24, 28, 20), seed=0, scale=1.0, offset=0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -92,3 +92,34 @@ def test_tensors_are_taken_like_arrays():
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match="shapes differ"):
         ssim_map(np.zeros((4, 5, 6)), np.zeros((4, 5, 7)), 1.0)
+
+
+def of_monai(x: np.ndarray, reference: np.ndarray, mask: np.ndarray, n_scales: int) -> float:
+    """MS-SSIM of MONAI's maps, on mirrored scans, averaged over masks that are halved with the scans."""
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:n_scales]
+    share, value = mask.astype(np.float32), 1.0
+    for scale, weight in enumerate(weights / weights.sum()):
+        wide = [torch.from_numpy(np.pad(a, WINDOW_RADIUS_VOX, mode="symmetric"))[None, None] for a in (x, reference)]
+        maps = [m[0, 0].numpy()[share >= 0.5] for m in compute_ssim_and_cs(*wide, 3, (11,) * 3, (1.5,) * 3)]
+        value *= maps[0 if scale == n_scales - 1 else 1].mean() ** weight
+        x, reference, share = (
+            a[: n[0] * 2, : n[1] * 2, : n[2] * 2].reshape(n[0], 2, n[1], 2, n[2], 2).mean((1, 3, 5))
+            for a in (x, reference, share)
+            for n in [[m // 2 for m in a.shape]]
+        )
+    return float(value)
+
+
+@pytest.mark.parametrize(("shape", "n_scales"), [((24, 28, 23), 2), ((48, 46, 44), 3), ((21, 30, 30), 1)])
+def test_several_scales_equal_those_of_monai(shape, n_scales):
+    x, reference = pair(shape)
+    mask = reference > 0.1
+    expected = of_monai(x.astype(np.float32), reference.astype(np.float32), mask, n_scales)
+    assert ms_ssim(x, reference, mask, 1.0) == pytest.approx(expected, abs=1e-4)
+
+
+def test_at_several_scales_equal_scans_are_1_and_one_scale_is_ssim():
+    x, reference = pair((20, 21, 20))
+    everywhere = np.ones(x.shape, dtype=bool)
+    assert ms_ssim(x, x, everywhere, 1.0) == pytest.approx(1)
+    assert ms_ssim(x, reference, everywhere, 1.0) == pytest.approx(ssim(x, reference, everywhere, 1.0))

@@ -1,0 +1,56 @@
+"""What a wrong operator leaves behind: a displaced result, and a comb in step with the slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from skimage.registration import phase_cross_correlation
+
+from medsr.metrics.arrays import Mask, Scan
+from medsr.metrics.windows import windowed
+
+UPSAMPLING = 100  # shifts are found to 1/100 voxel
+SIDE_BINS = (3, 4, 5)  # beyond the main lobe of the Hann window, whose spectrum ends two bins from its peak
+ROUNDING = 1e-12  # of the mean power: what a scan without any power there still holds
+
+
+def shift_mm(x: Scan, reference: Scan, spacing_mm: Sequence[float], mask: Mask | None = None) -> tuple[float, ...]:
+    """How far the result lies from the reference along each axis, in mm, to 1/100 voxel (Guizar-Sicairos et al. 2008).
+
+    Args:
+        x: (I, J, K) the result.
+        reference: (I, J, K).
+        spacing_mm: of the three axes.
+        mask: (I, J, K) bool whose bounding box is looked at; None for the whole scan.
+    """
+    back, _, _ = phase_cross_correlation(
+        windowed(reference, mask), windowed(x, mask), upsample_factor=UPSAMPLING, normalization=None
+    )
+    return tuple(-float(s) * float(h) for s, h in zip(back, spacing_mm, strict=True))
+
+
+def slice_comb(x: Scan, axis: int, n_coarse: int, mask: Mask | None = None) -> float:
+    """Power at the frequency of the slices over that of its neighbours along one axis, about 1 where there is no comb.
+
+    The mean power spectrum along the axis at n_coarse / n cycles per voxel, over the geometric mean of the power 3, 4
+    and 5 bins to either side (below alone, where that is the highest frequency). Needs no reference; anatomy with a
+    period of its own can raise it, so compare with the reference's.
+
+    Args:
+        x: (I, J, K), any unit.
+        axis: the axis that was degraded.
+        n_coarse: samples of the coarse grid along it.
+        mask: (I, J, K) bool whose bounding box is looked at; None for the whole scan.
+    """
+    n_fine = x.shape[axis]
+    lines = np.moveaxis(windowed(x, mask), axis, -1)
+    n = lines.shape[-1]
+    slices = n_coarse / n_fine
+    offsets = np.array([0.0, *(sign * b / n for b in SIDE_BINS for sign in (-1, 1))])
+    frequencies = slices + offsets
+    frequencies = frequencies[(frequencies > 0) & (frequencies <= 0.5 + 1e-9)]
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(n), frequencies))
+    power = (np.abs(lines @ waves) ** 2).reshape(-1, len(frequencies)).mean(axis=0)
+    power += ROUNDING * float(power.mean()) + np.finfo(np.float64).tiny
+    return float(power[0] / np.exp(np.mean(np.log(power[1:]))))

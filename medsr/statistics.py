@@ -1,0 +1,125 @@
+"""Floor 2: what a set of subjects says. The unit is the subject, never the voxel, and never the scan."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+N_RESAMPLES = 10_000
+FEWEST_FOR_INTERVAL = 3  # with fewer a resampled median says nothing
+SIGNIFICANT = 0.05
+FEWEST_FOR_TEST = 6  # the smallest p of n pairs is 2 / 2^n: with fewer it can't fall below 0.05
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median over subjects.
+
+    Attributes:
+        n: subjects.
+        median: of their values; NaN where there are none.
+        low: lower end of the interval; None with fewer than 3 subjects.
+        high: upper end.
+        level: of the interval.
+    """
+
+    n: int
+    median: float
+    low: float | None
+    high: float | None
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Differences of two methods on the same subjects.
+
+    Attributes:
+        interval: median difference.
+        improved: share of subjects with a difference above 0.
+        p: of the two-sided Wilcoxon signed-rank test; None with fewer than 6 subjects or without any difference.
+        p_holm: the same after Holm's correction over all tests of a family; None as `p`.
+        note: why there is no p; "" where there is one.
+    """
+
+    interval: Interval
+    improved: float
+    p: float | None
+    p_holm: float | None = None
+    note: str = ""
+
+
+def per_subject(values: Sequence[float], subjects: Sequence[str]) -> dict[str, float]:
+    """Mean value of each subject over its scans, in order of appearance; values that are not finite don't count."""
+    found: dict[str, list[float]] = {}
+    for value, subject in zip(values, subjects, strict=True):
+        if np.isfinite(value):
+            found.setdefault(subject, []).append(value)
+    return {subject: float(np.mean(of_one)) for subject, of_one in found.items()}
+
+
+def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int = 0) -> Interval:
+    """Median over subjects with its bootstrap interval: bias corrected and accelerated (Efron 1987), 10 000 resamples.
+
+    Where that is not defined, as for values that are nearly all alike, the percentile interval.
+
+    Args:
+        values: one per subject.
+        level: of the interval.
+        seed: of the resampling.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    median = float(np.median(data)) if data.size else float("nan")
+    if data.size < FEWEST_FOR_INTERVAL:
+        return Interval(int(data.size), median, None, None, level)
+    if np.ptp(data) == 0:
+        return Interval(int(data.size), median, median, median, level)
+    ends = (float("nan"), float("nan"))
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a BCa interval that is not defined says so by NaN as well
+            found = stats.bootstrap(
+                (data,), np.median, n_resamples=N_RESAMPLES, confidence_level=level, method=method, rng=seed
+            )
+        ends = (float(found.confidence_interval.low), float(found.confidence_interval.high))
+        if np.all(np.isfinite(ends)):
+            break
+    return Interval(int(data.size), median, *ends, level)
+
+
+def paired(values: dict[str, float], baseline: dict[str, float], *, more_is_better: bool = True) -> PairedTest:
+    """The differences of two methods over the subjects that both have (Wilcoxon 1945, two-sided).
+
+    Args:
+        values: per subject.
+        baseline: per subject.
+        more_is_better: of the metric; only decides what counts as improved.
+    """
+    shared = [subject for subject in values if subject in baseline]
+    differences = np.array([values[subject] - baseline[subject] for subject in shared])
+    better = differences > 0 if more_is_better else differences < 0
+    improved = float(np.mean(better)) if shared else float("nan")
+    interval = interval_of_median(differences.tolist())
+    if len(shared) < FEWEST_FOR_TEST:
+        smallest = f"; the smallest p of {len(shared)} is {2.0 ** (1 - len(shared)):.2g}" if shared else ""
+        return PairedTest(
+            interval, improved, None, note=f"no test: at least {FEWEST_FOR_TEST} subjects needed{smallest}"
+        )
+    if not np.any(differences):
+        return PairedTest(interval, improved, None, note="no test: the two methods do not differ")
+    return PairedTest(interval, improved, float(stats.wilcoxon(differences).pvalue))
+
+
+def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Holm's correction (Holm 1979) over the tests that took place; None stays None."""
+    order = sorted((p, number) for number, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, number) in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p))
+        corrected[number] = largest
+    return tuple(corrected)
