@@ -1,0 +1,233 @@
+"""`card.md` of a model from `card.json`, the goals and the prose in `template.md`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from medsr.cards.model_card import CARD_JSON, GOALS, ModelCard, collect, read_model_card
+from medsr.cards.schema import CARD
+from medsr.cards.weights import read_weights
+from medsr.errors import InputError
+from medsr.io import files
+
+TEMPLATE = "template.md"
+MISSING = "not measured"
+DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
+    "upper_band_mean": ("upper band of the mean over the reference", ""),
+    "upper_band_sample": ("upper band of a draw", "0.75 to 1.25"),
+    "sample_cost_db": ("a draw below the mean, dB", "at most 3.2"),
+    "dial_half_cost_db": ("dial at 0.5 below the mean, dB", "at most 1.0"),
+    "mean_of_8_cost_db": ("mean of 8 draws below the mean, dB", "at most 0.3"),
+}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A gain that was asked for.
+
+    Attributes:
+        scan: such as "bchadult01_T1w".
+        task: such as "iso2".
+        over_ibp_db: gain over the plain start.
+    """
+
+    scan: str
+    task: str
+    over_ibp_db: float
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What was asked for: gains per scan, and over total variation on every one of them."""
+
+    gains: tuple[Goal, ...]
+    over_tv_db: float
+
+
+def render_card(folder: Path, weights: Path, results: Path) -> ModelCard:
+    """Read weights and result files, write card.json and card.md of a model card's folder.
+
+    Args:
+        folder: of the model card, with `template.md` and `goals.toml`.
+        weights: file.
+        results: folder of result files.
+
+    Raises:
+        InputError: a template or result file that can't be used.
+        ModelError: not a weights file.
+        OutputError: the folder can't be written.
+    """
+    card = collect(read_weights(weights), results)
+    text = rendered(card, folder)
+    for name, content in ((CARD_JSON, card.model_dump_json(indent=1) + "\n"), (CARD, text)):
+        with files.atomic(folder / name) as file:
+            file.write(content.encode())
+    return card
+
+
+def is_rendering(folder: Path) -> bool:
+    """Whether card.md is what card.json, goals and template give.
+
+    Raises:
+        InputError: one of them can't be read.
+    """
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder / CARD}: can't be read; make it with `medsr cards render`") from error
+    return text == rendered(read_model_card(folder), folder)
+
+
+def rendered(card: ModelCard, folder: Path) -> str:
+    """The Markdown of a card, front matter included.
+
+    Raises:
+        InputError: a template or goals that can't be used.
+    """
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= {"db": signed, "two": two_digits}
+    goals = read_goals(folder / GOALS)
+    tables = {"levels": levels_table(card, goals), "variants": variants_table(card), **_other_tables(card)}
+    try:
+        template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
+        body = template.render(card=card, goals=goals, tables=tables, missed=missed(card, goals))
+    except (OSError, UnicodeDecodeError, TemplateError, TypeError) as error:
+        raise InputError(f"{folder / TEMPLATE}: can't be rendered ({error}); mend the template") from error
+    return f"---\n{yaml.safe_dump(front_matter(card), sort_keys=False, allow_unicode=True, width=120)}---\n{body}"
+
+
+def front_matter(card: ModelCard) -> dict[str, Any]:
+    """What machines read first; keys as on model hubs."""
+    return {
+        "kind": "model",
+        "name": card.name,
+        "version": card.version,
+        "license": card.licence.lower(),
+        "library_name": "medsr",
+        "tags": ["super-resolution", "mri", "ct", "diffusion", "research-only"],
+        "weights_sha256": card.weights["sha256"],
+        "datasets": card.data_cards,
+        "results": card.sources,
+    }
+
+
+def read_goals(path: Path) -> Goals:
+    """The goals in a TOML file.
+
+    Raises:
+        InputError: missing, not TOML, or not goals.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        gains = [Goal(scan, task, float(db)) for scan, tasks in content["gains"].items() for task, db in tasks.items()]
+        return Goals(tuple(gains), float(content["over_tv_db"]))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{path}: can't be read as goals; expected over_tv_db and a table of gains") from error
+
+
+def levels_table(card: ModelCard, goals: Goals) -> str:
+    """PSNR per scan and task beside what was asked for."""
+    if not card.levels:
+        return MISSING
+    asked = {(goal.scan, goal.task): goal.over_ibp_db for goal in goals.gains}
+    rows = []
+    for level in card.levels:
+        values = [two_digits(level.methods.get(name, {}).get("psnr_db")) for name in ("cubic", "ibp", "tv", "mean")]
+        over_ibp, over_tv = level.gain_db("mean", "ibp"), level.gain_db("mean", "tv")
+        goal = asked.get((level.scan, level.task))
+        wanted = "" if goal is None else f"{goal:g}{_verdict(over_ibp, goal)}"
+        beyond = signed(over_tv) + ("" if goal is None else _verdict(over_tv, goals.over_tv_db, quiet=True))
+        rows.append([level.scan, level.task, *values, signed(over_ibp), wanted, beyond])
+    return _table(
+        (
+            "scan",
+            "task",
+            "cubic",
+            "`G y`",
+            "tv",
+            "medsr",
+            "over `G y`",
+            "asked",
+            f"over tv (asked {goals.over_tv_db:g})",
+        ),
+        rows,
+    )
+
+
+def missed(card: ModelCard, goals: Goals) -> list[str]:
+    """Which goals are not reached or were not measured, one phrase each."""
+    found = []
+    for goal in goals.gains:
+        level = card.level(goal.scan, goal.task)
+        gain = None if level is None else level.gain_db("mean", "ibp")
+        if gain is None:
+            found.append(f"{goal.scan} at {goal.task}: {MISSING}")
+        elif not _reached(gain, goal.over_ibp_db):
+            found.append(f"{goal.scan} at {goal.task}: {signed(gain)} of {goal.over_ibp_db:g} dB")
+    return found
+
+
+def variants_table(card: ModelCard) -> str:
+    """Gain over the plain start for other profiles and for noise, a column each."""
+    rows: Sequence[dict[str, Any]] = card.measured.get("variants", {}).get("rows", ())
+    tasks = list(dict.fromkeys(str(row["task"]) for row in rows))
+    gains = {(row["scan"], row["task"]): row["gain_over_ibp_db"] for row in rows}
+    scans = dict.fromkeys(str(row["scan"]) for row in rows)
+    if not rows:
+        return MISSING
+    return _table(("scan", *tasks), [[scan, *(signed(gains.get((scan, task))) for task in tasks)] for scan in scans])
+
+
+def signed(value: float | None) -> str:
+    """Two digits and a sign, for gains."""
+    return MISSING if value is None else f"{value:+.2f}"
+
+
+def two_digits(value: float | None) -> str:
+    """Two digits."""
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def _other_tables(card: ModelCard) -> dict[str, str]:
+    quality = card.measured.get("quality", {})
+    drawn = {name.removeprefix("sub-"): row for name, row in quality.items() if name != "lesions"}
+    draws = [[*DRAWS[key], *(two_digits(row.get(key)) for row in drawn.values())] for key in DRAWS]
+    lesions = quality.get("lesions", {})
+    kinds = list(dict.fromkeys(key for row in lesions.values() for key in row))
+    balls = [[kind, *(two_digits(row.get(kind)) for row in lesions.values())] for kind in kinds]
+    verdicts = card.measured.get("envelope", {}).get("summary", {})
+    columns = ("cases", "inside", "edge", "outside", "auroc")
+    return {
+        "draws": _table(("", "asked", *drawn), draws) if drawn else MISSING,
+        "lesions": _table(("", *lesions), balls) if balls else MISSING,
+        "verdicts": _table(("scans", *columns), [[k, *(f"{row[c]:g}" for c in columns)] for k, row in verdicts.items()])
+        if verdicts
+        else MISSING,
+    }
+
+
+def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(headings), *(list(row) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
+
+
+def _reached(value: float, goal: float) -> bool:
+    return round(value, 2) >= goal
+
+
+def _verdict(value: float | None, goal: float, *, quiet: bool = False) -> str:
+    if value is None:
+        return ""
+    if _reached(value, goal):
+        return "" if quiet else " reached"
+    return " **not reached**"
