@@ -49,7 +49,7 @@ def main(model_name: str, wanted: Sequence[str]) -> None:
         scores += found.scores
         cases += found.cases
         variants += list(_variants(name, reference, model))
-        findings = Findings(tuple(scores), found.model, tuple(cases))
+        findings = Findings(tuple(scores), found.model, cases=tuple(cases))
         write_json(findings, folder / "validation.json")
         write_csv(findings, folder / "validation.csv")
         _write(folder / "validation.md", markdown_of(findings))
