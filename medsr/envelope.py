@@ -66,7 +66,7 @@ MEASURES = {
     "highest": Measure("highest value over the intensity range", 0.7, ratio=True),
     "levels": Measure("number of different values in a sample", 1.2, ratio=True, side="low"),
     "saturated": Measure("share of voxels at the highest value", 0.02, side="high"),
-    "likeness": Measure("correlation of neighbouring slices", 0.2, side="low"),
+    "likeness": Measure("correlation of neighbouring slices", 0.3, side="low"),
     "jump": Measure("largest fall of that correlation between two slices", 0.3, side="high"),
     "repeated": Measure("share of slices that repeat their neighbour", 0.3, side="high"),
     "roughest": Measure("second over first differences along the roughest axis", 0.5),

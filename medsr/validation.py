@@ -131,7 +131,7 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
 def restorations(
     trial: Trial, model: Model | None, methods: Sequence[str], settings: EnhanceSettings
 ) -> Iterator[tuple[str, NDArray[np.float32], float]]:
-    """Name, result in the scan's unit and seconds of each method in turn."""
+    """Name, result in the scan's unit and seconds of each method in turn; measured outside the envelope as well."""
     op, scale = trial.acquisition.op, trial.scale
     y = scale.to_model(_tensor(trial.coarse))
     for name in methods:
@@ -139,7 +139,7 @@ def restorations(
         if name in LEARNED:
             if model is None:
                 continue
-            chosen = replace(settings, mode="mean" if name == "mean" else "sample")
+            chosen = replace(settings, mode="mean" if name == "mean" else "sample", force=True)
             x = np.array(enhance(trial.coarse, model, chosen, trial.acquisition).volume.data)
         elif name == ORACLE:
             x = _restored(band_limited_oracle(op, y, trial.noise, scale.to_model(_tensor(trial.reference))), scale)

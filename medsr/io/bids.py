@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
 
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
+_BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9]+)*(_[A-Za-z0-9]+)?")
 _CONTRAST = re.compile(r"_(T1w|T2w|T2starw|PDw|PDT2|FLAIR|inplaneT[12]|angio|bold|dwi|asl|CT)$")
 
 
@@ -15,6 +17,15 @@ def contrast_of_name(name: str) -> str:
     """Contrast from the last part of a file name: T1w of "sub-01_T1w.nii.gz"; "" where there is none."""
     match = _CONTRAST.search(_stem(name))
     return match.group(1) if match else ""
+
+
+def scan_name(name: str) -> str:
+    """What a scan is called in tables and reports: a BIDS name, whose subject is a code; any other name as a hash.
+
+    Other names of files and folders may be those of patients.
+    """
+    stem = _stem(name)
+    return stem if _BIDS_NAME.fullmatch(stem) else f"scan-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
 
 
 def sidecar_thickness(path: Path) -> tuple[float | None, tuple[str, ...]]:

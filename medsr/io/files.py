@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import secrets
 import zlib
@@ -72,11 +73,21 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     try:
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: neither a file nor a folder; expected a NIfTI file or a DICOM series")
-        file = path.open("rb")
+        file = _Bounded(io.FileIO(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: can't be opened ({reason(error)}); check the path and its permissions") from error
     with file:
         yield file
+
+
+class _Bounded(io.BufferedReader):
+    """A file that asks for no more memory than it can fill, however long a damaged header says that a value is."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes; None or -1: all that is left."""
+        if size is not None and size > _CHUNK:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 def is_dicom(head: bytes) -> bool:

@@ -98,6 +98,8 @@ def frames_of(path: Path, header: Dataset) -> list[Frame]:
         groups = header.get("PerFrameFunctionalGroupsSequence") or []
         if n_frames < 1 or ((n_frames > 1 or len(groups)) and len(groups) != n_frames):
             raise InputError(f"{path.name}: {n_frames} frames, but positions for {len(groups)}; expected one for each")
+        if n_frames > 1 and not all("PlanePositionSequence" in group for group in groups):
+            raise GeometryError(f"{path.name}: {n_frames} frames without a position each; expected one for each")
         return [_frame(path, header, i) for i in range(n_frames)]
 
 

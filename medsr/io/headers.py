@@ -21,7 +21,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from medsr.errors import InputError, MedsrError, ResourceError
 from medsr.io import files
 
-MAX_INFLATED_BYTES = 1 << 30  # a deflated file that unpacks to more is refused
+MAX_INFLATED_BYTES = 1 << 29  # a deflated file that unpacks to more is refused
 LEAST_ELEMENT = 8  # bytes of tag and length before the value of an element
 _INFLATING = threading.Lock()  # threads inflate large files in turn, so that memory is that of one
 UNKNOWN_KIND = "private DICOM object"

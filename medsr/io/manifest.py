@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from medsr.errors import InputError, UsageError
+from medsr.io.bids import scan_name
 
 MAX_BYTES = 1 << 24
 
 
 def facts_of(path: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The wanted columns of a manifest by scan, the name in its column "file" without folder and .nii.gz.
+    """The wanted columns of a manifest by scan, called as `bids.scan_name` calls the file in its column "file".
 
     Other columns, which may say who somebody is, are not kept.
 
@@ -37,8 +38,4 @@ def facts_of(path: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
     for name in columns:
         if name not in known:
             raise UsageError(f"{path}: has no column {name!r}; choose from {', '.join(known)}")
-    return {_scan(row["file"]): {name: row[name] or "" for name in columns} for row in rows}
-
-
-def _scan(file: str) -> str:
-    return PurePosixPath(file).name.removesuffix(".gz").removesuffix(".nii")
+    return {scan_name(PurePosixPath(row["file"]).name): {name: row[name] or "" for name in columns} for row in rows}

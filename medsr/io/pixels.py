@@ -10,12 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    HTJ2K,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    RLELossless,
+)
 
 from medsr.errors import InputError, ResourceError
 from medsr.io.frames import Frame
 from medsr.io.headers import parsing, read_file
 from medsr.io.stack import Stack
 
+# GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes: the JPEG family.
+DECODERS = {
+    **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
+    **dict.fromkeys((*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), "pylibjpeg"),
+    RLELossless: "pydicom",
+}
 FAR_OUTSIDE = 0.01  # of the range of measured values: padding closer to them than that looks like background and stays
 
 
@@ -95,7 +109,7 @@ def _stored_frames(path: Path) -> list[NDArray[Any]]:
         _check_complete(dataset, path.name)
     try:
         with parsing(path):
-            frames = list(iter_pixels(dataset, raw=True))
+            frames = list(iter_pixels(dataset, raw=True, decoding_plugin=DECODERS.get(syntax, "")))
     except InputError as error:
         name = syntax.name if syntax.name != syntax else "an unknown transfer syntax"
         raise InputError(
@@ -115,6 +129,11 @@ def _check_complete(dataset: Dataset, name: str) -> None:
         n_expected = dataset.Rows * dataset.Columns * n_frames * dataset.BitsAllocated // 8
         if n_found < n_expected:
             raise InputError(f"{name}: pixel data are truncated ({n_found} of {n_expected} bytes); send the file again")
+        line = min(dataset.Rows, dataset.Columns) * dataset.BitsAllocated // 8
+        if n_found - n_expected >= line:  # a wrong matrix would be read sheared, without a word
+            raise InputError(
+                f"{name}: {n_found} bytes of pixel data; expected {n_expected} for the matrix in the header, which is wrong"
+            )
 
 
 def _without_unused_bits(frame: NDArray[Any], bits_stored: int) -> NDArray[Any]:

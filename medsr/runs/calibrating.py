@@ -14,7 +14,6 @@ from medsr.findings import Uncertainty
 from medsr.io import files, load
 from medsr.models import Model
 from medsr.runs.training import store_weights
-from medsr.runs.validating import scan_name
 from medsr.validation import make_trial
 
 OnScan = Callable[[str, str, tuple[Uncertainty, Uncertainty]], None]
@@ -60,11 +59,11 @@ def calibrate_files(
         reference = load(path)
         for task in case.tasks:
             trial = make_trial(reference, task, case.settings)
-            trust, covered = measure(trial, scan_name(path), task.name, model, case.settings)
+            trust, covered = measure(trial, scan_name(path.name), task.name, model, case.settings)
             uncertainties += trust
             curves += covered
             if on_scan is not None:
-                on_scan(scan_name(path), task.name, trust)
+                on_scan(scan_name(path.name), task.name, trust)
     report = calibrate(curves, uncertainties, case.settings)
     store_weights(target, calibrated_weights(model, report.calibration))
     return report

@@ -14,6 +14,7 @@ from medsr.findings import Findings, Score, Uncertainty
 from medsr.gates import Gate, Verdict, judge
 from medsr.harm import METHOD_NAMES, Harm, harm_of, restorers
 from medsr.io import load
+from medsr.io.bids import scan_name
 from medsr.models import Model
 from medsr.validation import Trial, validate
 from medsr.volume import Volume
@@ -84,7 +85,7 @@ def validate_files(
 
     def scans() -> Iterator[tuple[str, Volume]]:
         for path in references:
-            reference, name = load(path), scan_name(path)
+            reference, name = load(path), scan_name(path.name)
             yield name, reference
             if case.harm:
                 methods = restorers(model, case.settings, [name for name in METHOD_NAMES if name in case.methods])
@@ -111,8 +112,3 @@ def check_gates(verdicts: Sequence[Verdict]) -> None:
     failed = [verdict.gate for verdict in verdicts if not verdict.passed]
     if failed:
         raise GateError(f"{len(failed)} of {len(verdicts)} gates failed: {', '.join(failed)}")
-
-
-def scan_name(path: Path) -> str:
-    """Name of a reference in tables: its file's name without .nii.gz."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")

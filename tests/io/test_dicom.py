@@ -373,6 +373,7 @@ def colour(dataset, _):
         (set_tag("BitsAllocated", 1), InputError, "bits per pixel"),
         (set_tag("NumberOfFrames", 3), InputError, "3 frames, but positions for 0"),
         (set_tag("Rows", 60000), InputError, "truncated"),
+        (set_tag("Columns", 5), InputError, "matrix in the header"),
         (lookup_table, InputError, "lookup table"),
         (colour, InputError, "colour"),
     ],

@@ -1,0 +1,32 @@
+"""What file names say: the contrast, and a label that names nobody."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsr.io.bids import contrast_of_name, scan_name
+
+
+@pytest.mark.parametrize("name", ["sub-01_T1w", "sub-x12_ses-2_acq-thick_T2w", "sub-cmbcrc01_CT"])
+def test_a_bids_name_is_kept(name):
+    assert scan_name(f"{name}.nii.gz") == scan_name(f"{name}.NII") == scan_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["Mueller_T1w.nii", "sub-01_Mueller, Anna_T1w.nii", "scan.nii.gz", "sub-", ""])
+def test_any_other_name_becomes_a_hash(name):
+    assert scan_name(name).startswith("scan-")
+    assert len(scan_name(name)) == len("scan-") + 8
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters=".")))
+def test_a_label_depends_on_the_name_alone_and_is_safe(stem):
+    label = scan_name(f"{stem}.nii.gz")
+    assert label == scan_name(f"{stem}.nii")
+    assert label.replace("-", "").replace("_", "").isalnum()
+
+
+def test_the_contrast_is_the_last_part():
+    assert contrast_of_name("sub-01_T1w.nii.gz") == "T1w"
+    assert contrast_of_name("sub-01_T1w_mask.nii.gz") == ""
