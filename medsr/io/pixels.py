@@ -132,7 +132,7 @@ def _check_complete(dataset: Dataset, name: str) -> None:
         line = min(dataset.Rows, dataset.Columns) * dataset.BitsAllocated // 8
         if n_found - n_expected >= line:  # a wrong matrix would be read sheared, without a word
             raise InputError(
-                f"{name}: {n_found} bytes of pixel data; expected {n_expected} for the matrix in the header, which is wrong"
+                f"{name}: {n_found} bytes of pixel data; the matrix in the header, which is wrong, needs {n_expected}"
             )
 
 

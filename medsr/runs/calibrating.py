@@ -12,6 +12,7 @@ from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.findings import Uncertainty
 from medsr.io import files, load
+from medsr.io.bids import scan_name
 from medsr.models import Model
 from medsr.runs.training import store_weights
 from medsr.validation import make_trial
