@@ -1,8 +1,7 @@
-"""The napari plugin of medsr (import name `medsr_napari`).
+"""The napari plugin of medsr (import name `medsr_napari`): docs/napari.md shows what it does.
 
-This release holds the NIfTI reader and the sample scan only; the widget that enhances a scan inside the viewer follows.
-Until then enhance on the command line (`medsr enhance IN OUT`) and open both scans here: they lie on the same place.
-
-Floor 6, the top: modules here import from medsr, and nothing of medsr imports them. Importing them takes neither Qt nor
-napari nor torch: what is heavy is imported inside the functions that need it.
+Above everything: modules here import from medsr, and nothing of medsr imports them. `layers`, `readers`, `writers`,
+`outcomes`, `regions` and `curtain` know nothing of Qt; each `*_widget` is a form that calls medsr in a warm child
+process (`background`) and shows what comes back. Importing the plugin takes neither torch nor monai with it, nor do its
+widgets: the child has them.
 """

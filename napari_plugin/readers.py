@@ -1,68 +1,205 @@
-"""What napari calls to open NIfTI files and the sample scan."""
+"""What napari calls to open NIfTI files, DICOM folders or files, and the sample scan."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Callable, Sequence
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .layers import LayerData, layer_of
+from medsr.errors import MedsrError
+
+from .layers import METADATA_KEY, LayerData, layer_of
+
+if TYPE_CHECKING:
+    from medsr.volume import Volume
 
 Paths = str | Sequence[str]
+Claimed = tuple[None]
 
-SUFFIXES = (".nii", ".nii.gz")
-HEADER_BYTES = 352
+MOST_LAYERS = 8  # of one file: napari slows down with every layer, and a run of 300 volumes would stop it
+MOST_SNIFFED = 200  # files of a folder that are looked at before it counts as holding no scan
+NOTHING_TO_ADD: list[LayerData | Claimed] = [(None,)]
 
 
-def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
-    """The reader for `path`, or None where any of it is not a NIfTI file. Never raises, as napari asks.
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerData | Claimed]] | None:
+    """The reader for `path`, or None where any of it is not a scan. Never raises, as napari asks.
 
     Args:
-        path: one path, or several where the user opens them as a stack; each becomes layers of its own.
+        path: one file or folder, or several files where the user opens them as a stack.
     """
-    paths = _as_list(path)
-    return read_layers if paths and all(_is_nifti(Path(one)) for one in paths) else None
+    paths = [Path(one) for one in _as_list(path)]
+    return read_layers if paths and all(_is_scan(one) for one in paths) else None
 
 
-def read_layers(path: Paths) -> list[LayerData]:
-    """One image layer per volume of every file, in order.
+def read_layers(path: Paths) -> list[LayerData | Claimed]:
+    """One image layer per volume, in order; files of one DICOM series make its volumes once, however many are given.
+
+    A series that is open in the viewer already is not opened a second time: napari hands over dropped files one by
+    one. Where some of several scans can't be read, the others are opened and a warning says why.
 
     Raises:
-        MedsrError: a file can't be read or holds no regular volume.
+        MedsrError: nothing of it can be read.
     """
-    return [layer for one in _as_list(path) for layer in _layers_of_file(Path(one))]
+    layers: list[LayerData | Claimed] = []
+    refusals: list[MedsrError] = []
+    for scan in _scans([Path(one) for one in _as_list(path)]):
+        try:
+            layers += _layers_of(scan)
+        except MedsrError as error:
+            refusals.append(error)
+    if refusals and not layers:
+        raise refusals[0]
+    for refusal in refusals:
+        _warn(str(refusal))
+    if layers:
+        _turn_upright()
+    return layers or NOTHING_TO_ADD
 
 
 def sample_layers() -> list[LayerData]:
-    """The brain scan that ships with medsr, as one layer."""
+    """A brain scan with slices 5 mm thick, and the fine scan that it was made of."""
+    from medsr.io import load
     from medsr.samples import sample_path
 
-    return read_layers(str(sample_path()))
+    truth = sample_path("bchadult01_T1w")
+    thick = sample_path("bchadult01_T1w_thick5")
+    _turn_upright()
+    data, keywords, kind = layer_of(load(truth), "brain, truth", path=str(truth))
+    coarse = layer_of(load(thick), "brain, 5 mm slices", path=str(thick))
+    return [(data, {**keywords, "visible": False}, kind), coarse]
 
 
-def _layers_of_file(path: Path) -> list[LayerData]:
+@dataclass(frozen=True)
+class _Scan:
+    """Something to open: what to call it, where it lies, its series ("" for NIfTI), and how to read it."""
+
+    name: str
+    path: Path
+    series: str
+    read: Callable[[], list[Volume]]
+
+
+def _scans(paths: Sequence[Path]) -> Iterator[_Scan]:
+    """Every NIfTI file, and every volume of every DICOM series that is not open yet."""
     from medsr.io import load_all
 
-    volumes = load_all(path)
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    names = [stem] if len(volumes) == 1 else [f"{stem} [{number}]" for number in range(1, len(volumes) + 1)]
-    return [layer_of(volume, name) for volume, name in zip(volumes, names, strict=True)]
+    begun = _open_series()
+    for path in paths:
+        if path.is_dir():
+            yield from _scans_in(path)
+        elif _kind(path) == "nifti":
+            yield _Scan(path.name.removesuffix(".gz").removesuffix(".nii"), path, "", partial(load_all, path))
+        else:
+            series = _series_key(path)
+            if series not in begun:
+                begun.add(series)
+                yield from _scans_in(path.parent, path)
+
+
+def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
+    """The volumes of a folder tree, or those of the series that one of its files belongs to."""
+    from medsr.io import load_all
+    from medsr.io.dicom import read_found
+    from medsr.io.triage import triage, triage_files
+
+    if member is None:
+        found = triage(folder).volumes
+    else:
+        found = triage_files(sorted(file for file in folder.iterdir() if file.is_file())).volumes
+        numbers = {volume.series for volume in found if member in volume.paths}
+        found = tuple(volume for volume in found if volume.series in numbers)
+    if len(found) <= 1:  # read by the path itself, so that what else lies there is counted and said
+        path = folder if member is None else member
+        key = _series_key(found[0].paths[0]) if found else ""
+        yield _Scan(folder.name, path, key, partial(load_all, path))
+        return
+    for number, volume in enumerate(found, start=1):
+        first = volume.paths[0]
+        yield _Scan(f"{folder.name} [{number}]", first, _series_key(first), partial(_volumes, read_found, volume))
+
+
+def _volumes(read: Callable[[Any], list[Any]], found: Any) -> list[Volume]:
+    return [scan.volume for scan in read(found)]
+
+
+def _layers_of(scan: _Scan) -> list[LayerData]:
+    volumes = scan.read()
+    if len(volumes) > MOST_LAYERS:
+        _warn(f"{scan.name}: the first {MOST_LAYERS} of {len(volumes)} volumes are shown; medsr enhance takes them all")
+    names = [scan.name] if len(volumes) == 1 else [f"{scan.name} [{n}]" for n in range(1, len(volumes) + 1)]
+    layers = []
+    for volume, name in zip(volumes[:MOST_LAYERS], names, strict=False):
+        layer = layer_of(volume, name, path=str(scan.path))
+        layer[1]["metadata"][METADATA_KEY]["series"] = scan.series
+        layers.append(layer)
+    return layers
+
+
+def _series_key(path: Path) -> str:
+    """Hash of a file's folder and series, "" where it has no slices or can't be read (loading says why)."""
+    from medsr.io.headers import modality_of, read_header, series_uid
+
+    try:
+        header = read_header(path)
+        if modality_of(header) is None:
+            return ""
+        return hashlib.sha256(f"{path.parent.resolve()}\n{series_uid(header)}".encode()).hexdigest()
+    except MedsrError:
+        return ""
+
+
+def _open_series() -> set[str]:
+    """Keys of the series in the viewer in front; empty outside napari."""
+    napari: Any = sys.modules.get("napari")
+    viewer = None if napari is None else napari.current_viewer()
+    layers = [] if viewer is None else viewer.layers
+    return {layer.metadata.get(METADATA_KEY, {}).get("series", "") for layer in layers} - {""}
+
+
+def _turn_upright() -> None:
+    """Show the first scan of an empty viewer head up and with the patient's right on the left, as radiologists do.
+
+    napari draws axes downwards; turning the camera instead of the axes leaves every coordinate as it is.
+    """
+    napari: Any = sys.modules.get("napari")
+    viewer = None if napari is None else napari.current_viewer()
+    if viewer is not None and not len(viewer.layers):
+        getattr(viewer, "scene", viewer).camera.orientation2d = ("up", "left")
+
+
+def _warn(text: str) -> None:
+    napari: Any = sys.modules.get("napari")
+    if napari is not None:
+        from napari.utils.notifications import show_warning
+
+        show_warning(text)
 
 
 def _as_list(path: Paths) -> list[str]:
     return [path] if isinstance(path, str) else list(path)
 
 
-def _is_nifti(path: Path) -> bool:
-    """Whether suffix and magic number are those of a single-file NIfTI-1 or NIfTI-2."""
-    if not path.name.lower().endswith(SUFFIXES):
-        return False
+def _is_scan(path: Path) -> bool:
+    """Whether a file is NIfTI or DICOM by its content, or a folder has such DICOM files."""
+    kind = _kind(path)
+    if kind != "folder":
+        return kind in ("nifti", "dicom")
     try:
-        with path.open("rb") as stream:
-            is_gzip = stream.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if is_gzip else path.open("rb") as stream:
-            head = stream.read(HEADER_BYTES)
-    except (OSError, EOFError, ValueError, zlib.error):
+        files = [file for _, file in zip(range(MOST_SNIFFED), path.iterdir(), strict=False)]
+    except OSError:
         return False
-    return head[344:348] == b"n+1\0" or head[4:8] == b"n+2\0"
+    return any(_kind(file) == "dicom" for file in files)
+
+
+def _kind(path: Path) -> str:
+    """What `medsr.io` calls a path by its content, "" for what it can't open."""
+    from medsr.io.files import sniff
+
+    try:
+        return sniff(path)
+    except (MedsrError, OSError, ValueError):
+        return ""

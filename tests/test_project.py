@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 import medsr
+from medsr.acquisition import TASKS, degrade
 from medsr.errors import InputError
+from medsr.io import load
 from medsr.samples import SAMPLES, sample_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,8 +122,15 @@ def test_an_unknown_sample_is_refused_with_the_names_there_are():
         sample_path("no_such_scan")
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_is_a_window_of_the_validation_scan_at_the_same_place(name, shared_data):
+def test_the_thick_sample_is_the_fine_one_degraded():
+    coarse, _ = degrade(load(sample_path()), TASKS["thick5"])
+    thick = load(sample_path("bchadult01_T1w_thick5"))
+    np.testing.assert_array_equal(thick.data, np.rint(coarse.data))
+    np.testing.assert_allclose(thick.affine, coarse.affine, atol=1e-5)
+
+
+def test_a_sample_is_a_window_of_the_validation_scan_at_the_same_place(shared_data):
+    name = "bchadult01_T1w"
     sample, whole = nib.load(sample_path(name)), nib.load(shared_data / "validation" / f"sub-{name}.nii.gz")
     start = np.linalg.solve(whole.affine, sample.affine[:, 3])[:3].round().astype(int)
     window = tuple(slice(a, a + n) for a, n in zip(start, sample.shape, strict=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medsr.errors import InputError
 
-SAMPLES = ("bchadult01_T1w",)
+SAMPLES = ("bchadult01_T1w", "bchadult01_T1w_thick5")
 
 
 def sample_path(name: str = "bchadult01_T1w") -> Path:

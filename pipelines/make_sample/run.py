@@ -12,10 +12,13 @@ import nibabel as nib
 import numpy as np
 
 from medsr import affine as grids
+from medsr.acquisition import TASKS, degrade
+from medsr.io import load
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "validation/sub-bchadult01_T1w.nii.gz"
 TARGET = ROOT / "medsr" / "samples" / "bchadult01_T1w.nii.gz"
+THICK = TARGET.with_name("bchadult01_T1w_thick5.nii.gz")
 
 # Voxels of the source, axes P, I, R: behind the eyelids and the skin of the forehead, above nose and mouth, between the
 # ears. The lower brain stem and cerebellum and up to 4 mm of the frontal poles are lost with them.
@@ -30,6 +33,16 @@ def cropped(source: nib.Nifti1Image) -> nib.Nifti1Image:
     data = np.asarray(source.dataobj)[window]
     image = nib.Nifti1Image(data, grids.crop(np.asarray(source.affine), START))
     image.set_data_dtype(np.int16)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, code="scanner")
+    image.set_qform(image.affine, code="scanner")
+    return image
+
+
+def thickened(path: Path) -> nib.Nifti1Image:
+    """The sample with slices 5 mm thick, rounded to whole numbers."""
+    coarse, _ = degrade(load(path), TASKS["thick5"])
+    image = nib.Nifti1Image(np.rint(coarse.data).astype(np.int16), coarse.affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code="scanner")
     image.set_qform(image.affine, code="scanner")
@@ -58,6 +71,9 @@ def main() -> int:
     part.write_bytes(content)
     part.replace(TARGET)
     print(f"{TARGET.name}: {len(content)} bytes")
+    thick = compressed(thickened(TARGET))
+    THICK.write_bytes(thick)
+    print(f"{THICK.name}: {len(thick)} bytes")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Layers lie where the scan lies, and give the scan back. No viewer here: its tests come with the widget."""
+"""Layers lie where the scan lies, and give the scan back."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from medsr_napari.layers import layer_of, volume_of
+from medsr_napari.layers import contrast_limits_of, layer_of, shown_mm, stored_box, true_mm, volume_of, voxel_at
 from scipy.spatial.transform import Rotation
 
 from medsr import affine as grids
 from medsr.errors import InputError
+from medsr.region import Box, crop
 from medsr.volume import Source, Volume
 
 laws = settings(deadline=None, max_examples=50)
@@ -94,6 +95,60 @@ def test_a_layer_gives_its_scan_back(volume):
     back = volume_of(layer_of(volume, "scan"))
     np.testing.assert_array_equal(back.data, volume.data)
     np.testing.assert_array_equal(back.affine, volume.affine)
+
+
+@laws
+@given(st.one_of(axis_aligned(), oblique()), st.data())
+def test_a_part_of_a_scan_is_shown_on_its_place_in_the_scan(volume, data):
+    start = np.array([data.draw(st.integers(0, n - 2)) for n in volume.shape])
+    stop = np.array([data.draw(st.integers(a + 2, n)) for a, n in zip(start, volume.shape, strict=True)])
+    part = crop(volume, Box(tuple(map(int, start)), tuple(map(int, stop))))
+    whole_data, whole, _ = layer_of(volume, "scan")
+    part_data, shown, _ = layer_of(part, "part", frame=whole["metadata"]["medsr"]["frame"])
+    value = part_data[0, 0, 0]
+    (zyx,) = np.argwhere(whole_data == value)
+    np.testing.assert_allclose(shown["translate"], np.array(whole["translate"]) + zyx * whole["scale"], atol=1e-6)
+    np.testing.assert_allclose(shown["scale"], whole["scale"])
+
+
+@laws
+@given(st.one_of(axis_aligned(), oblique()), st.data())
+def test_a_box_around_shown_voxels_is_those_voxels_as_stored(volume, data):
+    zyx = np.array([data.draw(st.integers(0, n - 1)) for n in layer_of(volume, "scan")[0].shape])
+    shown, keywords, _ = layer_of(volume, "scan")
+    scale, translate = np.array(keywords["scale"]), np.array(keywords["translate"])
+    low, high = translate + scale * (zyx - 0.4), translate + scale * (zyx + 0.4)
+    first, past = stored_box(keywords["metadata"]["medsr"], scale, translate, low, high)
+    assert np.subtract(past, first).tolist() == [1, 1, 1]
+    assert volume.data[first] == shown[tuple(zyx)]
+
+
+def test_a_box_beside_the_scan_is_refused():
+    _, keywords, _ = layer_of(scan((2, 3, 4), np.eye(4)), "scan")
+    with pytest.raises(InputError, match="outside the scan"):
+        stored_box(keywords["metadata"]["medsr"], (1, 1, 1), (0, 0, 0), (50, 50, 50), (60, 60, 60))
+
+
+@laws
+@given(oblique(), st.tuples(*[st.floats(-100, 100)] * 3))
+def test_shown_and_true_places_lead_to_each_other(volume, place):
+    facts = layer_of(volume, "scan")[1]["metadata"]["medsr"]
+    np.testing.assert_allclose(true_mm(facts, shown_mm(facts, place)), place, atol=1e-9)
+
+
+def test_a_voxel_is_found_where_the_mouse_is_and_nothing_outside():
+    data = layer_of(scan((2, 3, 4), np.eye(4)), "scan")[0]
+    assert voxel_at(data, (1.4, 0.6, 0.2)) == data[1, 1, 0]
+    assert voxel_at(data, (-0.6, 0, 0)) is None
+    assert voxel_at(data, (0, 0, 1.6)) is None
+
+
+def test_a_window_shows_something():
+    assert contrast_limits_of(scan((2, 3, 4), np.eye(4), modality="CT")) == (-200.0, 300.0)
+    low, high = contrast_limits_of(scan((2, 3, 4), np.eye(4)))
+    assert 0 <= low < high <= 23
+    flat = Volume(np.ones((2, 2, 2), np.float32), np.eye(4))
+    assert contrast_limits_of(flat) == (1.0, 2.0)
 
 
 def test_a_layer_keeps_what_the_headers_said():

@@ -1,10 +1,11 @@
-"""The manifest is valid and the plugin is light. No viewer here: its tests come with the widget."""
+"""The manifest is valid and the plugin is light."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, requires
 
 import medsr_napari
 import pytest
@@ -24,6 +25,13 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     run_python("-m", "npe2", "validate", "--imports", "medsr")
 
 
+def test_no_qt_binding_is_among_the_dependencies():
+    wanted = " ".join(requires("medsr") or []).lower()
+    plain = re.sub(r"\S+[^;]*; extra == \S+", "", wanted)
+    assert not any(name in plain for name in ("pyqt", "pyside", "napari"))
+    assert "napari[" not in wanted
+
+
 def test_napari_finds_the_manifest():
     (entry,) = entry_points(group="napari.manifest", name="medsr")
     assert entry.value == "medsr_napari:napari.yaml"
@@ -32,10 +40,17 @@ def test_napari_finds_the_manifest():
 @pytest.mark.parametrize(
     "chore",
     [
-        "import medsr_napari, medsr_napari.readers, medsr_napari.layers",
+        "import medsr_napari, medsr_napari.readers, medsr_napari.writers, medsr_napari.layers, medsr_napari.outcomes",
         "from medsr_napari.readers import sample_layers; sample_layers()",
     ],
 )
 def test_importing_the_plugin_and_opening_a_scan_take_no_heavy_package_with_them(chore):
     heavy = ("torch", "monai", "napari", "qtpy", "matplotlib")
     assert run_python("-c", f"{chore}; import sys; print([name for name in {heavy} if name in sys.modules])") == "[]\n"
+
+
+def test_widgets_take_neither_torch_nor_monai_with_them():
+    pytest.importorskip("qtpy", reason="napari is not installed")
+    names = ", ".join(f"medsr_napari.{name}_widget" for name in ("enhance", "compare", "checks", "batch"))
+    code = f"import {names}, sys; print([name for name in ('torch', 'monai') if name in sys.modules])"
+    assert run_python("-c", code) == "[]\n"

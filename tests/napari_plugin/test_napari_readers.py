@@ -1,4 +1,4 @@
-"""What napari gets from the reader. No viewer here: its tests come with the widget."""
+"""What napari gets from the reader; the viewer's own open is tested in viewer/."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from dicom_phantoms import SECRET, write_classic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from medsr_napari.readers import get_reader, read_layers, sample_layers
@@ -52,9 +53,58 @@ def test_several_files_become_layers_in_their_order(write_nifti):
     assert [keywords["name"] for _, keywords, _ in get_reader(paths)(paths)] == ["b", "a"]
 
 
-def test_the_sample_is_one_layer():
-    ((data, keywords, layer_type),) = sample_layers()
-    assert (data.ndim, keywords["name"], layer_type) == (3, "bchadult01_T1w", "image")
+def test_the_sample_is_a_thick_scan_and_its_truth():
+    truth, thick = sample_layers()
+    assert [layer[1]["name"] for layer in (truth, thick)] == ["brain, truth", "brain, 5 mm slices"]
+    assert thick[1]["scale"][0] == pytest.approx(5.04, abs=0.01)
+    for layer in (truth, thick):
+        assert layer[0].shape[1:] == (150, 130)
+    np.testing.assert_allclose(faces(truth), faces(thick), atol=1e-3)
+
+
+def faces(layer):
+    """Outer faces of a layer's box in its world."""
+    data, keywords, _ = layer
+    index = np.array([[-0.5] * 3, np.array(data.shape) - 0.5])
+    return np.array(keywords["translate"]) + np.array(keywords["scale"]) * index
+
+
+SERIES = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+
+
+def test_a_folder_or_any_file_of_a_series_is_one_layer(tmp_path):
+    files = write_classic(tmp_path / "series", SERIES, AFFINE)
+    for path in (tmp_path / "series", files[0], files[3]):
+        ((data, keywords, _),) = get_reader(str(path))(str(path))
+        assert (data.shape, keywords["name"]) == ((5, 4, 6), "series")
+
+
+def test_files_of_one_series_dropped_as_a_stack_are_one_layer(tmp_path):
+    files = [str(path) for path in write_classic(tmp_path / "series", SERIES, AFFINE)]
+    assert len(get_reader(files)(files)) == 1
+
+
+def test_a_folder_of_several_series_is_one_layer_each(tmp_path):
+    for prefix in ("a", "b"):
+        write_classic(tmp_path / "study", SERIES, AFFINE, prefix=prefix)
+    (tmp_path / "study" / "Thumbs.db").write_bytes(b"foreign")
+    layers = get_reader(str(tmp_path / "study"))(str(tmp_path / "study"))
+    assert [keywords["name"] for _, keywords, _ in layers] == ["study [1]", "study [2]"]
+    assert len({keywords["metadata"]["medsr"]["series"] for _, keywords, _ in layers}) == 2
+
+
+def test_a_good_series_is_opened_where_another_one_is_bad(tmp_path):
+    write_classic(tmp_path / "study", SERIES, AFFINE, prefix="good")
+    bad = write_classic(tmp_path / "study", SERIES, AFFINE, prefix="holed")
+    bad[2].unlink()
+    layers = read_layers(str(tmp_path / "study"))
+    assert len(layers) == 1
+
+
+def test_nothing_of_the_patient_is_in_a_layer(tmp_path):
+    write_classic(tmp_path / "series", SERIES, AFFINE)
+    ((_, keywords, _),) = read_layers(str(tmp_path / "series"))
+    assert SECRET not in repr(keywords)
 
 
 def test_nothing_else_is_claimed(tmp_path, write_nifti):

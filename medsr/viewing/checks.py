@@ -1,0 +1,207 @@
+"""Checks of a result in the viewer: against a reference in the convention of the reports, or against the scan alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from medsr import affine as grids
+from medsr.baselines import METHODS
+from medsr.consistency import residual_map
+from medsr.enhancement import NOISE_FLOOR, EnhanceSettings, scan_noise
+from medsr.errors import UsageError
+from medsr.intensity import scale_of
+from medsr.metrics.error import data_range, foreground_mask
+from medsr.metrics.fidelity import residual_in_noise_units
+from medsr.ops import Profile
+from medsr.report import tables
+from medsr.validation import Findings, Score, Trial, score
+from medsr.viewing.comparison import Aligned, aligned, tensor_of
+from medsr.volume import Volume
+
+BASELINES = ("cubic", "ibp")
+WHOLE, REGION = "whole", "region"
+WORST_SIGMA_VOX = 1.5  # the residual is averaged over this width before its worst place is looked for
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is checked.
+
+    Attributes:
+        scan: the coarse scan.
+        result: what was made of it, or of a region of it.
+        profile: that the result assumed.
+        thickness_mm: that the result assumed; None: as the headers say.
+    """
+
+    scan: Volume
+    result: Volume
+    profile: Profile = "gaussian"
+    thickness_mm: float | None = None
+
+    def pair(self) -> Aligned:
+        """Scan and result on their common field of view."""
+        return aligned(self.scan, self.result, self.profile, self.thickness_mm)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How well a result reproduces the scan that it was made of.
+
+    Attributes:
+        residual: root mean square, in units of the scan's noise.
+        worst: the largest local one.
+        worst_mm: where, in RAS mm.
+        map: scan minus degraded result, in units of the noise, on the coarse grid.
+    """
+
+    residual: float
+    worst: float
+    worst_mm: tuple[float, float, float]
+    map: Volume
+
+
+def against_reference(
+    question: Question,
+    reference: Volume,
+    model: dict[str, str],
+    region_mm: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> Findings:
+    """PSNR, SSIM and the rest of result, cubic and IBP, whole and inside a region.
+
+    The mask and the data range are those of the whole reference, as in the reports; where the result is a region, both
+    are read from the part of the reference that it covers.
+
+    Args:
+        question: scan and result.
+        reference: on the result's grid, or on one that holds it.
+        model: name, version and hash of what made the result; empty where not known.
+        region_mm: opposite corners (3,) of a box in RAS mm, scored beside the whole.
+
+    Raises:
+        UsageError: the reference lies on another grid, or the region outside the result.
+    """
+    pair = question.pair()
+    truth = _on_grid_of(reference.to_ras(), pair.finer)
+    trial = _trial(pair, truth)
+    y = trial.scale.to_model(tensor_of(pair.scan))
+    restored = {
+        name: trial.scale.from_model(METHODS[name](trial.acquisition.op, y, trial.noise)).numpy() for name in BASELINES
+    }
+    results = {**{name: np.asarray(x, np.float32) for name, x in restored.items()}, "result": pair.finer.data}
+    trials = {WHOLE: trial}
+    if region_mm is not None:
+        trials[REGION] = replace(trial, mask=trial.mask & _inside(pair.finer, *region_mm))
+        if not trials[REGION].mask.any():
+            raise UsageError("the region holds nothing of the body inside the result; draw the box over it")
+    scores: list[Score] = [
+        score(chosen, "viewer", where, name, np.array(x), 0.0)
+        for where, chosen in trials.items()
+        for name, x in results.items()
+    ]
+    return Findings(tuple(scores), model)
+
+
+def against_scan(question: Question) -> Fidelity:
+    """The residual of a result to the scan, and where it is worst.
+
+    Raises:
+        UsageError: scan and result do not belong together.
+    """
+    pair = question.pair()
+    op, y, x = pair.acquisition.op, tensor_of(pair.scan), tensor_of(pair.finer)
+    scale = scale_of(question.scan.data, question.scan.modality)
+    noise = scan_noise(question.scan, scale, EnhanceSettings(), op)
+    sigma = max(noise, NOISE_FLOOR) * scale.width
+    residual = residual_map(op, x, y).numpy() / sigma
+    local = np.sqrt(ndimage.gaussian_filter(np.square(residual, dtype=np.float64), WORST_SIGMA_VOX))
+    place = np.unravel_index(int(np.argmax(local)), local.shape)
+    i, j, k = (float(value) for value in (pair.scan.affine @ [*place, 1])[:3])
+    source = replace(pair.scan.source, dtype="float32")
+    return Fidelity(
+        residual=residual_in_noise_units(op, x, y, sigma),
+        worst=float(local[place]),
+        worst_mm=(i, j, k),
+        map=replace(pair.scan, data=np.asarray(residual, np.float32), source=source),
+    )
+
+
+def rows_of(findings: Findings) -> list[dict[str, object]]:
+    """Where, method, PSNR, gains, SSIM and mean absolute error of every score, for a table."""
+    return [
+        {
+            "where": s.task,
+            "method": s.method,
+            "psnr_db": s.psnr_db,
+            "over_cubic_db": findings.gain_db(s, "cubic"),
+            "over_ibp_db": findings.gain_db(s, "ibp"),
+            "ssim": s.ssim,
+            "mae": s.mae,
+        }
+        for s in findings.scores
+    ]
+
+
+def write_report(findings: Findings, path: Path) -> list[Path]:
+    """Write everything as JSON, and the tables as text beside it.
+
+    Args:
+        findings: of `against_reference`.
+        path: ends in .json.
+
+    Returns:
+        What was written.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    from medsr.io import files
+
+    text = path.with_suffix(".txt")
+    files.check_writable(path)
+    with files.atomic(text) as file:
+        file.write(tables.text_of(findings).encode())
+    tables.write_json(findings, path)
+    return [path, text]
+
+
+def _trial(pair: Aligned, truth: Volume) -> Trial:
+    mask = foreground_mask(truth.data, truth.modality)
+    scale = scale_of(pair.scan.data, pair.scan.modality)
+    noise = scan_noise(pair.scan, scale, EnhanceSettings(), pair.acquisition.op)
+    return Trial(truth, pair.scan, pair.acquisition, scale, noise, mask, data_range(truth.data, mask, truth.modality))
+
+
+def _on_grid_of(reference: Volume, finer: Volume) -> Volume:
+    """The reference, or the box of it that has the voxels of `finer`."""
+    if np.abs(reference.affine[:3, :3] - finer.affine[:3, :3]).max() > 1e-3 * float(finer.spacing_mm.min()):
+        raise UsageError(
+            f"the reference has {_times(reference)} mm, the result {_times(finer)} mm; "
+            'enhance onto the voxels "that of a layer", the reference, to compare them'
+        )
+    first = (np.linalg.inv(reference.affine) @ finer.affine[:, 3])[:3]
+    start = np.rint(first).astype(int)
+    stop = start + finer.shape
+    if np.abs(first - start).max() > 0.1 or np.any(start < 0) or np.any(stop > reference.shape):
+        raise UsageError("the reference does not cover the result voxel by voxel; choose the scan's own truth")
+    window = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    return reference.with_data(np.array(reference.data[window]), grids.crop(reference.affine, start))
+
+
+def _inside(volume: Volume, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    inverse = np.linalg.inv(volume.affine)
+    corners = np.sort(np.array([(inverse @ [*corner, 1])[:3] for corner in (low, high)]), axis=0)
+    start = np.clip(np.floor(corners[0] + 0.5), 0, volume.shape).astype(int)
+    stop = np.clip(np.ceil(corners[1] + 0.5), 0, volume.shape).astype(int)
+    inside = np.zeros(volume.shape, dtype=np.bool_)
+    inside[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]] = True
+    return inside
+
+
+def _times(volume: Volume) -> str:
+    return " x ".join(f"{h:.3g}" for h in volume.spacing_mm)

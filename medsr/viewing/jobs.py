@@ -1,0 +1,231 @@
+"""The jobs of the viewer's warm child (`medsr.runs.warm_child`): each a passage from JSON to a function and back.
+
+Requests hold scans as `exchange` packs them and a wish as `Wish.to_dict` writes it; `onto` names the grid of a layer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from medsr.acquisition import Acquisition, acquisition_of
+from medsr.allocator import keep_freed_memory
+from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
+from medsr.envelope import judge
+from medsr.errors import UsageError
+from medsr.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
+from medsr.models import Model, load_model
+from medsr.ops import Profile
+from medsr.region import Box, enhance_region, part_of
+from medsr.runs.case import EnhanceCase
+from medsr.runs.folder import Case, cases_of, enhance_folder
+from medsr.runs.warm_child import Job, Report
+from medsr.viewing import checks
+from medsr.viewing.comparison import cubic_and_difference, factors_onto
+from medsr.viewing.exchange import outline, packed, unpacked
+from medsr.viewing.wish import Wish
+from medsr.volume import Volume
+
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+MOST_WATCHED_BYTES = 2**31  # of all the steps of a draw together, which the viewer keeps
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What the child keeps between jobs.
+
+    Attributes:
+        model: loaded.
+        voxels_per_s: of one evaluation on this machine.
+        folder: for voxels on their way back.
+    """
+
+    model: Model
+    voxels_per_s: float
+    folder: Path
+
+
+def start(options: dict[str, Any]) -> Ready:
+    """Load the model and measure the machine.
+
+    Args:
+        options: `folder` for voxels, `model`, `device`.
+    """
+    keep_freed_memory()
+    model = load_model(options.get("model", Wish.model), options.get("device", Wish.device))
+    return Ready(model, measured_speed(model), Path(options["folder"]))
+
+
+def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """What a wish comes to: `Estimate` as plain values, the memory that is free, the device."""
+    scan, wish = outline(request["scan"]), _wish(request)
+    needs, _, shape = _estimate(ready, scan, wish, request.get("memory_limit"))
+    return {
+        **asdict(needs),
+        "factors": wish.factors,
+        "result_shape": shape,
+        "free_memory": free_memory(),
+        "device": ready.model.device.type,
+        "model": ready.model.spec.name,
+    }
+
+
+def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """What the envelope says of a scan's voxels: objections, and notices of what lies at its edge.
+
+    The grid's part is in every plan; this one holds for a scan whatever is wished.
+    """
+    scan = unpacked(request["scan"])
+    acquisition, envelope = acquisition_of(scan), ready.model.spec.envelope
+    whole, grid = judge(scan, acquisition, envelope), judge(scan, acquisition, envelope, voxels=False)
+    return {
+        "objections": [text for text in whole.objections if text not in grid.objections],
+        "notices": [text for text in whole.notices if text not in grid.notices],
+    }
+
+
+def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the draw."""
+    scan, wish = unpacked(request["scan"]), _wish(request)
+    needs, acquisition, _ = _estimate(ready, scan, wish, request.get("memory_limit"))
+    settings = replace(_settings(wish), tile=needs.tile)
+    on_state = _watched(ready, report, settings.steps, needs) if wish.watch and wish.mode == "sample" else None
+    on_progress = _reporting(report)
+    if wish.region is None:
+        result = enhance(scan, ready.model, settings, acquisition, on_progress, on_state=on_state)
+    else:
+        box = Box(*wish.region)
+        result = enhance_region(scan, box, ready.model, settings, acquisition, on_progress, on_state)
+    return _answer(ready, result)
+
+
+def compare(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The scan in cubic interpolation on a result's grid, and what the result changed of that."""
+    plain, difference = cubic_and_difference(unpacked(request["scan"]), unpacked(request["result"]))
+    return {"cubic": packed(plain, ready.folder), "difference": packed(difference, ready.folder)}
+
+
+def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The result against a reference where one is given, and against the scan in any case; may write the report."""
+    wish = Wish.from_dict(request.get("wish", {}))
+    question = checks.Question(
+        unpacked(request["scan"]), unpacked(request["result"]), _profile(wish.profile), wish.thickness_mm
+    )
+    fidelity = checks.against_scan(question)
+    answer: dict[str, Any] = {
+        "residual": fidelity.residual,
+        "worst": fidelity.worst,
+        "worst_mm": fidelity.worst_mm,
+        "map": packed(fidelity.map, ready.folder),
+        "rows": [],
+        "written": [],
+    }
+    if "reference" in request:
+        region = request.get("region_mm")
+        corners = None if region is None else (np.array(region[0]), np.array(region[1]))
+        findings = checks.against_reference(question, unpacked(request["reference"]), request.get("model", {}), corners)
+        answer["rows"] = checks.rows_of(findings)
+        if request.get("report"):
+            answer["written"] = [str(path) for path in checks.write_report(findings, Path(request["report"]))]
+    return answer
+
+
+def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Enhance every scan of a folder; reports the list of cases, then each change of one."""
+    wish = Wish.from_dict(request["wish"])
+    cases = cases_of(Path(request["source"]), Path(request["target"]))
+    report("cases", {"cases": [_row(one) for one in cases]})
+    case = EnhanceCase(
+        wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm, settings=_settings(wish)
+    )
+
+    def on_case(number: int, one: Case) -> None:
+        report("case", {"number": number, "case": _row(one)})
+
+    ended = enhance_folder(cases, case, ready.model, on_case, _reporting(report))
+    return {state: sum(one.state == state for one in ended) for state in ("done", "failed")}
+
+
+JOBS: dict[str, Job] = {
+    "plan": plan,
+    "judge": judge_scan,
+    "enhance": enhance_scan,
+    "compare": compare,
+    "check": check,
+    "batch": batch,
+}
+
+
+def _estimate(
+    ready: Ready, scan: Volume, wish: Wish, memory_limit: int | None
+) -> tuple[Estimate, Acquisition, list[int]]:
+    """What a wish needs, the acquisition of the whole scan, and the shape of the result on its stored axes."""
+    acquisition = acquisition_of(scan, wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm)
+    computed, shape = acquisition, acquisition.fine_shape
+    if wish.region is not None:
+        part = part_of(scan, Box(*wish.region), acquisition)
+        computed, shape = part.acquisition, part.box_on(part.acquisition.fine_shape).shape
+    needs = estimate(computed, scan.modality, ready.model, _settings(wish), ready.voxels_per_s, memory_limit)
+    return needs, acquisition, list(shape)
+
+
+def _wish(request: dict[str, Any]) -> Wish:
+    """The wish of a request; the grid of another layer, where one is named, becomes factors."""
+    wish = Wish.from_dict(request["wish"])
+    if "onto" not in request:
+        return wish
+    return replace(wish, factors=factors_onto(outline(request["scan"]), outline(request["onto"])))
+
+
+def _settings(wish: Wish) -> EnhanceSettings:
+    return EnhanceSettings(
+        mode_named(wish.mode), wish.dial, wish.draws, wish.steps, wish.seed, wish.flips, force=wish.force
+    )
+
+
+def _profile(name: str) -> Profile:
+    for known in PROFILES:
+        if name == known:
+            return known
+    raise UsageError(f"no profile is called {name!r}; choose {', '.join(PROFILES)}")
+
+
+def _reporting(report: Report) -> OnProgress:
+    began = time.monotonic()
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        left = seconds_left(done, total, time.monotonic() - began)
+        report("progress", {"stage": stage, "done": done, "total": total, "seconds_left": left})
+
+    return on_progress
+
+
+def _watched(ready: Ready, report: Report, steps: int, needs: Estimate) -> Callable[[int, Volume], None]:
+    n_bytes = 4 * steps * int(np.prod(needs.shape))
+    if n_bytes > MOST_WATCHED_BYTES:
+        raise UsageError(
+            f"{steps} steps of this scan are {n_bytes / 2**30:.1f} GiB; choose a region, or don't watch the refinement"
+        )
+
+    def on_state(number: int, state: Volume) -> None:
+        report("state", {"number": number, "steps": steps, "scan": packed(state, ready.folder)})
+
+    return on_state
+
+
+def _answer(ready: Ready, result: Enhancement) -> dict[str, Any]:
+    return {
+        "enhanced": packed(result.volume, ready.folder),
+        "spread": None if result.spread is None else packed(result.spread, ready.folder),
+        "residual": packed(result.residual, ready.folder),
+        "record": asdict(result.record),
+    }
+
+
+def _row(one: Case) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(one).items()}

@@ -1,0 +1,259 @@
+"""The dock that shows before and after: curtain, side by side, difference, spread over it, values under the mouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSlider, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleSlider
+
+from medsr.errors import MedsrError
+from medsr.runs.warm_worker import Event
+from medsr.viewing.exchange import packed
+
+from . import wording
+from .background import Background
+from .choices import LayerChoice, data_of, facts_of
+from .curtain import Curtain
+from .docks import fill, notice_label, text_label
+from .layers import METADATA_KEY, volume_of, voxel_at
+from .outcomes import Made
+from .preferences import preferences
+
+VIEWS = {
+    "result alone": "result",
+    "curtain: before left, after right": "curtain",
+    "side by side": "grid",
+    "difference to before": "difference",
+}
+CURTAIN_STEPS = 1000
+
+
+class CompareWidget(QWidget):
+    """Compare a scan, in cubic interpolation, with what was made of it.
+
+    Args:
+        napari_viewer: given by napari.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._background = Background.of_application(preferences().device)
+        self._curtain: Curtain | None = None
+        self.scan = LayerChoice(napari_viewer, ("scan",), self, follows=False)
+        self.result = LayerChoice(napari_viewer, ("enhanced",), self)
+        self.spread = LayerChoice(napari_viewer, ("spread",), self, follows=False)
+        self._lay_out()
+        self.result.chosen.connect(self._on_result)
+        self.view.currentIndexChanged.connect(self.show_view)
+        self.position.valueChanged.connect(self._on_position)
+        self.overlay.toggled.connect(self._show_spread)
+        self.threshold.valueChanged.connect(self._show_spread)
+        self.spread.chosen.connect(self._on_spread)
+        napari_viewer.dims.events.order.connect(self._turn_curtain)
+        napari_viewer.mouse_move_callbacks.append(self._read_out)
+        self._on_result()
+        self._on_spread()
+
+    def show_view(self) -> None:
+        """Show what is chosen; what it needs is computed first."""
+        try:
+            self.scan.needed("scan"), self.result.needed("result")
+        except MedsrError as error:
+            wording.warn(str(error))
+            return
+        if self.view.currentData() == "result" or self.companion("cubic") is not None:
+            self._apply()
+            return
+        self._compute()
+
+    def companion(self, role: str) -> Any:
+        """The layer of that role that was made for the chosen result, None where there is none."""
+        result = self.result.layer()
+        wanted = None if result is None else str(result.unique_id)
+        for layer in self._viewer.layers:
+            facts = layer.metadata.get(METADATA_KEY, {})
+            if facts.get("role") == role and facts.get("to") == wanted:
+                return layer
+        return None
+
+    def _compute(self) -> None:
+        scan, result = self.scan.layer(), self.result.layer()
+        made = Made(scan.name, facts_of(scan), result.contrast_limits, str(scan.unique_id))
+        before, after, to = data_of(scan), data_of(result), str(result.unique_id)
+        self.status.setText("computing the difference")
+        self._background.submit(
+            self,
+            "compare",
+            lambda folder: {"scan": packed(volume_of(before), folder), "result": packed(volume_of(after), folder)},
+            self._on_compared,
+            lambda event: None if event.kind != "done" else _compared(made, event, to),
+        )
+
+    def _on_compared(self, event: Event, made: Any) -> None:
+        if event.kind == "done":
+            for data, keywords, _ in made:
+                self._viewer.add_image(data, **keywords, visible=False)
+            self.status.setText("")
+            self._apply()
+        elif event.is_last:
+            self.status.setText(event.content["message"])
+            wording.error(event.content["message"])
+
+    def _apply(self) -> None:
+        """Make visible what the view needs, and nothing else of medsr."""
+        view, result = self.view.currentData(), self.result.layer()
+        shown = {
+            "result": [result],
+            "curtain": [self._curtain_layer() if view == "curtain" else None],
+            "grid": [self.companion("cubic"), result],
+            "difference": [self.companion("difference")],
+        }[view]
+        for layer in self._viewer.layers:
+            if layer.metadata.get(METADATA_KEY) is not None:
+                layer.visible = any(layer == one for one in shown)
+        canvas = getattr(self._viewer, "canvas", self._viewer)
+        canvas.grid.stride, canvas.grid.shape = -1, (1, -1)  # the lower layer first: before stands left of after
+        if canvas.grid.enabled != (view == "grid"):
+            canvas.grid.enabled = view == "grid"
+            self._viewer.reset_view()
+        self.position.setEnabled(view == "curtain")
+        self._show_spread()
+
+    def _curtain_layer(self) -> Any:
+        found, before, after = self.companion("curtain"), self.companion("cubic"), self.result.layer()
+        if found is None:
+            self._curtain = Curtain(before.data, after.data, after.contrast_limits[1])
+            facts = {**facts_of(before), "role": "curtain"}
+            found = self._viewer.add_image(
+                self._curtain,
+                name=f"{after.name}, curtain",
+                scale=after.scale,
+                translate=after.translate,
+                units=after.units,
+                axis_labels=after.axis_labels,
+                contrast_limits=after.contrast_limits,
+                metadata={METADATA_KEY: facts},
+            )
+            found.mouse_drag_callbacks.append(self._drag)
+        self._curtain = found.data
+        found.mouse_pan = False
+        self._viewer.layers.selection.active = found
+        self._turn_curtain()
+        return found
+
+    def _turn_curtain(self, event: Any = None) -> None:
+        """Let the line stand upright, whichever way the scan is cut, with before on the left."""
+        layer = self.companion("curtain") if isalive(self) else None
+        if layer is not None and self._curtain is not None:
+            self._curtain.axis = self._viewer.dims.displayed[-1] - self._viewer.dims.ndim
+            camera = getattr(self._viewer, "scene", self._viewer).camera
+            self._curtain.mirrored = str(camera.orientation2d[1]) == "left"
+            layer.refresh()
+
+    def _on_position(self, value: int) -> None:
+        layer = self.companion("curtain")
+        if layer is not None and self._curtain is not None:
+            self._curtain.share = value / CURTAIN_STEPS
+            layer.refresh()
+
+    def _drag(self, layer: Any, event: Any) -> Iterator[None]:
+        """Move the line with the mouse."""
+        yield
+        while event.type == "mouse_move" and self._curtain is not None:
+            self._curtain.move_to(layer.world_to_data(event.position)[self._curtain.axis])
+            self.position.setValue(round(self._curtain.share * CURTAIN_STEPS))
+            yield
+
+    def _show_spread(self, *_: Any) -> None:
+        """The spread in colour over what is shown, only where it is above the threshold."""
+        layer = self.spread.layer()
+        is_grid = self.view.currentData() == "grid"  # where every layer has a picture of its own
+        self.overlay.setEnabled(layer is not None and not is_grid)
+        self.threshold.setEnabled(layer is not None and self.overlay.isChecked())
+        if layer is None:
+            return
+        layer.visible = self.overlay.isChecked() and not is_grid
+        if layer.visible:
+            self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
+        layer.contrast_limits = (min(self.threshold.value(), layer.contrast_limits[1]), layer.contrast_limits[1])
+
+    def _on_spread(self) -> None:
+        """Let the slider run over the chosen spread, and begin where that begins."""
+        layer = self.spread.layer()
+        if layer is not None:
+            low, high = layer.contrast_limits
+            self.threshold.blockSignals(True)
+            self.threshold.setRange(0.0, high)
+            self.threshold.setValue(low)
+            self.threshold.blockSignals(False)
+        self._show_spread()
+
+    def _on_result(self) -> None:
+        """Choose the scan that the result was made of."""
+        result = self.result.layer()
+        if result is not None:
+            for layer in self._viewer.layers:
+                if str(layer.unique_id) == facts_of(result).get("of"):
+                    self.scan.choose(layer)
+
+    def _read_out(self, viewer: Any, event: Any) -> None:
+        """Values under the mouse, in the scan's own unit."""
+        if not isalive(self):  # the dock was closed
+            viewer.mouse_move_callbacks.remove(self._read_out)
+            return
+        layers = {"before": self.scan.layer(), "after": self.result.layer(), "spread": self.spread.layer()}
+        values = {
+            name: voxel_at(layer.data, layer.world_to_data(event.position))
+            for name, layer in layers.items()
+            if layer is not None
+        }
+        modality = next((facts_of(layer)["modality"] for layer in layers.values() if layer is not None), "MR")
+        self.values.setText(wording.values(values, modality))
+
+    def _lay_out(self) -> None:
+        self.view = QComboBox()
+        for text, view in VIEWS.items():
+            self.view.addItem(text, view)
+        self.position = QSlider(Qt.Orientation.Horizontal)
+        self.position.setRange(0, CURTAIN_STEPS)
+        self.position.setValue(CURTAIN_STEPS // 2)
+        self.position.setEnabled(False)
+        self.position.setToolTip("Moves the curtain; so does dragging in the picture")
+        self.overlay = QCheckBox("show it over the picture")
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setDecimals(1)
+        self.values, self.status = text_label("move the mouse over the picture"), text_label()
+        inner = QWidget()
+        rows = QFormLayout()
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        fields = {
+            "Before": self.scan,
+            "After": self.result,
+            "View": self.view,
+            "Curtain": self.position,
+            "Spread": self.spread,
+            "": self.overlay,
+            "From": self.threshold,
+            "Here": self.values,
+        }
+        for label, field in fields.items():
+            rows.addRow(label, field)
+        column = QVBoxLayout(inner)
+        column.addLayout(rows)
+        column.addWidget(self.status)
+        column.addWidget(notice_label())
+        column.addStretch(1)
+        fill(self, inner)
+
+
+def _compared(made: Made, event: Event, to: str) -> Any:
+    """Layers of the cubic interpolation and of the difference, made on the thread that received them."""
+    return [
+        made.scan(event.content["cubic"], "cubic", "before, cubic", to=to),
+        made.difference(event.content["difference"], "difference", "after minus before", to=to),
+    ]

@@ -1,0 +1,94 @@
+"""What medsr made of a layer's scan, as layers on the same place; without Qt and without napari."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.volume import Volume
+
+from .layers import METADATA_KEY, LayerData, layer_of
+
+DIFFERENCE_COLOURS = {
+    "name": "medsr difference",
+    "colors": [[0.2, 0.6, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 0.1, 1.0]],
+}
+SPREAD_COLOURS = {
+    "name": "medsr spread",
+    "colors": [[1.0, 0.2, 0.0, 0.0], [1.0, 0.4, 0.0, 0.4], [1.0, 0.9, 0.2, 0.8]],
+}
+SPREAD_FROM = 0.4  # of full colour: less is not shown to begin with
+FULL_COLOUR_PERCENTILE = 99.8  # of the spread, and of the size of differences
+STEP_LABEL = "step"
+OTHER_UNIT = "pixel"  # napari has no word for an axis of steps
+
+
+class Made:
+    """How layers made of one scan layer look and what they remember.
+
+    Args:
+        name: of the scan's layer.
+        metadata: of the scan's layer, the part of medsr.
+        contrast_limits: of the scan's layer.
+        of: identifier of the scan's layer.
+    """
+
+    def __init__(self, name: str, metadata: Mapping[str, Any], contrast_limits: tuple[float, float], of: str) -> None:
+        self._name, self._frame, self._limits, self._of = name, metadata.get("frame"), contrast_limits, of
+        self._path = str(metadata.get("path", ""))
+
+    def scan(self, volume: Volume, role: str, title: str, **facts: Any) -> LayerData:
+        """A scan in the grey window of its source.
+
+        Args:
+            volume: what was made.
+            role: "enhanced" or "cubic".
+            title: what the layer is called behind the name of the scan.
+            **facts: for the metadata, such as the record.
+        """
+        return self._layer(volume, title, {"role": role, **facts}, contrast_limits=self._limits)
+
+    def spread(self, volume: Volume, title: str = "spread", **facts: Any) -> LayerData:
+        """Where draws differ, in colour over the scan, clear where they agree."""
+        high = _percentile(volume.data)
+        looks = {"contrast_limits": (SPREAD_FROM * high, high), "colormap": SPREAD_COLOURS}
+        return self._layer(volume, title, {"role": "spread", **facts}, **looks, blending="translucent_no_depth")
+
+    def difference(self, volume: Volume, role: str, title: str, **facts: Any) -> LayerData:
+        """A signed map: blue below zero, black at zero, orange above.
+
+        Args:
+            volume: what was made.
+            role: "difference" or "residual".
+            title: what the layer is called behind the name of the scan.
+            **facts: for the metadata.
+        """
+        high = _percentile(np.abs(volume.data))
+        looks = {"contrast_limits": (-high, high), "colormap": DIFFERENCE_COLOURS}
+        return self._layer(volume, title, {"role": role, **facts}, **looks)
+
+    def steps(self, first: Volume, n_steps: int, title: str = "refining") -> LayerData:
+        """A layer with a step axis before the scan's own, its first step filled."""
+        data, keywords, kind = self.scan(first, "steps", title)
+        states: NDArray[np.float32] = np.zeros((n_steps, *data.shape), np.float32)
+        states[:] = data
+        keywords |= {
+            "scale": (1.0, *keywords["scale"]),
+            "translate": (0.0, *keywords["translate"]),
+            "units": (OTHER_UNIT, *keywords["units"]),
+            "axis_labels": (STEP_LABEL, *keywords["axis_labels"]),
+        }
+        return states, keywords, kind
+
+    def _layer(self, volume: Volume, title: str, facts: Mapping[str, Any], **looks: Any) -> LayerData:
+        data, keywords, kind = layer_of(volume, f"{self._name}: {title}", frame=self._frame, path=self._path)
+        keywords["metadata"][METADATA_KEY] |= {"of": self._of, **facts}
+        return data, keywords | looks, kind
+
+
+def _percentile(data: NDArray[np.float32]) -> float:
+    step = max(1, data.size // 200_000)
+    return float(np.percentile(data.reshape(-1)[::step], FULL_COLOUR_PERCENTILE)) or 1.0

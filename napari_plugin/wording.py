@@ -1,0 +1,105 @@
+"""Sentences that the docks show, from plain values; and napari's notifications."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+NOTICE = "Research software, not a medical device. Structures finer than the slices may be missing or invented."
+GIB = 2**30
+COLOURS = {"inside": "#3fae6b", "at the edge of": "#c8b040", "outside": "#e0a030"}
+
+
+def plan(content: dict[str, Any]) -> str:
+    """What a run will come to: voxels, spacing, memory, time."""
+    shape = " x ".join(str(n) for n in content["result_shape"])
+    spacing = " x ".join(f"{h:.3g}" for h in content["spacing_mm"])
+    free = content["free_memory"]
+    memory = f"about {content['memory_bytes'] / GIB:.1f} GB of memory"
+    if free is not None and content["memory_bytes"] > free:
+        memory += f", but only {free / GIB:.1f} GB are free: choose a region"
+    tile = "" if content["tile"] is None else f", in tiles of {content['tile']}"
+    return f"{shape} voxels of {spacing} mm; {memory}; {duration(content['seconds'])} on {content['device']}{tile}"
+
+
+def verdict(model: str, objections: list[str], notices: list[str]) -> str:
+    """The envelope's verdict, as rich text."""
+    level = "outside" if objections else "at the edge of" if notices else "inside"
+    reasons = "; ".join(objections or notices)
+    text = f"{level} what {model} was validated on" + (f": {reasons}" if reasons else "")
+    return f'<span style="color:{COLOURS[level]}">{escape(text, quote=False)}</span>'
+
+
+def progress(content: dict[str, Any]) -> str:
+    """How far a run is."""
+    left = duration(content["seconds_left"])
+    return f"part {content['done']} of {content['total']}, {left} left"
+
+
+def done(record: dict[str, Any]) -> str:
+    """How a run ended."""
+    seconds = sum(record["seconds"].values())
+    warnings = "".join(f"; {text}" for text in record["warnings"])
+    return f"done in {duration(seconds)}; residual to the scan {record['residual']:.2f} noise units{warnings}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds below two minutes, else minutes, else hours."""
+    if seconds < 120:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def warn(text: str) -> None:
+    """A notification that something is missing."""
+    from napari.utils.notifications import show_warning
+
+    show_warning(text)
+
+
+def error(text: str) -> None:
+    """A notification that something went wrong."""
+    from napari.utils.notifications import show_error
+
+    show_error(text)
+
+
+def values(found: dict[str, Any], modality: str) -> str:
+    """Values of several layers at one place."""
+    unit = " HU" if modality == "CT" else ""
+    words = [f"{name} {value:.4g}{unit}" for name, value in found.items() if value is not None]
+    return ", ".join(words) or "outside the scan"
+
+
+def fidelity(content: dict[str, Any]) -> str:
+    """How well a result reproduces its scan."""
+    place = ", ".join(f"{value:.0f}" for value in content["worst_mm"])
+    return (
+        f"residual to the scan {content['residual']:.2f} noise units (up to 1: as the truth would; above 1.3: it "
+        f"contradicts the scan). Worst {content['worst']:.2f} at ({place}) mm right, anterior, superior."
+    )
+
+
+def cell(key: str, value: Any) -> str:
+    """A number of the table of checks as text."""
+    if isinstance(value, str):
+        return value
+    if key.startswith("over"):
+        return f"{value:+.2f}"
+    return f"{value:.4f}" if key == "ssim" else f"{value:.2f}"
+
+
+def case_cell(case: dict[str, Any], key: str) -> str:
+    """A field of a batch's case as text."""
+    value = case[key]
+    if value is None:
+        return ""
+    return f"{value:.2f}" if key == "residual" else f"{value:.0f}" if key == "seconds" else str(value)
+
+
+def batch_end(kind: str, content: dict[str, Any]) -> str:
+    """How a batch ended."""
+    if kind != "done":
+        return "cancelled; finished results stay" if kind == "cancelled" else str(content["message"])
+    failed = f", {content['failed']} failed: double-click a row for the reason" if content["failed"] else ""
+    return f"{content['done']} done{failed}"

@@ -1,0 +1,156 @@
+"""Enhancing in a real viewer with the shipped weights: the plan, the run, its layers, and every way it may end."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.viewer
+
+
+@pytest.fixture
+def dock(viewer, wait, thick_scan):
+    """The dock with a scan chosen and planned."""
+    viewer.open(thick_scan, plugin="medsr")
+    _, widget = viewer.window.add_plugin_dock_widget("medsr", "Enhance")
+    wait(lambda: widget.estimate.text().startswith("36 x 40 x 30 voxels"))
+    return widget
+
+
+def finished(dock):
+    return lambda: dock.go.isEnabled()
+
+
+def endless(dock):
+    """Ask for more than a test waits for."""
+    dock.form.mode.setCurrentIndex(dock.form.mode.findData("spread"))
+    dock.form.draws.setValue(64)
+    dock.form.steps.setValue(64)
+
+
+def test_the_plan_is_shown_before_the_run(dock, wait):
+    assert "1 x 1 x 1 mm" in dock.estimate.text()
+    assert "GB of memory" in dock.estimate.text()
+    assert "what medsr-base was validated on" in dock.verdict.text()
+    assert "outside" not in dock.verdict.text()
+    assert not dock.form.force.isVisibleTo(dock.form)
+    dock.form.grid_kind.setCurrentIndex(dock.form.grid_kind.findData("factor"))
+    dock.form.grid_text.setText("1,1,13")
+    dock.form.grid_text.editingFinished.emit()
+    wait(lambda: "outside" in dock.verdict.text())
+    assert dock.form.force.isVisibleTo(dock.form)
+    dock.form.grid_text.setText("one")
+    dock.form.grid_text.editingFinished.emit()
+    wait(lambda: "expected one number" in dock.estimate.text())
+
+
+def test_the_enhanced_scan_lies_on_the_scan(viewer, dock, wait):
+    dock.run()
+    assert not dock.go.isEnabled()
+    wait(finished(dock))
+    scan, result = viewer.layers
+    assert result.name == "head: mean"
+    assert result.data.shape == (30, 40, 36)
+    half = np.array(scan.scale) / 2 - np.array(result.scale) / 2
+    np.testing.assert_allclose(result.translate, np.array(scan.translate) - half, atol=1e-4)
+    assert result.units == scan.units
+    assert tuple(result.contrast_limits) == tuple(scan.contrast_limits)
+    assert "residual to the scan" in dock.status.text()
+    assert result.metadata["medsr"]["record"]["model"]["name"] == "medsr-base"
+
+
+def test_a_drawn_box_is_enhanced_where_it_was_drawn(viewer, dock, wait):
+    scan = viewer.layers[0]
+    dock.form.region_kind.setCurrentIndex(dock.form.region_kind.findData("box"))
+    dock.draw_box()
+    low = np.array(scan.data_to_world((4, 12, 10)))
+    high = np.array(scan.data_to_world((4, 25, 22)))
+    corners = [low, (low[0], low[1], high[2]), high, (low[0], high[1], low[2])]
+    viewer.layers["medsr box"].add_rectangles(np.array(corners))
+    dock.form.depth_mm.setValue(12)
+    wait(lambda: dock.estimate.text().startswith(("13 x 14", "14 x 14", "13 x 13")))
+    dock.run()
+    wait(finished(dock))
+    result = viewer.layers[-1]
+    assert result.name == "head: mean, region"
+    first = np.array(result.data_to_world((0, 0, 0)))
+    last = np.array(result.data_to_world(np.array(result.data.shape) - 1))
+    assert np.all(first[1:] <= low[1:] + 0.6)
+    assert np.all(last[1:] >= high[1:] - 0.6)
+    assert first[0] < low[0] < last[0]
+
+
+def test_what_is_visible_can_be_enhanced(viewer, dock, wait):
+    dock.form.region_kind.setCurrentIndex(dock.form.region_kind.findData("slab"))
+    dock.form.depth_mm.setValue(9)
+    wait(lambda: not dock.estimate.text().startswith("36 x 40 x 30"))
+    dock.run()
+    wait(finished(dock))
+    shape = viewer.layers[-1].data.shape
+    assert shape[0] < 30
+    assert 30 < shape[1] <= 40
+    assert 30 < shape[2] <= 36
+
+
+def test_a_watched_draw_becomes_anatomy_step_by_step(viewer, dock, wait):
+    dock.form.mode.setCurrentIndex(dock.form.mode.findData("sample"))
+    dock.form.steps.setValue(4)
+    dock.form.watch.setChecked(True)
+    dock.run()
+    wait(finished(dock))
+    steps, result = viewer.layers[-2:]
+    assert steps.data.shape == (4, *result.data.shape)
+    away = [float(np.std(state - result.data)) for state in steps.data]
+    assert away == sorted(away, reverse=True)
+    assert viewer.dims.axis_labels[0] == "step"
+    assert viewer.layers.extent.units[-1] == result.units[-1]
+    np.testing.assert_allclose(steps.translate[1:], result.translate)
+
+
+def test_cancelling_half_way_adds_nothing_and_leaves_a_warm_child(viewer, dock, wait):
+    endless(dock)
+    dock.run()
+    wait(lambda: "part" in dock.status.text())
+    assert dock.bar.maximum() > 1
+    dock.cancel()
+    wait(finished(dock))
+    assert dock.status.text().startswith("cancelled")
+    assert len(viewer.layers) == 1
+    dock.form.mode.setCurrentIndex(0)
+    dock.run()
+    wait(finished(dock))
+    assert len(viewer.layers) == 2
+
+
+def test_a_killed_child_is_told_of_and_replaced(viewer, dock, wait, told):
+    endless(dock)
+    dock.run()
+    wait(lambda: "part" in dock.status.text())
+    os.kill(dock._background.pid, signal.SIGKILL)
+    wait(finished(dock))
+    assert any("SIGKILL" in message for message in told())
+    assert len(viewer.layers) == 1
+    dock.form.mode.setCurrentIndex(0)
+    dock.run()
+    wait(finished(dock))
+    assert len(viewer.layers) == 2
+
+
+def test_the_same_run_for_the_terminal(dock, thick_scan):
+    from qtpy.QtWidgets import QApplication
+
+    dock.form.mode.setCurrentIndex(dock.form.mode.findData("sample"))
+    dock.form.seed.setValue(7)
+    dock.copy_command()
+    text = QApplication.clipboard().text()
+    assert text == f"medsr enhance {thick_scan} {thick_scan.replace('.nii', '_finer.nii')} --mode sample --seed 7"
+
+
+def test_without_a_scan_it_says_what_to_do(viewer, wait, told):
+    _, widget = viewer.window.add_plugin_dock_widget("medsr", "Enhance")
+    wait(lambda: "no scan is chosen" in widget.estimate.text())
+    widget.run()
+    assert any("drop a scan" in message for message in told())

@@ -1,0 +1,95 @@
+"""The viewer's numbers are those of the reports."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from phantoms import affine, head
+from tiny_models import tiny_model
+
+from medsr.acquisition import TASKS, degrade
+from medsr.enhancement import EnhanceSettings, enhance
+from medsr.errors import UsageError
+from medsr.region import Box, crop
+from medsr.validation import validate
+from medsr.viewing.checks import Question, against_reference, against_scan, rows_of, write_report
+
+TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
+MODEL = tiny_model()
+COARSE, ACQUISITION = degrade(TRUTH, TASKS["thick3"])
+RESULT = enhance(COARSE, MODEL, EnhanceSettings(), ACQUISITION)
+QUESTION = Question(COARSE, RESULT.volume)
+
+
+def by_method(rows, where="whole"):
+    return {row["method"]: row for row in rows if row["where"] == where}
+
+
+def test_scores_are_those_of_validate():
+    theirs = {
+        s.method: s for s in validate([("head", TRUTH)], [TASKS["thick3"]], MODEL, ("cubic", "ibp", "mean")).scores
+    }
+    ours = by_method(rows_of(against_reference(QUESTION, TRUTH, {})))
+    for method, name in (("cubic", "cubic"), ("ibp", "ibp"), ("result", "mean")):
+        assert ours[method]["psnr_db"] == pytest.approx(theirs[name].psnr_db, abs=1e-6)
+        assert ours[method]["ssim"] == pytest.approx(theirs[name].ssim, abs=1e-9)
+    assert ours["result"]["over_cubic_db"] == pytest.approx(theirs["mean"].psnr_db - theirs["cubic"].psnr_db)
+
+
+def test_a_region_is_scored_beside_the_whole():
+    low, high = (
+        np.array([-6.0, -6.0, -6.0]) + TRUTH.affine[:3, 3] + 12,
+        np.array([6.0, 6.0, 6.0]) + TRUTH.affine[:3, 3] + 12,
+    )
+    findings = against_reference(QUESTION, TRUTH, {}, (low, high))
+    whole, region = (by_method(rows_of(findings), where) for where in ("whole", "region"))
+    assert set(whole) == set(region) == {"cubic", "ibp", "result"}
+    assert region["cubic"]["psnr_db"] != whole["cubic"]["psnr_db"]
+    everything = (TRUTH.affine[:3, 3] - 1, TRUTH.affine[:3, 3] + 100)
+    same = by_method(rows_of(against_reference(QUESTION, TRUTH, {}, everything)), "region")
+    assert same["cubic"]["psnr_db"] == whole["cubic"]["psnr_db"]
+
+
+def test_orientation_changes_no_score():
+    turned = affine((1.0, 1.0, 1.0), axes=(2, 0, 1), flips=(-1, 1, -1), origin_mm=(5, 6, 7))
+    truth = head((30, 24, 26), (1.0, 1.0, 1.0)).with_data(np.array(TRUTH.data.transpose(2, 0, 1)), turned)
+    coarse, acquisition = degrade(truth, TASKS["thick3"])
+    rows = rows_of(against_reference(Question(coarse, enhance(coarse, MODEL, None, acquisition).volume), truth, {}))
+    assert all(np.isfinite(row["psnr_db"]) for row in rows)
+
+
+def test_a_reference_on_another_grid_or_place_is_refused():
+    with pytest.raises(UsageError, match="that of a layer"):
+        against_reference(QUESTION, COARSE, {})
+    with pytest.raises(UsageError, match="own truth"):
+        against_reference(QUESTION, crop(TRUTH, Box((0, 0, 3), (24, 26, 30))), {})
+
+
+def test_a_region_without_body_is_refused():
+    with pytest.raises(UsageError, match="nothing of the body"):
+        against_reference(QUESTION, TRUTH, {}, (np.full(3, 500.0), np.full(3, 510.0)))
+
+
+def test_the_residual_is_that_of_the_record():
+    assert against_scan(QUESTION).residual == pytest.approx(RESULT.record.residual, abs=1e-3)
+
+
+def test_the_worst_place_is_where_the_result_was_spoilt():
+    data = np.array(RESULT.volume.data)
+    data[10:14, 12:16, 6:12] += 300
+    fidelity = against_scan(Question(COARSE, RESULT.volume.with_data(data)))
+    ijk = np.linalg.inv(TRUTH.affine) @ [*fidelity.worst_mm, 1]
+    assert np.all(np.abs(ijk[:3] - [11.5, 13.5, 8.5]) < 3)
+    assert fidelity.worst > fidelity.residual
+    assert fidelity.map.shape == COARSE.shape
+
+
+def test_a_report_holds_the_scores_and_the_convention(tmp_path):
+    findings = against_reference(QUESTION, TRUTH, {"name": "tiny"})
+    written = write_report(findings, tmp_path / "report.json")
+    assert sorted(path.name for path in written) == sorted(path.name for path in tmp_path.iterdir())
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert len(content["scores"]) == 3
+    assert "No intensity fit" in (tmp_path / "report.txt").read_text()

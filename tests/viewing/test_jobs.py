@@ -1,0 +1,139 @@
+"""Every job from request to answer, with a model small enough for a test."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from phantoms import head
+from tiny_models import tiny_model
+
+from medsr.acquisition import TASKS, acquisition_of, degrade
+from medsr.enhancement import EnhanceSettings, enhance
+from medsr.errors import EnvelopeError, UsageError
+from medsr.models import Envelope
+from medsr.viewing import jobs
+from medsr.viewing.exchange import facts_of, packed, unpacked
+from medsr.viewing.wish import Wish
+
+TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
+COARSE, _ = degrade(TRUTH, TASKS["thick3"])
+MODEL = tiny_model()
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """A function that does a job as the child does, through JSON; `reports` collects what it says on the way."""
+    ready = jobs.Ready(MODEL, 1e6, tmp_path)
+
+    def do(job, reports=None, **request):
+        def report(kind, content):
+            (reports if reports is not None else []).append((kind, json.loads(json.dumps(content))))
+
+        return json.loads(json.dumps(jobs.JOBS[job](ready, json.loads(json.dumps(request)), report)))
+
+    do.folder = tmp_path
+    return do
+
+
+def test_a_plan_tells_what_the_run_then_does(ask):
+    for wish in (Wish(), Wish(factors=(1, 1, 3)), Wish(region=((4, 4, 2), (14, 15, 7)))):
+        plan = ask("plan", scan=facts_of(COARSE), wish=wish.to_dict())
+        answer = ask("enhance", scan=packed(COARSE, ask.folder), wish=wish.to_dict())
+        assert list(unpacked(answer["enhanced"]).shape) == plan["result_shape"]
+        assert plan["objections"] == []
+
+
+def test_a_plan_takes_the_grid_of_a_layer(ask):
+    plan = ask("plan", scan=facts_of(COARSE), onto=facts_of(TRUTH), wish=Wish().to_dict())
+    assert plan["result_shape"] == list(TRUTH.shape)
+    assert plan["factors"] == pytest.approx([1, 1, 3])
+
+
+def test_enhancing_is_the_library_s_own(ask):
+    answer = ask("enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="spread", draws=2, steps=2).to_dict())
+    theirs = enhance(COARSE, MODEL, EnhanceSettings(mode="spread", draws=2, steps=2), acquisition_of(COARSE))
+    np.testing.assert_array_equal(unpacked(answer["enhanced"]).data, theirs.volume.data)
+    np.testing.assert_array_equal(unpacked(answer["spread"]).data, theirs.spread.data)
+    assert answer["record"]["residual"] == theirs.record.residual
+    unpacked(answer["residual"])
+    assert not list(ask.folder.iterdir())
+
+
+def test_progress_is_told_per_step_with_the_time_left(ask):
+    reports = []
+    ask("enhance", reports, scan=packed(COARSE, ask.folder), wish=Wish(mode="sample", steps=3).to_dict())
+    told = [content for kind, content in reports if kind == "progress"]
+    assert [content["done"] for content in told] == list(range(1, told[0]["total"] + 1))
+    assert told[-1]["seconds_left"] == 0
+
+
+def test_a_watched_draw_shows_every_step(ask):
+    reports = []
+    wish = Wish(mode="sample", steps=3, watch=True)
+    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), wish=wish.to_dict())
+    states = [content for kind, content in reports if kind == "state"]
+    assert [state["number"] for state in states] == [0, 1, 2]
+    last = [unpacked(state["scan"]) for state in states][-1]
+    np.testing.assert_allclose(last.data, unpacked(answer["enhanced"]).data, atol=1e-3)
+
+
+def test_a_draw_too_large_to_watch_is_refused(ask, monkeypatch):
+    monkeypatch.setattr(jobs, "MOST_WATCHED_BYTES", 1000)
+    with pytest.raises(UsageError, match="choose a region"):
+        ask("enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="sample", watch=True).to_dict())
+
+
+def test_the_envelope_is_told_before_and_kept_in_the_run(tmp_path):
+    narrow = jobs.Ready(tiny_model(envelope=Envelope(max_factor=2.0)), 1e6, tmp_path)
+    plan = jobs.plan(narrow, {"scan": facts_of(COARSE), "wish": Wish().to_dict()}, lambda kind, content: None)
+    assert plan["objections"]
+    request = {"scan": packed(COARSE, tmp_path), "wish": Wish().to_dict()}
+    with pytest.raises(EnvelopeError):
+        jobs.enhance_scan(narrow, request, lambda kind, content: None)
+
+
+def test_the_voxels_are_judged_apart_from_the_grid(ask):
+    assert ask("judge", scan=packed(COARSE, ask.folder)) == {"objections": [], "notices": []}
+
+
+def test_comparing_and_checking_answer_with_maps(ask):
+    after = unpacked(
+        ask("enhance", scan=packed(COARSE, ask.folder), onto=facts_of(TRUTH), wish=Wish().to_dict())["enhanced"]
+    )
+
+    def pair():
+        return {"scan": packed(COARSE, ask.folder), "result": packed(after, ask.folder)}
+
+    compared = ask("compare", **pair())
+    before, difference = unpacked(compared["cubic"]), unpacked(compared["difference"])
+    np.testing.assert_allclose(before.data + difference.data, after.to_ras().data, atol=1e-3)
+    alone = ask("check", **pair())
+    assert alone["rows"] == []
+    assert unpacked(alone["map"]).shape == COARSE.shape
+    report = ask.folder / "report.json"
+    scored = ask("check", **pair(), reference=packed(TRUTH, ask.folder), report=str(report))
+    assert {row["method"] for row in scored["rows"]} == {"cubic", "ibp", "result"}
+    assert scored["written"][0] == str(report)
+
+
+def test_a_batch_tells_of_every_case(ask):
+    source, target = ask.folder / "in", ask.folder / "out"
+    source.mkdir()
+    nib.save(nib.Nifti1Image(COARSE.data, COARSE.affine), source / "head.nii.gz")
+    (source / "cut.nii.gz").write_bytes((source / "head.nii.gz").read_bytes()[:1000])
+    reports = []
+    answer = ask("batch", reports, source=str(source), target=str(target), wish=Wish().to_dict())
+    assert answer == {"done": 1, "failed": 1}
+    assert [kind for kind, _ in reports if kind != "progress"] == ["cases", "case", "case", "case", "case"]
+    last = {content["number"]: content["case"] for kind, content in reports if kind == "case"}
+    assert [last[number]["state"] for number in (0, 1)] == ["failed", "done"]
+    assert (target / "head.nii.gz").is_file()
+
+
+def test_the_start_loads_the_shipped_model(tmp_path):
+    ready = jobs.start({"folder": str(tmp_path)})
+    assert ready.model.spec.name == Wish.model
+    assert ready.voxels_per_s > 0
