@@ -14,10 +14,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := check
-.PHONY: help setup demo test check format laws slow gpu bench wheel release sizes clean
+.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench wheel release sizes clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: $(STAMP)  ## make .venv and install medsr with everything a developer needs
 
@@ -34,6 +34,7 @@ demo: setup  ## degrade the sample scan, enhance it, print the table and write t
 
 test: setup  ## all tests (those for CUDA skip themselves without a device)
 	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
+	$(MAKE) gui
 
 check: setup  ## format, lint, types, floors
 	$(BIN)/ruff format --check .
@@ -51,8 +52,25 @@ laws: setup  ## only the rooms whose tests are laws: geometry, operators, noise 
 slow: setup  ## only the tests that take more than a few seconds
 	$(PYTEST) $(PARALLEL) -m slow $(PYTEST_ARGS)
 
+test-slurm: setup  ## a batch on a Slurm of this machine (Debian: slurm-wlm, munge; as root)
+	$(BIN)/pytest -m slurm tests/e2e/test_batch_slurm.py $(PYTEST_ARGS)
+
 gpu: setup  ## only the tests that need a CUDA device
 	$(BIN)/pytest -m gpu $(PYTEST_ARGS)
+
+# How many damaged inputs of each kind: make fuzz FUZZ=200
+FUZZ ?= 5000
+fuzz: setup  ## read thousands of damaged DICOM series and NIfTI files: refused or read, nothing else
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz.run --count $(FUZZ)
+
+# Tests of a real window run in a process of their own: one that fails would take the next ones with it.
+XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
+gui: setup  ## only the tests that need a napari window; docs/napari.md names the packages
+	@if command -v xvfb-run > /dev/null; then OMP_NUM_THREADS=1 $(XVFB) $(BIN)/pytest -m viewer -p no:xdist tests/napari_plugin/viewer $(PYTEST_ARGS); \
+	else echo "make gui: xvfb-run is not installed, so the tests of the napari window are skipped" >&2; fi
+
+screenshots: setup  ## take the pictures of docs/napari.md from a real viewer
+	$(XVFB) $(BIN)/python pipelines/screenshots/run.py
 
 bench: setup  ## every benchmark: speed, memory, quality
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

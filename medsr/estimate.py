@@ -16,7 +16,8 @@ import torch
 
 from medsr.acquisition import Acquisition
 from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.enhancement import WHOLE_VOXELS, EnhanceSettings
+from medsr.enhancement import EnhanceSettings
+from medsr.inference import WHOLE_VOXELS
 from medsr.models import Model
 from medsr.nets.detail import GRID
 from medsr.volume import Modality

@@ -17,8 +17,9 @@ import numpy as np
 
 from medsr import affine as grids
 from medsr.acquisition import Acquisition, acquisition_of
-from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, OnState, Whole, enhance, scan_noise
+from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, OnState, Whole, enhance
 from medsr.errors import UsageError
+from medsr.inference import scan_noise
 from medsr.intensity import scale_of
 from medsr.models import Model
 from medsr.nets.detail import GRID

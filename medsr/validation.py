@@ -13,9 +13,10 @@ from torch import Tensor
 
 from medsr.acquisition import Acquisition, Task, degrade
 from medsr.baselines import METHODS, band_limited_oracle
-from medsr.enhancement import NOISE_FLOOR, EnhanceSettings, enhance, scan_noise
+from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
 from medsr.findings import CONVENTION, Case, Findings, Score, Uncertainty, subject_of
+from medsr.inference import NOISE_FLOOR, scan_noise
 from medsr.intensity import Scale, scale_of
 from medsr.metrics.artefacts import shift_mm, slice_comb
 from medsr.metrics.bands import band_errors

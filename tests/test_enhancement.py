@@ -15,8 +15,9 @@ from tiny_models import tiny_model
 from medsr import affine as grids
 from medsr.acquisition import TASKS, acquisition_of, degrade
 from medsr.conditioning import expected_detail, roughness
-from medsr.enhancement import EnhanceSettings, draw_states, enhance, scan_noise
+from medsr.enhancement import EnhanceSettings, draw_states, enhance
 from medsr.errors import EnvelopeError, InputError, UsageError
+from medsr.inference import scan_noise
 from medsr.intensity import scale_of
 from medsr.models import Envelope
 from medsr.spreads import SPREAD_BLUR_VOX

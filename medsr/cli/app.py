@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import medsr
-from medsr.cli import learn, look, work
+from medsr.cli import batch, cards, learn, look, network, trust, work
 from medsr.errors import MedsrError, ResourceError
 
 INTERRUPTED = 130
@@ -28,8 +28,12 @@ app.command("degrade")(work.degrade)
 app.command("validate")(work.validate)
 app.command("inspect")(look.inspect)
 app.command("models")(look.models)
+app.add_typer(batch.batch)
 app.command("train")(learn.train)
+app.command("calibrate")(trust.calibrate)
 app.command("doctor")(look.doctor)
+app.add_typer(cards.cards)
+app.add_typer(network.dicom)
 
 
 def _version(wanted: bool) -> None:

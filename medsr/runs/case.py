@@ -23,6 +23,7 @@ from medsr.models import Model
 from medsr.ops import Profile
 from medsr.record import Record
 from medsr.runs.outputs import NIFTI_NAMES, Format, Output, beside, check_target, record_path, write_dicom, write_nifti
+from medsr.slabs import enhance_within
 from medsr.volume import Modality, Volume
 
 __all__ = [
@@ -56,6 +57,7 @@ class EnhanceCase:
         policies: what to do with an irregular DICOM series.
         output: format of the result.
         volume: of a DICOM tree the volume that `medsr inspect` lists under this number; None: all the source holds.
+        memory_bytes: that may be used; a scan that needs more is computed in slabs. None: no limit.
     """
 
     spacing_mm: tuple[float, ...] | None = None
@@ -68,6 +70,7 @@ class EnhanceCase:
     policies: Policies = field(default_factory=Policies)
     output: Output = field(default_factory=Output)
     volume: str | None = None
+    memory_bytes: int | None = None
 
 
 def enhance_file(
@@ -220,7 +223,9 @@ def _series(
 
 def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnProgress | None) -> Enhancement:
     acquisition = acquisition_of(volume, case.spacing_mm, case.factors, case.profile, case.thickness_mm)
-    return enhance(volume, model, case.settings, acquisition, on_progress)
+    if case.memory_bytes is None:
+        return enhance(volume, model, case.settings, acquisition, on_progress)
+    return enhance_within(volume, model, case.settings, acquisition, on_progress, case.memory_bytes)
 
 
 def _as_modality(volume: Volume, modality: Modality | None) -> Volume:

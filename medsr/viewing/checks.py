@@ -12,8 +12,9 @@ from scipy import ndimage
 from medsr import affine as grids
 from medsr.baselines import METHODS
 from medsr.consistency import residual_map
-from medsr.enhancement import NOISE_FLOOR, EnhanceSettings, scan_noise
+from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
+from medsr.inference import NOISE_FLOOR, scan_noise
 from medsr.intensity import scale_of
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units

@@ -14,6 +14,7 @@ from phantoms import head
 
 from medsr.cli.app import run
 from medsr.io import load, save
+from medsr.io.bids import scan_name
 from medsr.volume import Volume
 
 
@@ -203,7 +204,7 @@ def test_validate_ends_with_8_where_a_gate_fails_and_still_writes_everything(
     assert run([str(argument) for argument in [*arguments, *gates]]) == 8
     captured = capsys.readouterr()
     assert "passed: cubic.psnr>=1 (1 checked)" in captured.out
-    assert "FAILED: ibp.psnr>=99 (fine thick5 ibp:" in captured.out
+    assert f"FAILED: ibp.psnr>=99 ({scan_name('fine')} thick5 ibp:" in captured.out
     assert captured.err.strip() == "medsr: 1 of 2 gates failed: ibp.psnr>=99"
     assert [verdict["passed"] for verdict in json.loads(found.read_text())["verdicts"]] == [True, False]
     assert run([str(argument) for argument in [*arguments, "--gate", "cubic.psnr>=1"]]) == 0

@@ -24,7 +24,9 @@ def series(tmp_path):
 
 
 def enhance(*arguments) -> int:
-    return run(["enhance", *[str(argument) for argument in arguments], "-q", "--flips", "0"])
+    return run(
+        ["enhance", *[str(argument) for argument in arguments], "-q", "--flips", "0", "--force"]
+    )  # a small phantom is no usual scan
 
 
 def test_a_folder_name_is_all_that_a_series_needs(series, tmp_path, capsys):

@@ -1,0 +1,289 @@
+"""batch: folders of scans; plan, run, go on, and see how far it is."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from medsr.errors import CasesFailedError, UsageError
+
+if TYPE_CHECKING:
+    from medsr.outcome import Outcome, Tally
+    from medsr.runs.plan import Plan, Shard
+
+OnProgress = Callable[["Tally", "Outcome | None", int], None]
+TABLE_ROWS = 30
+
+
+class RunUnlessNamed(TyperGroup):
+    """`medsr batch IN OUT` is `medsr batch run IN OUT`; a folder named like a command is written ./status."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Arguments that begin with no command belong to `run`."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+batch = typer.Typer(
+    name="batch",
+    cls=RunUnlessNamed,
+    help="Folders of scans: medsr batch IN OUT [RECIPE]; then medsr batch status OUT, medsr batch resume OUT.",
+    no_args_is_help=True,
+)
+Only = Annotated[str | None, typer.Option(help="Only what failed: failed, or kinds such as oom,timeout.")]
+ShardOption = Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts, from 1.")]
+ProgressOption = Annotated[str, typer.Option("--progress", help="auto, json (a line per event on stdout) or none.")]
+
+
+@batch.callback()
+def _batch() -> None:
+    """Folders of scans."""
+
+
+@batch.command("run")
+def run(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder, BIDS or DICOM tree, 'glob', or table.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results.")],
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="TOML file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    only: Only = None,
+    shard: ShardOption = None,
+    progress: ProgressOption = "auto",
+    engine: Annotated[str, typer.Option(help="local, dask or slurm.")] = "local",
+    scheduler: Annotated[str | None, typer.Option(help="dask: address, such as tcp://host:8786.")] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="dask: PEM file that vouches for the scheduler.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="dask: PEM file with our certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="dask: PEM file with its key.")] = None,
+    tasks: Annotated[int, typer.Option(help="slurm: tasks of the array; dask: workers on this machine.")] = 1,
+    sbatch: Annotated[list[str] | None, typer.Option(help="slurm: an option, such as --sbatch=--gres=gpu:1.")] = None,
+    print_script: Annotated[bool, typer.Option("--print-script", help="slurm: show the script, do nothing.")] = False,
+) -> None:
+    """Enhance every scan of IN into OUT; run it again to go on where it stopped."""
+    from medsr.batch import run as run_plan
+    from medsr.batch import run_by_slurm
+    from medsr.batch_settings import BatchRecipe, read_batch_recipe
+    from medsr.runs.batch import begin, plan_batch
+    from medsr.runs.dask_engine import Cluster
+    from medsr.runs.slurm import slurm_script
+
+    _check_progress(progress)
+    if engine not in ("local", "dask", "slurm"):
+        raise UsageError(f"--engine is {engine!r}; choose local, dask or slurm")
+    part = shard_of(shard)
+    script = slurm_script(target, tasks, sbatch or (), only or "") if engine == "slurm" or print_script else ""
+    if print_script:
+        typer.echo(script, nl=False)
+        return
+    chosen = BatchRecipe() if recipe is None else read_batch_recipe(recipe)
+    plan = plan_batch(source, target, chosen)
+    if dry_run:
+        _show_plan(plan, target)
+        return
+    cluster = Cluster(scheduler, tasks, tls_ca, tls_cert, tls_key) if engine == "dask" else None
+    store = begin(plan, target)
+    if engine == "slurm":
+        _finish(run_by_slurm(plan, store, script), target)
+        return
+    with _watched(progress) as on_progress:
+        tally = run_plan(plan, store, on_progress, only=kinds(only), shard=part, cluster=cluster)
+    _finish(tally, target)
+
+
+@batch.command("resume")
+def resume(
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an earlier run.")],
+    only: Only = None,
+    shard: ShardOption = None,
+    progress: ProgressOption = "auto",
+) -> None:
+    """Go on with the plan in OUT, as it stands."""
+    from medsr.batch import run as run_plan
+    from medsr.runs.plan import read_plan
+    from medsr.runs.store import Store
+
+    _check_progress(progress)
+    store = Store(target)
+    plan = read_plan(store.plan)
+    store.prepare()
+    with _watched(progress) as on_progress:
+        tally = run_plan(plan, store, on_progress, only=kinds(only), shard=shard_of(shard))
+    _finish(tally, target)
+
+
+@batch.command("status")
+def show_status(
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
+    case: Annotated[str | None, typer.Option(help="Tell all of one case, with the names of its files.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """How far a run is, and what failed."""
+    from medsr.runs.progress import status
+
+    if case is not None:
+        _show_case(target, case)
+        return
+    tally, failures = status(target)
+    if as_json:
+        typer.echo(json.dumps(tally.as_dict()))
+        return
+    typer.echo(_line(tally))
+    _show_failures(failures)
+
+
+def kinds(text: str | None) -> tuple[str, ...]:
+    """Kinds separated by commas."""
+    return () if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def shard_of(text: str | None) -> Shard | None:
+    """A shard such as "3/8", from 1; None stays None.
+
+    Raises:
+        UsageError: anything else.
+    """
+    if text is None:
+        return None
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"--shard is {text!r}; expected I/N, such as 3/8, with I from 1 to N")
+    return int(number), int(count)
+
+
+def _finish(tally: Tally, target: Path) -> None:
+    from medsr.runs.progress import status
+
+    typer.echo(_line(tally), err=True)
+    if tally.failed:
+        _show_failures(status(target)[1], err=True)
+        told = f"see {target / 'index.html'}, or try them again with --only failed"
+        raise CasesFailedError(f"{tally.failed} of {tally.planned} cases failed; {told}")
+
+
+def _line(tally: Tally) -> str:
+    left = "" if tally.seconds_left is None or not tally.left else f", about {tally.seconds_left:.0f} s left"
+    return f"{tally.done} done, {tally.failed} failed, {tally.left} left of {tally.planned} cases{left}"
+
+
+def _show_failures(failures: list[Outcome], err: bool = False) -> None:
+    rows = [(one.case, one.kind, one.stage, str(one.attempts), one.reason) for one in failures[:TABLE_ROWS]]
+    for case, kind, stage, tries, reason in [("case", "kind", "stage", "tries", "why"), *rows] if rows else ():
+        typer.echo(f"{case:<16}  {kind:<11}  {stage:<7}  {tries:<5}  {reason}", err=err)
+    if len(failures) > TABLE_ROWS:
+        typer.echo(f"and {len(failures) - TABLE_ROWS} more in cases.csv", err=err)
+
+
+def _show_case(target: Path, case: str) -> None:
+    from medsr.runs.planned import planned, read_lines
+    from medsr.runs.store import Store
+
+    store = Store(target)
+    found = [planned(row) for row in read_lines(store.plan)[1] if row["case"].startswith(case)]
+    if len(found) != 1:
+        raise UsageError(f"--case {case}: {len(found)} cases have an id that begins so; expected one")
+    outcome = store.outcome(found[0].case)
+    shown = {
+        "case": found[0].case,
+        "files": found[0].files,
+        "output": found[0].target,
+        "outcome": None if outcome is None else json.loads(outcome.to_json()),
+    }
+    typer.echo(json.dumps(shown, indent=1))
+
+
+def _show_plan(plan: Plan, target: Path) -> None:
+    import shutil
+
+    from medsr.runs.forecast import forecast
+
+    able = [case for case in plan.cases if not case.problem]
+    for case in able:
+        typer.echo(f"{case.case}  {case.files[0]}  ->  {target / case.target}")
+    for case in plan.cases:
+        if case.problem:
+            typer.echo(f"{case.case}  {case.files[0]}  fails ({case.kind}): {case.problem}")
+    for reason, count in plan.left_out.items():
+        typer.echo(f"left out: {count} x {reason}")
+    folder = next(path for path in (target, *target.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free / 2**30
+    seconds = forecast(plan)
+    typer.echo(
+        f"{len(able)} cases to do, {len(plan.cases) - len(able)} that fail, "
+        f"{sum(plan.left_out.values())} files left out; {plan.voxels / 1e6:.0f} million voxels, "
+        f"up to {plan.most_bytes / 2**30:.2f} GiB (free: {free:.0f} GiB), "
+        f"about {seconds / 60:.0f} min with one process"
+    )
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _check_progress(how: str) -> None:
+    if how not in ("auto", "json", "none"):
+        raise UsageError(f"--progress is {how!r}; choose auto, json or none")
+
+
+@contextmanager
+def _watched(how: str) -> Iterator[OnProgress | None]:
+    """A callback that shows how far the run is; SIGTERM ends a run like Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if how == "none":
+            yield None
+        elif how == "json":
+            yield _json_line
+        elif sys.stderr.isatty():
+            yield from _bar()
+        else:
+            yield _plain_lines()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _json_line(tally: Tally, outcome: Outcome | None, running: int) -> None:
+    if outcome is not None:
+        facts = {"case": outcome.case, "state": outcome.state, "kind": outcome.kind, "seconds": outcome.seconds}
+        typer.echo(json.dumps({"event": "case", **facts}))
+    typer.echo(json.dumps({"event": "progress", "running": running, **tally.as_dict()}))
+    sys.stdout.flush()
+
+
+def _bar() -> Iterator[OnProgress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("batch", total=None)
+
+        def show(tally: Tally, outcome: Outcome | None, running: int) -> None:
+            rate = 60 * (tally.voxels_now / 1e6) / tally.seconds if tally.seconds > 1 else 0.0
+            text = f"{_line(tally)}, {rate:.0f} million voxels a minute"
+            bar.update(task, total=max(1, tally.voxels_planned), completed=tally.voxels_done, description=text)
+
+        yield show
+
+
+def _plain_lines() -> OnProgress:
+    from medsr.cli.progress import LINE_EVERY_S
+
+    shown = 0.0
+
+    def show(tally: Tally, outcome: Outcome | None, running: int) -> None:
+        nonlocal shown
+        if outcome is not None and outcome.state == "failed":
+            typer.echo(f"{outcome.case} failed ({outcome.kind}): {outcome.reason}", err=True)
+        if tally.seconds - shown >= LINE_EVERY_S:
+            shown = tally.seconds
+            typer.echo(_line(tally), err=True)
+
+    return show

@@ -1,0 +1,77 @@
+"""Claims on cases, so that runs on one output folder share the work: leases, taken over when a holder is gone.
+
+`filelock.SoftFileLease` needs neither flock nor clocks that agree, so it works on network file systems. It is a hint
+and no mutual exclusion: a holder that was frozen may wake up and go on. So a result is dropped when its lease was
+lost, and publishing the same case twice gives the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import SoftFileLease, Timeout
+
+from medsr.errors import OutputError
+from medsr.io import files
+
+LEASE_S = 60.0
+HEARTBEAT_S = 10.0
+SWEEP_S = 2.0
+
+
+class Claim:
+    """A lease on one case, not yet taken.
+
+    Args:
+        folder: of all claims.
+        case: id.
+    """
+
+    def __init__(self, folder: Path, case: str) -> None:
+        self._path = folder / f"{case}.lock"
+        self._lease = SoftFileLease(
+            self._path, lease_duration=LEASE_S, heartbeat_interval=HEARTBEAT_S, thread_local=False
+        )
+
+    def take(self, wait_s: float = 0.0) -> bool:
+        """Take it if it is free or its holder is gone; False where another run has it.
+
+        Args:
+            wait_s: for another run to give it back.
+
+        Raises:
+            OutputError: the folder can't be written.
+        """
+        try:
+            self._lease.acquire(timeout=wait_s)
+        except Timeout:
+            return False
+        except OSError as error:
+            raise OutputError(files.unwritable(self._path.parent, error)) from error
+        return True
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another run may have taken it over meanwhile."""
+        return not self._lease.is_locked or self._lease.compromise is not None
+
+    def give_back(self) -> None:
+        """Release it."""
+        with suppress(OSError):
+            self._lease.release()
+
+
+def sweep_claims(folder: Path, is_ended: Callable[[str], bool]) -> None:
+    """Remove claims that killed runs left on cases that have ended.
+
+    Args:
+        folder: of all claims.
+        is_ended: whether a case has an ending.
+    """
+    for path in list(folder.glob("*.lock")):
+        if is_ended(path.stem):
+            claim = Claim(folder, path.stem)
+            if claim.take(SWEEP_S):
+                claim.give_back()

@@ -1,0 +1,212 @@
+"""A run on dask.distributed: a task is a handful of cases, worked on by the same crew of supervised processes.
+
+The task itself only waits, so it never holds the interpreter's lock: the deaths of dask workers whose heartbeat stops
+while a task computes can't happen. Workers need one thread each, and the input and output folders under the same names.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from medsr.batch_settings import Deadlines, Limits
+from medsr.errors import MedsrError, ResourceError, UsageError
+from medsr.outcome import Outcome, Tally
+from medsr.runs.batch import OnChange, standing, tidy
+from medsr.runs.planned import PlannedCase, planned
+from medsr.runs.progress import Count
+from medsr.runs.store import Store
+from medsr.runs.supervise import Crew, Job
+
+TASKS_PER_WORKER = 8  # enough to balance, few enough to keep reading, enhancing and writing overlapped
+MOST_CASES = 64
+RETRIES = 2
+CONNECT_S = 30
+CONFIG = {
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.worker.daemon": False,
+}
+
+_crews: dict[str, Crew] = {}
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the tasks run.
+
+    Attributes:
+        scheduler: address such as tcp://host:8786; None: a cluster on this machine.
+        workers: of a cluster on this machine.
+        tls_ca: PEM file that vouches for the scheduler.
+        tls_cert: PEM file with our certificate.
+        tls_key: PEM file with its key.
+    """
+
+    scheduler: str | None = None
+    workers: int = 1
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+def work_on_dask(
+    job: Job,
+    cases: Sequence[PlannedCase],
+    on_change: OnChange,
+    cluster: Cluster,
+    *,
+    skipped: int = 0,
+    again: bool = False,
+) -> Tally:
+    """As `batch.work`, on a dask cluster; each dask worker keeps one computing process warm.
+
+    Args:
+        job: what the cases share; its first options are those of every process.
+        cases: of the run.
+        on_change: told of everything that changes.
+        cluster: where.
+        skipped: number of files that the plan left out.
+        again: do what failed a limit again.
+
+    Raises:
+        UsageError: dask.distributed is not installed.
+        ResourceError: the scheduler can't be reached, or workers died so often that cases are left.
+    """
+    count, by_id, left = Count(cases), {case.case: case for case in cases}, []
+    for case, outcome in standing(job, cases, again=again):
+        if outcome is None:
+            left.append(case)
+        else:
+            count.add(case, outcome, now=False)
+    on_change(count.tally(skipped), None, 0)
+    if not left:
+        return count.tally(skipped)
+    unreached = 0
+    with _connected(cluster) as client:
+        n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        size = max(1, min(MOST_CASES, -(-len(left) // (TASKS_PER_WORKER * n_workers))))
+        tasks = [[asdict(case) for case in left[start : start + size]] for start in range(0, len(left), size)]
+        futures = client.map(work_on_task, tasks, told=_told(job, again), pure=False, retries=RETRIES)
+        for future in _finished(futures):
+            if future.status != "finished":
+                unreached += 1
+                continue
+            for text, here in future.result():
+                outcome = Outcome.from_json(text)
+                count.add(by_id[outcome.case], outcome, now=here)
+                on_change(count.tally(skipped), outcome if here else None, 0)
+    tidy(job.store)
+    if unreached:
+        raise ResourceError(f"{unreached} of {len(tasks)} tasks lost their dask workers again and again; run once more")
+    return count.tally(skipped)
+
+
+def work_on_task(cases: list[dict[str, Any]], told: dict[str, Any]) -> list[tuple[str, bool]]:
+    """What a dask worker does: some cases with its own warm process. Outcomes as JSON, and whether they are new.
+
+    Args:
+        cases: as in the plan's file.
+        told: of `_told`.
+
+    Raises:
+        MedsrError: the worker's machine can't do it; dask tries another one.
+    """
+    outcomes: list[tuple[str, bool]] = []
+    with _one_at_a_time:
+        crew = _crews.get(told["root"])
+        if crew is None:
+            crew = _crews[told["root"]] = Crew(_job(told))
+        try:
+            crew.run(
+                [planned(case) for case in cases],
+                lambda case, outcome, here: outcomes.append((outcome.to_json(), here)),
+                again=told["again"],
+            )
+        except MedsrError:
+            _crews.pop(told["root"]).__exit__()
+            raise
+    return outcomes
+
+
+def _told(job: Job, again: bool) -> dict[str, Any]:
+    """A job as plain values, for the way to a worker."""
+    return {
+        "root": str(job.store.root.absolute()),
+        "module": job.module,
+        "options": dict(job.options[0]),
+        "model_sha256": job.model_sha256,
+        "settings_key": job.settings_key,
+        "limits": asdict(job.limits),
+        "deadlines": asdict(job.deadlines),
+        "again": again,
+    }
+
+
+def _job(told: Mapping[str, Any]) -> Job:
+    return Job(
+        Store(Path(told["root"])),
+        told["module"],
+        (told["options"],),
+        told["model_sha256"],
+        told["settings_key"],
+        Limits(**told["limits"]),
+        Deadlines(**told["deadlines"]),
+    )
+
+
+@contextmanager
+def _connected(cluster: Cluster) -> Iterator[Any]:
+    """A client of the cluster; one on this machine goes with it."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise UsageError("dask.distributed is not installed; pip install medsr[dask]") from error
+    if cluster.scheduler is not None:
+        with _reached(cluster.scheduler, _security(cluster)) as client:
+            yield client
+        return
+    places = {"n_workers": cluster.workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+    with dask.config.set(CONFIG), LocalCluster(**places, silence_logs=50) as local, Client(local) as client:
+        yield client
+
+
+def _reached(scheduler: str, security: Any) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(scheduler, security=security, timeout=CONNECT_S)
+    except (OSError, ValueError, TypeError) as error:
+        raise ResourceError(f"{scheduler}: no dask scheduler answers there ({type(error).__name__})") from error
+
+
+def _security(cluster: Cluster) -> Any:
+    from distributed.security import Security
+
+    if cluster.tls_ca is None:
+        return None
+    certificate, key = cluster.tls_cert, cluster.tls_key
+    return Security(
+        tls_ca_file=str(cluster.tls_ca),
+        tls_client_cert=None if certificate is None else str(certificate),
+        tls_client_key=None if key is None else str(key),
+        require_encryption=True,
+    )
+
+
+def _finished(futures: Sequence[Any]) -> Any:
+    from distributed import as_completed
+
+    try:
+        yield from as_completed(futures)
+    except BaseException:
+        for future in futures:
+            with suppress(Exception):
+                future.cancel()
+        raise

@@ -1,0 +1,79 @@
+"""medsr batch on the command line: plan, run, resume, status, exit codes."""
+
+import json
+
+import pytest
+from batches import results, scans
+from tiny_models import tiny_model
+
+from medsr.cli.app import run
+from medsr.models import weights_bytes
+
+
+@pytest.fixture
+def job(tmp_path):
+    """IN with two small scans and a broken one, OUT, and a recipe with a tiny model."""
+    model = tiny_model(silent=True)
+    (tmp_path / "tiny.safetensors").write_bytes(weights_bytes(model.net.state_dict(), model.spec))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('model = "tiny.safetensors"\ndevice = "cpu"\n[enhance]\nnoise = 2.0\nflips = 0\n')
+    source = scans(tmp_path / "in", ["a.nii.gz", "Zebrafink/b.nii.gz"])
+    (source / "broken.nii.gz").write_bytes(b"no scan")
+    return [str(source), str(tmp_path / "out"), str(recipe)]
+
+
+def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path, capsys):
+    assert run(["batch", *job, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "2 cases to do, 1 that fail, 0 files left out" in said
+    assert "fails (unreadable)" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_tells_what_failed_and_can_be_asked_and_resumed(job, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(["batch", *job, "--progress", "json"]) == 7
+    captured = capsys.readouterr()
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    assert sum(event["event"] == "case" for event in events) == 3
+    assert events[-1]["done"] == 2
+    assert events[-1]["failed"] == 1
+    assert "unreadable" in captured.err
+    assert "1 of 3 cases failed" in captured.err
+    made = {"a.nii.gz", "Zebrafink/b.nii.gz"}
+    reports = {"index.html", "run.json", "cases.csv", "junit.xml"}
+    assert set(results(out)) == {name + end for name in made for end in ("", ".json")} | reports
+    for name in reports:
+        assert "zebrafink" not in (out / name).read_text().lower()
+    assert len(list((out / ".medsr" / "thumbs").iterdir())) == 2
+
+    (out / "a.nii.gz").unlink()
+    assert run(["batch", "resume", str(out), "--progress", "none"]) == 7
+    assert (out / "a.nii.gz").exists()
+    capsys.readouterr()
+    assert run(["batch", "status", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["done"] == 2
+    assert run(["batch", "status", str(out)]) == 0
+    case = capsys.readouterr().out.splitlines()[-1].split()[0]
+    assert run(["batch", "status", str(out), "--case", case]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0].endswith("broken.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["missing", "out"], 3),
+        (["in", "out", "--shard", "3/2"], 2),
+        (["in", "out", "--engine", "cloud"], 2),
+        (["in", "out", "--progress", "loud"], 2),
+        (["in", "in"], 2),
+        (["status", "in"], 3),
+        (["in", "out", "--engine", "slurm", "--print-script"], 0),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_work(tmp_path, monkeypatch, arguments, code, capsys):
+    monkeypatch.chdir(tmp_path)
+    scans(tmp_path / "in", ["a.nii.gz"])
+    assert run(["batch", *arguments]) == code
+    assert not (tmp_path / "out").exists()
+    assert "Traceback" not in capsys.readouterr().err
