@@ -15,15 +15,18 @@ import numpy as np
 
 from medsr.acquisition import Acquisition, acquisition_of
 from medsr.allocator import keep_freed_memory
+from medsr.batch import run
+from medsr.batch_settings import BatchRecipe, Grid
 from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
 from medsr.envelope import judge
 from medsr.errors import UsageError
 from medsr.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
 from medsr.models import Model, load_model
 from medsr.ops import Profile
+from medsr.outcome import Outcome, Tally
 from medsr.region import Box, enhance_region, part_of
-from medsr.runs.case import EnhanceCase
-from medsr.runs.folder import Case, cases_of, enhance_folder
+from medsr.runs.batch import begin, plan_batch
+from medsr.runs.planned import PlannedCase
 from medsr.runs.warm_child import Job, Report
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
@@ -136,19 +139,22 @@ def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
 
 
 def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Enhance every scan of a folder; reports the list of cases, then each change of one."""
-    wish = Wish.from_dict(request["wish"])
-    cases = cases_of(Path(request["source"]), Path(request["target"]))
-    report("cases", {"cases": [_row(one) for one in cases]})
-    case = EnhanceCase(
-        wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm, settings=_settings(wish)
-    )
+    """Enhance every scan of a folder as `medsr batch` does; reports the list of cases, then each change of one."""
+    wish, source, target = Wish.from_dict(request["wish"]), Path(request["source"]), Path(request["target"])
+    grid = Grid(wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm)
+    recipe = BatchRecipe(wish.model, wish.device, grid=grid, enhance=_settings(wish))
+    planned = plan_batch(source, target, recipe)
+    store = begin(planned, target)
+    numbers = {one.case: number for number, one in enumerate(planned.cases)}
+    report("cases", {"cases": [_row(one, source, target, store.outcome(one.case)) for one in planned.cases]})
 
-    def on_case(number: int, one: Case) -> None:
-        report("case", {"number": number, "case": _row(one)})
+    def on_progress(tally: Tally, outcome: Outcome | None, running: int) -> None:
+        if outcome is not None:
+            number = numbers[outcome.case]
+            report("case", {"number": number, "case": _row(planned.cases[number], source, target, outcome)})
 
-    ended = enhance_folder(cases, case, ready.model, on_case, _reporting(report))
-    return {state: sum(one.state == state for one in ended) for state in ("done", "failed")}
+    tally = run(planned, store, on_progress)
+    return {"done": tally.done, "failed": tally.failed}
 
 
 JOBS: dict[str, Job] = {
@@ -227,5 +233,18 @@ def _answer(ready: Ready, result: Enhancement) -> dict[str, Any]:
     }
 
 
-def _row(one: Case) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(one).items()}
+def _row(one: PlannedCase, source: Path, target: Path, outcome: Outcome | None) -> dict[str, Any]:
+    """A case as the table shows it."""
+    path = Path(one.files[0])
+    row = {
+        "name": str(path.relative_to(source.absolute())) if path.is_relative_to(source.absolute()) else path.name,
+        "target": str(target / one.target),
+        "state": "waiting" if outcome is None else outcome.state,
+        "message": one.problem if outcome is None else outcome.reason,
+    }
+    facts = {} if outcome is None else outcome.facts
+    return row | {
+        "grid": " x ".join(f"{h:g}" for h in facts.get("spacing_mm", ())),
+        "seconds": None if outcome is None else sum(outcome.seconds.values()),
+        "residual": None if outcome is None else outcome.checks.get("residual"),
+    }

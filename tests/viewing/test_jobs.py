@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 from phantoms import head
-from tiny_models import tiny_model
+from tiny_models import tiny_model, write_tiny
 
 from medsr.acquisition import TASKS, acquisition_of, degrade
 from medsr.enhancement import EnhanceSettings, enhance
@@ -119,18 +120,31 @@ def test_comparing_and_checking_answer_with_maps(ask):
     assert scored["written"][0] == str(report)
 
 
-def test_a_batch_tells_of_every_case(ask):
+def test_a_batch_tells_of_every_case_and_does_none_twice(ask):
     source, target = ask.folder / "in", ask.folder / "out"
     source.mkdir()
     nib.save(nib.Nifti1Image(COARSE.data, COARSE.affine), source / "head.nii.gz")
     (source / "cut.nii.gz").write_bytes((source / "head.nii.gz").read_bytes()[:1000])
-    reports = []
-    answer = ask("batch", reports, source=str(source), target=str(target), wish=Wish().to_dict())
-    assert answer == {"done": 1, "failed": 1}
-    assert [kind for kind, _ in reports if kind != "progress"] == ["cases", "case", "case", "case", "case"]
-    last = {content["number"]: content["case"] for kind, content in reports if kind == "case"}
-    assert [last[number]["state"] for number in (0, 1)] == ["failed", "done"]
-    assert (target / "head.nii.gz").is_file()
+    write_tiny(ask.folder / "tiny.safetensors")
+    wish = Wish(model=str(ask.folder / "tiny.safetensors"), device="cpu").to_dict()
+    written = []
+    for _ in range(2):
+        reports = []
+        answer = ask("batch", reports, source=str(source), target=str(target), wish=wish)
+        assert answer == {"done": 1, "failed": 1}
+        ((kind, first), *changes) = reports
+        assert kind == "cases"
+        cases = first["cases"]
+        for kind, content in changes:
+            assert kind == "case"
+            cases[content["number"]] = content["case"]
+        assert {case["name"]: case["state"] for case in cases} == {"head.nii.gz": "done", "cut.nii.gz": "failed"}
+        made = next(case for case in cases if case["state"] == "done")
+        assert made["grid"].startswith("1 x 1")
+        assert made["residual"] is not None
+        written.append(Path(made["target"]).stat().st_mtime_ns)
+        assert next(case["message"] for case in cases if case["state"] == "failed")
+    assert written[0] == written[1]
 
 
 def test_the_start_loads_the_shipped_model(tmp_path):
