@@ -61,7 +61,7 @@ def _describe(path: Path, spec: ModelSpec) -> None:
         rows = [
             ("volume", str(number)),
             ("format", f"{source.format}, stored as {source.dtype}"),
-            ("modality", f"{volume.modality} {source.contrast}".rstrip()),
+            ("modality", " ".join(dict.fromkeys((volume.modality, source.contrast))).rstrip()),
             ("grid", f"{shape} voxels, {spacing} mm, axes {grids.axis_codes(volume.affine)}"),
             ("slices", slices_of(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
             ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
