@@ -45,20 +45,23 @@ class Measure:
         unit: of its distance from the usual range, where the range itself is narrower or does not count.
         ratio: whether values are compared by their logarithms.
         side: which values can be odd; where only one side can, the width of the range does not count.
+        refuses: whether a value far out is a reason to refuse; a field of view and its share of air only warn, since
+            parts of scans and other anatomy differ in them and the network sees neither.
     """
 
     title: str
     unit: float
     ratio: bool = False
     side: Literal["both", "low", "high"] = "both"
+    refuses: bool = True
 
 
 MEASURES = {
-    "smallest_mm": Measure("smallest side of the field of view in mm", 1.6, ratio=True),
-    "largest_mm": Measure("largest side of the field of view in mm", 1.4, ratio=True),
+    "smallest_mm": Measure("smallest side of the field of view in mm", 1.6, ratio=True, refuses=False),
+    "largest_mm": Measure("largest side of the field of view in mm", 1.4, ratio=True, refuses=False),
     "noise": Measure("noise over the intensity range", 0.04, side="high"),
     "offset": Measure("dark end of the intensity range over its width", 0.2),
-    "dark": Measure("share of dark voxels", 0.4),
+    "dark": Measure("share of dark voxels", 0.4, refuses=False),
     "middle": Measure("median of the voxels that are not dark", 0.3),
     "bright": Measure("90th percentile of the voxels that are not dark", 0.3),
     "border": Measure("median at the border", 0.3),
@@ -110,7 +113,7 @@ def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxel
         far = {name: distance_of(name, found[name], usual[name]) for name in usual if name in found}
         distance = max(far.values(), default=0.0)
         for name in sorted(far, key=lambda one: -far[one]):
-            if far[name] > OUTSIDE:
+            if far[name] > OUTSIDE and MEASURES[name].refuses:
                 objections.append(_said(name, found[name], usual[name]))
             elif far[name] > AT_EDGE:
                 notices.append(_said(name, found[name], usual[name]))
