@@ -142,7 +142,17 @@ def prepared(
     on_progress: OnProgress | None,
     whole: Whole | None = None,
 ) -> Problem:
-    """A scan brought to the model range, with its start, its noise and the network that answers for it."""
+    """A scan brought to the model range, with its start, its noise and the network that answers for it.
+
+    Args:
+        volume: the coarse scan (i, j, k).
+        model: of `medsr.models.load_model`.
+        acquisition: how it was acquired, and the finer grid (I, J, K).
+        settings: flips, steps, draws, noise and tile.
+        scale: intensities to the model range.
+        on_progress: called after every tile.
+        whole: of the scan that `volume` is a part of: its noise, and the part's origin.
+    """
     op = acquisition.op
     y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
     noise = scan_noise(volume, scale, settings, op) if whole is None else whole.noise
@@ -170,7 +180,17 @@ def prepared(
 def solved(
     problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None]
 ) -> tuple[Tensor, Tensor | None]:
-    """The detail that was asked for and, in mode "spread", its standard deviation, in units of the expected one."""
+    """The detail that was asked for and, in mode "spread", its standard deviation, in units of the expected one.
+
+    Args:
+        problem: of `prepared`.
+        model: that it was prepared for.
+        settings: mode, dial, draws, steps and seed.
+        on_step: called in mode "sample" with the number of a step and the noisy detail before it.
+
+    Returns:
+        Both (1, 1, I, J, K); None instead of the deviation in the other modes.
+    """
     mean = posterior_mean(problem, model)
     if settings.mode == "mean":
         return mean.detail, None
@@ -187,7 +207,7 @@ def solved(
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
-    """The network's answer without any noisy state (docs/physics.md), consistent with the scan."""
+    """The network's answer without any noisy state, made consistent with the scan (docs/physics.md)."""
     infinite = torch.full((1,), torch.inf, device=model.device)
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.start), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
@@ -201,7 +221,15 @@ def draw_of(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Noisy and expected clean states of one draw (docs/physics.md, eq. 12), from the mean plus noise to the draw.
 
-    A noisy state is the one that its step started from; the last one is the draw.
+    A noisy state is the one that its step started from; the last one is the draw. All are details (1, 1, I, J, K) in
+    units of the expected one.
+
+    Args:
+        problem: of `prepared`.
+        mean: of `posterior_mean`.
+        model: that the problem was prepared for.
+        settings: steps and seed.
+        draw: number of the draw: each has noise of its own.
     """
     noise = white_noise(problem.shape, settings.seed, draw, 0, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
@@ -219,7 +247,7 @@ def draw_of(
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
-    """The scan in the model range of a detail in units of the expected one."""
+    """The scan (1, 1, I, J, K) in the model range of a detail (1, 1, I, J, K) in units of the expected one."""
     return problem.start + problem.detail * detail
 
 

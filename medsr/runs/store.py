@@ -6,8 +6,8 @@ names, then the outcome is renamed to "done": whoever is killed in between, the 
     .medsr/plan.jsonl                  the plan; names files of the input
     .medsr/cases/ID.STATE.json         outcomes
     .medsr/claims/ID.lock              leases of running cases
-    .medsr/work/ID-TOKEN               files of a case being made, swept when the case is next begun
-    .medsr/work/page-TOKEN             pages and tables being made, swept at the end of a run
+    .medsr/work/ID-RANDOM              files of a case being made, swept when the case is next begun
+    .medsr/work/page-RANDOM            pages and tables being made, swept at the end of a run
     .medsr/thumbs/ID.png               pictures
     .medsr/logs/                       what computing processes write before they die
 """

@@ -19,7 +19,10 @@ NAMES = [f"{number}.nii.gz" for number in range(6)]
 def test_every_shard_is_done_by_a_task(tmp_path: Path) -> None:
     source, out = scans(tmp_path / "in", NAMES), tmp_path / "out"
     (source / "broken.nii.gz").write_bytes(b"no scan")
-    command = [sys.executable, "-m", "medsr.cli", "batch", str(source), str(out), "--engine", "slurm", "--tasks", "2"]
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[enhance]\nforce = true\n")  # a small phantom is no usual scan
+    asked = [str(source), str(out), str(recipe), "--engine", "slurm", "--tasks", "2"]
+    command = [sys.executable, "-m", "medsr.cli", "batch", *asked]
     with tempfile.TemporaryDirectory() as folder, slurm(Path(folder)) as environment:
         answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
     logs = [path.read_text() for path in (out / ".medsr" / "logs").glob("slurm-*")]
