@@ -132,12 +132,7 @@ def work(
         MedsrError: the run itself can't go on.
     """
     count = Count(cases)
-    left = []
-    for case, outcome in standing(job, cases, again=again):
-        if outcome is None:
-            left.append(case)
-        else:
-            count.add(case, outcome, now=False)
+    left = still_to_do(job, cases, count, again=again)
     on_change(count.tally(skipped), None, 0)
     if left:
 
@@ -156,6 +151,17 @@ def tidy(store: Store) -> None:
     states = store.states()
     sweep_claims(store.claims, lambda case: states.get(case) in ("done", "failed"))
     store.sweep_drafts()
+
+
+def still_to_do(job: Job, cases: Sequence[PlannedCase], count: Count, *, again: bool) -> list[PlannedCase]:
+    """The cases that nothing stands of yet; what stands of the others from earlier runs goes into `count`."""
+    left = []
+    for case, outcome in standing(job, cases, again=again):
+        if outcome is None:
+            left.append(case)
+        else:
+            count.add(case, outcome, now=False)
+    return left
 
 
 def standing(

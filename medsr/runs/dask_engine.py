@@ -16,7 +16,7 @@ from typing import Any
 from medsr.batch_settings import Deadlines, Limits
 from medsr.errors import MedsrError, ResourceError, UsageError
 from medsr.outcome import Outcome, Tally
-from medsr.runs.batch import OnChange, standing, tidy
+from medsr.runs.batch import OnChange, still_to_do, tidy
 from medsr.runs.planned import PlannedCase, planned
 from medsr.runs.progress import Count
 from medsr.runs.store import Store
@@ -78,12 +78,8 @@ def work_on_dask(
         UsageError: dask.distributed is not installed.
         ResourceError: the scheduler can't be reached, or workers died so often that cases are left.
     """
-    count, by_id, left = Count(cases), {case.case: case for case in cases}, []
-    for case, outcome in standing(job, cases, again=again):
-        if outcome is None:
-            left.append(case)
-        else:
-            count.add(case, outcome, now=False)
+    count, by_id = Count(cases), {case.case: case for case in cases}
+    left = still_to_do(job, cases, count, again=again)
     on_change(count.tally(skipped), None, 0)
     if not left:
         return count.tally(skipped)
