@@ -15,7 +15,15 @@ from medsr.conditioning import expected_detail, roughness, scan_conditions, scan
 from medsr.errors import InputError
 from medsr.ops import AxisSampling, Separable
 from medsr.ops.noise import add_gaussian, add_rician
-from medsr.training.draws import IntensityDraw, ScannerDraw, draw_intensity, draw_scanner, draw_turn
+from medsr.training.draws import (
+    IntensityDraw,
+    LesionDraw,
+    ScannerDraw,
+    draw_intensity,
+    draw_lesions,
+    draw_scanner,
+    draw_turn,
+)
 from medsr.training.packs import PackedScan
 
 BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold
@@ -23,7 +31,7 @@ FOREGROUND = 0.05  # of the model range: blocks darker than this are air
 COARSER = (1.0, 1.25, 1.6)  # each scan is also used area-averaged by these factors: sharper for its spacing
 COARSER_SHARES = (0.5, 0.3, 0.2)
 COARSEST_MM = 1.5
-GROUP_SHARES = {"MR3": 0.45, "MR2": 0.35, "CT": 0.2}
+GROUP_SHARES = {"MR3": 0.4, "MR2": 0.46, "CT": 0.14}
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,31 @@ def degraded(
     return start, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
 
 
+def with_lesions(x: Tensor, lesions: Sequence[LesionDraw], spacing_mm: tuple[float, float, float]) -> Tensor:
+    """The window with soft ellipsoids added, but for those that would lie in air.
+
+    Args:
+        x: (I, J, K) in the model range.
+        lesions: of `draws.draw_lesions`.
+        spacing_mm: of x.
+    """
+    for lesion in lesions:
+        centre = [min(int(share * n), n - 1) for share, n in zip(lesion.place, x.shape, strict=True)]
+        if float(x[centre[0], centre[1], centre[2]]) > FOREGROUND:
+            x = x + lesion.height * _ellipsoid(x, centre, lesion, spacing_mm)
+    return x
+
+
+def _ellipsoid(x: Tensor, centre: Sequence[int], lesion: LesionDraw, spacing_mm: tuple[float, float, float]) -> Tensor:
+    """1 inside, 0 outside, 0.5 where the distance from the centre is half the axis."""
+    squares = torch.zeros((), device=x.device)
+    for dim, (n, place, h, axis_mm) in enumerate(zip(x.shape, centre, spacing_mm, lesion.axes_mm, strict=True)):
+        sides = [n if other == dim else 1 for other in range(3)]
+        squares = squares + (((torch.arange(n, device=x.device) - place) * h * 2 / axis_mm) ** 2).reshape(sides)
+    edge = lesion.edge_mm * 2 / min(lesion.axes_mm)
+    return ((1 - squares.sqrt()) / edge + 0.5).clamp(0, 1)
+
+
 def _draw_patch(
     scans: Sequence[Sequence[TrainingScan]],
     rng: np.random.Generator,
@@ -142,6 +175,7 @@ def _draw_patch(
     x = window.to(device)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
+    x = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm)
     noise_seed = int(rng.integers(2**31))
     start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)

@@ -12,6 +12,9 @@ THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
 THICK_FROM, PAIRS_FROM = 0.6, 0.95  # of the draws: below, all axes; between, thick slices; above, two axes
 NOMINAL_SHARE = 0.5  # of the patches: the named tasks as they are, without noise
+LESION_SHARE = 0.3  # of the patches hold planted blobs, so that small things between slices are not smoothed away
+MOST_LESIONS = 4
+LESION_MM, LESION_HEIGHT, LESION_EDGE_MM = (1.5, 10.0), (0.02, 0.3), (0.5, 1.5)
 MARGIN_SAMPLES = 2.0  # coarse samples kept around a patch, so that the border of the window does not reach it
 MAX_MARGIN = 26
 
@@ -50,6 +53,16 @@ class IntensityDraw:
     power: float
     gain: float
     offset: float
+
+
+@dataclass(frozen=True)
+class LesionDraw:
+    """A blob of another intensity: place as shares of the window, axes in mm, height in the model range, soft edge."""
+
+    place: tuple[float, float, float]
+    axes_mm: tuple[float, float, float]
+    height: float
+    edge_mm: float
 
 
 def draw_scanner(
@@ -99,11 +112,26 @@ def draw_intensity(rng: np.random.Generator, modality: str) -> IntensityDraw:
     return IntensityDraw(power, gain, float(rng.normal(0, 0.05)))
 
 
+def draw_lesions(rng: np.random.Generator, variety: float) -> tuple[LesionDraw, ...]:
+    """Draw up to `MOST_LESIONS` ellipsoids, brighter or darker, for `LESION_SHARE` of the patches at full variety."""
+    if rng.random() >= LESION_SHARE * variety:
+        return ()
+    return tuple(_lesion(rng) for _ in range(int(rng.integers(1, MOST_LESIONS + 1))))
+
+
 def draw_turn(rng: np.random.Generator) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """One of the 48 symmetries of the cube: an order of axes and which of them are flipped."""
     a, b, c = (int(axis) for axis in rng.permutation(3))
     i, j, k = (bool(flip) for flip in rng.integers(0, 2, 3))
     return (a, b, c), (i, j, k)
+
+
+def _lesion(rng: np.random.Generator) -> LesionDraw:
+    a, b, c = (float(share) for share in rng.random(3))
+    size = _log_uniform(rng, *LESION_MM)
+    i, j, k = (size * _log_uniform(rng, 0.8, 1.25) for _ in range(3))
+    height = _log_uniform(rng, *LESION_HEIGHT) * float(rng.choice([-1.0, 1.0]))
+    return LesionDraw((a, b, c), (i, j, k), height, float(rng.uniform(*LESION_EDGE_MM)))
 
 
 def _on(chosen: list[int], draw: AxisDraw) -> tuple[AxisDraw | None, AxisDraw | None, AxisDraw | None]:

@@ -12,8 +12,8 @@ from small_scans import small_scans
 
 from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, expected_detail, scan_maps
 from medsr.ops import PROFILES
-from medsr.training.batches import COARSER, _turned, degraded, make_batch, training_scans
-from medsr.training.draws import AxisDraw, ScannerDraw
+from medsr.training.batches import COARSER, _turned, degraded, make_batch, training_scans, with_lesions
+from medsr.training.draws import AxisDraw, LesionDraw, ScannerDraw
 from medsr.training.packs import packed
 
 CPU = torch.device("cpu")
@@ -65,6 +65,26 @@ def test_a_scan_is_also_used_at_coarser_resolutions():
     slices = SCANS[1]
     assert all(version.spacing_mm[2] == 4.0 and version.data.shape[2] == 10 for version in slices)
     assert [versions[0].group for versions in SCANS] == ["MR3", "MR2", "CT"]
+
+
+def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
+    x = torch.full((40, 20, 40), 0.5)
+    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 12.0, 6.0), -0.2, 1.0)
+    change = with_lesions(x, [lesion], (1.0, 2.0, 1.0)) - x
+    assert change.min() == change[20, 10, 20] == pytest.approx(-0.2)
+    assert change.max() == 0
+    ellipsoid_mm3 = np.pi / 6 * 8 * 12 * 6
+    assert float(change.sum()) * 2 / -0.2 == pytest.approx(ellipsoid_mm3, rel=0.15)
+    for axis, (size_mm, h) in enumerate(zip(lesion.axes_mm, (1.0, 2.0, 1.0), strict=True)):
+        line = change.movedim(axis, 0)[:, *[n // 2 for i, n in enumerate(x.shape) if i != axis]]
+        assert float(line.sum()) * h / -0.2 == pytest.approx(size_mm, abs=h)
+
+
+def test_no_lesion_is_planted_in_air():
+    air = torch.zeros(8, 8, 8)
+    assert torch.equal(
+        with_lesions(air, [LesionDraw((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)], (1.0, 1.0, 1.0)), air
+    )
 
 
 def test_patches_lie_in_the_foreground():

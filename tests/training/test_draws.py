@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from medsr.ops import PROFILES
 from medsr.training.draws import (
     LARGEST_FACTOR,
+    LESION_MM,
+    LESION_SHARE,
     MAX_MARGIN,
+    MOST_LESIONS,
     PROFILE_SHARES,
     AxisDraw,
     ScannerDraw,
     draw_intensity,
+    draw_lesions,
     draw_scanner,
     draw_turn,
 )
@@ -104,6 +108,21 @@ def test_some_mr_scans_are_inverted_and_still_lie_in_the_model_range():
     assert 0.02 < len(inverted) / len(drawn) < 0.25
     dark = [change.gain * 1.0 + change.offset for change in inverted]
     assert np.mean(dark) == pytest.approx(0, abs=0.03)  # what was bright is dark
+
+
+def test_lesions_are_planted_in_their_share_of_patches_brighter_and_darker_alike():
+    drawn = many(lambda rng: draw_lesions(rng, 1.0))
+    assert np.mean([bool(lesions) for lesions in drawn]) == pytest.approx(LESION_SHARE, abs=0.03)
+    assert {len(lesions) for lesions in drawn} == set(range(MOST_LESIONS + 1))
+    lesions = [lesion for some in drawn for lesion in some]
+    assert np.mean([lesion.height > 0 for lesion in lesions]) == pytest.approx(0.5, abs=0.05)
+    sizes = [size for lesion in lesions for size in lesion.axes_mm]
+    assert LESION_MM[0] * 0.8 <= min(sizes) < 2
+    assert 8 < max(sizes) <= LESION_MM[1] * 1.25
+
+
+def test_without_variety_nothing_is_planted():
+    assert not any(many(lambda rng: draw_lesions(rng, 0.0), 300))
 
 
 def test_all_symmetries_of_the_cube_are_drawn_alike():
