@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medsr.acquisition import TASKS, degradation, degrade
 from medsr.allocator import keep_freed_memory
-from medsr.enhancement import EnhanceSettings, enhance
+from medsr.enhancement import EnhanceSettings, enhance, posterior
 from medsr.harm import central, restorers
 from medsr.io import load
 from medsr.lesions import choose_lesions, lesion_findings, tissue_contrast
@@ -44,6 +44,8 @@ def draws(name: str, model: Model) -> dict[str, float]:
     trial = make_trial(central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP), TASKS["iso2"], EnhanceSettings())
     mean = _restored(trial, model, EnhanceSettings())
     samples = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
+    drawn = posterior(trial.coarse, model, EnhanceSettings(draws=8), trial.acquisition).draws
+    one_run = [np.asarray(volume.data) for volume in drawn]
     half = _restored(trial, model, EnhanceSettings(mode="sample", dial=0.5))
     axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
 
@@ -55,7 +57,8 @@ def draws(name: str, model: Model) -> dict[str, float]:
         "upper_band_sample": upper_half_band_ratio(samples[0], trial.reference.data, axes, trial.mask),
         "sample_cost_db": level(mean) - level(samples[0]),
         "dial_half_cost_db": level(mean) - level(half),
-        "mean_of_8_cost_db": level(mean) - level(np.mean(samples, axis=0, dtype=np.float32)),
+        "mean_of_8_cost_db": level(mean) - level(np.mean(one_run, axis=0, dtype=np.float32)),
+        "mean_of_8_seeds_cost_db": level(mean) - level(np.mean(samples, axis=0, dtype=np.float32)),
     }
 
 

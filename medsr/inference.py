@@ -26,7 +26,7 @@ from medsr.nets.detail import GRID
 from medsr.ops import Separable
 from medsr.ops.noise import estimate_sigma
 from medsr.spreads import spread_of
-from medsr.tiles import tiled, white_noise
+from medsr.tiles import draw_noise, tiled
 from medsr.volume import Volume
 
 Mode = Literal["mean", "sample", "spread"]
@@ -231,7 +231,7 @@ def draw_of(
         settings: steps and seed.
         draw: number of the draw: each has noise of its own.
     """
-    noise = white_noise(problem.shape, settings.seed, draw, 0, problem.origin).to(model.device)
+    noise = draw_noise(problem.shape, settings.seed, draw, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
     x = mean.detail + torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
     denoise = consistent(

@@ -16,6 +16,7 @@ from torch import Tensor
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 AXIS_BITS = 20  # indices below a million per axis
+BALANCED = 8  # draws whose noises add up to nothing
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, C, I, J, K) and conditions (B, S) to (B, D, I, J, K)."""
@@ -82,6 +83,26 @@ def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, or
     for number, row in enumerate(i):
         values[number] = _normal(_mixed((plane + (row << np.uint64(2 * AXIS_BITS))) * GAMMA + key))
     return torch.from_numpy(values)[None, None]
+
+
+def draw_noise(shape: tuple[int, int, int], seed: int, draw: int, origin: tuple[int, int, int]) -> Tensor:
+    """Standard normal noise (1, 1, I, J, K) that a draw starts from; that of each set of `BALANCED` draws sums to zero.
+
+    Draws 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: what is averaged over a whole set, such as a
+    tissue's volume, holds little of the chance in a few draws, while each draw alone is as any other (antithetic
+    sampling, Owen 2013, Monte Carlo theory, methods and examples, section 8.2, in sets of eight).
+
+    Args:
+        shape: of the region.
+        seed: of the run, 0 or more.
+        draw: number of the draw.
+        origin: index of the region's first voxel in the whole grid.
+    """
+    first = draw - draw % BALANCED
+    common = torch.zeros(1, 1, *shape)
+    for number in range(first, first + BALANCED):
+        common += white_noise(shape, seed, number, 0, origin) / BALANCED
+    return (white_noise(shape, seed, draw, 0, origin) - common) * (BALANCED / (BALANCED - 1)) ** 0.5
 
 
 def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:

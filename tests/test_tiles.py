@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import shapes
 
-from medsr.tiles import n_tiles, tiled, white_noise
+from medsr.tiles import BALANCED, draw_noise, n_tiles, tiled, white_noise
 
 GRID = 4
 N = 60
@@ -159,3 +159,25 @@ def test_planes_lie_far_apart_in_the_whole_index():
     places = [(0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 2**19), (0, 2**19, 0), (2**19, 0, 0)]
     values = [white_noise((1, 1, 1), 0, 0, 0, place).item() for place in places]
     assert len(set(values)) == len(values)
+
+
+@pytest.mark.parametrize("first", [0, BALANCED])
+def test_the_noises_of_a_set_of_draws_sum_to_zero_and_each_is_standard_normal(first):
+    noises = torch.cat([draw_noise((N, N, N), 7, first + n, (0, 0, 0)) for n in range(BALANCED)])
+    assert noises.sum(0).abs().max() < 1e-5
+    n = N**3
+    for noise in noises.double():
+        assert noise.mean().abs() < SIGNIFICANT / n**0.5
+        assert (noise.var() - 1).abs() < SIGNIFICANT * (2 / n) ** 0.5
+    between = torch.corrcoef(noises.flatten(1))[0, 1:]
+    assert between + 1 / (BALANCED - 1) == pytest.approx(torch.zeros(BALANCED - 1), abs=SIGNIFICANT / n**0.5)
+
+
+def test_noises_of_different_sets_are_unrelated():
+    ours, theirs = (draw_noise((30, 30, 30), 7, draw, (0, 0, 0)) for draw in (0, BALANCED))
+    assert abs(correlation(ours, theirs)) < SIGNIFICANT
+
+
+def test_the_noise_of_a_draw_in_a_region_is_that_of_the_whole():
+    whole = draw_noise((8, 9, 10), 3, 2, (0, 0, 0))
+    assert torch.equal(draw_noise((3, 4, 5), 3, 2, (4, 1, 5)), whole[..., 4:7, 1:5, 5:10])

@@ -24,7 +24,8 @@ DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked
     "upper_band_sample": ("upper band of a draw", "0.75 to 1.25"),
     "sample_cost_db": ("a draw below the mean, dB", "at most 3.2"),
     "dial_half_cost_db": ("dial at 0.5 below the mean, dB", "at most 1.0"),
-    "mean_of_8_cost_db": ("mean of 8 draws below the mean, dB", "at most 0.3"),
+    "mean_of_8_cost_db": ("mean of the 8 draws of one run below the mean, dB", "at most 0.3"),
+    "mean_of_8_seeds_cost_db": ("mean of 8 draws of different seeds below the mean, dB", ""),
 }
 
 
