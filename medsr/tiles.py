@@ -7,6 +7,7 @@ are exactly those of the whole; nothing needs to be blended.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -102,7 +103,7 @@ def draw_noise(shape: tuple[int, int, int], seed: int, draw: int, origin: tuple[
     common = torch.zeros(1, 1, *shape)
     for number in range(first, first + BALANCED):
         common += white_noise(shape, seed, number, 0, origin) / BALANCED
-    return (white_noise(shape, seed, draw, 0, origin) - common) * (BALANCED / (BALANCED - 1)) ** 0.5
+    return (white_noise(shape, seed, draw, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
 
 
 def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:

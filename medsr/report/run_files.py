@@ -14,7 +14,7 @@ from medsr.io import files
 from medsr.outcome import MEANING, Row, Tally
 from medsr.record import NOTICE, Record
 
-CHECKS = ("psnr_db", "ssim", "residual", "drift")
+CHECKS = ("psnr_db", "ssim", "residual", "drift", "spread")
 STAGES = ("read", "enhance", "write")
 COLUMNS = (
     "case",

@@ -124,7 +124,7 @@ def write_csv(findings: Findings, path: Path) -> None:
 
 def _write(content: dict[str, object], path: Path) -> None:
     with files.atomic(path) as file:
-        file.write((json.dumps(_finite(content), indent=1) + "\n").encode())
+        file.write((json.dumps(finite(content), indent=1) + "\n").encode())
 
 
 def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
@@ -142,12 +142,12 @@ def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
     )
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> object:
     """NaN and infinity are no JSON: null instead."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

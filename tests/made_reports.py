@@ -1,0 +1,149 @@
+"""Reports of made-up numbers over a phantom, small enough for tests or as large as a benchmark wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from phantoms import head
+
+from medsr.acquisition import task_named
+from medsr.enhancement import EnhanceSettings
+from medsr.findings import Findings
+from medsr.gates import Verdict, judge, parse_gates
+from medsr.harm import Harm, Stability
+from medsr.lesions import LesionFinding, NullLesion
+from medsr.metrics.blobs import FalseLesions
+from medsr.metrics.prior import PriorPart
+from medsr.metrics.tissue import TissueBias
+from medsr.report.study_page import StudyReport
+from medsr.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation import Trial, make_trial, restorations
+from medsr.views import CaseViews, views_of, write_views
+
+TASKS = ("iso2", "thick5")
+GAINS_DB = {"cubic": -1.4, "ibp": 0.0, "mean": 0.8, "sample": -1.1}
+GATES = "psnr>=20, gain_over_ibp>=0.5, median ssim>0.5"
+RECORD: dict[str, object] = {"versions": {"medsr": "0.1.0", "python": "3.11"}, "seed": 3, "tasks": list(TASKS)}
+
+
+def made_trial(shape: Sequence[int] = (40, 48, 36), task: str = "thick5", noise: float = 12.0) -> Trial:
+    """A phantom with a little noise under a task."""
+    plain = head(shape)
+    grain = noise * np.random.default_rng(0).standard_normal(plain.shape).astype(np.float32)
+    return make_trial(plain.with_data(plain.data + grain), task_named(task), EnhanceSettings())
+
+
+def made_views(shape: Sequence[int] = (40, 48, 36), task: str = "thick5") -> CaseViews:
+    """Views of cubic, ibp and a mean that lies between ibp and the reference."""
+    trial = made_trial(shape, task)
+    results = {name: x for name, x, _ in restorations(trial, None, ("cubic", "ibp"), EnhanceSettings())}
+    results["mean"] = (0.6 * results["ibp"] + 0.4 * trial.reference.data).astype(np.float32)
+    return views_of("phantom", task, trial, results)
+
+
+def made_report(
+    folder: Path,
+    scans: Sequence[str] = ("sub-01_T1w", "sub-02_T1w", "sub-03_T2w"),
+    tasks: Sequence[str] = TASKS,
+    shape: Sequence[int] = (40, 48, 36),
+    facts: dict[str, str] | None = None,
+    record: dict[str, object] | None = None,
+) -> StudyReport:
+    """A whole report, every section filled; its views are written into a folder."""
+    findings = made_findings(scans, tasks, facts or {"scanner": "A"})
+    views = {}
+    for task in tasks:
+        shown = made_views(shape, task)
+        for number, scan in enumerate(scans):
+            path = folder / f"{number}_{task}.npz"
+            write_views(replace(shown, scan=scan), path)
+            views[scan, task] = path
+    return StudyReport(findings, tuple(made_harms(scans, tasks)), made_verdicts(findings), views, record or RECORD)
+
+
+def made_verdicts(findings: Findings) -> tuple[Verdict, ...]:
+    """Two gates that pass and one that fails."""
+    return judge(parse_gates(GATES), findings.rows())
+
+
+def made_findings(scans: Sequence[str], tasks: Sequence[str], facts: dict[str, str]) -> Findings:
+    """Scores of cases that differ more than methods do."""
+    rng = np.random.default_rng(1)
+    scores: list[Score] = []
+    cases: list[Case] = []
+    for number, scan in enumerate(scans):
+        for task in tasks:
+            level = float(28 + 3 * rng.standard_normal())
+            scores += list(_scores(scan, task, level, rng))
+            contrast = ("T1w", "T2w")[number % 2]
+            known = {**facts, "site": f"site {number % 3}"}
+            spacing = (1.0, 1.0, 1.0)
+            subject = scan.split("_")[0]
+            cases.append(
+                Case(scan, task, subject, "MR", contrast, "S", 5.0, spacing, 700.0, 9.0, level + 8, known, "gaussian")
+            )
+    return Findings(
+        tuple(scores),
+        {"name": "made-up", "version": "1.0", "sha256": "ab" * 32},
+        cases=tuple(cases),
+        uncertainties=tuple(u for s in scans for t in tasks for u in _uncertainties(s, t, rng)),
+        dial=tuple(
+            DialPoint(s, t, d, 29 - 2 * d, 0.2 + 0.7 * d) for s in scans for t in tasks for d in (0.0, 0.5, 1.0)
+        ),
+        shells=tuple(_shells(s, t, m) for s in scans for t in tasks for m in GAINS_DB),
+        unmeasured=(Unmeasured("sub-09_T1w", "iso4", "2.5 mm is too coarse for this task; choose thick5"),),
+    )
+
+
+def made_harms(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[Harm]:
+    """Harm on the first scan."""
+    for task in tasks:
+        for method in ("cubic", "ibp", "mean"):
+            lesions = tuple(
+                LesionFinding(method, size, 0.2, 5, size / 9, size / 10, size / 9, size / 8, 0.4, 0.9)
+                for size in (2.0, 4.0, 8.0)
+            )
+            yield Harm(
+                scans[0],
+                task,
+                method,
+                lesions,
+                (FalseLesions(2.0, 40.0, 300.0), FalseLesions(8.0, 1.0, 20.0)),
+                NullLesion(method, 0.8, 0.0),
+                PriorPart(0.5, 0.7, 0.2),
+                (TissueBias("dark", 100.0, 1.5, 0.95), TissueBias("bright", 300.0, -0.7, 0.97)),
+                1,
+                40,
+                Stability(1.1, 0.01, 0.05, 0.002),
+            )
+
+
+def _scores(scan: str, task: str, level: float, rng: np.random.Generator) -> Iterator[Score]:
+    for method, gain in GAINS_DB.items():
+        db = level + gain + 0.2 * float(rng.standard_normal())
+        ratio = 10 ** (-db / 20)
+        yield Score(
+            scan, task, "S", method, db, min(0.999, 0.6 + db / 100), ratio, 700 * ratio, 0.1, 0.9, 0.4, 1.5,
+            ms_ssim=0.95, hfen=0.4, gradient_similarity=0.9, fsc50_mm=2.4 - gain / 4, fsc14_mm=2.0,
+            error_inside=ratio / 2, error_outside=ratio * 0.8, shift_mm=0.02, comb=0.7,
+        )  # fmt: skip
+
+
+def _uncertainties(scan: str, task: str, rng: np.random.Generator) -> Iterator[Uncertainty]:
+    for kind in ("draws", "variance"):
+        off = 0.02 * float(rng.standard_normal())
+        levels = {"50": 0.45 + off, "80": 0.74 + off, "90": 0.85 + off, "95": 0.91 + off}
+        after = {"50": 0.5 + off, "80": 0.8 + off, "90": 0.9 + off, "95": 0.95 + off}
+        bins = tuple(np.linspace(0.01, 0.1, 10).tolist())
+        skill = tuple((1.1 * np.linspace(0.01, 0.1, 10) + off / 10).tolist())
+        yield Uncertainty(scan, task, kind, levels, after, 0.01, 0.012, 0.8, 0.03, 0.033, bins, skill, 8)
+
+
+def _shells(scan: str, task: str, method: str) -> Shells:
+    frequency = np.linspace(0.02, 0.5, 24)
+    knee = 0.15 + 0.05 * GAINS_DB[method]
+    curve = 1 / (1 + np.exp((frequency - knee) / 0.03))
+    return Shells(scan, task, method, "S", tuple(frequency.tolist()), tuple(curve.tolist()))
