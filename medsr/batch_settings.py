@@ -1,4 +1,4 @@
-"""The recipe of a batch: what is asked of every scan, its limits, and how the machines are used."""
+"""The recipe of a batch: what is asked of every scan, its gates, and how the machines are used."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
+from medsr.gates import case_gates
 from medsr.io.derived import DicomOptions
 from medsr.io.policies import Policies
 from medsr.ops import Profile
 from medsr.volume import Modality
 
-NAMES_ONLY = ("device", "workers", "deadlines", "limits", "memory_gib", "queue_gib", "include", "exclude", "references")
+NAMES_ONLY = ("device", "workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
 """What changes nothing in a result, and so is no part of a case's key."""
 
 
@@ -32,25 +33,6 @@ class Grid:
     profile: Profile = "gaussian"
     thickness_mm: float | None = None
     modality: Modality | None = None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What decides whether a finished case passes; None asks nothing.
-
-    Attributes:
-        psnr_db: at least, against the reference.
-        ssim: at least, against the reference.
-        residual: at most: scan minus degraded result in units of the noise.
-        drift: at most: change of the mean intensity over the data range, against the reference or else the scan.
-        inside: the scan must lie inside what the model was validated on.
-    """
-
-    psnr_db: float | None = None
-    ssim: float | None = None
-    residual: float | None = None
-    drift: float | None = None
-    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +59,13 @@ class BatchRecipe:
         format: "nifti" or "dicom"; None: as the input.
         dtype: stored type of NIfTI outputs; None: that of the input.
         references: folder with a fine scan of the same relative name for each case.
+        gates: what a finished case must keep to pass, of `medsr.gates.case_gates`.
         memory_gib: for each worker; None: its share of four fifths of the machine's.
         queue_gib: for scans read ahead, and as much for results that wait to be written.
         grid: the finer grid.
         enhance: of `enhance`.
         policies: what to do with an irregular DICOM series.
         dicom: how DICOM files are written.
-        limits: what decides whether a case passes.
         deadlines: before a process is taken for hung.
     """
 
@@ -96,13 +78,13 @@ class BatchRecipe:
     format: Literal["nifti", "dicom"] | None = None
     dtype: str | None = None
     references: Path | None = None
+    gates: tuple[str, ...] = ()
     memory_gib: float | None = None
     queue_gib: float = 1.0
     grid: Grid = field(default_factory=Grid)
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
     policies: Policies = field(default_factory=Policies)
     dicom: DicomOptions = field(default_factory=DicomOptions)
-    limits: Limits = field(default_factory=Limits)
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def __post_init__(self) -> None:
@@ -110,6 +92,7 @@ class BatchRecipe:
             raise UsageError("expected at least one worker, and more than 0 GiB of memory and queue")
         if min(asdict(self.deadlines).values()) <= 0:
             raise UsageError("a deadline is 0 s or less; expected more")
+        case_gates(self.gates)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

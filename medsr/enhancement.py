@@ -20,8 +20,8 @@ from torch import Tensor
 
 from medsr.acquisition import Acquisition, acquisition_of
 from medsr.consistency import residual_map
-from medsr.envelope import Verdict, judge
-from medsr.errors import EnvelopeError, UsageError
+from medsr.envelope import Verdict, admitted
+from medsr.errors import UsageError
 from medsr.inference import (
     MODES,
     NOISE_FLOOR,
@@ -110,7 +110,7 @@ def enhance(
     """
     settings = settings or EnhanceSettings()
     acquisition = acquisition or acquisition_of(volume)
-    verdict, warnings = _envelope(volume, model, acquisition, settings, whole)
+    verdict = _admitted(volume, model, acquisition, settings, whole)
     seconds: dict[str, float] = {}
     with _timed(seconds, "start"):
         scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
@@ -150,7 +150,7 @@ def enhance(
         drift=-float(left.mean()) / scale.width,
         spread=typical,
         envelope=verdict.level,
-        warnings=(*volume.source.warnings, *warnings, *trust.warnings),
+        warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),
         uncertainty=trust.facts,
     )
     return Enhancement(finer, spread, residual, record)
@@ -186,7 +186,7 @@ def posterior(
     Raises:
         MedsrError: as `enhance`.
     """
-    _envelope(volume, model, acquisition, settings, whole)
+    _admitted(volume, model, acquisition, settings, whole)
     scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
     problem = prepared(volume, model, acquisition, settings, scale, None, whole)
     mean = posterior_mean(problem, model)
@@ -204,7 +204,7 @@ def draw_states(
 ) -> Iterator[Volume]:
     """The expected clean scan at every step of one draw, noise becoming anatomy; the last one is the draw."""
     acquisition = acquisition or acquisition_of(volume)
-    _envelope(volume, model, acquisition, settings)
+    _admitted(volume, model, acquisition, settings)
     scale = scale_of(volume.data, volume.modality)
     problem = prepared(volume, model, acquisition, settings, scale, None)
     mean = posterior_mean(problem, model)
@@ -223,18 +223,12 @@ def _on_fine_grid(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume
     return replace(volume, data=_array(x), affine=acquisition.fine_affine, thickness_mm=thickness_mm)
 
 
-def _envelope(
+def _admitted(
     volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings, whole: Whole | None = None
-) -> tuple[Verdict, list[str]]:
+) -> Verdict:
     if acquisition.coarse_shape != volume.shape:
         raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
-    verdict = judge(volume, acquisition, model.spec.envelope, voxels=whole is None)
-    if verdict.objections and not settings.force:
-        raise EnvelopeError(
-            f"outside what {model.spec.name} was validated on: {'; '.join(verdict.objections)}; --force goes on"
-        )
-    outside = [f"outside the validated range: {text}" for text in verdict.objections]
-    return verdict, outside + [f"at the edge of the validated range: {text}" for text in verdict.notices]
+    return admitted(volume, acquisition, model.spec, force=settings.force, voxels=whole is None)
 
 
 def described(volume: Volume) -> dict[str, Any]:

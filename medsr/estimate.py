@@ -17,6 +17,7 @@ import torch
 from medsr.acquisition import Acquisition
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.enhancement import EnhanceSettings
+from medsr.envelope import judge_grid
 from medsr.inference import WHOLE_VOXELS
 from medsr.models import Model
 from medsr.nets.detail import GRID
@@ -88,7 +89,7 @@ def estimate(
         tile=tile,
         memory_bytes=needs[tile],
         seconds=seconds,
-        objections=tuple(model.spec.envelope.objections(modality, acquisition.factors, acquisition.fine_spacing_mm)),
+        objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
     )
 
 

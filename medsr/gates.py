@@ -6,8 +6,8 @@ the word "median", for the median over subjects:
     psnr>=30    gain_over_ibp@thick5>=0.1    sample.ssim>0.8    median psnr>=32    coverage90 in [0.87,0.93]
     envelope==inside
 
-Rows are plain dictionaries with "scan", "task", "method" and "subject" where they have one, so that a batch without
-references can be judged by what its records say.
+Rows are plain dictionaries with "scan", "task", "method" and "subject" where they have one. A batch judges each case by
+itself: a table of one row, made of its record and, where it has a reference, of what was measured against that.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ DEFAULT_METHOD = "mean"
 EXAMPLES = "psnr>=30, median ssim>0.9, coverage90 in [0.87,0.93] or envelope==inside"
 UNITS = ("_db", "_mm", "_hu")  # a gate may leave the unit of a column away
 MAX_BYTES = 1 << 16
+BY_REFERENCE = ("psnr_db", "ssim")
+BY_RECORD = ("residual", "drift", "spread", "envelope", "calibrated")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _GATE = re.compile(
@@ -131,6 +133,25 @@ def read_gates(sources: Sequence[str]) -> tuple[Gate, ...]:
     return tuple(gate for source in sources for gate in parse_gates(_text_of(source)))
 
 
+def case_gates(texts: Sequence[str]) -> tuple[Gate, ...]:
+    """Gates that can judge one case of a batch by itself.
+
+    Args:
+        texts: gates, one or several in each.
+
+    Raises:
+        UsageError: a part that is no gate, or one that looks at more than one case, or at what no case measures.
+    """
+    gates = tuple(gate for text in texts for gate in parse_gates(text))
+    for gate in gates:
+        if gate.scope == "median":
+            raise UsageError(f"gate {gate.text!r}: a batch judges every case by itself; leave the median away")
+        if gate.task is not None or gate.method != DEFAULT_METHOD:
+            raise UsageError(f"gate {gate.text!r}: a batch knows neither tasks nor methods; name a measure alone")
+        _column(gate, [dict.fromkeys((*BY_REFERENCE, *BY_RECORD))])
+    return gates
+
+
 def judge(gates: Sequence[Gate], rows: Sequence[Row]) -> tuple[Verdict, ...]:
     """The verdict of each gate on a table.
 
@@ -144,17 +165,11 @@ def judge(gates: Sequence[Gate], rows: Sequence[Row]) -> tuple[Verdict, ...]:
     return tuple(_verdict(gate, rows) for gate in gates)
 
 
-def row_of(record: Record, scan: str) -> Row:
-    """What a run record says of one result, for gates without a reference: residual, drift, spread, envelope.
-
-    Args:
-        record: of the result.
-        scan: what to call it; nothing that names a patient.
-    """
+def row_of(record: Record) -> dict[str, float | str | None]:
+    """What a run record says of one result, for gates without a reference: `BY_RECORD`; drift either way is one."""
     return {
-        "scan": scan,
         "residual": record.residual,
-        "drift": record.drift,
+        "drift": None if record.drift is None else abs(record.drift),
         "spread": record.spread,
         "envelope": record.envelope,
         "calibrated": "yes" if record.uncertainty.get("calibrated") else "no",

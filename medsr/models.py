@@ -36,7 +36,7 @@ class Envelope:
         max_factor_several: largest factor where several axes are degraded.
         max_coarse_mm: coarsest spacing.
         fine_mm: finest and coarsest spacing of the result.
-        statistics: by modality and name the usual range of a scan's statistics (`medsr.envelope`); empty: not judged.
+        statistics: by modality and name the usual range of a scan's statistics (`medsr.traits`); empty: not judged.
     """
 
     modalities: tuple[str, ...] = ("MR", "CT")

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from medsr.acquisition import Acquisition
 from medsr.allocator import returning_freed_memory
 from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, Whole, enhance
+from medsr.envelope import Verdict, admitted
 from medsr.errors import ResourceError
 from medsr.estimate import PROCESS_BYTES
 from medsr.inference import WHOLE_VOXELS, scan_noise
-from medsr.intensity import scale_of
+from medsr.intensity import Scale, scale_of
 from medsr.models import Model
 from medsr.record import Record
 from medsr.region import MARGIN_VOX, Box, Part, part_of
@@ -146,6 +147,7 @@ def _in_slabs(
     cut: Cut,
 ) -> Enhancement:
     coarse, fine, axis = volume.shape, acquisition.fine_shape, cut.axis
+    verdict = admitted(volume, acquisition, model.spec, force=settings.force)
     scale = scale_of(volume.data, volume.modality)
     noise = scan_noise(volume, scale, settings, acquisition.op)
     boxes = list(_boxes(coarse, fine, axis, cut.slab_vox))
@@ -162,7 +164,7 @@ def _in_slabs(
             whole=Whole(scale, noise, part.origin),
         )
         whole.put(box, part, result)
-    return whole.finished(volume, acquisition, len(boxes))
+    return whole.finished(volume, acquisition, verdict, scale)
 
 
 def _boxes(coarse: Triple, fine: Triple, axis: int, slab_vox: int) -> Iterator[Box]:
@@ -213,8 +215,9 @@ class _Assembled:
             _copy(self.spread, result.spread, box, part.outer, fine)
         self.records.append(result.record)
 
-    def finished(self, volume: Volume, acquisition: Acquisition, n_slabs: int) -> Enhancement:
+    def finished(self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale) -> Enhancement:
         first = self.records[0]
+        told = [text for text in verdict.warnings if text not in first.warnings]
         squares = [record.residual**2 for record in self.records if record.residual is not None]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
         record = replace(
@@ -224,11 +227,22 @@ class _Assembled:
             seconds=seconds,
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
             residual=sqrt(sum(squares) / max(1, len(squares))),
-            warnings=(*first.warnings, f"computed in {n_slabs} slabs, since memory does not hold the whole scan"),
+            drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
+            spread=None if self.spread is None else _rms(self.spread) / scale.width,
+            envelope=verdict.level,
+            warnings=(
+                *first.warnings,
+                *told,
+                f"computed in {len(self.records)} slabs, since memory does not hold the whole scan",
+            ),
         )
         finer = replace(volume, data=self.x, affine=acquisition.fine_affine, thickness_mm=None)
         spread = None if self.spread is None else finer.with_data(self.spread)
         return Enhancement(finer, spread, volume.with_data(self.residual), record)
+
+
+def _rms(values: NDArray[np.float32]) -> float:
+    return sqrt(float(np.vdot(values, values)) / values.size)
 
 
 def _copy(target: NDArray[np.float32], source: Volume, box: Box, outer: Box, factors: NDArray[np.float64]) -> None:

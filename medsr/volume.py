@@ -26,6 +26,8 @@ class Source:
         dtype: stored type of the voxels, such as "int16"; whole-number inputs are written back as whole numbers.
         contrast: what the headers say of the contrast, such as "T1w"; "" if they say nothing.
         warnings: what the reader had to decide.
+        time_step: between the volumes of a 4D file; None where it is not known.
+        time_unit: of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
     """
 
     format: str = "memory"
@@ -33,6 +35,8 @@ class Source:
     dtype: str = "float32"
     contrast: str = ""
     warnings: tuple[str, ...] = ()
+    time_step: float | None = None
+    time_unit: str = ""
 
 
 @dataclass(frozen=True)

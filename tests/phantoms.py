@@ -89,3 +89,10 @@ def shapes(low: int = 2, high: int = 12) -> st.SearchStrategy[tuple[int, int, in
     """Shapes of three axes."""
     n = st.integers(low, high)
     return st.tuples(n, n, n)
+
+
+def noisy_head(seed: int = 0, modality: str = "MR", sigma: float = 8.0) -> Volume:
+    """A head with a little noise of its own."""
+    volume = head((48, 56, 44), (2.0, 2.0, 2.5), modality=modality)
+    noise = np.random.default_rng(seed).normal(0, sigma, volume.shape)
+    return volume.with_data(np.asarray(np.abs(volume.data + noise) if modality == "MR" else volume.data + noise, "f4"))

@@ -6,32 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from phantoms import head
+from phantoms import noisy_head as scan
 from tiny_models import EVERYTHING, tiny_model
 
 from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings, Whole, enhance
-from medsr.envelope import MEASURES, distance_of, judge, ranges_of, sealed_weights, statistics_of, statistics_seen
-from medsr.errors import EnvelopeError, InputError
+from medsr.envelope import judge, sealed_weights
+from medsr.errors import EnvelopeError
 from medsr.intensity import scale_of
 from medsr.models import Envelope, describe_model
-
-
-def scan(seed=0, modality="MR", sigma=8.0):
-    """A head with a little noise."""
-    volume = head((48, 56, 44), (2.0, 2.0, 2.5), modality=modality)
-    noise = np.random.default_rng(seed).normal(0, sigma, volume.shape)
-    return volume.with_data(np.asarray(np.abs(volume.data + noise) if modality == "MR" else volume.data + noise, "f4"))
+from medsr.traits import usual_ranges
 
 
 @pytest.fixture(scope="module")
 def envelope():
-    rows = {
-        modality: [row for n in range(3) for row in statistics_seen(scan(n, modality))] for modality in ("MR", "CT")
-    }
-    return replace(EVERYTHING, statistics={modality: ranges_of(found) for modality, found in rows.items()})
+    return replace(
+        EVERYTHING, statistics=usual_ranges(scan(n, modality) for modality in ("MR", "CT") for n in range(3))
+    )
 
 
 def verdict(volume, envelope, **options):
@@ -106,35 +97,6 @@ def test_the_last_part_of_the_validated_grid_is_the_edge(limits, level):
     volume = scan()
     acquisition = acquisition_of(volume, factors=(2,))
     assert judge(volume, acquisition, replace(EVERYTHING, **limits)).level == level
-
-
-@given(st.sampled_from(sorted(MEASURES)), st.floats(0.01, 50), st.floats(0.01, 50), st.floats(0, 1))
-def test_distance_is_zero_inside_the_range_and_grows_beyond(name, a, b, where):
-    usual = (min(a, b), max(a, b))
-    inside = usual[0] + where * (usual[1] - usual[0])
-    assert distance_of(name, inside, usual) == pytest.approx(0, abs=1e-9)
-    beyond = [distance_of(name, usual[1] * (1 + k), usual) for k in (0.1, 1, 10)]
-    below = [distance_of(name, usual[0] / (1 + k), usual) for k in (0.1, 1, 10)]
-    assert beyond == sorted(beyond)
-    assert below == sorted(below)
-    assert max(*beyond, *below) > 0
-
-
-@given(st.floats(0.5, 20), st.floats(-1000, 1000))
-def test_statistics_of_mr_do_not_depend_on_its_unit(scale, offset):
-    volume = head((16, 18, 14), (4.0, 4.0, 4.0))
-    changed = statistics_of(volume.with_data(np.asarray(scale * volume.data + offset, np.float32)))
-    for name, value in statistics_of(volume).items():
-        if name not in ("offset", "levels", "saturated"):  # the first tells the unit's zero; rounding merges values
-            assert changed[name] == pytest.approx(value, rel=2e-2, abs=2e-3), name
-
-
-def test_ranges_hold_every_scan_and_need_one():
-    rows = [statistics_of(scan(n)) for n in range(3)]
-    ranges = ranges_of(rows)
-    assert all(distance_of(name, row[name], ranges[name]) < 1e-2 for row in rows for name in MEASURES)
-    with pytest.raises(InputError, match="no scans"):
-        ranges_of([])
 
 
 def test_ranges_travel_with_the_weights(envelope, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.errors import InputError, UsageError
-from medsr.gates import Gate, judge, parse_gates, read_gates, row_of
+from medsr.gates import Gate, case_gates, judge, parse_gates, read_gates, row_of
 from medsr.record import Record
 
 ROWS = [
@@ -111,12 +111,32 @@ def test_a_record_is_a_row():
     record = Record(
         {}, {}, {}, {}, residual=0.8, drift=-0.001, spread=0.03, envelope="inside", uncertainty={"calibrated": True}
     )
-    rows = [row_of(record, "1")]
+    rows = [row_of(record)]
     assert passes("residual<=1.3, ", rows)
-    verdicts = judge(parse_gates("drift in [-0.01,0.01], spread<=0.05, envelope==inside, calibrated==yes"), rows)
+    verdicts = judge(parse_gates("drift in [0.001,0.01], spread<=0.05, envelope==inside, calibrated==yes"), rows)
     assert all(verdict.passed for verdict in verdicts)
-    without = [row_of(Record({}, {}, {}, {}), "2")]
+    without = [row_of(Record({}, {}, {}, {}))]
     assert not any(verdict.passed for verdict in judge(parse_gates("spread<=1, residual<=1, calibrated==yes"), without))
+
+
+def test_a_case_is_judged_by_itself():
+    gates = case_gates(["psnr>=24", "residual<=1.5", "drift in [0,0.1]", "envelope==inside", "spread<1"])
+    assert [gate.metric for gate in gates] == ["psnr", "residual", "drift", "envelope", "spread"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("median psnr>=24", "every case by itself"),
+        ("psnr@iso2>=24", "neither tasks"),
+        ("sample.psnr>=24", "nor methods"),
+        ("coverage90>=0.8", "nothing is called 'coverage90'"),
+        ("psnr", "not understood"),
+    ],
+)
+def test_what_no_single_case_can_keep_is_refused(text, why):
+    with pytest.raises(UsageError, match=why):
+        case_gates([text])
 
 
 def test_a_file_of_gates_is_read_with_its_comments(tmp_path):

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import head
-from tiny_models import tiny_model
+from tiny_models import EVERYTHING, tiny_model
 
 from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings, enhance
-from medsr.errors import ResourceError
+from medsr.errors import EnvelopeError, ResourceError
 from medsr.slabs import Cut, cut_for, enhance_within, memory_of
+from medsr.traits import usual_ranges
 
 MODEL = tiny_model()
 REACH = MODEL.net.spec.reach
@@ -35,9 +36,26 @@ def test_slabs_make_the_whole(mode, axis_factor, monkeypatch):
     assert parts.record.task == whole.record.task
     assert parts.record.input == whole.record.input
     assert abs(parts.record.residual - whole.record.residual) < 0.1
+    assert parts.record.drift == pytest.approx(whole.record.drift, abs=1e-4)
+    assert parts.record.spread is None or parts.record.spread == pytest.approx(whole.record.spread, rel=5e-2)
     assert "computed in 3 slabs" in parts.record.warnings[-1]
     assert progress[-1][1] == progress[-1][2]
     assert (parts.spread is None) == (mode != "spread")
+
+
+def test_slabs_are_judged_as_the_whole_scan_is(monkeypatch):
+    usual = head((10, 12, 60), (1.0, 1.0, 2.0))
+    broken = usual.with_data(np.random.default_rng(0).standard_normal(usual.shape).astype(np.float32))
+    model = tiny_model(silent=True, envelope=dataclasses.replace(EVERYTHING, statistics=usual_ranges([usual])))
+    acquisition = acquisition_of(usual, factors=(1, 1, 2))
+    monkeypatch.setattr("medsr.slabs.cut_for", lambda *_: Cut(2, 40))
+    with pytest.raises(EnvelopeError, match="usual"):
+        enhance_within(broken, model, EnhanceSettings(flips=0, noise=0.1), acquisition, None, 1)
+    forced = EnhanceSettings(flips=0, noise=0.1, force=True)
+    whole = enhance(broken, model, forced, acquisition)
+    parts = enhance_within(broken, model, forced, acquisition, None, 1)
+    assert parts.record.envelope == whole.record.envelope == "outside"
+    assert parts.record.warnings[:-1] == whole.record.warnings
 
 
 @given(st.tuples(*[st.integers(16, 400)] * 3), st.integers(1, 3), st.floats(0.6, 40), st.sampled_from((2, 4)))

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,10 +57,14 @@ def run(
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="TOML file.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
     only: Only = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="Beside the recipe's: 'psnr>=30, envelope==inside' or a file; a case must keep it."),
+    ] = None,
     shard: ShardOption = None,
     progress: ProgressOption = "auto",
     engine: Annotated[str, typer.Option(help="local, dask or slurm.")] = "local",
-    scheduler: Annotated[str | None, typer.Option(help="dask: address, such as tcp://host:8786.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="dask: tcp://host:8786 or tls://host:8786.")] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="dask: PEM file that vouches for the scheduler.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="dask: PEM file with our certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="dask: PEM file with its key.")] = None,
@@ -71,6 +76,7 @@ def run(
     from medsr.batch import run as run_plan
     from medsr.batch import run_by_slurm
     from medsr.batch_settings import BatchRecipe, read_batch_recipe
+    from medsr.gates import read_gates
     from medsr.runs.batch import begin, plan_batch
     from medsr.runs.dask_engine import Cluster
     from medsr.runs.slurm import slurm_script
@@ -78,17 +84,20 @@ def run(
     _check_progress(progress)
     if engine not in ("local", "dask", "slurm"):
         raise UsageError(f"--engine is {engine!r}; choose local, dask or slurm")
+    if engine != "dask" and any(one is not None for one in (scheduler, tls_ca, tls_cert, tls_key)):
+        raise UsageError("--scheduler and --tls-... are for --engine dask")
+    cluster = Cluster(scheduler, tasks, tls_ca, tls_cert, tls_key) if engine == "dask" else None
     part = shard_of(shard)
     script = slurm_script(target, tasks, sbatch or (), only or "") if engine == "slurm" or print_script else ""
     if print_script:
         typer.echo(script, nl=False)
         return
     chosen = BatchRecipe() if recipe is None else read_batch_recipe(recipe)
+    chosen = replace(chosen, gates=(*chosen.gates, *(one.text for one in read_gates(gate or ()))))
     plan = plan_batch(source, target, chosen)
     if dry_run:
         _show_plan(plan, target)
         return
-    cluster = Cluster(scheduler, tasks, tls_ca, tls_cert, tls_key) if engine == "dask" else None
     store = begin(plan, target)
     if engine == "slurm":
         _finish(run_by_slurm(plan, store, script), target)
@@ -212,6 +221,9 @@ def _show_plan(plan: Plan, target: Path) -> None:
             typer.echo(f"{case.case}  {case.files[0]}  fails ({case.kind}): {case.problem}")
     for reason, count in plan.left_out.items():
         typer.echo(f"left out: {count} x {reason}")
+    typer.echo(
+        "judged by headers alone; whether voxels lie within what the model was validated on shows when a scan is read"
+    )
     folder = next(path for path in (target, *target.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free / 2**30
     seconds = forecast(plan)

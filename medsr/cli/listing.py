@@ -18,12 +18,16 @@ from rich.text import Text
 
 from medsr.acquisition import acquisition_of
 from medsr.affine import axis_codes
+from medsr.envelope import judge_grid
 from medsr.errors import UsageError
 from medsr.io.triage import FoundVolume, Triage
 from medsr.models import Envelope
 
 WIDTH = 180  # of a table that no terminal limits
-HINT = "enhance one of them with: medsr enhance FOLDER OUT --volume NUMBER, the number in column series"
+HINT = (
+    "judged by headers alone; voxels are judged where one scan is inspected or enhanced\n"
+    "enhance one of them with: medsr enhance FOLDER OUT --volume NUMBER, the number in column series"
+)
 
 
 def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
@@ -90,8 +94,7 @@ def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
     except UsageError as error:
         return str(error)
     fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
-    objections = envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
-    return f"to {fine} mm; " + (f"outside {model}: {', '.join(objections)}" if objections else f"inside {model}")
+    return f"to {fine} mm; {judge_grid(volume.modality, acquisition, envelope).said(model)}"
 
 
 def slices_of(thickness_mm: float | None, axis: int | None, spacing_mm: NDArray[np.float64]) -> str:

@@ -15,7 +15,9 @@ from medsr.errors import InputError, ModelError, UsageError
 MAX_REASONS = 3  # named in one message
 
 if TYPE_CHECKING:
+    from medsr.acquisition import Acquisition
     from medsr.models import ModelSpec
+    from medsr.volume import Volume
 
 
 def inspect(
@@ -73,13 +75,20 @@ def _describe(path: Path, spec: ModelSpec) -> None:
         else:
             fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
             rows.append(("finer", f"{' x '.join(str(n) for n in acquisition.fine_shape)} voxels, {fine} mm by default"))
-            objections = spec.envelope.objections(volume.modality, acquisition.factors, acquisition.fine_spacing_mm)
-            rows.append(
-                ("envelope", f"outside {spec.name}: {'; '.join(objections)}" if objections else f"inside {spec.name}")
-            )
+            rows.append(("envelope", _verdict(volume, acquisition, spec)))
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:
             typer.echo(f"{name:<10}{text}")
+
+
+def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec) -> str:
+    """As `enhance` judges the scan, voxels included."""
+    from medsr.envelope import judge
+
+    try:
+        return judge(volume, acquisition, spec.envelope).said(spec.name)
+    except InputError as error:
+        return str(error)
 
 
 def models(

@@ -33,6 +33,7 @@ CLEARLY_COARSER = 1.2  # an axis this much coarser than the next was acquired sl
 GZIP_LEVEL = 4  # files 2 % larger than at level 6, in a third of the time
 DESCRIPTION = b"medsr research use only"
 
+_TIME_UNITS = {8: "sec", 16: "msec", 24: "usec", 32: "hz", 40: "ppm", 48: "rads"}
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI: unknown, metre, mm, micron
 
 
@@ -45,12 +46,16 @@ class _Layout:
         dtype: stored type, with its byte order.
         offset: bytes before the first voxel.
         scale: slope and intercept.
+        time_step: between volumes; None where it is not known.
+        time_unit: of that step.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     offset: int
     scale: tuple[float, float]
+    time_step: float | None
+    time_unit: str
 
     @property
     def n_bytes(self) -> int:
@@ -130,7 +135,7 @@ def _layout(header: Any, path: Path) -> _Layout:
     offset = float(header["vox_offset"]) or float(n_header)
     if not n_header - 4 <= offset <= MAX_EXTENSION_BYTES or offset != int(offset):
         raise InputError(f"header says that voxels begin at byte {offset:g}; expected {n_header} or a little more")
-    layout = _Layout(shape, dtype, int(offset), _scale(header))
+    layout = _Layout(shape, dtype, int(offset), _scale(header), *_time_step(header, shape))
     available = path.stat().st_size
     with path.open("rb") as file:
         zipped = file.read(2) == files.GZIP_MAGIC
@@ -175,6 +180,14 @@ def _scale(header: Any) -> tuple[float, float]:
     if not math.isfinite(intercept):
         raise InputError(f"header scales voxels by {slope:g} plus {intercept}; expected a finite intercept")
     return slope, intercept
+
+
+def _time_step(header: Any, shape: tuple[int, ...]) -> tuple[float | None, str]:
+    """Time between volumes and its unit; an unknown unit or one that is no time is handed on as it is."""
+    step = abs(float(header["pixdim"][4]))
+    if len(shape) < 4 or step == 0 or not math.isfinite(step):
+        return None, ""
+    return step, _TIME_UNITS.get(int(header["xyzt_units"]) & 0x38, "unknown")
 
 
 def _affine(header: Any) -> tuple[NDArray[np.float64], list[str]]:
@@ -225,6 +238,8 @@ def _volumes(
         dtype=layout.dtype.newbyteorder("=").name if unscaled or still_whole else "float32",
         contrast=contrast,
         warnings=(*warnings, *sidecar_warnings),
+        time_step=layout.time_step,
+        time_unit=layout.time_unit,
     )
     volumes = []
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
@@ -260,7 +275,8 @@ def _slice_axis(affine: NDArray[np.float64]) -> int | None:
 def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | None = None) -> None:
     """Write one volume as a 3D file, several of one grid as a 4D file; all or nothing.
 
-    The affine stands in sform and qform (code 1, scanner), units are mm, nothing is scaled. NIfTI-1, or NIfTI-2 where
+    The affine stands in sform and qform (code 1, scanner), units are mm, nothing is scaled; the time between volumes is
+    that of the first one's source. NIfTI-1, or NIfTI-2 where
     an axis is longer than 32767. Equal volumes give equal bytes.
 
     Args:
@@ -277,7 +293,7 @@ def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | Non
     _check_request(volumes, path, dtype)
     stored_type = np.dtype(dtype) if dtype else _stored_type(volumes)
     stored = [_stored(volume.data, stored_type) for volume in volumes]
-    image = _image(stored[0] if len(stored) == 1 else np.stack(stored, axis=-1), volumes[0].affine)
+    image = _image(stored[0] if len(stored) == 1 else np.stack(stored, axis=-1), volumes[0])
     with files.atomic(path) as file:
         if path.name.lower().endswith(".gz"):
             with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=file, mtime=0) as zipped:
@@ -323,11 +339,16 @@ def _stored(data: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     return rounded.astype(dtype)
 
 
-def _image(stored: NDArray[Any], affine: NDArray[np.float64]) -> Any:
+def _image(stored: NDArray[Any], first: Volume) -> Any:
+    affine, source = first.affine, first.source
     kind = nib.Nifti2Image if max(stored.shape) > NIFTI1_MAX_AXIS else nib.Nifti1Image
     image = kind(stored, affine, dtype=stored.dtype)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
-    image.header.set_xyzt_units("mm", "sec" if stored.ndim == 4 else None)
+    if stored.ndim == 4:
+        image.header.set_xyzt_units("mm", source.time_unit or "sec")
+        image.header["pixdim"][4] = 1.0 if source.time_step is None else source.time_step
+    else:
+        image.header.set_xyzt_units("mm")
     image.header["descrip"] = DESCRIPTION
     return image

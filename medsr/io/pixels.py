@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from struct import unpack_from
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     HTJ2K,
@@ -107,6 +109,8 @@ def _stored_frames(path: Path) -> list[NDArray[Any]]:
         if syntax is None:
             raise InputError(f"{path.name}: no transfer syntax in the file meta header; rewrite it as DICOM Part 10")
         _check_complete(dataset, path.name)
+        if syntax == RLELossless:
+            _check_rle(dataset, path.name)
     try:
         with parsing(path):
             frames = list(iter_pixels(dataset, raw=True, decoding_plugin=DECODERS.get(syntax, "")))
@@ -134,6 +138,40 @@ def _check_complete(dataset: Dataset, name: str) -> None:
             raise InputError(
                 f"{name}: {n_found} bytes of pixel data; the matrix in the header, which is wrong, needs {n_expected}"
             )
+
+
+def _check_rle(dataset: Dataset, name: str) -> None:
+    """Refuse frames with more values than the matrix holds: a decoder cuts them off, which shears the picture.
+
+    Less than a line too much is padding that some writers leave behind.
+
+    Raises:
+        InputError: at least a line too much.
+    """
+    n_pixels = dataset.Rows * dataset.Columns
+    n_frames = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=n_frames):
+        n_segments, *offsets = unpack_from("<16L", frame)
+        ends = [*offsets[1:n_segments], len(frame)]
+        longest = max((_unpacked(frame[a:b]) for a, b in zip(offsets, ends, strict=False)), default=0)
+        if longest - n_pixels >= min(dataset.Rows, dataset.Columns):
+            raise InputError(
+                f"{name}: {longest} values in a frame; the matrix in the header, which is wrong, holds {n_pixels}"
+            )
+
+
+def _unpacked(segment: bytes) -> int:
+    """Bytes that an RLE segment decodes to (PS3.5, G.3.2)."""
+    n, at = 0, 0
+    while at < len(segment):
+        head = segment[at]
+        if head < 128:  # that many bytes, and one, as they stand
+            n += min(head + 1, len(segment) - at - 1)
+            at += head + 2
+        else:  # 128 does nothing; above it, one byte again and again
+            n += 257 - head if head > 128 else 0
+            at += 2 if head > 128 else 1
+    return n
 
 
 def _without_unused_bits(frame: NDArray[Any], bits_stored: int) -> NDArray[Any]:

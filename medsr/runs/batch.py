@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medsr.batch_settings import BatchRecipe, present
 from medsr.errors import OutputError, UsageError
+from medsr.gates import case_gates
 from medsr.io import files
 from medsr.io.nifti import WRITABLE
 from medsr.models import describe_model, packaged_models
@@ -42,7 +43,7 @@ def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
         raise OutputError(f"{target}: is a file; name a folder")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the input itself; name another folder")
-    return make_plan(source, target, recipe, model_facts(recipe.model))
+    return make_plan(source, target, recipe, model_facts(recipe.model), describe_model(_weights(recipe.model)))
 
 
 def model_facts(name: str) -> dict[str, str]:
@@ -51,9 +52,13 @@ def model_facts(name: str) -> dict[str, str]:
     Raises:
         ModelError: no such model.
     """
-    path = packaged_models().get(name, Path(name))
+    path = _weights(name)
     spec = describe_model(path)
     return {"name": spec.name, "version": spec.version, "sha256": files.sha256_file(path)}
+
+
+def _weights(name: str) -> Path:
+    return packaged_models().get(name, Path(name))
 
 
 def begin(plan: Plan, target: Path) -> Store:
@@ -87,7 +92,7 @@ def job_of(plan: Plan, store: Store, devices: Sequence[str], module: str = WORK)
         for device in places
     ]
     key = recipe.settings_key
-    return Job(store, module, tuple(options), plan.model["sha256"], key, recipe.limits, recipe.deadlines)
+    return Job(store, module, tuple(options), plan.model["sha256"], key, case_gates(recipe.gates), recipe.deadlines)
 
 
 def chosen(plan: Plan, store: Store, only: Sequence[str], shard: Shard | None) -> list[PlannedCase]:
@@ -126,7 +131,7 @@ def work(
         cases: of the run.
         on_change: told of everything that changes.
         skipped: number of files that the plan left out.
-        again: do what failed a limit again.
+        again: do what failed a gate again.
 
     Raises:
         MedsrError: the run itself can't go on.
@@ -173,6 +178,6 @@ def standing(
         outcome = None
         if states.get(case.case) == "done" or (states.get(case.case) == "failed" and not again):
             outcome = job.store.recovered(case, job.model_sha256, job.settings_key)
-            judged = None if outcome is None else verdict(outcome, job.limits)
+            judged = None if outcome is None else verdict(outcome, job.gates)
             outcome = judged if judged == outcome else None
         yield case, outcome

@@ -1,25 +1,39 @@
-"""Checks of a finished case: against a reference in the design's convention, or without one; and the verdict."""
+"""Checks of a finished case: against a reference in the design's convention, or by its records; and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
-from medsr.batch_settings import Limits
-from medsr.intensity import scale_of
+from medsr.envelope import Level
+from medsr.gates import BY_RECORD, BY_REFERENCE, Gate, judge, row_of
 from medsr.metrics import data_range, foreground_mask, mean_drift, psnr, ssim
 from medsr.outcome import Outcome
+from medsr.record import Record
 from medsr.volume import Volume
 
 SAME_GRID_MM = 1e-2
+NUMBERS = ("residual", "drift", "spread")
+WORST_LAST: dict[str, tuple[str, ...]] = {"calibrated": ("yes", "no"), "envelope": get_args(Level)}
+NO_REFERENCE = "no reference on the result's grid"
+UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "spread": 'only mode "spread" draws it'}
 
 
-def blind_checks(scan: Volume, result: Volume) -> dict[str, float]:
-    """What can be said without a reference: how far the mean intensity moved, over the scan's intensity range."""
-    drift = float(result.data.mean(dtype=np.float64) - scan.data.mean(dtype=np.float64))
-    return {"drift": abs(drift) / scale_of(scan.data, scan.modality).width}
+def blind_checks(records: Sequence[Record]) -> dict[str, float]:
+    """Residual, drift and spread without a reference, as far as they were measured: the worst of a case's volumes."""
+    rows = [row_of(record) for record in records]
+    found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
+    return {name: max(values) for name, values in found.items() if values}
+
+
+def blind_words(records: Sequence[Record]) -> dict[str, str]:
+    """Verdict of the envelope and whether the spread is calibrated: the worst of a case's volumes."""
+    rows = [row_of(record) for record in records]
+    found = {name: [str(row[name]) for row in rows] for name in WORST_LAST}
+    return {name: max(found[name], key=order.index) for name, order in WORST_LAST.items()}
 
 
 def reference_checks(result: Volume, reference: Volume) -> dict[str, float]:
@@ -36,31 +50,26 @@ def reference_checks(result: Volume, reference: Volume) -> dict[str, float]:
     }
 
 
-def verdict(outcome: Outcome, limits: Limits) -> Outcome:
-    """A finished case as done or, where a check lies outside its limit, as failed; its files stay either way."""
+def verdict(outcome: Outcome, gates: Sequence[Gate]) -> Outcome:
+    """A finished case as done or, where a gate refuses it, as failed; its files stay either way.
+
+    Args:
+        outcome: of the case.
+        gates: of `gates.case_gates`.
+    """
     if not outcome.written:
         return outcome
-    faults = _faults(outcome.checks, limits)
-    if limits.inside and outcome.facts.get("envelope") == "outside":
-        faults.append("the scan lies outside what the model was validated on")
+    known = {name: outcome.facts.get(name) for name in BY_RECORD} | outcome.checks
+    row = dict.fromkeys((*BY_REFERENCE, *BY_RECORD)) | known
+    pairs = zip(gates, judge(gates, [row]), strict=True)
+    faults = [_fault(gate, failure.value) for gate, found in pairs for failure in found.failures]
     if not faults:
         return replace(outcome, state="done", kind="", reason="", stage="")
     return replace(outcome, state="failed", kind="limit", reason="; ".join(faults), stage="check")
 
 
-def _faults(checks: Mapping[str, float], limits: Limits) -> list[str]:
-    faults = []
-    for name, limit, sign in (
-        ("psnr_db", limits.psnr_db, 1),
-        ("ssim", limits.ssim, 1),
-        ("residual", limits.residual, -1),
-        ("drift", limits.drift, -1),
-    ):
-        if limit is None:
-            continue
-        value = checks.get(name)
-        if value is None:
-            faults.append(f"{name} could not be measured: no reference on the result's grid")
-        elif sign * value < sign * limit:
-            faults.append(f"{name} is {value:.4g}; the limit is {limit:g}")
-    return faults
+def _fault(gate: Gate, value: object) -> str:
+    if value is not None:
+        return f"{gate.text}: it is {value:.4g}" if isinstance(value, float) else f"{gate.text}: it is {value}"
+    name = gate.metric.removesuffix("_db")
+    return f"{gate.text}: it could not be measured: {UNMEASURED.get(name, 'the record says nothing of it')}"

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medsr.batch_settings import Deadlines, Limits
+from medsr.batch_settings import Deadlines
 from medsr.errors import MedsrError, ResourceError, UsageError
+from medsr.gates import case_gates
 from medsr.outcome import Outcome, Tally
 from medsr.runs.batch import OnChange, still_to_do, tidy
 from medsr.runs.planned import PlannedCase, planned
@@ -41,11 +42,14 @@ class Cluster:
     """Where the tasks run.
 
     Attributes:
-        scheduler: address such as tcp://host:8786; None: a cluster on this machine.
+        scheduler: address such as tcp://host:8786 or tls://host:8786; None: a cluster on this machine.
         workers: of a cluster on this machine.
         tls_ca: PEM file that vouches for the scheduler.
-        tls_cert: PEM file with our certificate.
+        tls_cert: PEM file with our certificate; dask lets nobody in without.
         tls_key: PEM file with its key.
+
+    Raises:
+        UsageError: TLS without all three files, or files without TLS.
     """
 
     scheduler: str | None = None
@@ -53,6 +57,18 @@ class Cluster:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        files = [path is not None for path in (self.tls_ca, self.tls_cert, self.tls_key)]
+        if self.is_secure and not all(files):
+            raise UsageError(f"{self.scheduler}: TLS needs --tls-ca, --tls-cert and --tls-key")
+        if any(files) and not self.is_secure:
+            raise UsageError("--tls-ca, --tls-cert and --tls-key are for a scheduler at tls://host:port; name it so")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether its scheduler is asked over TLS."""
+        return self.scheduler is not None and self.scheduler.startswith("tls://")
 
 
 def work_on_dask(
@@ -72,11 +88,11 @@ def work_on_dask(
         on_change: told of everything that changes.
         cluster: where.
         skipped: number of files that the plan left out.
-        again: do what failed a limit again.
+        again: do what failed a gate again.
 
     Raises:
-        UsageError: dask.distributed is not installed.
-        ResourceError: the scheduler can't be reached, or workers died so often that cases are left.
+        UsageError: dask.distributed is not installed, or files that are not usable for TLS.
+        ResourceError: the scheduler can't be reached or refuses us, or workers died so often that cases are left.
     """
     count, by_id = Count(cases), {case.case: case for case in cases}
     left = still_to_do(job, cases, count, again=again)
@@ -138,7 +154,7 @@ def _told(job: Job, again: bool) -> dict[str, Any]:
         "options": dict(job.options[0]),
         "model_sha256": job.model_sha256,
         "settings_key": job.settings_key,
-        "limits": asdict(job.limits),
+        "gates": [gate.text for gate in job.gates],
         "deadlines": asdict(job.deadlines),
         "again": again,
     }
@@ -151,7 +167,7 @@ def _job(told: Mapping[str, Any]) -> Job:
         (told["options"],),
         told["model_sha256"],
         told["settings_key"],
-        Limits(**told["limits"]),
+        case_gates(told["gates"]),
         Deadlines(**told["deadlines"]),
     )
 
@@ -178,22 +194,30 @@ def _reached(scheduler: str, security: Any) -> Any:
 
     try:
         return Client(scheduler, security=security, timeout=CONNECT_S)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
+        if security is not None and ("SSL" in str(error) or "TLS certificate" in str(error)):
+            told = "it and we do not trust each other's certificates; compare the authority behind each"
+            raise ResourceError(f"{scheduler}: {told}") from error
         raise ResourceError(f"{scheduler}: no dask scheduler answers there ({type(error).__name__})") from error
 
 
 def _security(cluster: Cluster) -> Any:
     from distributed.security import Security
 
-    if cluster.tls_ca is None:
+    if not cluster.is_secure:
         return None
-    certificate, key = cluster.tls_cert, cluster.tls_key
-    return Security(
+    security = Security(
         tls_ca_file=str(cluster.tls_ca),
-        tls_client_cert=None if certificate is None else str(certificate),
-        tls_client_key=None if key is None else str(key),
+        tls_client_cert=str(cluster.tls_cert),
+        tls_client_key=str(cluster.tls_key),
         require_encryption=True,
     )
+    try:
+        security.get_connection_args("client")
+    except OSError as error:  # of the ssl module too
+        what = getattr(error, "reason", None) or type(error).__name__
+        raise UsageError(f"--tls-ca, --tls-cert or --tls-key is not usable for TLS ({what}); give PEM files") from error
+    return security
 
 
 def _finished(futures: Sequence[Any]) -> Any:

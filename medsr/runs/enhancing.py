@@ -17,8 +17,9 @@ from medsr.io.policies import Policies
 from medsr.io.stack import Stack, stacked
 from medsr.io.triage import triage_files
 from medsr.models import Model, load_model
+from medsr.record import Record
 from medsr.runs.case import EnhanceCase, Output, enhance_volumes, write_results
-from medsr.runs.checks import blind_checks, reference_checks
+from medsr.runs.checks import blind_checks, blind_words, reference_checks
 from medsr.runs.names import MADE, THUMB
 from medsr.runs.outputs import NIFTI_NAMES
 from medsr.runs.pictures import write_thumbnail
@@ -87,14 +88,14 @@ class Enhancing:
         return {
             "input_sha256": result.scans.volumes[0].source.content_sha256,
             "voxels": sum(one.volume.data.size for one in result.results),
-            "checks": self._checks(request, result),
+            "checks": self._checks(request, records, result),
             "facts": {
                 "format": record.input["format"],
                 "modality": record.input["modality"],
                 "shape": record.task["fine_shape"],
                 "spacing_mm": record.task["fine_spacing_mm"],
                 "device": record.device,
-                "envelope": record.envelope,
+                **blind_words(records),
                 "warnings": warnings,
             },
         }
@@ -118,13 +119,8 @@ class Enhancing:
             memory_bytes=self._memory_bytes,
         )
 
-    def _checks(self, request: Request, result: _Finished) -> dict[str, float]:
-        """The worst over the volumes of the case."""
-        found = [
-            {"residual": one.record.residual or 0.0} | blind_checks(scan, one.volume)
-            for scan, one in zip(result.scans.volumes, result.results, strict=True)
-        ]
-        checks = {name: max(one[name] for one in found) for name in found[0]}
+    def _checks(self, request: Request, records: Sequence[Record], result: _Finished) -> dict[str, float]:
+        checks = blind_checks(records)
         if request["reference"]:
             checks |= reference_checks(result.results[0].volume, load(request["reference"]))
         return {name: round(value, 6) for name, value in checks.items()}

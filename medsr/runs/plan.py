@@ -13,8 +13,10 @@ from pathlib import Path
 
 from medsr.acquisition import acquisition_of
 from medsr.batch_settings import BatchRecipe, batch_recipe, present
+from medsr.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.models import ModelSpec
 from medsr.runs.discover import Discovery, Found, discover
 from medsr.runs.names import bids_name, case_id, digest, fingerprint, safe, shard_of
 from medsr.runs.planned import Head, PlannedCase, lines_of, planned, read_lines
@@ -59,26 +61,29 @@ class Plan:
         return 4 * maps * self.voxels
 
 
-def make_plan(source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str]) -> Plan:
-    """Every case of an input.
+def make_plan(
+    source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str], spec: ModelSpec | None = None
+) -> Plan:
+    """Every case of an input, as far as headers tell.
 
     Args:
         source: folder, BIDS data set, glob, table or file.
         target: output folder.
         recipe: what is asked of every scan.
         model: name, version and hash of the weights.
+        spec: of the weights, whose envelope judges the grids; None: nothing does.
 
     Raises:
         InputError: no input there.
         UsageError: a table that can't be used.
     """
     found = discover(source, recipe.include, recipe.exclude, without=target)
-    cases = _without_collisions(_case(one, found, recipe) for one in found.found)
+    cases = _without_collisions(_case(one, found, recipe, spec) for one in found.found)
     left_out = Counter(left.reason for left in found.left_out)
     return Plan(recipe, model, found.layout, tuple(cases), dict(left_out.most_common()))
 
 
-def _case(found: Found, discovery: Discovery, recipe: BatchRecipe) -> PlannedCase:
+def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSpec | None) -> PlannedCase:
     case = case_id(found.identity)
     target, is_open = _target(found, discovery, recipe, case)
     problem, kind, voxels = found.problem, found.kind, 0
@@ -86,7 +91,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe) -> PlannedCas
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
     coarse = 0 if found.outline is None else found.outline.n_voxels
     try:
-        voxels = _fine_voxels(found, recipe) if not problem else 0
+        voxels = _fine_voxels(found, recipe, spec) if not problem else 0
     except MedsrError as error:
         problem, kind = str(error), "unsupported"
     reference = _reference(found, recipe)
@@ -126,11 +131,19 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     return safe(found.name) + suffix, False
 
 
-def _fine_voxels(found: Found, recipe: BatchRecipe) -> int:
+def _fine_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
+    """Voxels of the results.
+
+    Raises:
+        EnvelopeError: a grid outside what the model was validated on.
+        UsageError: a request that does not fit the scan.
+    """
     if found.outline is None:
         return 1
     grid = recipe.grid
     acquisition = acquisition_of(found.outline, grid.spacing_mm, grid.factors, grid.profile, grid.thickness_mm)
+    if spec is not None:
+        admitted_grid(grid.modality, acquisition, spec, force=recipe.enhance.force)
     return math.prod(acquisition.fine_shape) * found.outline.n_volumes
 
 

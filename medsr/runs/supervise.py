@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medsr.batch_settings import Deadlines, Limits
+from medsr.batch_settings import Deadlines
 from medsr.errors import OutputError, ResourceError
+from medsr.gates import Gate
 from medsr.outcome import RETRIED, Kind, Outcome, Written
 from medsr.runs.checks import verdict
 from medsr.runs.claims import Claim
@@ -45,7 +46,7 @@ class Job:
         options: one mapping for each process.
         model_sha256: of the weights.
         settings_key: of the recipe.
-        limits: what decides whether a case passes.
+        gates: what a finished case must keep to pass.
         deadlines: longest silences.
     """
 
@@ -54,7 +55,7 @@ class Job:
     options: tuple[Mapping[str, Any], ...]
     model_sha256: str
     settings_key: str
-    limits: Limits = field(default_factory=Limits)
+    gates: tuple[Gate, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -104,7 +105,7 @@ class Crew:
             cases: what to do, in this order.
             on_outcome: called with each outcome.
             on_tick: called twice a second.
-            again: do what has failed a limit again, although its files are whole.
+            again: do what has failed a gate again, although its files are whole.
 
         Raises:
             OutputError: outcomes can't be kept.
@@ -307,7 +308,7 @@ class Crew:
         on_outcome(case, published, True)
 
     def _judged(self, outcome: Outcome) -> Outcome:
-        return verdict(outcome, self._job.limits)
+        return verdict(outcome, self._job.gates)
 
     def _end(
         self, case: PlannedCase, outcome: Outcome, claim: Claim, on_outcome: OnOutcome, *, here: bool = True

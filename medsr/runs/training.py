@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ import medsr
 from medsr.allocator import keep_freed_memory
 from medsr.errors import UsageError
 from medsr.io import files
-from medsr.models import ModelSpec, choose_device, weights_bytes
+from medsr.models import Envelope, ModelSpec, choose_device, weights_bytes
 from medsr.nets import DetailNet
 from medsr.settings import TrainingRecipe
 from medsr.training.batches import training_scans
@@ -25,6 +25,8 @@ from medsr.training.checkpoint import average_of
 from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
 from medsr.training.loop import CHECKPOINT, Progress, train
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
+from medsr.traits import usual_ranges
+from medsr.volume import Modality, Volume
 
 EARLY_POINTS = (100, 200, 300, 450, 600, 800)
 OnStep = Callable[[Progress, int, dict[str, float] | None], None]
@@ -75,7 +77,10 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
 def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int) -> Path:
     """The running mean of the weights as NAME.safetensors with its SHA-256 beside it.
 
+    Its envelope holds the modalities and the usual ranges of the packed scans, as they are and as named tasks see them.
+
     Raises:
+        InputError: packs that can't be read.
         ModelError: larger than 16 MiB.
         OutputError: the file can't be written.
     """
@@ -87,7 +92,10 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         "torch": str(torch.__version__),
         "settings": asdict(recipe.training),
     }
-    spec = ModelSpec(recipe.name, recipe.version, recipe.training.net, trained=trained)
+    ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
+    modalities = tuple(name for name in get_args(Modality) if name in ranges)
+    envelope = Envelope(modalities=modalities, statistics=ranges)
+    spec = ModelSpec(recipe.name, recipe.version, recipe.training.net, envelope, trained=trained)
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
 
 
@@ -98,6 +106,11 @@ def store_weights(path: Path, content: bytes) -> Path:
     with files.atomic(path.with_suffix(".sha256")) as file:
         file.write(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
     return path
+
+
+def _volume(scan: PackedScan) -> Volume:
+    affine = np.diag([*scan.spacing_mm, 1.0])
+    return Volume(scan.data.astype(np.float32), affine, "CT" if scan.modality == "CT" else "MR")
 
 
 def _probe_scans(recipe: TrainingRecipe) -> list[PackedScan]:

@@ -2,7 +2,8 @@
 
 `python -m medsr.runs.warm_child MODULE OPTIONS NICENESS` where MODULE has `start(options) -> state` and `JOBS`, a table
 of `job(state, request, report) -> answer`; options, requests, reports and answers are JSON objects, one a line, on the
-standard streams. What a library prints goes to standard error. The process ends with its parent.
+standard streams. What a library prints goes to standard error. The process ends with its parent, and takes the
+`folder` of its options with it, since a parent that was killed can't.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import tempfile
@@ -38,7 +40,7 @@ def main(module_name: str, options: dict[str, Any], niceness: int) -> None:
     if hasattr(os, "nice"):
         os.nice(niceness)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests, options.get("folder")), daemon=True).start()
     module = import_module(module_name)
     jobs: Mapping[str, Job] = module.JOBS
     state: list[Any] = []
@@ -80,9 +82,11 @@ def _bug() -> str:
     return f"a bug, please report it with {log.name}"
 
 
-def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+def _listen(requests: queue.SimpleQueue[dict[str, Any]], folder: str | None) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # the parent is gone: whatever is being computed, nobody waits for it
 
 

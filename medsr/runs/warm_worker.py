@@ -74,7 +74,7 @@ class WarmWorker:
 
     @property
     def folder(self) -> Path:
-        """A private folder for what is too large for a message; it goes with the worker."""
+        """A private folder for what is too large for a message; it goes with the worker, or else with the child."""
         return self._folder
 
     @property

@@ -1,4 +1,4 @@
-"""The usual ranges of the training scans' statistics, stored in a weights file, so that `enhance` can judge scans."""
+"""The usual ranges of a folder of scans, stored in a weights file in place of those that it holds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from medsr.envelope import Statistics, ranges_of, sealed_weights, statistics_seen
+from medsr.envelope import sealed_weights
 from medsr.io import load
 from medsr.models import DEFAULT_MODEL, load_model, packaged_models
 from medsr.runs.training import store_weights
+from medsr.traits import usual_ranges
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "train"
 
@@ -22,12 +23,7 @@ def main(source: str, target: str | None) -> None:
         target: weights file to write; by default the one that was read.
     """
     model = load_model(source, device="cpu")
-    found: dict[str, list[Statistics]] = {}
-    for path in sorted(SCANS.glob("*.nii.gz")):
-        volume = load(path)
-        found.setdefault(volume.modality, []).extend(statistics_seen(volume))
-        print(f"{path.name} done", file=sys.stderr, flush=True)
-    ranges = {modality: ranges_of(rows) for modality, rows in found.items()}
+    ranges = usual_ranges(load(path) for path in sorted(SCANS.glob("*.nii.gz")))
     for modality, rows in ranges.items():
         for name, (low, high) in rows.items():
             print(f"{modality}  {name:<14}{low:10.4g} to {high:.4g}")

@@ -1,6 +1,8 @@
 """medsr batch on the command line: plan, run, resume, status, exit codes."""
 
+import csv
 import json
+from xml.etree import ElementTree
 
 import pytest
 from batches import results, scans
@@ -27,6 +29,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "2 cases to do, 1 that fail, 0 files left out" in said
     assert "fails (unreadable)" in said
+    assert "judged by headers alone" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -59,6 +62,21 @@ def test_a_run_tells_what_failed_and_can_be_asked_and_resumed(job, tmp_path, cap
     assert json.loads(capsys.readouterr().out)["files"][0].endswith("broken.nii.gz")
 
 
+def test_a_gate_fails_the_case_that_breaks_it_in_every_table(job, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(["batch", *job, "--gate", "residual<=1e-9, drift<=0.5", "--gate", "ssim>0", "--progress", "none"]) == 7
+    assert "residual<=1e-9: it is" in capsys.readouterr().err
+    cases = list(csv.DictReader((out / "cases.csv").read_text().splitlines()))
+    failed = [case for case in cases if case["kind"] == "limit"]
+    assert len(failed) == 2
+    assert all(case["reason"].endswith("no reference on the result's grid") for case in failed)
+    junit = ElementTree.parse(out / "junit.xml").getroot()
+    assert (junit.get("failures"), junit.get("errors")) == ("2", "1")
+    assert json.loads((out / "run.json").read_text())["settings"]["gates"] == ["residual<=1e-9", "drift<=0.5", "ssim>0"]
+    assert run(["batch", *job, "--gate", "residual<=1e9", "--progress", "none"]) == 7
+    assert json.loads((out / "run.json").read_text())["tally"]["done"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -66,6 +84,8 @@ def test_a_run_tells_what_failed_and_can_be_asked_and_resumed(job, tmp_path, cap
         (["in", "out", "--shard", "3/2"], 2),
         (["in", "out", "--engine", "cloud"], 2),
         (["in", "out", "--progress", "loud"], 2),
+        (["in", "out", "--gate", "median psnr>=30"], 2),
+        (["in", "out", "--gate", "psnr@iso2>=30"], 2),
         (["in", "in"], 2),
         (["status", "in"], 3),
         (["in", "out", "--engine", "slurm", "--print-script"], 0),

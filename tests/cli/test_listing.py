@@ -7,10 +7,16 @@ import shutil
 import numpy as np
 import pytest
 from dicom_phantoms import SECRET, write_classic
-from phantoms import affine
+from phantoms import affine, head
 from pydicom.uid import EnhancedSRStorage
+from tiny_models import tiny_model
 
+from medsr import io
 from medsr.cli.app import run
+from medsr.enhancement import EnhanceSettings, enhance
+from medsr.envelope import sealed_weights
+from medsr.models import load_model
+from medsr.traits import ranges_of, statistics_seen
 
 DATA = np.random.default_rng(0).integers(0, 2000, (40, 36, 8)).astype(np.int16)
 MATRIX = affine((1, 1, 4))
@@ -20,6 +26,36 @@ def shown(capsys, path):
     code = run(["inspect", str(path)])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+def test_inspect_gives_the_verdict_of_enhance_voxels_included(tmp_path, capsys):
+    usual = head((40, 36, 10), (1, 1, 4))
+    rows = [row for n in range(3) for row in statistics_seen(noisy(usual, n))]
+    path = tmp_path / "tiny.safetensors"
+    path.write_bytes(sealed_weights(tiny_model(silent=True), {"MR": ranges_of(rows)}))
+    model = load_model(str(path), "cpu")
+    noise = np.random.default_rng(0).standard_normal(usual.shape).astype(np.float32)
+    for name, scan in (("usual", noisy(usual, 9)), ("noise", usual.with_data(noise))):
+        io.save(scan, tmp_path / f"{name}.nii.gz", dtype="float32")
+        assert run(["inspect", str(tmp_path / f"{name}.nii.gz"), "--model", str(path)]) == 0
+        said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("envelope"))
+        loaded = io.load(tmp_path / f"{name}.nii.gz")
+        record = enhance(loaded, model, EnhanceSettings(force=True)).record
+        assert said.removeprefix("envelope  ").startswith({"inside": "inside", "outside": "outside"}[record.envelope])
+        assert all(text.partition("range: ")[2] in said for text in record.warnings)
+    assert "usual" in said
+
+
+def test_inspect_says_of_a_constant_scan_that_it_is_one(tmp_path, capsys):
+    scan = head((12, 12, 6), (1, 1, 2))
+    io.save(scan.with_data(np.full(scan.shape, 7, np.float32)), tmp_path / "flat.nii")
+    assert run(["inspect", str(tmp_path / "flat.nii")]) == 0
+    assert "a constant image holds nothing to refine" in capsys.readouterr().out
+
+
+def noisy(scan, seed):
+    noise = np.random.default_rng(seed).normal(0, 8, scan.shape)
+    return scan.with_data(np.abs(scan.data + noise).astype(np.float32))
 
 
 def echo(milliseconds):
@@ -57,6 +93,7 @@ def test_a_tree_is_a_table_of_its_volumes_and_of_what_is_left(tmp_path, capsys):
     assert "2.1 MR echo time 10 ms 40 x 36 x 8" in said
     assert "2.2 MR echo time 20 ms 40 x 36 x 8" in said
     assert "--volume NUMBER" in said
+    assert "judged by headers alone" in said
     assert "can't read it: 1 slice is missing" in said
     assert "1 companion no MR or CT image: Enhanced SR Storage (SR)" in said
     assert "32 files: 31 in 4 volumes, 1 left aside" in said

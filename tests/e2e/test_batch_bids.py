@@ -13,7 +13,7 @@ from tiny_models import tiny_model
 
 from medsr import io
 from medsr.batch import batch
-from medsr.batch_settings import BatchRecipe, Limits
+from medsr.batch_settings import BatchRecipe
 from medsr.models import weights_bytes
 from medsr.record import Record
 
@@ -29,7 +29,7 @@ def test_the_output_is_a_valid_derivative_and_scored_against_its_references(tmp_
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             io.save(head(shape, spacing), folder / place, dtype="int16")
     (source / "dataset_description.json").write_text('{"Name": "heads", "BIDSVersion": "1.10.0"}')
-    recipe = BatchRecipe(str(tmp_path / "tiny.safetensors"), "cpu", references=fine, limits=Limits(psnr_db=5.0))
+    recipe = BatchRecipe(str(tmp_path / "tiny.safetensors"), "cpu", references=fine, gates=("psnr>=5",))
     tally = batch(source, out, recipe)
     assert (tally.done, tally.failed) == (2, 0)
     name = out / "sub-02/ses-a/anat/sub-02_ses-a_acq-x_desc-medsr_FLAIR.nii.gz"
@@ -39,7 +39,7 @@ def test_the_output_is_a_valid_derivative_and_scored_against_its_references(tmp_
     report = subprocess.run([VALIDATOR, out, "--format", "json"], capture_output=True, text=True, check=False)
     issues = json.loads(report.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []
-    strict = replace(recipe, limits=Limits(psnr_db=99.0))
+    strict = replace(recipe, gates=("psnr>=99",))
     before = name.stat().st_mtime_ns
     tally = batch(source, out, strict)
     assert (tally.done, tally.kinds) == (0, {"limit": 2})

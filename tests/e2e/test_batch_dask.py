@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from batches import MODEL, leftovers, results, scans
+from dask_clusters import TESTS, dask_cluster
 
 from medsr.batch_settings import BatchRecipe
 from medsr.errors import ResourceError
@@ -20,26 +18,13 @@ from medsr.runs.dask_engine import Cluster, work_on_dask
 from medsr.runs.plan import make_plan
 
 pytest.importorskip("distributed", reason="needs pip install medsr[dask]")
-TESTS = Path(__file__).resolve().parents[1]
 NAMES = [f"{number}.nii.gz" for number in range(20)]
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads=1", "--no-dashboard"]
-    commands = [[*dask, f"--port={port}", "--no-dashboard", "--host=127.0.0.1"], *[[*worker, "--no-nanny"]] * 2]
-    processes = [subprocess.Popen(command, **quiet) for command in commands]  # type: ignore[call-overload]
-    yield address, processes[1:]
-    for process in processes:
-        process.kill()
-        process.wait()
+    with dask_cluster(tmp_path, n_workers=2) as found:
+        yield found
 
 
 def test_a_killed_worker_costs_nothing(
@@ -47,7 +32,12 @@ def test_a_killed_worker_costs_nothing(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     address, workers = cluster
-    plan = make_plan(scans(tmp_path / "in", [*NAMES, "bug.nii.gz"]), tmp_path / "out", BatchRecipe(), MODEL)
+    plan = make_plan(
+        scans(tmp_path / "in", [*NAMES, "bug.nii.gz", "noisy.nii.gz"]),
+        tmp_path / "out",
+        BatchRecipe(gates=("residual<=1.5",)),
+        MODEL,
+    )
     job = job_of(plan, begin(plan, tmp_path / "out"), ["cpu"], "copying")
     made: list[str] = []
 
@@ -57,7 +47,7 @@ def test_a_killed_worker_costs_nothing(
             workers[0].kill()
 
     tally = work_on_dask(job, plan.cases, on_change, Cluster(address))
-    assert (tally.done, tally.kinds, tally.left) == (20, {"bug": 1}, 0)
+    assert (tally.done, tally.kinds, tally.left) == (20, {"bug": 1, "limit": 1}, 0)
     assert set(made) <= {case.case for case in plan.cases}
     found = results(tmp_path / "out")
     assert all(found[name] == (tmp_path / "in" / name).read_bytes() for name in NAMES)

@@ -176,6 +176,29 @@ def test_time_points_come_in_turn_and_trailing_single_axes_are_dropped(tmp_path,
         np.testing.assert_array_equal(volume.data, data.reshape(3, 4, 5, -1)[..., t])
 
 
+@pytest.mark.parametrize(
+    ("step", "code", "unit", "kept"),
+    [(2.5, 8, "sec", 2.5), (720.0, 16, "msec", 720.0), (3.0, 0, "unknown", 3.0), (4.0, 40, "ppm", 4.0)],
+)
+def test_the_time_between_volumes_and_its_unit_are_kept(tmp_path, step, code, unit, kept):
+    data = np.arange(120, dtype=np.int16).reshape(3, 4, 5, 2)
+    path = nifti(tmp_path / "a.nii", data, xyzt_units=2 + code, pixdim=[1, 0.9, 1.1, 3, step, 0, 0, 0])
+    volumes = read_nifti(path)
+    write_nifti([replace(v, data=v.data[:2]) for v in volumes], tmp_path / "b.nii.gz")
+    header = nib.load(tmp_path / "b.nii.gz").header
+    assert float(header["pixdim"][4]) == kept
+    assert header.get_xyzt_units() == ("mm", unit)
+
+
+@pytest.mark.parametrize("step", [0.0, np.nan, np.inf])
+def test_no_time_between_volumes_is_none(tmp_path, step):
+    data = np.arange(120, dtype=np.int16).reshape(3, 4, 5, 2)
+    path = nifti(tmp_path / "a.nii", data, pixdim=[1, 0.9, 1.1, 3, step, 0, 0, 0])
+    assert {volume.source.time_step for volume in read_nifti(path)} == {None}
+    (single,) = read_nifti(nifti(tmp_path / "b.nii", data[..., 0], pixdim=[1, 0.9, 1.1, 3, 7, 0, 0, 0]))
+    assert single.source.time_step is None
+
+
 def test_slope_and_intercept_are_applied(tmp_path):
     data = np.arange(27, dtype=np.int16).reshape(3, 3, 3)
     (scaled,) = read_nifti(nifti(tmp_path / "a.nii", data, scl_slope=0.5, scl_inter=-7))

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from dicom_phantoms import write_classic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from phantoms import affine
+from pydicom import dcmread
+from pydicom.pixels import get_encoder
+from pydicom.uid import RLELossless
 
+from medsr.errors import InputError
 from medsr.io.dicom import read_dicom
+from medsr.io.pixels import _unpacked
 
 MATRIX = affine((1, 1.5, 3))
 DATA = np.random.default_rng(0).integers(-1000, 2000, (6, 5, 4)).astype(np.int16)
@@ -59,3 +66,36 @@ def test_values_like_padding_stay_where_no_tag_says_so(tmp_path):
 def test_a_scan_of_padding_alone_stays(tmp_path):
     data = np.full((6, 5, 4), -2000, np.int16)
     np.testing.assert_array_equal(written(tmp_path, data, PixelPaddingValue=-2000).data, data)
+
+
+def spotted(rows, columns, seed=0):
+    """Noise between stripes of zeros: long runs and short ones."""
+    data = np.random.default_rng(seed).integers(0, 300, (rows, columns)).astype(np.int16)
+    return data * (np.arange(columns) % 7 > 2).astype(np.int16)
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
+@settings(deadline=None, max_examples=30)
+def test_segments_of_rle_are_as_long_as_their_picture(rows, columns, seed):
+    shape = {"rows": rows, "columns": columns, "number_of_frames": 1, "samples_per_pixel": 1}
+    bits = {"bits_allocated": 16, "bits_stored": 16, "pixel_representation": 1}
+    options = {**shape, **bits, "photometric_interpretation": "MONOCHROME2", "encoding_plugin": "pydicom"}
+    frame = get_encoder(RLELossless).encode(spotted(rows, columns, seed), **options)
+    n_segments, first, second = np.frombuffer(frame[:12], "<u4")
+    assert n_segments == 2
+    for segment in (frame[first:second], frame[second:]):
+        assert _unpacked(segment) - rows * columns in (0, 1)  # a segment is padded to an even length
+
+
+@pytest.mark.parametrize(("columns", "is_read"), [(24, True), (23, False), (12, False)])
+def test_rle_frames_of_another_matrix_are_refused(tmp_path, columns, is_read):
+    data = np.stack([spotted(20, 24, k).T for k in range(4)], axis=-1)
+    for path in write_classic(tmp_path, data, affine((1, 1, 3)), syntax=RLELossless):
+        dataset = dcmread(path)
+        dataset.Columns = columns
+        dataset.save_as(path)
+    if is_read:
+        np.testing.assert_array_equal(read_dicom(tmp_path)[0].data, data)
+    else:
+        with pytest.raises(InputError, match="480 values in a frame; the matrix in the header, which is wrong"):
+            read_dicom(tmp_path)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from batches import MODEL, copied, leftovers, results, scans
 
-from medsr.batch_settings import BatchRecipe, Deadlines, Limits
+from medsr.batch_settings import BatchRecipe, Deadlines
 from medsr.errors import UsageError
 from medsr.outcome import Outcome
 from medsr.runs.batch import begin, job_of, work
@@ -97,14 +97,14 @@ def test_only_failed_does_nothing_else(tmp_path):
         copied(source, out, only=["nonsense"])
 
 
-def test_limits_decide_and_new_limits_need_no_work(tmp_path):
+def test_gates_decide_and_new_gates_need_no_work(tmp_path):
     source, out = scans(tmp_path / "in", ["good.nii.gz", "noisy.nii.gz"]), tmp_path / "out"
-    tally, outcomes = copied(source, out, BatchRecipe(limits=Limits(residual=1.5)))
+    tally, outcomes = copied(source, out, BatchRecipe(gates=("residual<=1.5",)))
     assert (tally.done, tally.kinds) == (1, {"limit": 1})
-    assert "residual is 2; the limit is 1.5" in {outcome.reason for outcome in outcomes}
+    assert "residual<=1.5: it is 2" in {outcome.reason for outcome in outcomes}
     assert "noisy.nii.gz" in results(out)
     made = (out / "noisy.nii.gz").stat().st_ino
-    assert copied(source, out, BatchRecipe(limits=Limits(residual=3.0)))[0].done == 2
+    assert copied(source, out, BatchRecipe(gates=("residual<=3, envelope==inside",)))[0].done == 2
     assert (out / "noisy.nii.gz").stat().st_ino == made
 
 

@@ -1,11 +1,14 @@
 """Checks and verdicts of finished cases."""
 
+from dataclasses import replace
+
 import numpy as np
 from phantoms import head
 
-from medsr.batch_settings import Limits
+from medsr.gates import case_gates
 from medsr.outcome import Outcome, Written
-from medsr.runs.checks import blind_checks, reference_checks, verdict
+from medsr.record import Record
+from medsr.runs.checks import blind_checks, blind_words, reference_checks, verdict
 
 FINE = head((16, 18, 12))
 DONE = Outcome("0" * 16, "done", written=(Written("x", 1, 1, "0"),), checks={"residual": 1.2, "drift": 0.001})
@@ -27,20 +30,39 @@ def test_orientation_does_not_matter():
     assert reference_checks(turned, FINE)["psnr_db"] == float("inf")
 
 
-def test_drift_is_a_share_of_the_range():
-    assert blind_checks(FINE, FINE) == {"drift": 0.0}
-    assert blind_checks(FINE, FINE.with_data(FINE.data + 10))["drift"] > 0.005
+def record(**measured):
+    return Record({}, {}, {}, {}, **measured)
 
 
-def test_limits_decide_and_say_why():
-    assert verdict(DONE, Limits(residual=1.5)) == DONE
-    failed = verdict(DONE, Limits(residual=1.1, drift=0.01, psnr_db=20.0))
-    assert (failed.state, failed.kind) == ("failed", "limit")
-    assert (
-        failed.reason
-        == "psnr_db could not be measured: no reference on the result's grid; residual is 1.2; the limit is 1.1"
+def test_of_several_volumes_the_worst_counts_and_drift_either_way():
+    first = record(residual=1.0, drift=-0.02, envelope="edge", uncertainty={"calibrated": True})
+    second = record(residual=1.2, drift=0.01, envelope="inside", uncertainty={"calibrated": False})
+    assert blind_checks([first, second]) == {"residual": 1.2, "drift": 0.02}
+    assert blind_words([first, second]) == {"envelope": "edge", "calibrated": "no"}
+    assert blind_checks([first, record(spread=0.03)])["spread"] == 0.03
+
+
+def judged(outcome, *gates):
+    return verdict(outcome, case_gates(gates))
+
+
+def test_gates_decide_and_say_why():
+    assert judged(DONE, "residual<=1.5") == DONE
+    failed = judged(DONE, "residual<=1.1, drift<=0.01", "psnr>=20", "spread<=0.1")
+    assert (failed.state, failed.kind, failed.stage) == ("failed", "limit", "check")
+    assert failed.reason == (
+        "residual<=1.1: it is 1.2; psnr>=20: it could not be measured: no reference on the result's grid; "
+        'spread<=0.1: it could not be measured: only mode "spread" draws it'
     )
-    assert verdict(failed, Limits(residual=1.5)) == DONE
-    outside = Outcome(**{**vars(DONE), "facts": {"envelope": "outside"}})
-    assert verdict(outside, Limits(inside=True)).state == "failed"
-    assert verdict(outside, Limits()).state == "done"
+    assert judged(failed, "residual<=1.5") == DONE
+
+
+def test_the_verdict_of_the_envelope_can_be_asked_for():
+    edge = replace(DONE, facts={"envelope": "edge"})
+    assert judged(edge, "envelope==inside").reason == "envelope==inside: it is edge"
+    assert judged(edge).state == "done"
+
+
+def test_a_case_without_files_keeps_its_own_failure():
+    broken = Outcome("0" * 16, "failed", "unreadable", "no scan")
+    assert judged(broken, "residual<=1") == broken

@@ -1,15 +1,19 @@
 """Plans: every file is a case or left out with a reason, names never collide, DICOM goes by hashes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from batches import MODEL, scans
 from dicom_phantoms import SECRET, write_classic
 from phantoms import affine
+from tiny_models import tiny_model
 
 from medsr.batch_settings import BatchRecipe, Grid, batch_recipe, read_batch_recipe
+from medsr.enhancement import EnhanceSettings
 from medsr.errors import InputError, UsageError
+from medsr.models import Envelope
 from medsr.runs.discover import discover
 from medsr.runs.plan import make_plan, read_plan, write_plan
 
@@ -113,8 +117,22 @@ def test_a_request_that_does_not_fit_a_scan_fails_that_scan(tmp_path):
     assert planned(source, format="dicom").cases[0].kind == "unsupported"
 
 
+def test_a_grid_outside_the_envelope_fails_its_scan_unless_forced(tmp_path):
+    source = scans(tmp_path / "in", ["a.nii.gz"])
+    spec = replace(tiny_model().spec, envelope=Envelope(modalities=("CT",), max_coarse_mm=2.0))
+    (case,) = make_plan(source, tmp_path / "out", BatchRecipe(), MODEL, spec).cases
+    assert case.kind == "unsupported"
+    assert case.problem == (
+        "outside what tiny was validated on: slices every 2.5 mm (validated: up to 2 mm); --force goes on"
+    )
+    forced = BatchRecipe(enhance=EnhanceSettings(force=True))
+    assert make_plan(source, tmp_path / "out", forced, MODEL, spec).cases[0].problem == ""
+    as_mr = BatchRecipe(grid=Grid(modality="MR"))
+    assert "modality MR" in make_plan(source, tmp_path / "out", as_mr, MODEL, spec).cases[0].problem
+
+
 def test_a_written_plan_is_read_as_it_was(tmp_path):
-    plan = planned(scans(tmp_path / "in", ["a.nii.gz", "b.nii"]), grid=Grid(factors=(1.0, 1.0, 2.0)))
+    plan = planned(scans(tmp_path / "in", ["a.nii.gz", "b.nii"]), grid=Grid(factors=(1.0, 1.0, 2.0)), gates=("ssim>0",))
     write_plan(plan, tmp_path / "plan.jsonl")
     assert read_plan(tmp_path / "plan.jsonl") == plan
     (tmp_path / "plan.jsonl").write_text("{")
@@ -124,9 +142,9 @@ def test_a_written_plan_is_read_as_it_was(tmp_path):
 
 def test_recipes_refuse_what_they_do_not_know(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text('names = "hash"\nreferences = "fine"\n[enhance]\nmode = "spread"\n[limits]\nresidual = 1.5\n')
+    path.write_text('names = "hash"\nreferences = "fine"\ngates = ["residual<=1.5"]\n[enhance]\nmode = "spread"\n')
     recipe = read_batch_recipe(path)
-    assert (recipe.names, recipe.enhance.mode, recipe.limits.residual) == ("hash", "spread", 1.5)
+    assert (recipe.names, recipe.enhance.mode, recipe.gates) == ("hash", "spread", ("residual<=1.5",))
     assert recipe.references == tmp_path / "fine"
     assert batch_recipe(json.loads('{"enhance": {"seed": 3}}')).enhance.seed == 3
     for text in (
@@ -135,6 +153,7 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
         "workers = 0",
         '[grid]\nprofile = "round"',
         "[deadlines]\nread = 0",
+        'gates = ["median psnr>=30"]',
     ):
         path.write_text(text)
         with pytest.raises(UsageError):
@@ -143,5 +162,5 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
 
 def test_settings_decide_about_the_key_and_machines_do_not():
     plain = BatchRecipe()
-    assert BatchRecipe(workers=3, device="cpu").settings_key == plain.settings_key
+    assert BatchRecipe(workers=3, device="cpu", gates=("psnr>=30",)).settings_key == plain.settings_key
     assert BatchRecipe(grid=Grid(factors=(2.0,))).settings_key != plain.settings_key

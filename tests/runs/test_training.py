@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from phantoms import head
 
+from medsr.acquisition import acquisition_of
 from medsr.conditioning import N_CONDITIONS, N_MAPS
+from medsr.envelope import judge
 from medsr.errors import InputError, UsageError
 from medsr.models import load_model
 from medsr.nets import NetSpec
@@ -44,6 +47,20 @@ def test_a_whole_run_leaves_weights_that_load_and_a_curve(recipe: TrainingRecipe
     assert header[2:] == [f"sub-b_T1w {task}" for task in ("iso2", "iso4", "thick5")]
     assert [row[0] for row in rows] == [4]
     assert (recipe.run / "curve.png").exists()
+
+
+def test_the_weights_know_what_is_usual_in_their_packs(recipe: TrainingRecipe) -> None:
+    weights = train_recipe(recipe)
+    assert weights is not None
+    envelope = load_model(weights, "cpu").spec.envelope
+    assert envelope.modalities == ("MR",)
+    usual = head((48, 48, 48))
+    acquisition = acquisition_of(usual)
+    assert judge(usual, acquisition, envelope).level == "inside"
+    noise = np.random.default_rng(0).standard_normal(usual.shape).astype(np.float32)
+    assert judge(usual.with_data(noise), acquisition, envelope).level == "outside"
+    other = head((48, 48, 48), modality="CT")
+    assert "modality CT" in judge(other, acquisition, envelope).objections[0]
 
 
 def test_a_leg_stops_early_and_the_next_one_goes_on(recipe: TrainingRecipe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,34 @@ def test_the_child_ends_with_its_parent():
     )
     child.communicate(timeout=LONG_S)
     assert child.returncode == 0
+
+
+PARENT = """
+import sys, threading
+from medsr.runs.warm_worker import WarmWorker
+
+worker = WarmWorker("worker_jobs")
+(worker.folder / "voxels").write_bytes(b"x")
+worker.submit("hang", {"path": sys.argv[1]}, lambda event: print(worker.pid, worker.folder, flush=True))
+threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for the end of a process that is not its child")
+def test_a_killed_parent_leaves_neither_child_nor_folder(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "half")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as parent:
+        assert parent.stdout is not None
+        pid, folder = parent.stdout.readline().split()
+        child = os.pidfd_open(int(pid))
+        assert Path(folder).parent == tmp_path
+        parent.kill()
+    try:
+        assert select.select([child], [], [], LONG_S)[0], "the child outlives its parent"
+    finally:
+        os.close(child)
+    assert not Path(folder).exists()
 
 
 def test_the_parent_stays_light():
