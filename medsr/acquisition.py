@@ -77,6 +77,17 @@ class Acquisition:
         i, j, k = (axis is not None for axis in self.op.axes)
         return i, j, k
 
+    @property
+    def profile_text(self) -> str:
+        """Shape and widths of the profile, such as "gaussian, S 5 mm"; axes in the order of the grid, taken as RAS."""
+        found: dict[str, None] = {}
+        for name, axis, h in zip("RAS", self.op.axes, self.fine_spacing_mm, strict=True):
+            if axis is not None:
+                found[axis.profile] = None
+                if axis.profile != "kspace":
+                    found[f"{name} {axis.fwhm * h:.3g} mm"] = None
+        return ", ".join(found)
+
     def summary(self) -> dict[str, object]:
         """Factors, spacings, profile and widths, for the run record."""
         widths = [
@@ -108,6 +119,10 @@ class Task:
         noise_share: MR noise as a share of the 99th percentile.
         noise_hu: CT noise.
         in_plane: leave the slice axis alone.
+        told_profile: shape of the profile that methods are told of, where it is not the true one: what a wrong
+            assumption costs.
+        told_fwhm_mm: its width, where that is not the true one.
+        all_axes: refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
     """
 
     name: str
@@ -118,6 +133,9 @@ class Task:
     noise_share: float = 0.0
     noise_hu: float = 0.0
     in_plane: bool = False
+    told_profile: Profile | None = None
+    told_fwhm_mm: float | None = None
+    all_axes: bool = False
 
 
 TASKS: dict[str, Task] = {
@@ -146,6 +164,11 @@ def task_named(name: str, profile: Profile | None = None) -> Task:
     return TASKS[name] if profile is None else replace(TASKS[name], profile=profile)
 
 
+def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
+    """Whether a task that asks for every axis finds them all fine enough; true of every other task."""
+    return not task.all_axes or bool(np.all(spacing_mm < DEGRADABLE * spacing_mm.min()))
+
+
 def degradation(reference: Volume, task: Task) -> Acquisition:
     """How `task` would acquire a fine scan in RAS order (design, section 4).
 
@@ -154,6 +177,8 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
     """
     spacing = reference.spacing_mm
     fine = [bool(h < DEGRADABLE * spacing.min()) for h in spacing]
+    if not is_for(spacing, task):
+        raise UsageError(f"{task.name} is for scans that are fine along every axis; this one has {_times(spacing)} mm")
     if task.thick_mm is not None:
         axis = _thick_axis(fine)
         if spacing[axis] * SMALLEST_FACTOR > task.thick_mm:
@@ -189,12 +214,14 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
         seed: of the noise, where the task has any.
 
     Returns:
-        The coarse scan and the acquisition, whose fine grid is the reference in RAS order.
+        The coarse scan and the acquisition, whose fine grid is the reference in RAS order: the true one, or the one
+        that methods are told of where the task names another.
     """
     turned = reference.to_ras()
-    acquisition = degradation(turned, task)
-    y = acquisition.op(torch.from_numpy(np.array(turned.data)))
+    true = degradation(turned, task)
+    y = true.op(torch.from_numpy(np.array(turned.data)))
     y = _noisy(y, turned, task, seed)
+    acquisition = as_told(true, task)
     thick = acquisition.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
     sampling = None if thick is None else acquisition.op.axes[thick]
     thickness_mm = turned.thickness_mm
@@ -209,6 +236,20 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
         source=replace(turned.source, dtype="float32"),
     )
     return coarse, acquisition
+
+
+def as_told(acquisition: Acquisition, task: Task) -> Acquisition:
+    """The acquisition with the profile and the width that methods are told of."""
+    axes = [
+        axis
+        and replace(
+            axis,
+            profile=task.told_profile or axis.profile,
+            fwhm=axis.fwhm if task.told_fwhm_mm is None else task.told_fwhm_mm / h,
+        )
+        for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
+    ]
+    return replace(acquisition, op=Separable((axes[0], axes[1], axes[2])))
 
 
 def acquisition_of(

@@ -1,18 +1,35 @@
-"""What a validation found, as plain values: scores per scan, task and method, and what they say over subjects.
-
-Every class here turns into JSON by `dataclasses.asdict`.
-"""
+"""What a validation found, as plain values: scores per scan, task and method, and what they say over subjects."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from statistics import median
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
+from medsr.errors import InputError
+from medsr.scores import NAN, Case, DialPoint, PairFit, Score, Shells, Uncertainty, Unmeasured
 from medsr.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
 
-NAN = float("nan")
+__all__ = [
+    "CONVENTION",
+    "PAIR_CONVENTION",
+    "Case",
+    "Comparison",
+    "DialPoint",
+    "Findings",
+    "PairFit",
+    "Score",
+    "Shells",
+    "Stratum",
+    "Uncertainty",
+    "Unmeasured",
+    "subject_of",
+]
+
 BASELINES = ("cubic", "ibp")
 STRATA = ("modality", "contrast", "axes", "factor")
 LESS_IS_BETTER = frozenset(
@@ -27,126 +44,12 @@ CONVENTION = (
     "fit, no border crop. Residual: root mean square of scan minus degraded result over the scan's noise. Numbers of "
     "other publications compare only as gains over cubic under the same degradation."
 )
-
-
-@dataclass(frozen=True)
-class Score:
-    """One method on one scan under one task; docs/metrics.md says what each number is and what it can't see.
-
-    Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        axes: which axes were degraded, such as "R A S" or "S".
-        method: name of the method; "oracle" is a ceiling, no method.
-        psnr_db: see `CONVENTION`.
-        ssim: see `CONVENTION`.
-        nrmse: root mean squared error in the mask over R.
-        mae: mean absolute error in the mask, in the scan's unit (HU for CT).
-        drift: difference of the means in the mask, in the scan's unit.
-        residual: scan minus degraded result, in units of the scan's noise.
-        upper_band: power above half the Nyquist frequency of the degraded axes, over the reference's.
-        seconds: of the method alone.
-        ms_ssim: SSIM over several scales.
-        hfen: error of the Laplacian of a Gaussian over the reference's; 0 is perfect.
-        gradient_similarity: of gradient magnitudes; 1 is perfect.
-        fsc50_mm: smallest detail that agrees, where the shell correlation falls below 0.5; the worst degraded axis.
-        fsc14_mm: the same at 0.143.
-        error_inside: NRMSE inside the measured band.
-        error_outside: NRMSE beyond it; the squares of both add up to that of `nrmse`.
-        shift_mm: how far the result lies from the reference.
-        comb: power at the frequency of the slices over its neighbours', over the reference's; the worst degraded axis.
-    """
-
-    scan: str
-    task: str
-    axes: str
-    method: str
-    psnr_db: float
-    ssim: float
-    nrmse: float
-    mae: float
-    drift: float
-    residual: float
-    upper_band: float
-    seconds: float
-    ms_ssim: float = NAN
-    hfen: float = NAN
-    gradient_similarity: float = NAN
-    fsc50_mm: float = NAN
-    fsc14_mm: float = NAN
-    error_inside: float = NAN
-    error_outside: float = NAN
-    shift_mm: float = NAN
-    comb: float = NAN
-
-
-@dataclass(frozen=True)
-class Uncertainty:
-    """How far one stated uncertainty can be trusted on one scan under one task.
-
-    Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        method: "draws" (spread of draws around the mean) or "variance" (the network's variance head).
-        coverage: by percent ("50", "80", "90", "95"): share of voxels in the mask within that interval of a normal
-            distribution with the stated deviation.
-        calibrated: the same after scaling by the factors of the weights; empty where they hold none.
-        crps: mean continuous ranked probability score over R, of the draws themselves or of the normal distribution.
-        crps_constant: of a normal distribution with one deviation everywhere, the root mean square error.
-        auroc: how well the deviation points at the largest tenth of the errors; 0.5 is blind.
-        deviation: root mean square stated deviation over R.
-        error: root mean square error of the mean over R.
-        spread: by bins of stated deviation: its root mean square over R.
-        skill: the root mean square error over R in the same bins; equal to `spread` where that is right.
-        n_draws: draws behind it; 0 for the variance head.
-    """
-
-    scan: str
-    task: str
-    method: str
-    coverage: dict[str, float]
-    calibrated: dict[str, float]
-    crps: float
-    crps_constant: float
-    auroc: float
-    deviation: float
-    error: float
-    spread: tuple[float, ...]
-    skill: tuple[float, ...]
-    n_draws: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is known of one scan under one task.
-
-    Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        subject: whose scan it is; scans of one subject count once.
-        modality: "MR" or "CT".
-        contrast: such as "T1w"; "" where nothing says it.
-        axes: which axes were degraded.
-        factor: largest fine voxels per coarse voxel.
-        spacing_mm: of the reference.
-        range: R of the convention, in the scan's unit.
-        reference_noise: standard deviation of the reference's noise, in its unit; an upper bound.
-        ceiling_db: PSNR that no method can pass, because the reference's own noise can't be predicted.
-        facts: what a manifest says of the scan, such as scanner and anatomy.
-    """
-
-    scan: str
-    task: str
-    subject: str
-    modality: str
-    contrast: str
-    axes: str
-    factor: float
-    spacing_mm: tuple[float, float, float]
-    range: float
-    reference_noise: float
-    ceiling_db: float
-    facts: dict[str, str] = field(default_factory=dict)
+PAIR_CONVENTION = (
+    "Real pairs: not degraded, but brought to one unit: before any method works, the low scan becomes slope times it "
+    "plus offset, by least squares of it over the degraded high scan on the low scan's grid (CT in HU is left alone); "
+    "one coarse voxel at the faces of the shared part is left out. What the two scans differ in, their registration "
+    "and noise included, counts as an error of every method."
+)
 
 
 @dataclass(frozen=True)
@@ -174,13 +77,70 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Findings:
-    """All scores of a validation, with the convention they rest on and the model that was measured."""
+    """All scores of a validation, with the convention they rest on and the model that was measured.
+
+    Attributes:
+        scores: one per scan, task and method.
+        model: name, version and hash; empty where none was measured.
+        convention: what the numbers mean.
+        cases: what is known of each scan and task.
+        uncertainties: how far the stated uncertainty can be trusted.
+        dial: the line from the mean to a draw.
+        shells: shell correlation along every degraded axis.
+        fits: of real pairs.
+        unmeasured: cases that failed.
+        seed: of the bootstrap behind the intervals.
+    """
 
     scores: tuple[Score, ...]
     model: dict[str, str]
     convention: str = CONVENTION
     cases: tuple[Case, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
+    dial: tuple[DialPoint, ...] = ()
+    shells: tuple[Shells, ...] = ()
+    fits: tuple[PairFit, ...] = ()
+    unmeasured: tuple[Unmeasured, ...] = ()
+    seed: int = 0
+
+    @classmethod
+    def merged(cls, parts: Sequence[Findings]) -> Findings:
+        """The findings of several parts of one validation, in their order.
+
+        Raises:
+            InputError: they were made with different models or conventions.
+        """
+        if not parts:
+            return cls((), {})
+        if any(part.model != parts[0].model or part.convention != parts[0].convention for part in parts):
+            raise InputError("the parts were measured with different models; measure them again with one")
+        rows: dict[str, Any] = {
+            name: tuple(row for part in parts for row in getattr(part, name)) for name in _row_types()
+        }
+        return replace(parts[0], **rows)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, object]) -> Findings:
+        """Findings out of what `as_dict` gives, also after JSON that has null for what is not finite.
+
+        Statistics are computed again, so what is left out there is left out here.
+
+        Raises:
+            InputError: something is missing or of the wrong kind.
+        """
+        try:
+            found: dict[str, Any] = {
+                name: TypeAdapter(kind).validate_python(_with_nan(content.get(name, ())))
+                for name, kind in _row_types().items()
+            }
+            model = TypeAdapter(dict[str, str]).validate_python(content.get("model"))
+            convention = TypeAdapter(str).validate_python(content.get("convention"))
+            seed = TypeAdapter(int).validate_python(content.get("seed", 0))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"these are no findings of a validation ({place}: {first['msg']})") from error
+        return cls(model=model, convention=convention, seed=seed, **found)
 
     def gain_db(self, score: Score, over: str) -> float:
         """PSNR of a score minus that of method `over` on the same scan and task; NaN where that was not run."""
@@ -226,7 +186,7 @@ class Findings:
             for baseline in baselines:
                 others = self._by_subject(task, baseline, metric)
                 if others and method not in (*baselines, "oracle"):
-                    test = paired(values, others, more_is_better=better)
+                    test = paired(values, others, more_is_better=better, seed=self.seed)
                     found.append(Comparison(task, method, baseline, metric, test))
         corrected = holm([one.test.p for one in found])
         pairs = zip(found, corrected, strict=True)
@@ -252,7 +212,7 @@ class Findings:
                 for value in sorted(set(labels.values())):
                     gains = self._gains(task, method, baseline, [s for s, label in labels.items() if label == value])
                     if gains:
-                        interval = interval_of_median(list(gains.values()))
+                        interval = interval_of_median(list(gains.values()), seed=self.seed)
                         found.append(Stratum(task, method, baseline, key, value, interval))
         return tuple(found)
 
@@ -284,10 +244,15 @@ class Findings:
         return {
             "convention": self.convention,
             "model": self.model,
+            "seed": self.seed,
             "scores": scores,
             "medians": self.medians(),
             "cases": [asdict(case) for case in self.cases],
             "uncertainties": [asdict(one) for one in self.uncertainties],
+            "dial": [asdict(one) for one in self.dial],
+            "shells": [asdict(one) for one in self.shells],
+            "fits": [asdict(one) for one in self.fits],
+            "unmeasured": [asdict(one) for one in self.unmeasured],
             "comparisons": [asdict(one) for one in self.comparisons()],
             "strata": [asdict(one) for one in self.strata()],
             "worst_first": [{"scan": s.scan, "task": s.task} for s in self.worst_first()],
@@ -323,3 +288,18 @@ def subject_of(scan: str) -> str:
 def _label(case: Case, key: str) -> str:
     value = getattr(case, key) if key in STRATA else case.facts.get(key, "")
     return f"{value:.3g}" if isinstance(value, float) else str(value or "not stated")
+
+
+def _row_types() -> dict[str, Any]:
+    """Every field that holds rows, with its type."""
+    hints = get_type_hints(Findings)
+    return {one.name: hints[one.name] for one in fields(Findings) if one.name not in ("model", "convention", "seed")}
+
+
+def _with_nan(value: object) -> object:
+    """JSON has no NaN: null stands for it in rows, none of whose numbers may be missing."""
+    if isinstance(value, Mapping):
+        return {key: _with_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nan(item) for item in value]
+    return NAN if value is None else value

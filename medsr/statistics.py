@@ -91,19 +91,22 @@ def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int =
     return Interval(int(data.size), median, *ends, level)
 
 
-def paired(values: dict[str, float], baseline: dict[str, float], *, more_is_better: bool = True) -> PairedTest:
+def paired(
+    values: dict[str, float], baseline: dict[str, float], *, more_is_better: bool = True, seed: int = 0
+) -> PairedTest:
     """The differences of two methods over the subjects that both have (Wilcoxon 1945, two-sided).
 
     Args:
         values: per subject.
         baseline: per subject.
         more_is_better: of the metric; only decides what counts as improved.
+        seed: of the interval's resampling.
     """
     shared = [subject for subject in values if subject in baseline]
     differences = np.array([values[subject] - baseline[subject] for subject in shared])
     better = differences > 0 if more_is_better else differences < 0
     improved = float(np.mean(better)) if shared else float("nan")
-    interval = interval_of_median(differences.tolist())
+    interval = interval_of_median(differences.tolist(), seed=seed)
     if len(shared) < FEWEST_FOR_TEST:
         smallest = f"; the smallest p of {len(shared)} is {2.0 ** (1 - len(shared)):.2g}" if shared else ""
         return PairedTest(

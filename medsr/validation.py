@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.acquisition import Acquisition, Task, degrade
+from medsr.acquisition import Acquisition, Task, degradation, degrade
 from medsr.baselines import METHODS, band_limited_oracle
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
-from medsr.findings import CONVENTION, Case, Findings, Score, Uncertainty, subject_of
+from medsr.findings import CONVENTION, Case, DialPoint, Findings, Score, Shells, Uncertainty, subject_of
 from medsr.inference import NOISE_FLOOR, scan_noise
 from medsr.intensity import Scale, scale_of
 from medsr.metrics.artefacts import shift_mm, slice_comb
@@ -42,7 +42,11 @@ __all__ = [
     "Findings",
     "Score",
     "Trial",
+    "case_of",
+    "dial_points",
     "make_trial",
+    "measured",
+    "named",
     "restorations",
     "score",
     "validate",
@@ -61,6 +65,7 @@ class Trial:
         noise: of the coarse scan, in the model range.
         mask: where errors count.
         data_range: R of the convention.
+        degraded_by: the true profile where `acquisition` holds another one, else "".
     """
 
     reference: Volume
@@ -70,6 +75,7 @@ class Trial:
     noise: float
     mask: NDArray[np.bool_]
     data_range: float
+    degraded_by: str = ""
 
 
 def validate(
@@ -105,18 +111,25 @@ def validate(
     scores: list[Score] = []
     cases: list[Case] = []
     trust: list[Uncertainty] = []
+    shells: list[Shells] = []
     for name, reference in references:
         for task in tasks:
             trial = make_trial(reference, task, settings)
             cases.append(case_of(trial, name, task.name, (facts or {}).get(name, {})))
             for method, x, seconds in restorations(trial, model, methods, settings):
-                scores.append(score(trial, name, task.name, method, x, seconds))
+                one, along = measured(trial, name, task.name, method, x, seconds)
+                scores.append(one)
+                shells += along
                 if on_score is not None:
                     on_score(scores[-1])
             if measure_trust is not None:
                 trust += measure_trust(name, task.name, trial)
-    known = {} if model is None else {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
-    return Findings(tuple(scores), known, cases=tuple(cases), uncertainties=tuple(trust))
+    return Findings(tuple(scores), named(model), cases=tuple(cases), uncertainties=tuple(trust), shells=tuple(shells))
+
+
+def named(model: Model | None) -> dict[str, str]:
+    """Name, version and hash of a model; nothing where there is none."""
+    return {} if model is None else {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
 
 
 def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Trial:
@@ -126,7 +139,10 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
     mask = foreground_mask(turned.data, turned.modality)
     scale = scale_of(coarse.data, coarse.modality)
     noise = scan_noise(coarse, scale, settings, acquisition.op)
-    return Trial(turned, coarse, acquisition, scale, noise, mask, data_range(turned.data, mask, turned.modality))
+    R = data_range(turned.data, mask, turned.modality)
+    true = degradation(turned, task).profile_text
+    degraded_by = true if true != acquisition.profile_text else ""
+    return Trial(turned, coarse, acquisition, scale, noise, mask, R, degraded_by)
 
 
 def restorations(
@@ -151,6 +167,13 @@ def restorations(
 
 def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32], seconds: float) -> Score:
     """Measure one result (I, J, K) in the scan's unit."""
+    return measured(trial, scan, task, method, x, seconds)[0]
+
+
+def measured(
+    trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32], seconds: float
+) -> tuple[Score, tuple[Shells, ...]]:
+    """The score of one result (I, J, K) in the scan's unit, and the shell correlations along each degraded axis."""
     reference, mask, R = trial.reference.data, trial.mask, trial.data_range
     sigma = max(trial.noise, NOISE_FLOOR) * trial.scale.width
     spacing = trial.acquisition.fine_spacing_mm
@@ -159,7 +182,7 @@ def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32
     shells = [shell_correlation(x, reference, spacing, axis, mask) for axis in degraded]
     inside, outside = band_errors(x, reference, mask, R, n_coarse)
     combs = [slice_comb(x, a, n_coarse[a], mask) / slice_comb(reference, a, n_coarse[a], mask) for a in degraded]
-    return Score(
+    found = Score(
         scan=scan,
         task=task,
         axes=_axes(trial),
@@ -182,6 +205,45 @@ def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32
         shift_mm=float(np.linalg.norm(shift_mm(x, reference, spacing, mask))),
         comb=max(combs),
     )
+    return found, tuple(
+        Shells(scan, task, method, "RAS"[axis], shell.frequency_per_mm, shell.correlation)
+        for axis, shell in zip(degraded, shells, strict=True)
+    )
+
+
+def dial_points(
+    trial: Trial,
+    scan: str,
+    task: str,
+    mean: NDArray[np.float32],
+    draw: NDArray[np.float32],
+    dials: Sequence[float],
+) -> tuple[DialPoint, ...]:
+    """The line from the mean to a draw, in error and in texture (Blau & Michaeli 2018).
+
+    Exact: a dial mixes the two in the model range, and the way back to the scan's unit is a straight line.
+
+    Args:
+        trial: that both were made of.
+        scan: its name.
+        task: its name.
+        mean: (I, J, K) in the scan's unit.
+        draw: (I, J, K), of the dial at 1.
+        dials: 0 to 1.
+    """
+    found = []
+    for dial in dials:
+        x = mean + np.float32(dial) * (draw - mean)
+        found.append(
+            DialPoint(
+                scan,
+                task,
+                dial,
+                psnr(x, trial.reference.data, trial.mask, trial.data_range),
+                upper_half_band_ratio(x, trial.reference.data, _degraded(trial), trial.mask),
+            )
+        )
+    return tuple(found)
 
 
 def case_of(trial: Trial, scan: str, task: str, facts: dict[str, str]) -> Case:
@@ -211,6 +273,8 @@ def case_of(trial: Trial, scan: str, task: str, facts: dict[str, str]) -> Case:
         reference_noise=noise,
         ceiling_db=float(ceiling),
         facts=facts,
+        profile=acquisition.profile_text,
+        degraded_by=trial.degraded_by,
     )
 
 

@@ -60,7 +60,7 @@ class ChecksWidget(QWidget):
         self._on_result()
 
     def check(self, report: str = "") -> None:
-        """Measure; with a path, write the report as well."""
+        """Measure; with the name of a folder, write the report into it as well."""
         try:
             scan, result = self.scan.needed("scan"), self.result.needed("result")
         except MedsrError as error:
@@ -86,7 +86,7 @@ class ChecksWidget(QWidget):
         if self.reference.layer() is None:
             wording.warn("a report needs a reference; choose the layer that holds the truth")
             return
-        path, _ = QFileDialog.getSaveFileName(self, "Write the report", "report.json", "Report (*.json)")
+        path, _ = QFileDialog.getSaveFileName(self, "Write the report into a new folder", "report", "Folder (*)")
         if path:
             self.check(path)
 

@@ -303,3 +303,20 @@ def test_slices_that_were_not_degraded_keep_their_thickness():
     scan = blank((40, 44, 10), affine((1.0, 1.0, 6.0)), thickness_mm=4.0, slice_axis=2)
     coarse, _ = degrade(scan, TASKS["iso2"])
     assert (coarse.thickness_mm, coarse.slice_axis) == (4.0, 2)
+
+
+def test_a_wrong_assumption_changes_what_methods_are_told_and_not_the_scan() -> None:
+    scan, task = head((20, 24, 30)), dataclasses.replace(TASKS["thick3"], profile="box")
+    coarse, true = degrade(scan, task)
+    blurred, told = degrade(scan, dataclasses.replace(task, told_profile="gaussian", told_fwhm_mm=2.0))
+    np.testing.assert_array_equal(coarse.data, blurred.data)
+    assert (true.profile_text, told.profile_text) == ("box, S 3 mm", "gaussian, S 2 mm")
+    assert told.coarse_shape == true.coarse_shape
+    assert blurred.thickness_mm == pytest.approx(2.0)
+
+
+def test_a_task_for_all_axes_refuses_thick_slices() -> None:
+    task = dataclasses.replace(TASKS["iso2"], all_axes=True)
+    assert degradation(head((20, 24, 30)), task).degraded == (True, True, True)
+    with pytest.raises(UsageError, match="fine along every axis"):
+        degradation(head((20, 24, 10), (1.0, 1.0, 3.0)), task)

@@ -8,7 +8,19 @@ import math
 
 import pytest
 
-from medsr.findings import Case, Findings, Score, Uncertainty, subject_of
+from medsr.errors import InputError
+from medsr.findings import (
+    Case,
+    DialPoint,
+    Findings,
+    PairFit,
+    Score,
+    Shells,
+    Uncertainty,
+    Unmeasured,
+    subject_of,
+)
+from medsr.report.tables import finite
 
 SCANS = ("sub-a_T1w", "sub-a_T2w", "sub-b_T1w", "sub-c_CT")
 
@@ -101,3 +113,58 @@ def test_everything_is_plain(findings):
     assert {"cases", "uncertainties", "comparisons", "strata", "worst_first"} <= set(content)
     assert content["worst_first"][0] == {"scan": "sub-c_CT", "task": "iso2"}
     assert math.isnan(json.loads(text)["scores"][0]["hfen"])
+
+
+@pytest.fixture
+def everything(findings):
+    return dataclasses.replace(
+        findings,
+        model={"name": "tiny", "version": "0", "sha256": "0"},
+        seed=3,
+        dial=(DialPoint("sub-a_T1w", "iso2", 0.5, 20.0, 0.4),),
+        shells=(Shells("sub-a_T1w", "iso2", "mean", "S", (0.1, 0.2), (1.0, 0.3)),),
+        fits=(PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),),
+        unmeasured=(Unmeasured("sub-d_T1w", "iso2", "is truncated"),),
+    )
+
+
+def test_findings_come_back_from_their_json(everything):
+    content = json.loads(json.dumps(finite(everything.as_dict())))
+    again = Findings.from_dict(content)
+    assert repr(again) == repr(everything)
+    assert math.isnan(again.scores[0].hfen)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scores": [{"scan": "x"}]}, "scores|task"),
+        ({"scores": "none"}, "no findings"),
+        ({"model": None}, "no findings"),
+        ({"dial": [{"scan": "a", "task": "b", "dial": "half", "psnr_db": 1, "upper_band": 1}]}, "dial"),
+    ],
+)
+def test_what_are_no_findings_is_refused(everything, change, said):
+    with pytest.raises(InputError, match=said):
+        Findings.from_dict({**everything.as_dict(), **change})
+
+
+def test_parts_put_together_are_the_whole(everything):
+    names = ("scores", "cases", "uncertainties", "dial", "shells", "fits", "unmeasured")
+    parts = [
+        dataclasses.replace(everything, **{n: tuple(r for r in getattr(everything, n) if r.scan == s) for n in names})
+        for s in (*SCANS, "sub-d_T1w")
+    ]
+    whole = Findings.merged(parts)
+    assert all({repr(r) for r in getattr(whole, n)} == {repr(r) for r in getattr(everything, n)} for n in names)
+    assert Findings.merged([]) == Findings((), {})
+    with pytest.raises(InputError, match="different models"):
+        Findings.merged([everything, dataclasses.replace(everything, model={})])
+
+
+def test_the_seed_of_the_bootstrap_decides_about_intervals_alone():
+    rows = [score(f"sub-{n}_T1w", m, 20 + (m == "mean") * n**1.5) for n in range(9) for m in ("ibp", "mean")]
+    first, other = (Findings(tuple(rows), {}, seed=seed).comparisons(baselines=("ibp",))[0].test for seed in (0, 1))
+    assert first.interval.median == other.interval.median
+    assert first.p == other.p
+    assert Findings(tuple(rows), {}, seed=1).comparisons(baselines=("ibp",))[0].test == other

@@ -1,5 +1,7 @@
 """Validation on a phantom: every method, one convention, scores that agree with their definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from phantoms import head
@@ -8,6 +10,7 @@ from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import psnr
+from medsr.metrics.resolution import ShellCorrelation
 from medsr.models import load_model
 from medsr.validation import ALL_METHODS, Findings, make_trial, restorations, score, validate
 from medsr.volume import Volume
@@ -103,3 +106,21 @@ def test_nothing_passes_the_ceiling_that_noise_in_the_reference_sets(reference: 
     assert case.ceiling_db == pytest.approx(10 * np.log10(case.range**2 / (7 / 8 * case.reference_noise**2)))
     assert all(s.psnr_db < case.ceiling_db for s in found.scores)
     assert (case.subject, case.modality, case.axes, case.factor) == ("a", "MR", "R A S", 2.0)
+
+
+def test_shells_are_those_behind_the_cut_off(findings: Findings) -> None:
+    """One curve per method and degraded axis; the worst axis gives the number of the score."""
+    for score_ in findings.scores:
+        curves = [s for s in findings.shells if (s.task, s.method) == (score_.task, score_.method)]
+        assert " ".join(s.axis for s in curves) == score_.axes
+        cut_offs = [ShellCorrelation(s.per_mm, s.correlation).cut_off_mm() for s in curves]
+        assert max(cut_offs) == pytest.approx(score_.fsc50_mm)
+
+
+def test_a_wrong_assumption_is_stated_and_costs(reference: Volume) -> None:
+    true = replace(TASKS["thick5"], profile="box")
+    wrong = replace(true, name="told too thick", told_profile="gaussian", told_fwhm_mm=9)
+    found = validate([("a", reference)], [true, wrong], None, ("ibp",))
+    assert [case.degraded_by for case in found.cases] == ["", found.cases[0].profile]
+    assert found.cases[1].profile.startswith("gaussian, S 9")
+    assert found.scores[1].psnr_db < found.scores[0].psnr_db

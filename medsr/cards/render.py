@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from medsr.errors import InputError
 from medsr.io import files
 
 TEMPLATE = "template.md"
+CURVE = "curve.csv"
 MISSING = "not measured"
 DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
     "upper_band_mean": ("upper band of the mean over the reference", ""),
@@ -100,7 +102,13 @@ def rendered(card: ModelCard, folder: Path) -> str:
     tables = {"levels": levels_table(card, goals), "variants": variants_table(card), **_other_tables(card)}
     try:
         template = environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8"))
-        body = template.render(card=card, goals=goals, tables=tables, missed=missed(card, goals))
+        body = template.render(
+            card=card,
+            goals=goals,
+            tables=tables,
+            missed=missed(card, goals),
+            curve=lambda *steps: curve_table(folder / CURVE, steps),
+        )
     except (OSError, UnicodeDecodeError, TemplateError, TypeError) as error:
         raise InputError(f"{folder / TEMPLATE}: can't be rendered ({error}); mend the template") from error
     return f"---\n{yaml.safe_dump(front_matter(card), sort_keys=False, allow_unicode=True, width=120)}---\n{body}"
@@ -186,6 +194,23 @@ def variants_table(card: ModelCard) -> str:
     if not rows:
         return MISSING
     return _table(("scan", *tasks), [[scan, *(signed(gains.get((scan, task))) for task in tasks)] for scan in scans])
+
+
+def curve_table(path: Path, steps: Sequence[int]) -> str:
+    """Gains over the plain start at some steps of a learning curve, a row per scan and task.
+
+    Raises:
+        InputError: no such curve, or a step that it does not hold.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            found = {int(row["step"]): row for row in csv.DictReader(file)}
+        chosen = [found[step] for step in steps]
+        names = [name for name in chosen[0] if name not in ("step", "loss")]
+        rows = [[name.removeprefix("sub-"), *(signed(float(row[name])) for row in chosen)] for name in names]
+    except (OSError, UnicodeDecodeError, ValueError, TypeError, LookupError, csv.Error) as error:
+        raise InputError(f"{path}: no learning curve with steps {', '.join(map(str, steps))}") from error
+    return _table(("scan and task", *(f"step {step}" for step in steps)), rows)
 
 
 def signed(value: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import medsr
-from medsr.cli import batch, cards, learn, look, network, trust, work
+from medsr.cli import batch, cards, learn, look, network, trust, validate, work
 from medsr.errors import MedsrError, ResourceError
 
 INTERRUPTED = 130
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command("enhance")(work.enhance)
 app.command("degrade")(work.degrade)
-app.command("validate")(work.validate)
+app.command("validate")(validate.validate)
 app.command("inspect")(look.inspect)
 app.command("models")(look.models)
 app.add_typer(batch.batch)

@@ -1,4 +1,4 @@
-"""enhance, degrade, validate: the commands that make or measure scans."""
+"""enhance, degrade: the commands that make scans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from medsr.cli.options import (
     profile_named,
 )
 from medsr.cli.progress import reported
-from medsr.errors import UsageError
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -116,82 +115,3 @@ def degrade(
     coarse = degrade_file(source, target, chosen, seed)
     spacings = " x ".join(f"{h:.4g}" for h in coarse.spacing_mm)
     typer.echo(f"{target}: {spacings} mm")
-
-
-def validate(
-    references: Annotated[list[Path], typer.Argument(metavar="REF...", help="Fine scans.")],
-    task: Annotated[list[str], typer.Option(help="May be given several times.")],
-    profile: Annotated[str | None, typer.Option(help="Another profile than the tasks'.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Names separated by commas; all where not given.")] = None,
-    model: ModelName = "medsr-base",
-    device: Device = "auto",
-    dial: Annotated[float, typer.Option(help="Of the method sample.")] = 1.0,
-    steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
-    noise: Noise = None,
-    seed: Annotated[int, typer.Option(help="Of noise and draws.")] = 0,
-    gate: Annotated[
-        list[str] | None,
-        typer.Option(help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; else exit code 8."),
-    ] = None,
-    uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Measure the spread as well; needs 8 draws a scan.")
-    ] = False,
-    harm: Annotated[
-        bool, typer.Option("--harm", help="Plant lesions and look for harm as well; dozens of results a scan.")
-    ] = False,
-    manifest: Annotated[
-        Path | None, typer.Option(help="Tab-separated table with a column file, for strata.", metavar="TSV")
-    ] = None,
-    by: Annotated[str | None, typer.Option(help="Columns of the manifest, separated by commas.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write one row per score as CSV.")] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Degrade references, restore them by every method, and measure."""
-    from medsr.acquisition import task_named
-    from medsr.allocator import keep_freed_memory
-    from medsr.enhancement import EnhanceSettings
-    from medsr.findings import Score
-    from medsr.gates import read_gates
-    from medsr.io import files
-    from medsr.io.manifest import facts_of
-    from medsr.models import load_model
-    from medsr.report import tables
-    from medsr.report.trust import harm_text
-    from medsr.runs.validating import ValidationCase, check_gates, validate_files
-    from medsr.validation import ALL_METHODS, LEARNED
-
-    shape = None if profile is None else profile_named(profile)
-    if by is not None and manifest is None:
-        raise UsageError("--by names columns of a manifest; give --manifest as well")
-    case = ValidationCase(
-        tasks=tuple(task_named(name, shape) for name in task),
-        methods=ALL_METHODS if methods is None else tuple(methods.split(",")),
-        settings=EnhanceSettings(dial=dial, steps=steps, seed=seed, noise=noise),
-        gates=read_gates(gate or []),
-        uncertainty=uncertainty,
-        harm=harm,
-        facts={} if manifest is None else facts_of(manifest, by.split(",") if by else []),
-    )
-    for path in (json, csv):
-        if path is not None:
-            files.check_writable(path)
-    keep_freed_memory()
-    needed = bool(set(case.methods) & set(LEARNED)) or case.measures_uncertainty
-    loaded = load_model(model, device) if needed else None
-
-    def on_score(score: Score) -> None:
-        if not quiet:
-            typer.echo(f"{score.scan} {score.task} {score.method}: {score.psnr_db:.2f} dB", err=True)
-
-    result = validate_files(references, case, loaded, on_score)
-    typer.echo(tables.text_of(result.findings), nl=False)
-    if result.harms:
-        typer.echo(f"\n{harm_text(result.harms)}")
-    if json is not None:
-        tables.write_json(result.findings, json, result.further())
-    if csv is not None:
-        tables.write_csv(result.findings, csv)
-    for verdict in result.verdicts:
-        typer.echo(str(verdict))
-    check_gates(result.verdicts)

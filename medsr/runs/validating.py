@@ -1,114 +1,134 @@
-"""References to findings, harm and verdicts."""
+"""Many cases of a study, here or in worker processes: one that fails, or takes its process with it, costs itself alone.
+
+Workers write nothing: what they measured comes back through a pipe, so that a killed one leaves nothing half written.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
-from medsr.acquisition import Task
-from medsr.calibration import measure
-from medsr.enhancement import EnhanceSettings
-from medsr.errors import GateError
-from medsr.findings import Findings, Score, Uncertainty
-from medsr.gates import Gate, Verdict, judge
-from medsr.harm import METHOD_NAMES, Harm, harm_of, restorers
-from medsr.io import load
-from medsr.io.bids import scan_name
-from medsr.models import Model
-from medsr.validation import Trial, validate
-from medsr.volume import Volume
+from medsr.allocator import keep_freed_memory
+from medsr.errors import ResourceError
+from medsr.runs.trials import Measured, PlannedTrial, measure_trial
+from medsr.study_settings import StudyRecipe
 
-MEASURED_BY_DRAWS = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
+DIED = "its process died, most likely for want of memory; choose fewer workers, or a smaller scan"
+
+Ended = tuple[int, Measured | Exception]
+"""The number of a case and what came of it."""
 
 
-@dataclass(frozen=True)
-class ValidationCase:
-    """What to measure.
-
-    Attributes:
-        tasks: that every reference is degraded by.
-        methods: names out of `medsr.validation.ALL_METHODS`.
-        settings: of the learned methods.
-        gates: limits to judge by.
-        uncertainty: measure the spread; a gate on it does so as well.
-        harm: run the tests of `medsr.harm` for those of the methods that it knows.
-        facts: of a manifest, by scan.
-    """
-
-    tasks: tuple[Task, ...]
-    methods: tuple[str, ...]
-    settings: EnhanceSettings
-    gates: tuple[Gate, ...] = ()
-    uncertainty: bool = False
-    harm: bool = False
-    facts: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def measures_uncertainty(self) -> bool:
-        """Whether draws are needed."""
-        return self.uncertainty or any(gate.metric in MEASURED_BY_DRAWS for gate in self.gates)
+Measure = Callable[[PlannedTrial, StudyRecipe], Measured]
 
 
-@dataclass(frozen=True)
-class Validation:
-    """What came of it."""
-
-    findings: Findings
-    harms: tuple[Harm, ...]
-    verdicts: tuple[Verdict, ...]
-
-    def further(self) -> dict[str, object]:
-        """What goes into the JSON beside the findings."""
-        return {"harm": [one.as_dict() for one in self.harms], "verdicts": [asdict(one) for one in self.verdicts]}
-
-
-def validate_files(
-    references: Sequence[Path],
-    case: ValidationCase,
-    model: Model | None,
-    on_score: Callable[[Score], None] | None = None,
-) -> Validation:
-    """Measure every reference and judge.
+def measure_all(
+    planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure = measure_trial
+) -> Iterator[Ended]:
+    """Every case with what came of it, as they end.
 
     Args:
-        references: fine scans.
-        case: what to measure.
-        model: for the learned methods and the uncertainty.
-        on_score: called after each score.
-
-    Raises:
-        InputError: a scan that can't be read.
-        UsageError: an unknown method, a scan too coarse for a task, or a gate on something that is not measured.
+        planned: cases without an error.
+        recipe: how many processes, and what is measured.
+        measure: what is done with each case; a function that worker processes can import.
     """
-    harms: list[Harm] = []
-
-    def scans() -> Iterator[tuple[str, Volume]]:
-        for path in references:
-            reference, name = load(path), scan_name(path.name)
-            yield name, reference
-            if case.harm:
-                methods = restorers(model, case.settings, [name for name in METHOD_NAMES if name in case.methods])
-                for task in case.tasks:
-                    harms.extend(harm_of(name, reference, task, methods, case.settings.seed))
-
-    def trust(name: str, task: str, trial: Trial) -> Sequence[Uncertainty]:
-        assert model is not None
-        return measure(trial, name, task, model, case.settings)[0]
-
-    measured = trust if case.measures_uncertainty and model is not None else None
-    findings = validate(
-        scans(), case.tasks, model, case.methods, case.settings, on_score, facts=case.facts, measure_trust=measured
-    )
-    return Validation(findings, tuple(harms), judge(case.gates, findings.rows()))
+    if recipe.workers and planned:
+        yield from _in_processes(planned, recipe, measure)
+        return
+    for number, one in enumerate(planned):
+        yield number, _attempt(one, recipe, measure)
 
 
-def check_gates(verdicts: Sequence[Verdict]) -> None:
-    """Nothing where every gate is kept.
+def _attempt(planned: PlannedTrial, recipe: StudyRecipe, measure: Measure) -> Measured | Exception:
+    try:
+        return measure(planned, recipe)
+    except Exception as error:
+        return error
 
-    Raises:
-        GateError: one is not.
+
+def _in_processes(planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure) -> Iterator[Ended]:
+    waiting = deque(enumerate(planned))
+    n_lanes = min(recipe.workers, len(planned))
+    lanes: list[_Lane] = []
+    running: dict[Future[Measured], tuple[_Lane, int]] = {}
+
+    def give(lane: _Lane) -> None:
+        if waiting:
+            number, one = waiting.popleft()
+            running[lane.submit(measure, one, recipe)] = lane, number
+
+    try:
+        for _ in range(n_lanes):
+            lanes.append(_Lane(n_lanes))
+            give(lanes[-1])
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                lane, number = running.pop(future)
+                came = lane.result(future)
+                give(lane)
+                yield number, came
+    finally:
+        for lane in lanes:
+            lane.stop()
+
+
+class _Lane:
+    """One process that measures case after case, and a new one where it died.
+
+    Args:
+        n_lanes: how many share the cores.
     """
-    failed = [verdict.gate for verdict in verdicts if not verdict.passed]
-    if failed:
-        raise GateError(f"{len(failed)} of {len(verdicts)} gates failed: {', '.join(failed)}")
+
+    def __init__(self, n_lanes: int) -> None:
+        self._n_lanes = n_lanes
+        self._start()
+
+    def submit(self, measure: Measure, planned: PlannedTrial, recipe: StudyRecipe) -> Future[Measured]:
+        return self._pool.submit(measure, planned, recipe)
+
+    def result(self, future: Future[Measured]) -> Measured | Exception:
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, BrokenProcessPool):
+            self._pool.shutdown()
+            self._start()
+            return ResourceError(DIED)
+        if not isinstance(error, Exception):
+            raise error
+        return error
+
+    def stop(self) -> None:
+        """End the process at once; nobody waits for its case any more."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> None:
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_lanes,))
+        self._pid = self._pool.submit(os.getpid).result()
+
+
+def _begin(n_lanes: int) -> None:
+    """Set up a worker: its share of the cores, Ctrl-C left to the parent, and no life without it."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(max(1, torch.get_num_threads() // n_lanes))
+    keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

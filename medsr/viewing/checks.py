@@ -19,13 +19,17 @@ from medsr.intensity import scale_of
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.ops import Profile
-from medsr.report import tables
-from medsr.validation import Findings, Score, Trial, score
-from medsr.viewing.comparison import Aligned, aligned, tensor_of
+from medsr.pairs import Aligned, aligned, tensor_of
+from medsr.record import NOTICE, Record
+from medsr.runs.parts import Parts
+from medsr.study import Study, write_study
+from medsr.validation import Findings, Trial, case_of, measured
+from medsr.views import CaseViews, views_of, write_views
 from medsr.volume import Volume
 
 BASELINES = ("cubic", "ibp")
 WHOLE, REGION = "whole", "region"
+SCAN = "viewer"  # what the scan is called: names of layers may be those of patients
 WORST_SIGMA_VOX = 1.5  # the residual is averaged over this width before its worst place is looked for
 
 
@@ -38,16 +42,31 @@ class Question:
         result: what was made of it, or of a region of it.
         profile: that the result assumed.
         thickness_mm: that the result assumed; None: as the headers say.
+        method: what the result is called: "mean" or "sample" where it is known to be one.
     """
 
     scan: Volume
     result: Volume
     profile: Profile = "gaussian"
     thickness_mm: float | None = None
+    method: str = "result"
 
     def pair(self) -> Aligned:
         """Scan and result on their common field of view."""
         return aligned(self.scan, self.result, self.profile, self.thickness_mm)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A result against a reference.
+
+    Attributes:
+        findings: of result, cubic and IBP, whole and inside a region.
+        views: for the report, of the whole.
+    """
+
+    findings: Findings
+    views: CaseViews
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,7 @@ def against_reference(
     reference: Volume,
     model: dict[str, str],
     region_mm: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-) -> Findings:
+) -> Checked:
     """PSNR, SSIM and the rest of result, cubic and IBP, whole and inside a region.
 
     The mask and the data range are those of the whole reference, as in the reports; where the result is a region, both
@@ -94,18 +113,24 @@ def against_reference(
     restored = {
         name: trial.scale.from_model(METHODS[name](trial.acquisition.op, y, trial.noise)).numpy() for name in BASELINES
     }
-    results = {**{name: np.asarray(x, np.float32) for name, x in restored.items()}, "result": pair.finer.data}
+    results = {name: np.asarray(x, np.float32) for name, x in restored.items()} | {question.method: pair.finer.data}
     trials = {WHOLE: trial}
     if region_mm is not None:
         trials[REGION] = replace(trial, mask=trial.mask & _inside(pair.finer, *region_mm))
         if not trials[REGION].mask.any():
             raise UsageError("the region holds nothing of the body inside the result; draw the box over it")
-    scores: list[Score] = [
-        score(chosen, "viewer", where, name, np.array(x), 0.0)
+    found = [
+        measured(chosen, SCAN, where, name, np.array(x), 0.0)
         for where, chosen in trials.items()
         for name, x in results.items()
     ]
-    return Findings(tuple(scores), model)
+    findings = Findings(
+        scores=tuple(score for score, _ in found),
+        model=model,
+        cases=tuple(case_of(chosen, SCAN, where, {}) for where, chosen in trials.items()),
+        shells=tuple(shell for _, shells in found for shell in shells),
+    )
+    return Checked(findings, views_of(SCAN, WHOLE, trial, results))
 
 
 def against_scan(question: Question) -> Fidelity:
@@ -148,27 +173,24 @@ def rows_of(findings: Findings) -> list[dict[str, object]]:
     ]
 
 
-def write_report(findings: Findings, path: Path) -> list[Path]:
-    """Write everything as JSON, and the tables as text beside it.
+def write_report(checked: Checked, folder: Path) -> Path:
+    """Write the report of a check as `medsr validate` writes its own.
 
     Args:
-        findings: of `against_reference`.
-        path: ends in .json.
+        checked: of `against_reference`.
+        folder: made where it is missing.
 
     Returns:
-        What was written.
+        The page to open.
 
     Raises:
         OutputError: it can't be written.
     """
-    from medsr.io import files
-
-    text = path.with_suffix(".txt")
-    files.check_writable(path)
-    with files.atomic(text) as file:
-        file.write(tables.text_of(findings).encode())
-    tables.write_json(findings, path)
-    return [path, text]
+    parts = Parts(folder)
+    parts.prepare()
+    write_views(checked.views, parts.views(WHOLE))
+    record: dict[str, object] = {"versions": Record.versions_here(), "model": checked.findings.model, "notice": NOTICE}
+    return write_study(Study(checked.findings, views={(SCAN, WHOLE): parts.views(WHOLE)}, record=record), folder)
 
 
 def _trial(pair: Aligned, truth: Volume) -> Trial:

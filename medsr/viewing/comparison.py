@@ -2,68 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from scipy import ndimage
-from torch import Tensor
 
 from medsr import affine as grids
-from medsr.acquisition import Acquisition, acquisition_of
 from medsr.errors import UsageError
-from medsr.ops import Profile
-from medsr.region import Box, crop
+from medsr.pairs import DIFFERENT, SAME_PLACE_VOX
 from medsr.volume import Volume
-
-SAME_PLACE_VOX = 0.1  # of a coarse voxel: as far as two grids of one field of view may disagree
-DIFFERENT = (
-    "the two scans do not cover one field of view voxel by voxel; choose the scan that the result was made of, "
-    "and a result of the whole scan"
-)
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """A coarse scan, cut to a finer one's field of view, both in RAS order.
-
-    Attributes:
-        scan: the coarse scan.
-        finer: the finer one.
-        acquisition: from the finer grid to the coarse one.
-    """
-
-    scan: Volume
-    finer: Volume
-    acquisition: Acquisition
-
-
-def aligned(scan: Volume, finer: Volume, profile: Profile = "gaussian", thickness_mm: float | None = None) -> Aligned:
-    """A scan and what was made of all of it, or of a region at whole factors, brought together.
-
-    Args:
-        scan: the coarse scan.
-        finer: of the same field of view or a box of its voxels.
-        profile: of the acquisition.
-        thickness_mm: of the slices, None for what the headers say.
-
-    Raises:
-        UsageError: the grids do not belong together.
-    """
-    scan, finer = scan.to_ras(), finer.to_ras()
-    corner = np.linalg.inv(scan.affine) @ finer.affine @ [-0.5, -0.5, -0.5, 1]
-    extent = np.linalg.inv(scan.affine[:3, :3]) @ finer.affine[:3, :3] @ np.diag(finer.shape)
-    start, size = np.rint(corner[:3] + 0.5).astype(int), np.rint(np.diag(extent)).astype(int)
-    off = max(np.abs(corner[:3] + 0.5 - start).max(), np.abs(extent - np.diag(size)).max())
-    if off > SAME_PLACE_VOX or np.any(start < 0) or np.any(start + size > scan.shape) or np.any(size < 1):
-        raise UsageError(DIFFERENT)
-    box = Box((int(start[0]), int(start[1]), int(start[2])), tuple(int(n) for n in start + size))  # type: ignore[arg-type]
-    part = crop(scan, box)
-    factors = [n / m for n, m in zip(finer.shape, part.shape, strict=True)]
-    acquisition = acquisition_of(part, factors=factors, profile=profile, thickness_mm=thickness_mm)
-    if acquisition.fine_shape != finer.shape:
-        raise UsageError("the second scan is no finer than the first; choose the scan and what was made of it")
-    return Aligned(part, finer, acquisition)
 
 
 def factors_onto(scan: Volume, reference: Volume) -> tuple[float, float, float]:
@@ -104,8 +51,3 @@ def cubic_and_difference(scan: Volume, finer: Volume) -> tuple[Volume, Volume]:
     plain = ndimage.affine_transform(data, steps, offset, fine.shape, order=3, mode="reflect")
     as_map = replace(fine.source, dtype="float32")
     return fine.with_data(plain), replace(fine, data=fine.data - plain, source=as_map)
-
-
-def tensor_of(volume: Volume) -> Tensor:
-    """Voxels (I, J, K) as a tensor of their own."""
-    return torch.from_numpy(np.array(volume.data))

@@ -35,6 +35,7 @@ from medsr.viewing.wish import Wish
 from medsr.volume import Volume
 
 PROFILES: tuple[Profile, ...] = get_args(Profile)
+METHODS = {"mean": "mean", "spread": "mean", "sample": "sample"}  # what the result of a mode is called in a report
 MOST_WATCHED_BYTES = 2**31  # of all the steps of a draw together, which the viewer keeps
 
 
@@ -117,7 +118,11 @@ def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
     """The result against a reference where one is given, and against the scan in any case; may write the report."""
     wish = Wish.from_dict(request.get("wish", {}))
     question = checks.Question(
-        unpacked(request["scan"]), unpacked(request["result"]), _profile(wish.profile), wish.thickness_mm
+        unpacked(request["scan"]),
+        unpacked(request["result"]),
+        _profile(wish.profile),
+        wish.thickness_mm,
+        METHODS.get(wish.mode, "result") if request.get("wish") else "result",
     )
     fidelity = checks.against_scan(question)
     answer: dict[str, Any] = {
@@ -131,10 +136,10 @@ def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
     if "reference" in request:
         region = request.get("region_mm")
         corners = None if region is None else (np.array(region[0]), np.array(region[1]))
-        findings = checks.against_reference(question, unpacked(request["reference"]), request.get("model", {}), corners)
-        answer["rows"] = checks.rows_of(findings)
+        checked = checks.against_reference(question, unpacked(request["reference"]), request.get("model", {}), corners)
+        answer["rows"] = checks.rows_of(checked.findings)
         if request.get("report"):
-            answer["written"] = [str(path) for path in checks.write_report(findings, Path(request["report"]))]
+            answer["written"] = [str(checks.write_report(checked, Path(request["report"])))]
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The model card's tables: the shipped model on the validation scans, every task and profile that the card reports."""
+"""The tables of the model card and the README: the recipe study.toml on the validation scans, resumable."""
 
 from __future__ import annotations
 
@@ -9,72 +9,67 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medsr.acquisition import TASKS, Task
-from medsr.allocator import keep_freed_memory
-from medsr.enhancement import EnhanceSettings
-from medsr.findings import Case
-from medsr.io import files, load
-from medsr.metrics import psnr
-from medsr.models import DEFAULT_MODEL, Model, load_model
-from medsr.ops import Profile
-from medsr.report.tables import markdown_of, text_of, write_csv, write_json
-from medsr.validation import Findings, Score, make_trial, restorations, validate
-from medsr.volume import Volume
+from readme import README, rewritten
+
+from medsr.findings import Findings
+from medsr.io import files
+from medsr.report.tables import markdown_of, write_csv, write_json
+from medsr.study import check_study, study
+from medsr.study_settings import read_study_recipe
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
-METHODS = ("cubic", "ibp", "tv", "mean")
-OTHER_PROFILES: tuple[Profile, ...] = ("box", "trapezoid", "kspace")
+RECIPE = Path(__file__).parent / "study.toml"
+LEVELS = ("iso2", "iso4", "thick5")  # the tasks whose levels are tabled; of the others the gains alone
+RESULTS = Path("results")
 
 
-def main(model_name: str, wanted: Sequence[str]) -> None:
-    """Write results/validation.{json,csv,md} and variants.json, scan by scan: an early stop leaves the finished ones.
+def main(model: str | None, wanted: Sequence[str]) -> None:
+    """Write results/validation.{json,csv,md}, variants.json, the report in results/validation, and the README's table.
 
     Args:
-        model_name: packaged name or weights file.
-        wanted: names of scans, such as "bchadult01_T1w"; none means all.
+        model: packaged name or weights file; None for the recipe's.
+        wanted: names of scans, such as "bchadult01_T1w"; all where none is given. Results of some scans go to
+            results/some, so that no card is made of them.
     """
-    folder = Path("results")
-    folder.mkdir(exist_ok=True)
-    keep_freed_memory()
-    model = load_model(model_name)
-    scores: list[Score] = []
-    cases: list[Case] = []
-    variants: list[dict[str, str | float]] = []
-    for path in sorted(SCANS.glob("*.nii.gz")):
-        name = path.name.removeprefix("sub-").removesuffix(".nii.gz")
-        if wanted and name not in wanted:
-            continue
-        reference = load(path)
-        found = validate([(name, reference)], _tasks(reference), model, METHODS)
-        scores += found.scores
-        cases += found.cases
-        variants += list(_variants(name, reference, model))
-        findings = Findings(tuple(scores), found.model, cases=tuple(cases))
-        write_json(findings, folder / "validation.json")
-        write_csv(findings, folder / "validation.csv")
-        _write(folder / "validation.md", markdown_of(findings))
-        _write(folder / "variants.json", json.dumps({"model": found.model, "rows": variants}, indent=1) + "\n")
-        print(f"{name} done", file=sys.stderr, flush=True)
-    print(text_of(findings))
+    recipe = read_study_recipe(RECIPE)
+    recipe = recipe if model is None else replace(recipe, model=model)
+    scans = [path for path in sorted(SCANS.glob("*.nii.gz")) if not wanted or _label(path.name) in wanted]
+    results = RESULTS / "some" if wanted else RESULTS
+    results.mkdir(parents=True, exist_ok=True)
+    found = study(scans, recipe, results / "validation", on_case=_told)
+    levels = _of_tasks(found.findings, LEVELS)
+    write_json(levels, results / "validation.json")
+    write_csv(levels, results / "validation.csv")
+    _write(results / "validation.md", markdown_of(levels))
+    variants = {"model": found.findings.model, "rows": list(_variants(found.findings))}
+    _write(results / "variants.json", json.dumps(variants, indent=1) + "\n")
+    check_study(found)
+    if not wanted:
+        _write(README, rewritten(README.read_text(encoding="utf-8"), levels))
 
 
-def _tasks(reference: Volume) -> list[Task]:
-    """iso2 and thick5, and iso4 where all three axes are fine enough."""
-    all_fine = max(reference.spacing_mm) < 1.6 * min(reference.spacing_mm)
-    return [TASKS[name] for name in (("iso2", "iso4", "thick5") if all_fine else ("iso2", "thick5"))]
+def _of_tasks(findings: Findings, tasks: Sequence[str]) -> Findings:
+    """The rows of some tasks."""
+    rows = {
+        name: tuple(row for row in getattr(findings, name) if row.task in tasks)
+        for name in ("scores", "cases", "uncertainties", "dial", "shells", "fits", "unmeasured")
+    }
+    return replace(findings, **rows)
 
 
-def _variants(name: str, reference: Volume, model: Model) -> Iterator[dict[str, str | float]]:
-    """Rows for the other profiles and for noise: PSNR of the plain start and of the model."""
-    shaped = [(TASKS[task], profile) for profile in OTHER_PROFILES for task in ("iso2", "thick5")]
-    tasks = [replace(task, name=f"{task.name}, {profile}", profile=profile) for task, profile in shaped]
-    for task in [*tasks, TASKS["noisy2"]]:
-        trial = make_trial(reference, task, EnhanceSettings())
-        levels = {
-            method: psnr(x, trial.reference.data, trial.mask, trial.data_range)
-            for method, x, _ in restorations(trial, model, ("ibp", "mean"), EnhanceSettings())
-        }
-        yield {"scan": name, "task": task.name, "gain_over_ibp_db": levels["mean"] - levels["ibp"]}
+def _variants(findings: Findings) -> Iterator[dict[str, str | float]]:
+    for score in findings.scores:
+        if score.method == "mean" and score.task not in LEVELS:
+            gain = findings.gain_db(score, "ibp")
+            yield {"scan": _label(score.scan), "task": score.task, "gain_over_ibp_db": gain}
+
+
+def _label(name: str) -> str:
+    return name.removeprefix("sub-").removesuffix(".nii.gz")
+
+
+def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
+    print(f"[{n_ended}/{n_cases}] {scan} {task}{f': {came}' if isinstance(came, str) else ''}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:
@@ -83,4 +78,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_MODEL, sys.argv[2:])
+    main(sys.argv[1] if len(sys.argv) > 1 else None, sys.argv[2:])

@@ -10,7 +10,7 @@ from card_folders import write_card, write_weights
 
 from medsr.cards.check import check_cards
 from medsr.cards.model_card import collect, read_model_card
-from medsr.cards.render import Goal, Goals, is_rendering, levels_table, missed, render_card, rendered
+from medsr.cards.render import Goal, Goals, curve_table, is_rendering, levels_table, missed, render_card, rendered
 from medsr.cards.weights import read_weights
 from medsr.errors import InputError
 
@@ -116,3 +116,19 @@ def test_a_goal_counts_as_reached_at_two_digits(made):
 
 def test_the_shipped_card_is_what_its_parts_give():
     assert (SHIPPED / "card.md").read_text(encoding="utf-8") == rendered(read_model_card(SHIPPED), SHIPPED)
+
+
+def test_the_learning_curve_is_read_at_the_steps_that_are_named(tmp_path):
+    (tmp_path / "curve.csv").write_text("step,loss,sub-x_T1w iso2\n100,0.5,0.125\n200,0.4,-0.25\n", encoding="utf-8")
+    table = curve_table(tmp_path / "curve.csv", (100, 200))
+    assert table.splitlines()[0] == "| scan and task | step 100 | step 200 |"
+    assert table.splitlines()[2] == "| x_T1w iso2 | +0.12 | -0.25 |"
+
+
+@pytest.mark.parametrize("content", [None, "", "step,loss\n", "step,loss,x iso2\n100,0.5,much\n"])
+def test_a_curve_without_its_step_is_refused(tmp_path, content):
+    path = tmp_path / "curve.csv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="no learning curve with steps 100"):
+        curve_table(path, (100,))

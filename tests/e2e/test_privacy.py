@@ -113,9 +113,10 @@ def validated(command: Command, scans: Path, tmp_path: Path) -> Path:
     plain = scans / f"{IN_PATHS}_T2w.nii"  # a BIDS name is a code; any other may be a person's
     plain.write_bytes((scans / f"sub-{IN_PATHS}_T2w.nii").read_bytes())
     references = [scans / f"{IN_PATHS}_fine", plain]
-    written = ("--json", out / "f.json", "--csv", out / "f.csv", "--model", scans / "tiny.safetensors")
+    files = ("--json", out / "f.json", "--csv", out / "f.csv", "--out", out / "report")
+    written = (*files, "--model", scans / "tiny.safetensors")
     assert command("validate", *references, "--task", "iso2", "--methods", "cubic,mean", *written) == 0
-    assert len(list(out.iterdir())) == 2
+    assert len(list(out.iterdir())) == 3
     return out
 
 

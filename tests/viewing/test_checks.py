@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_scores_are_those_of_validate():
     theirs = {
         s.method: s for s in validate([("head", TRUTH)], [TASKS["thick3"]], MODEL, ("cubic", "ibp", "mean")).scores
     }
-    ours = by_method(rows_of(against_reference(QUESTION, TRUTH, {})))
+    ours = by_method(rows_of(against_reference(QUESTION, TRUTH, {}).findings))
     for method, name in (("cubic", "cubic"), ("ibp", "ibp"), ("result", "mean")):
         assert ours[method]["psnr_db"] == pytest.approx(theirs[name].psnr_db, abs=1e-6)
         assert ours[method]["ssim"] == pytest.approx(theirs[name].ssim, abs=1e-9)
@@ -43,12 +44,12 @@ def test_a_region_is_scored_beside_the_whole():
         np.array([-6.0, -6.0, -6.0]) + TRUTH.affine[:3, 3] + 12,
         np.array([6.0, 6.0, 6.0]) + TRUTH.affine[:3, 3] + 12,
     )
-    findings = against_reference(QUESTION, TRUTH, {}, (low, high))
+    findings = against_reference(QUESTION, TRUTH, {}, (low, high)).findings
     whole, region = (by_method(rows_of(findings), where) for where in ("whole", "region"))
     assert set(whole) == set(region) == {"cubic", "ibp", "result"}
     assert region["cubic"]["psnr_db"] != whole["cubic"]["psnr_db"]
     everything = (TRUTH.affine[:3, 3] - 1, TRUTH.affine[:3, 3] + 100)
-    same = by_method(rows_of(against_reference(QUESTION, TRUTH, {}, everything)), "region")
+    same = by_method(rows_of(against_reference(QUESTION, TRUTH, {}, everything).findings), "region")
     assert same["cubic"]["psnr_db"] == whole["cubic"]["psnr_db"]
 
 
@@ -56,7 +57,8 @@ def test_orientation_changes_no_score():
     turned = affine((1.0, 1.0, 1.0), axes=(2, 0, 1), flips=(-1, 1, -1), origin_mm=(5, 6, 7))
     truth = head((30, 24, 26), (1.0, 1.0, 1.0)).with_data(np.array(TRUTH.data.transpose(2, 0, 1)), turned)
     coarse, acquisition = degrade(truth, TASKS["thick3"])
-    rows = rows_of(against_reference(Question(coarse, enhance(coarse, MODEL, None, acquisition).volume), truth, {}))
+    question = Question(coarse, enhance(coarse, MODEL, None, acquisition).volume)
+    rows = rows_of(against_reference(question, truth, {}).findings)
     assert all(np.isfinite(row["psnr_db"]) for row in rows)
 
 
@@ -86,10 +88,10 @@ def test_the_worst_place_is_where_the_result_was_spoilt():
     assert fidelity.map.shape == COARSE.shape
 
 
-def test_a_report_holds_the_scores_and_the_convention(tmp_path):
-    findings = against_reference(QUESTION, TRUTH, {"name": "tiny"})
-    written = write_report(findings, tmp_path / "report.json")
-    assert sorted(path.name for path in written) == sorted(path.name for path in tmp_path.iterdir())
-    content = json.loads((tmp_path / "report.json").read_text())
-    assert len(content["scores"]) == 3
-    assert "No intensity fit" in (tmp_path / "report.txt").read_text()
+def test_a_report_is_that_of_validate(tmp_path):
+    checked = against_reference(replace(QUESTION, method="mean"), TRUTH, {"name": "tiny"})
+    page = write_report(checked, tmp_path / "report")
+    assert page.name == "index.html"
+    content = json.loads((page.parent / "validation.json").read_text())
+    assert [score["method"] for score in content["scores"]] == ["cubic", "ibp", "mean"]
+    assert "No intensity fit" in content["convention"]

@@ -8,8 +8,9 @@ from phantoms import affine, head
 
 from medsr.acquisition import acquisition_of
 from medsr.errors import UsageError
+from medsr.pairs import tensor_of
 from medsr.region import Box, crop
-from medsr.viewing.comparison import aligned, cubic_and_difference, factors_onto, tensor_of
+from medsr.viewing.comparison import cubic_and_difference, factors_onto
 
 COARSE = head((18, 20, 8), (1.0, 1.0, 3.0))
 TURNS = [
@@ -52,18 +53,6 @@ def test_a_region_is_compared_like_the_whole(matrix):
 
 
 @each_turn
-def test_scan_and_result_are_aligned_in_ras_order(matrix):
-    scan = COARSE.with_data(COARSE.data, matrix)
-    after, acquisition = finer(scan, (1, 1, 3))
-    pair = aligned(scan, after)
-    assert pair.acquisition.fine_shape == pair.finer.shape == after.to_ras().shape
-    assert sorted(pair.acquisition.factors) == sorted(acquisition.factors)
-    box = Box((2, 3, 1), (10, 12, 5))
-    part = aligned(scan, crop(after, Box((2, 3, 3), (10, 12, 15))))
-    np.testing.assert_array_equal(part.scan.data, crop(scan, box).to_ras().data)
-
-
-@each_turn
 def test_factors_bring_a_scan_onto_the_grid_of_another_layer(matrix):
     scan = COARSE.with_data(COARSE.data, matrix)
     reference, _ = finer(scan, (1, 1, 3))
@@ -75,13 +64,11 @@ def test_scans_of_different_places_are_refused():
     elsewhere = COARSE.with_data(COARSE.data, affine((1.0, 1.0, 3.0), origin_mm=(100, 0, 0)))
     turned = COARSE.with_data(COARSE.data, TURNS[1])
     for other in (elsewhere, turned):
-        for compare in (aligned, cubic_and_difference, factors_onto):
+        for compare in (cubic_and_difference, factors_onto):
             with pytest.raises(UsageError, match="field of view"):
                 compare(COARSE, other)
 
 
-def test_a_scan_is_not_finer_than_itself():
-    with pytest.raises(UsageError):
-        aligned(COARSE, COARSE)
+def test_a_coarser_layer_is_no_goal():
     with pytest.raises(UsageError, match="coarser"):
         factors_onto(finer(COARSE, (1, 1, 3))[0], COARSE)

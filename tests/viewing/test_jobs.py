@@ -114,10 +114,10 @@ def test_comparing_and_checking_answer_with_maps(ask):
     alone = ask("check", **pair())
     assert alone["rows"] == []
     assert unpacked(alone["map"]).shape == COARSE.shape
-    report = ask.folder / "report.json"
+    report = ask.folder / "report"
     scored = ask("check", **pair(), reference=packed(TRUTH, ask.folder), report=str(report))
     assert {row["method"] for row in scored["rows"]} == {"cubic", "ibp", "result"}
-    assert scored["written"][0] == str(report)
+    assert scored["written"] == [str(report / "index.html")]
 
 
 def test_a_batch_tells_of_every_case_and_does_none_twice(ask):

@@ -137,10 +137,10 @@ def test_checks_fill_the_table_find_the_worst_and_write_the_report(enhanced, wai
     wait(lambda: dock.fidelity.text())
     assert dock.table.rowCount() == 0
     choose(dock.reference, enhanced.layers["truth"])
-    dock.check(str(tmp_path / "report.json"))
+    dock.check(str(tmp_path / "report"))
     wait(lambda: dock.status.text().startswith("written"))
-    assert [dock.table.item(row, 1).text() for row in range(3)] == ["cubic", "ibp", "result"]
-    assert (tmp_path / "report.json").is_file()
+    assert [dock.table.item(row, 1).text() for row in range(3)] == ["cubic", "ibp", "mean"]
+    assert (tmp_path / "report" / "index.html").is_file()
     dock.go_to_worst()
     np.testing.assert_allclose(enhanced.dims.point, dock._worst, atol=0.6)
     assert any("residual" in layer.name for layer in enhanced.layers)

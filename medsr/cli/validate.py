@@ -1,0 +1,185 @@
+"""validate: every method against scans whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsr.cli.options import profile_named
+from medsr.errors import UsageError
+
+if TYPE_CHECKING:
+    from medsr.acquisition import Task
+    from medsr.findings import Findings
+    from medsr.study import Study
+    from medsr.study_settings import StudyRecipe
+
+
+def validate(
+    references: Annotated[
+        list[Path] | None, typer.Argument(metavar="REF...", help="Fine scans, or folders of them.")
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2; may be given several times."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report; run again to go on where it stopped.", metavar="FOLDER")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Study in TOML; options go before it.", metavar="TOML")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of real scans registered to each other: low, high, and profile, thickness, scan.", metavar="TSV"
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0, the default, works in this one.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Another profile than the tasks'.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Names separated by commas; all where not given.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Packaged model, or a .safetensors file; medsr-base.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    dial: Annotated[
+        str | None, typer.Option(help="Error against texture between mean (0) and draw (1): 0,0.25,0.5,0.75,1.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Evaluations of the network per draw.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Noise of the scan in its own unit; estimated where not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of noise and draws.")] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; else exit code 8."),
+    ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Measure the spread as well; needs 8 draws a scan.")
+    ] = False,
+    harm: Annotated[
+        bool, typer.Option("--harm", help="Plant lesions and look for harm as well; dozens of results a scan.")
+    ] = False,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Tab-separated table with a column file, for strata.", metavar="TSV")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns of the manifest or of the pairs, separated by commas.")
+    ] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print the report's first page to index.pdf too; needs medsr[pdf].")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write one row per score as CSV.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Degrade references, or take real pairs; restore them by every method, and measure."""
+    from medsr.allocator import keep_freed_memory
+    from medsr.io import files
+    from medsr.io.manifest import facts_of
+    from medsr.report.pdf import check_pdf, write_pdf
+    from medsr.study import check_study, read_pairs, study
+
+    if not references and pairs is None:
+        raise UsageError("nothing to measure; name references, or a table of real pairs with --pairs")
+    if by is not None and manifest is None and pairs is None:
+        raise UsageError("--by names columns of a manifest or of pairs; give --manifest or --pairs as well")
+    if pdf and out is None:
+        raise UsageError("--pdf prints a report; name its folder with --out as well")
+    if pdf:
+        check_pdf()
+    wanted: dict[str, Any] = {
+        "tasks": _tasks(task, profile),
+        "methods": None if methods is None else tuple(methods.split(",")),
+        "model": model,
+        "device": device,
+        "workers": workers,
+        "gates": None if gate is None else tuple(gate),
+        "dial": _dials(dial),
+        "uncertainty": uncertainty or None,
+        "harm": harm or None,
+    }
+    chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed})
+    _ = chosen.limits  # a gate that is none is refused before hours of work
+    for path in (json, csv):
+        if path is not None:
+            files.check_writable(path)
+    keep_freed_memory()
+    columns = by.split(",") if by else []
+    found = study(
+        references or [],
+        chosen,
+        out,
+        pairs=() if pairs is None else read_pairs(pairs, [] if manifest else columns),
+        facts={} if manifest is None else facts_of(manifest, columns),
+        on_case=None if quiet else _told,
+    )
+    _show(found, out, json, csv)
+    if pdf and out is not None:
+        typer.echo(f"printed: {write_pdf(out / 'index.html')}")
+    check_study(found)
+
+
+def _recipe(path: Path | None, wanted: dict[str, Any], drawing: dict[str, Any]) -> StudyRecipe:
+    """What the recipe says, but for the options that were given."""
+    from medsr.study_settings import StudyRecipe, read_study_recipe
+
+    recipe = StudyRecipe() if path is None else read_study_recipe(path)
+    enhance = replace(recipe.enhance, **_given(drawing))
+    return replace(recipe, **_given(wanted), enhance=enhance)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _tasks(names: list[str] | None, profile: str | None) -> tuple[Task, ...] | None:
+    from medsr.acquisition import task_named
+
+    if names is None:
+        if profile is not None:
+            raise UsageError("--profile changes the tasks of --task; in a recipe it is a key of each task")
+        return None
+    shape = None if profile is None else profile_named(profile)
+    return tuple(task_named(name, shape) for name in dict.fromkeys(names))
+
+
+def _dials(text: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--dial is {text!r}; expected numbers from 0 to 1, such as 0,0.5,1") from error
+
+
+def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
+    if isinstance(came, str):
+        typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: FAILED: {came}", err=True)
+        return
+    levels = ", ".join(f"{score.method} {score.psnr_db:.2f}" for score in came.scores)
+    typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: {levels} dB", err=True)
+
+
+def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:
+    """Tables, harm and verdicts on standard output; the files that were asked for."""
+    from medsr.report import tables
+    from medsr.report.trust import harm_text
+
+    typer.echo(tables.text_of(found.findings), nl=False)
+    if found.harms:
+        typer.echo(f"\n{harm_text(found.harms)}")
+    if json is not None:
+        tables.write_json(found.findings, json, found.further())
+    if csv is not None:
+        tables.write_csv(found.findings, csv)
+    for fit in found.findings.fits:
+        typer.echo(
+            f"{fit.scan}: low scan times {fit.slope:.4g} plus {fit.offset:.4g}, correlation {fit.correlation:.3f}, "
+            f"{fit.shift_mm:.2f} mm off; interpolated along {fit.interpolated or 'no axis'}"
+        )
+    for failure in found.failures:
+        typer.echo(f"not measured: {failure}", err=True)
+    for verdict in found.verdicts:
+        typer.echo(str(verdict))
+    if out is not None:
+        typer.echo(f"report: {out / 'index.html'}")

@@ -1,0 +1,64 @@
+"""The validation table of README.md, between two marker comments, out of results/validation.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from medsr.errors import InputError
+from medsr.findings import Findings
+from medsr.io import files
+from medsr.report.tables import markdown_of
+from medsr.statistics import Interval
+
+README = Path("README.md")
+RESULT = Path("results/validation.json")
+BEGIN = "<!-- validation: make validation writes the lines up to the next comment -->"
+END = "<!-- end of validation -->"
+
+
+def rewritten(readme: str, findings: Findings) -> str:
+    """README.md with the table of these findings.
+
+    Raises:
+        InputError: the two marker comments are not there.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"README.md: has no place for the table; expected the comments {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table(findings)}{END}{after}"
+
+
+def table(findings: Findings) -> str:
+    """What is gained over subjects, and every scan in a fold below it."""
+    model = findings.model
+    return (
+        f"Measured of {model['name']} {model['version']} (`{model['sha256'][:12]}`):\n\n"
+        + "".join(f"{line}\n" for line in _medians(findings))
+        + f"\n<details><summary>every scan</summary>\n\n{markdown_of(findings)}\n</details>\n\n"
+    )
+
+
+def _medians(findings: Findings) -> Iterator[str]:
+    yield "| task | subjects | over cubic, dB | over ibp, dB | over tv, dB | subjects improved over tv |"
+    yield "|---|---|---|---|---|---|"
+    found = {(one.task, one.baseline): one.test for one in findings.comparisons(baselines=("cubic", "ibp", "tv"))}
+    for task in dict.fromkeys(score.task for score in findings.scores):
+        tests = [found[task, name] for name in ("cubic", "ibp", "tv")]
+        gains = " | ".join(_shown(test.interval) for test in tests)
+        yield f"| {task} | {tests[0].interval.n} | {gains} | {tests[2].improved:.0%} |"
+
+
+def _shown(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return f"{interval.median:+.2f}"
+    return f"{interval.median:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+
+
+if __name__ == "__main__":
+    content = Findings.from_dict(json.loads(RESULT.read_text(encoding="utf-8")))
+    text = rewritten(README.read_text(encoding="utf-8"), content)
+    with files.atomic(README) as file:
+        file.write(text.encode())

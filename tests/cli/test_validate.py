@@ -1,0 +1,117 @@
+"""`medsr validate` as a command: folders, recipes, pairs, resumption, and the code that each ending has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from phantoms import head
+from tiny_models import write_tiny
+
+from medsr.acquisition import TASKS, degrade
+from medsr.cli.app import run
+from medsr.io import save
+
+FINE = head((28, 30, 28))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    scans = tmp_path / "in"
+    scans.mkdir()
+    save(FINE, scans / "sub-a_T1w.nii.gz")
+    save(FINE.with_data(FINE.data * 2), scans / "sub-b_T1w.nii.gz")
+    return scans
+
+
+def medsr(*arguments):
+    return run(["validate", *map(str, arguments)])
+
+
+def test_a_folder_becomes_a_report_and_a_second_run_measures_nothing(folder, tmp_path, capsys):
+    arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out")
+    assert medsr(*arguments) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0].startswith("[1/2] sub-a_T1w iso2: cubic ")
+    assert "Medians over scans" in told.out
+    assert told.out.rstrip().endswith("index.html")
+    assert (tmp_path / "out" / "index.html").is_file()
+    assert medsr(*arguments, "-q") == 0
+    assert capsys.readouterr().err == ""
+    record = json.loads((tmp_path / "out" / "validation.json").read_text())["record"]
+    assert (record["cases"], record["measured_before"], record["failed"]) == (2, 2, 0)
+
+
+def test_the_report_can_be_printed(folder, tmp_path, capsys):
+    pytest.importorskip("weasyprint", reason="needs the extra pdf and Pango", exc_type=(ImportError, OSError))
+    arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out", "--pdf", "-q")
+    assert medsr(*arguments) == 0
+    assert (tmp_path / "out" / "index.pdf").read_bytes()[:5] == b"%PDF-"
+    assert "index.pdf" in capsys.readouterr().out
+
+
+def test_one_bad_scan_ends_with_7_and_the_scores_of_the_others(folder, tmp_path, capsys):
+    (folder / "sub-c_T1w.nii.gz").write_bytes(b"not a scan")
+    found = tmp_path / "f.json"
+    assert medsr(folder, "--task", "iso2", "--methods", "ibp", "--json", found, "-q") == 7
+    told = capsys.readouterr()
+    assert told.err.splitlines()[0].startswith(f"not measured: sub-c_T1w, iso2: {folder / 'sub-c_T1w.nii.gz'}")
+    assert "1 of 3 cases could not be measured, the first sub-c_T1w, iso2: " in told.err.splitlines()[1]
+    content = json.loads(found.read_text())
+    assert len(content["scores"]) == 2
+    assert [one["scan"] for one in content["unmeasured"]] == ["sub-c_T1w"]
+    assert str(folder) not in found.read_text()
+    assert medsr(folder, "--task", "iso2", "--methods", "ibp", "--gate", "ibp.psnr>=99", "-q") == 8
+
+
+def test_an_only_bad_scan_ends_with_its_own_code(tmp_path, capsys):
+    (tmp_path / "bad.nii").write_bytes(b"not a scan")
+    assert medsr(tmp_path / "bad.nii", "--task", "iso2", "--methods", "ibp", "-q") == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_recipe_is_followed_but_for_the_options_given(folder, tmp_path):
+    weights = write_tiny(tmp_path / "tiny.safetensors")
+    recipe = tmp_path / "study.toml"
+    recipe.write_text(
+        f'model = "{weights.name}"\nmethods = ["ibp", "mean"]\ndial = [0, 1]\n[enhance]\nsteps = 2\nflips = 0\n'
+        '[[tasks]]\nname = "iso2"\n[[tasks]]\nname = "told"\nbase = "thick3"\ntold_fwhm_mm = 5\n'
+    )
+    found = tmp_path / "f.json"
+    scan = folder / "sub-a_T1w.nii.gz"
+    assert medsr(scan, "--recipe", recipe, "--dial", "0.5", "--device", "cpu", "--json", found, "-q") == 0
+    content = json.loads(found.read_text())
+    assert {score["task"] for score in content["scores"]} == {"iso2", "told"}
+    assert [point["dial"] for point in content["dial"]] == [0.5, 0.5]
+    assert [case["degraded_by"] for case in content["cases"]] == ["", "gaussian, S 3.11 mm"]
+
+
+def test_pairs_need_no_reference_beside_them(folder, tmp_path, capsys):
+    coarse, _ = degrade(FINE, TASKS["thick3"])
+    save(coarse.with_data(coarse.data * 5), folder / "sub-low_T1w.nii.gz")
+    (folder / "pairs.tsv").write_text("low\thigh\nsub-low_T1w.nii.gz\tsub-a_T1w.nii.gz\n")
+    assert medsr("--pairs", folder / "pairs.tsv", "--methods", "cubic,ibp", "-q") == 0
+    assert "sub-low_T1w: low scan times 0.2 plus" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "nothing to measure"),
+        (("IN",), "--task"),
+        (("IN", "--task", "iso3"), "iso2"),
+        (("IN", "--task", "iso2", "--methods", "magic"), "magic"),
+        (("IN", "--task", "iso2", "--dial", "half"), "--dial"),
+        (("IN", "--task", "iso2", "--dial", "2"), "dial"),
+        (("IN", "--task", "iso2", "--gate", "psnr"), "gate"),
+        (("IN", "--task", "iso2", "--by", "scanner"), "--manifest"),
+        (("IN", "--profile", "box"), "--profile"),
+        (("IN", "--task", "iso2", "--pdf"), "--out"),
+        (("IN", "--recipe", "missing.toml"), "recipe"),
+    ],
+)
+def test_wrong_wishes_end_in_code_2(folder, capsys, arguments, word):
+    assert medsr(*(folder if one == "IN" else one for one in arguments)) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert word in lines[0]
