@@ -63,7 +63,7 @@ def make_files(folder: Path) -> int:
 
 def measure(folder: Path) -> dict[str, float]:
     """Triage the tree in this process."""
-    from medsr.io.triage import triage
+    from medsr.io.dicom.triage import triage
 
     began = time.monotonic()
     found = triage(folder)

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.gates import case_gates
-from medsr.io.derived import DicomOptions
-from medsr.io.policies import Policies
+from medsr.io.dicom.derived import DicomOptions
+from medsr.io.dicom.policies import Policies
 from medsr.ops import Profile
 from medsr.volume import Modality
 

@@ -104,7 +104,7 @@ def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
     """The volumes of a folder tree, or those of the series that one of its files belongs to."""
     from medsr.io import load_all
     from medsr.io.dicom import read_found
-    from medsr.io.triage import triage, triage_files
+    from medsr.io.dicom.triage import triage, triage_files
 
     if member is None:
         found = triage(folder).volumes
@@ -141,7 +141,7 @@ def _layers_of(scan: _Scan) -> list[LayerData]:
 
 def _series_key(path: Path) -> str:
     """Hash of a file's folder and series, "" where it has no slices or can't be read (loading says why)."""
-    from medsr.io.headers import modality_of, read_header, series_uid
+    from medsr.io.dicom.headers import modality_of, read_header, series_uid
 
     try:
         header = read_header(path)

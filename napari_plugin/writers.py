@@ -13,7 +13,7 @@ from .layers import METADATA_KEY, volume_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from medsr.io.derivation import Derivation
+    from medsr.io.dicom.derivation import Derivation
 
 
 def write_nifti(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list[str]:
@@ -60,10 +60,10 @@ def write_dicom(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list
         UsageError: the layer was not made of a DICOM series.
         OutputError: the folder can't be written.
     """
-    from medsr.io.archive import write_all
-    from medsr.io.derived import DerivedSeries
-    from medsr.io.folders import atomic_folders
-    from medsr.io.places import placed
+    from medsr.io.dicom.archive import write_all
+    from medsr.io.dicom.derived import DerivedSeries
+    from medsr.io.dicom.folders import atomic_folders
+    from medsr.io.dicom.places import placed
 
     folder = Path(path.removesuffix(".dcm"))
     volume = volume_of((data, keywords, "image"))
@@ -78,7 +78,7 @@ def write_dicom(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list
 
 
 def _derivation(facts: dict[str, Any]) -> Derivation:
-    from medsr.io.derivation import derivation_of, saved_from_memory
+    from medsr.io.dicom.derivation import derivation_of, saved_from_memory
     from medsr.record import Record
 
     if "record" not in facts:

@@ -21,7 +21,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from medsr.io.frames import Frame
+from medsr.io.dicom.frames import Frame
 
 SECRET = "Zebrafink"  # stands in every field that may name a patient: it must never come out again
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -20,7 +20,7 @@ from medsr.acquisition import acquisition_of
 from medsr.affine import axis_codes
 from medsr.envelope import judge_grid
 from medsr.errors import UsageError
-from medsr.io.triage import FoundVolume, Triage
+from medsr.io.dicom.triage import FoundVolume, Triage
 from medsr.models import Envelope
 
 WIDTH = 180  # of a table that no terminal limits
@@ -34,7 +34,7 @@ def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
     """Print every volume of a triage, then the files in none of them, by reason.
 
     Args:
-        found: of `io.triage.triage`.
+        found: of `io.dicom.triage.triage`.
         envelope: of the model that decides.
         model: its name.
     """

@@ -27,7 +27,7 @@ def inspect(
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
     from medsr.cli.listing import print_left_out, print_triage
     from medsr.io import files
-    from medsr.io.triage import triage
+    from medsr.io.dicom.triage import triage
     from medsr.models import describe_model, packaged_models
 
     spec = describe_model(packaged_models().get(model, Path(model)))

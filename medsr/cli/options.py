@@ -8,7 +8,7 @@ from medsr.errors import UsageError
 
 if TYPE_CHECKING:
     from medsr.io import Policies
-    from medsr.io.derived import Compression
+    from medsr.io.dicom.derived import Compression
     from medsr.ops import Profile
     from medsr.runs.case import Format
     from medsr.volume import Modality

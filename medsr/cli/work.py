@@ -67,7 +67,7 @@ def enhance(
     """Make a finer scan out of a coarse one; its run record goes beside it."""
     from medsr.allocator import keep_freed_memory
     from medsr.enhancement import EnhanceSettings, mode_named
-    from medsr.io.derived import DicomOptions
+    from medsr.io.dicom.derived import DicomOptions
     from medsr.models import load_model
     from medsr.runs.case import EnhanceCase, Output, check_target, enhance_file, names_of, record_path
 

@@ -2,8 +2,7 @@
 
 Rule: whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a
 one-line error. Nothing half written is left behind, and nothing that names a patient leaves the headers. Order inside:
-files, bids, nifti, policies, headers, series, frames, distances, stack, splitting, triage, pixels, tilt, dicom, uids,
-stored, enhanced, inherited, references, derivation, derived, encoding, folders, places, archive, parametric.
+files, bids, manifest, nifti, outline, dicom.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
-from medsr.io.archive import save_like
 from medsr.io.dicom import read_dicom
+from medsr.io.dicom.archive import save_like
+from medsr.io.dicom.policies import DEFAULT, Policies
 from medsr.io.nifti import read_nifti, write_nifti
-from medsr.io.policies import DEFAULT, Policies
 from medsr.volume import Volume
 
 __all__ = ["Policies", "load", "load_all", "save"]

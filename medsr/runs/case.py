@@ -12,13 +12,13 @@ from medsr.acquisition import Task, acquisition_of, degrade
 from medsr.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.errors import UsageError
 from medsr.io import Policies, load_all
-from medsr.io.derivation import Kind, derivation_of
-from medsr.io.derived import DerivedSeries, summary
 from medsr.io.dicom import DicomScan, read_dicom_scans, read_found
+from medsr.io.dicom.derivation import Kind, derivation_of
+from medsr.io.dicom.derived import DerivedSeries, summary
+from medsr.io.dicom.places import placed
+from medsr.io.dicom.stack import Stack
+from medsr.io.dicom.triage import triage
 from medsr.io.nifti import WRITABLE
-from medsr.io.places import placed
-from medsr.io.stack import Stack
-from medsr.io.triage import triage
 from medsr.models import Model
 from medsr.ops import Profile
 from medsr.record import Record
@@ -106,7 +106,7 @@ def read_case(source: Path, case: EnhanceCase, chosen: Format) -> tuple[list[Vol
     """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
 
     Raises:
-        MedsrError: as `io.load_all` and `io.triage.triage`.
+        MedsrError: as `io.load_all` and `io.dicom.triage.triage`.
     """
     if chosen == "nifti":
         return (load_all(source, case.policies) if case.volume is None else _volumes(_scans(source, case))), []

@@ -18,9 +18,9 @@ from typing import Literal
 
 from medsr.errors import GeometryError, InputError, MedsrError, UsageError
 from medsr.io import files
-from medsr.io.headers import modality_of, parsing, read_header, series_uid
+from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
+from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
 from medsr.io.outline import Outline, outline
-from medsr.io.triage import THREADS, FoundVolume, LeftOut, triage_files
 from medsr.outcome import Kind
 from medsr.runs.names import safe
 

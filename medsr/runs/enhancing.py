@@ -13,9 +13,9 @@ from medsr.enhancement import Enhancement
 from medsr.errors import UsageError
 from medsr.io import load, load_all
 from medsr.io.dicom import DicomScan, read_found
-from medsr.io.policies import Policies
-from medsr.io.stack import Stack, stacked
-from medsr.io.triage import triage_files
+from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.stack import Stack, stacked
+from medsr.io.dicom.triage import triage_files
 from medsr.models import Model, load_model
 from medsr.record import Record
 from medsr.runs.case import EnhanceCase, Output, enhance_volumes, write_results

@@ -13,7 +13,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 
 from medsr.errors import InputError
 from medsr.io import files
-from medsr.io.headers import parsing
+from medsr.io.dicom.headers import parsing
 from medsr.runs.association import Kind
 
 MAX_KINDS = 128  # that one association can negotiate (PS3.8, 9.3.2.2)

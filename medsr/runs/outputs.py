@@ -9,9 +9,9 @@ from typing import Literal
 
 from medsr.errors import UsageError
 from medsr.io import files, save
-from medsr.io.archive import write_all
-from medsr.io.derived import DerivedSeries, DicomOptions
-from medsr.io.folders import atomic_folders, check_folder
+from medsr.io.dicom.archive import write_all
+from medsr.io.dicom.derived import DerivedSeries, DicomOptions
+from medsr.io.dicom.folders import atomic_folders, check_folder
 from medsr.record import Record
 from medsr.volume import Volume
 
@@ -156,7 +156,7 @@ def write_dicom(
             if spreads:
                 write_all(spreads, parts[0])
             if parametric_map:
-                from medsr.io.parametric import write_maps
+                from medsr.io.dicom.parametric import write_maps
 
                 write_maps(spreads, series, parts[1])
 

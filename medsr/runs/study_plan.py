@@ -14,8 +14,8 @@ from medsr.acquisition import Task, is_for
 from medsr.errors import InputError, MedsrError, UsageError
 from medsr.io import files
 from medsr.io.bids import scan_name
+from medsr.io.dicom.series import find_series
 from medsr.io.outline import Outline, outline
-from medsr.io.series import find_series
 from medsr.ops import Profile
 from medsr.runs.discover import Found, discover
 from medsr.runs.names import digest

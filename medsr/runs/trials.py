@@ -18,7 +18,7 @@ from medsr.findings import DialPoint, Findings, PairFit, Score, Shells
 from medsr.harm import METHOD_NAMES, Harm, harm_of, restorers
 from medsr.io import load
 from medsr.io.dicom import read_found
-from medsr.io.triage import triage_files
+from medsr.io.dicom.triage import triage_files
 from medsr.models import Model, load_model
 from medsr.pairs import pair_trial
 from medsr.study_settings import StudyRecipe

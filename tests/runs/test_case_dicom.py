@@ -18,7 +18,7 @@ from medsr import io
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
 from medsr.io import Policies
-from medsr.io.derived import DicomOptions
+from medsr.io.dicom.derived import DicomOptions
 from medsr.models import Envelope
 from medsr.record import Record
 from medsr.runs.case import EnhanceCase, Output, enhance_file, names_of

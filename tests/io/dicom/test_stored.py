@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.frames import Frame
-from medsr.io.stored import decimal, stored
+from medsr.io.dicom.frames import Frame
+from medsr.io.dicom.stored import decimal, stored
 
 
 def frame(slope: float = 1.0, intercept: float = 0.0) -> Frame:

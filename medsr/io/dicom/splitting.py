@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from medsr.io.frames import Frame
-from medsr.io.stack import MAX_SPACING_CHANGE, MAX_TURN, NEVER_MIXED, SAME_PLACE_MM
+from medsr.io.dicom.frames import Frame
+from medsr.io.dicom.stack import MAX_SPACING_CHANGE, MAX_TURN, NEVER_MIXED, SAME_PLACE_MM
 
 IN_A_ROW = ("time point", "trigger time", "direction", "acquisition", "acquisition time", "instance number")
 TIMES = ("trigger time", "acquisition time", "instance number")  # differ from slice to slice within one turn

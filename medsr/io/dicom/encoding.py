@@ -20,9 +20,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLos
 
 import medsr
 from medsr.errors import UsageError
-from medsr.io.derived import Compression, DerivedSeries, slice_order, slices
-from medsr.io.headers import parsing
-from medsr.io.uids import IMPLEMENTATION_CLASS_UID
+from medsr.io.dicom.derived import Compression, DerivedSeries, slice_order, slices
+from medsr.io.dicom.headers import parsing
+from medsr.io.dicom.uids import IMPLEMENTATION_CLASS_UID
 
 SYNTAXES: dict[Compression, UID] = {
     "none": ExplicitVRLittleEndian,

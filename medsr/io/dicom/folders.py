@@ -14,8 +14,8 @@ from pydicom.filereader import read_file_meta_info
 
 from medsr.errors import InputError, OutputError
 from medsr.io import files
-from medsr.io.headers import parsing
-from medsr.io.uids import IMPLEMENTATION_CLASS_UID
+from medsr.io.dicom.headers import parsing
+from medsr.io.dicom.uids import IMPLEMENTATION_CLASS_UID
 
 SLICE_NAME = re.compile(r"\d{4,}\.dcm")
 SCAN_NAME = re.compile(r"\d+")

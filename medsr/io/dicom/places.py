@@ -11,8 +11,8 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from medsr.errors import UsageError
-from medsr.io.dicom import DicomScan, read_dicom_scans
-from medsr.io.policies import DEFAULT, Policies
+from medsr.io.dicom.policies import DEFAULT, Policies
+from medsr.io.dicom.reading import DicomScan, read_dicom_scans
 from medsr.volume import Volume
 
 MIN_SHARED = 0.5  # share of the smaller field of view that two scans of one place have in common

@@ -13,7 +13,7 @@ from phantoms import affine, affines, head
 
 from medsr.affine import crop
 from medsr.errors import UsageError
-from medsr.io.places import check_same_place, on_axes_of, placed
+from medsr.io.dicom.places import check_same_place, on_axes_of, placed
 from medsr.volume import Volume
 
 DATA = np.random.default_rng(0).integers(0, 900, (8, 6, 4)).astype(np.int16)

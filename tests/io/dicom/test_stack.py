@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.errors import GeometryError
-from medsr.io.policies import Policies
-from medsr.io.stack import stacked
+from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.stack import stacked
 
 
 def frames_at(along, lean=0.0):

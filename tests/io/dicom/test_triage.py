@@ -15,8 +15,8 @@ from phantoms import affine
 from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
 
 from medsr.errors import GeometryError, InputError
-from medsr.io.dicom import read_dicom, read_found
-from medsr.io.triage import triage
+from medsr.io.dicom.reading import read_dicom, read_found
+from medsr.io.dicom.triage import triage
 
 DATA = np.random.default_rng(0).integers(0, 2000, (6, 5, 4)).astype(np.int16)
 MATRIX = affine((1, 1.5, 3), turn_deg=(5, 10, -20), flips=(-1, -1, 1))

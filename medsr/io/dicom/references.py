@@ -10,8 +10,8 @@ from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
 
 from medsr.errors import InputError
-from medsr.io.headers import parsing, read_header, sop_class
-from medsr.io.stack import Stack
+from medsr.io.dicom.headers import parsing, read_header, sop_class
+from medsr.io.dicom.stack import Stack
 
 
 def source_references(stack: Stack) -> Iterator[Dataset]:

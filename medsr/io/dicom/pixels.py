@@ -22,9 +22,9 @@ from pydicom.uid import (
 )
 
 from medsr.errors import InputError, ResourceError
-from medsr.io.frames import Frame
-from medsr.io.headers import parsing, read_file
-from medsr.io.stack import Stack
+from medsr.io.dicom.frames import Frame
+from medsr.io.dicom.headers import parsing, read_file
+from medsr.io.dicom.stack import Stack
 
 # GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes: the JPEG family.
 DECODERS = {

@@ -18,11 +18,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ImplicitVRLittleEnd
 from medsr.affine import resized
 from medsr.errors import InputError, UsageError
 from medsr.io import Policies, load, save
-from medsr.io.archive import write_all
-from medsr.io.derivation import Derivation
-from medsr.io.derived import DerivedSeries, DicomOptions, summary
-from medsr.io.dicom import read_dicom_scans
-from medsr.io.parametric import write_maps
+from medsr.io.dicom.archive import write_all
+from medsr.io.dicom.derivation import Derivation
+from medsr.io.dicom.derived import DerivedSeries, DicomOptions, summary
+from medsr.io.dicom.parametric import write_maps
+from medsr.io.dicom.reading import read_dicom_scans
 
 DATA = np.random.default_rng(0).integers(-900, 900, (24, 20, 4)).astype(np.int16)
 MATRIX = affine((1, 1.5, 3), turn_deg=(5, 10, -20), flips=(-1, -1, 1), origin_mm=(10, -20, 30))
@@ -307,7 +307,7 @@ def test_lossy_stays_lossy(tmp_path):
 
 
 def test_a_lossy_transfer_syntax_says_it_where_the_header_does_not():
-    from medsr.io.inherited import inherited
+    from medsr.io.dicom.inherited import inherited
 
     source = Dataset()
     source.SOPClassUID = MRImageStorage

@@ -13,8 +13,8 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import RLELossless
 
 from medsr.errors import InputError
-from medsr.io.dicom import read_dicom
-from medsr.io.pixels import _unpacked
+from medsr.io.dicom.pixels import _unpacked
+from medsr.io.dicom.reading import read_dicom
 
 MATRIX = affine((1, 1.5, 3))
 DATA = np.random.default_rng(0).integers(-1000, 2000, (6, 5, 4)).astype(np.int16)

@@ -10,11 +10,11 @@ import numpy as np
 from pydicom import Dataset
 
 import medsr
-from medsr.io.archive import write_file
-from medsr.io.derived import DerivedSeries, slice_order, slices
-from medsr.io.encoding import IMPLEMENTATION_VERSION_NAME
-from medsr.io.headers import parsing
-from medsr.io.uids import IMPLEMENTATION_CLASS_UID, uid_of
+from medsr.io.dicom.archive import write_file
+from medsr.io.dicom.derived import DerivedSeries, slice_order, slices
+from medsr.io.dicom.encoding import IMPLEMENTATION_VERSION_NAME
+from medsr.io.dicom.headers import parsing
+from medsr.io.dicom.uids import IMPLEMENTATION_CLASS_UID, uid_of
 
 NEEDED_OF_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 NEEDED_OF_STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")

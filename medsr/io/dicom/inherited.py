@@ -16,9 +16,9 @@ from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
-from medsr.io.enhanced import flattened
-from medsr.io.headers import IMAGE_CLASSES, parsing, read_file, sop_class
-from medsr.io.stack import Stack
+from medsr.io.dicom.enhanced import flattened
+from medsr.io.dicom.headers import IMAGE_CLASSES, parsing, read_file, sop_class
+from medsr.io.dicom.stack import Stack
 
 CLASSIC_CLASSES = {"MR": "1.2.840.10008.5.1.4.1.1.4", "CT": "1.2.840.10008.5.1.4.1.1.2"}
 LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)

@@ -22,13 +22,13 @@ from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
 import medsr
-from medsr.io.derivation import Derivation, series_label, stack_text
-from medsr.io.headers import modality_of
-from medsr.io.inherited import HeaderOf, headers_of
-from medsr.io.references import code_item, source_references
-from medsr.io.stack import LPS_TO_RAS, Stack
-from medsr.io.stored import Stored, stored
-from medsr.io.uids import uid_of
+from medsr.io.dicom.derivation import Derivation, series_label, stack_text
+from medsr.io.dicom.headers import modality_of
+from medsr.io.dicom.inherited import HeaderOf, headers_of
+from medsr.io.dicom.references import code_item, source_references
+from medsr.io.dicom.stack import LPS_TO_RAS, Stack
+from medsr.io.dicom.stored import Stored, stored
+from medsr.io.dicom.uids import uid_of
 from medsr.volume import Volume
 
 Compression = Literal["none", "j2k", "rle", "jpegls"]

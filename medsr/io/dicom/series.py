@@ -15,7 +15,7 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError, InputError
 from medsr.io import files
-from medsr.io.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
+from medsr.io.dicom.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
 
 MAX_LISTED = 8  # series named in one message
 NEEDED_TAGS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation")

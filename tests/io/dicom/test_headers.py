@@ -7,7 +7,7 @@ import threading
 import warnings
 from pathlib import Path
 
-from medsr.io.headers import parsing
+from medsr.io.dicom.headers import parsing
 
 
 def test_the_last_thread_to_leave_brings_warnings_and_log_back():

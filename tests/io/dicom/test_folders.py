@@ -9,7 +9,7 @@ from phantoms import affine
 
 from medsr.errors import OutputError
 from medsr.io import load, save
-from medsr.io.folders import atomic_folders, check_folder
+from medsr.io.dicom.folders import atomic_folders, check_folder
 
 DATA = np.random.default_rng(0).integers(0, 900, (6, 5, 4)).astype(np.int16)
 

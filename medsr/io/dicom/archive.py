@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from medsr.io.derivation import saved_from_memory
-from medsr.io.derived import DerivedSeries
-from medsr.io.encoding import encoded
-from medsr.io.folders import atomic_folders
-from medsr.io.places import placed
+from medsr.io.dicom.derivation import saved_from_memory
+from medsr.io.dicom.derived import DerivedSeries
+from medsr.io.dicom.encoding import encoded
+from medsr.io.dicom.folders import atomic_folders
+from medsr.io.dicom.places import placed
 from medsr.volume import Volume
 
 

@@ -20,8 +20,8 @@ from pydicom import Dataset
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
-from medsr.io.frames import Frame, frames_of, map_name, no_slice
-from medsr.io.headers import (
+from medsr.io.dicom.frames import Frame, frames_of, map_name, no_slice
+from medsr.io.dicom.headers import (
     kind_of,
     modality_of,
     parsing,
@@ -31,9 +31,9 @@ from medsr.io.headers import (
     series_uid,
     sop_class,
 )
-from medsr.io.series import check_whole
-from medsr.io.splitting import Times, split_volumes
-from medsr.io.stack import Stack, stacked
+from medsr.io.dicom.series import check_whole
+from medsr.io.dicom.splitting import Times, split_volumes
+from medsr.io.dicom.stack import Stack, stacked
 from medsr.volume import Modality, check_shape
 
 THREADS = 8  # on a network file system waiting dominates

@@ -13,8 +13,8 @@ from phantoms import affine
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from medsr.errors import GeometryError, InputError, MedsrError
-from medsr.io import headers
-from medsr.io.series import find_series
+from medsr.io.dicom import headers
+from medsr.io.dicom.series import find_series
 
 DATA = np.arange(4 * 5 * 3, dtype=np.int16).reshape(4, 5, 3)
 MATRIX = affine((1, 1, 3))

@@ -17,7 +17,7 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 
 from medsr.errors import GeometryError, InputError
-from medsr.io.headers import parsing
+from medsr.io.dicom.headers import parsing
 
 MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are no MR or CT slice
 MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more describe no image plane

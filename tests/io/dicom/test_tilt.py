@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from phantoms import affine
 
 from medsr.affine import checked, spacing_mm
-from medsr.io.tilt import upright
+from medsr.io.dicom.tilt import upright
 
 
 def field(ras: np.ndarray) -> np.ndarray:

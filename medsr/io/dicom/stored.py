@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.valuerep import DSfloat
 
-from medsr.io.frames import Frame
+from medsr.io.dicom.frames import Frame
 
 MIN_STEPS = 256  # a scan that spans fewer steps of its source is stored more finely
 MAX_CLIPPED = 1e-3  # share of voxels that may be clipped before the scale is widened

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io import distances
+from medsr.io.dicom import distances
 
 
 @st.composite

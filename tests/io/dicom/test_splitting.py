@@ -8,7 +8,7 @@ from dicom_phantoms import make_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.splitting import split_volumes
+from medsr.io.dicom.splitting import split_volumes
 
 SAGITTAL = np.array([[0.0, 1, 0], [0, 0, 1]])
 

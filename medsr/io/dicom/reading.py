@@ -26,14 +26,14 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError
 from medsr.io import files
-from medsr.io.frames import frames_of
-from medsr.io.headers import modality_of, parsing, read_header
-from medsr.io.pixels import voxels
-from medsr.io.policies import DEFAULT, Policies
-from medsr.io.series import find_series
-from medsr.io.stack import Stack, stacked
-from medsr.io.tilt import upright
-from medsr.io.triage import FoundVolume
+from medsr.io.dicom.frames import frames_of
+from medsr.io.dicom.headers import modality_of, parsing, read_header
+from medsr.io.dicom.pixels import voxels
+from medsr.io.dicom.policies import DEFAULT, Policies
+from medsr.io.dicom.series import find_series
+from medsr.io.dicom.stack import Stack, stacked
+from medsr.io.dicom.tilt import upright
+from medsr.io.dicom.triage import FoundVolume
 from medsr.volume import Modality, Source, Volume, check_shape
 
 _CONTRASTS = {
