@@ -21,7 +21,8 @@ from medsr.metrics.tissue import TissueBias
 from medsr.report.study_page import StudyReport
 from medsr.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
 from medsr.validation import Trial, make_trial, restorations
-from medsr.views import CaseViews, views_of, write_views
+from medsr.view_files import write_views
+from medsr.views import CaseViews, views_of
 
 TASKS = ("iso2", "thick5")
 GAINS_DB = {"cubic": -1.4, "ibp": 0.0, "mean": 0.8, "sample": -1.1}

@@ -14,21 +14,11 @@ from scipy import stats
 from tiny_models import tiny_model
 
 from medsr.acquisition import TASKS
-from medsr.calibration import (
-    ALL,
-    KINDS,
-    LEVELS,
-    CoverageCurve,
-    calibrate,
-    calibrated_weights,
-    coverage_curve,
-    factors,
-    measure,
-    middle,
-)
+from medsr.calibration import ALL, calibrate, calibrated_weights, factors
+from medsr.coverage import KINDS, CoverageCurve, coverage_curve, measure
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
-from medsr.metrics.uncertainty import normal_width
+from medsr.metrics.uncertainty import LEVELS, normal_width
 from medsr.models import load_model
 from medsr.validation import make_trial
 
@@ -114,46 +104,8 @@ def test_two_subjects_are_too_few():
         calibrate(curves({"a": 1.0, "b": 1.0}), (), SETTINGS)
 
 
-@given(st.integers(0, 20))
-def test_a_curve_counts_errors(seed):
-    rng = np.random.default_rng(seed)
-    error, deviation = rng.standard_normal(50), rng.uniform(0.5, 2, 50)
-    found = np.array(coverage_curve(error, deviation))
-    assert np.all(np.diff(found) >= 0)
-    assert found[-1] == 1
-    from medsr.calibration import WIDTHS
-
-    assert found[300] == np.mean(np.abs(error) <= WIDTHS[300] * deviation)
-
-
-@pytest.fixture(scope="module")
-def trial():
-    return make_trial(head((36, 40, 32)), TASKS["thick5"], SETTINGS)
-
-
-def test_the_middle_lies_inside_and_is_as_large_as_asked(trial):
-    box = middle(trial, 20)
-    assert all(0 <= a < b <= n for a, b, n in zip(box.start, box.stop, trial.coarse.shape, strict=True))
-    assert box.shape[:2] == (20, 20)
-    assert box.shape[2] == round(20 / trial.acquisition.factors[2])
-
-
-def test_what_is_measured_agrees_with_enhance(trial):
-    """A part as large as the scan: the same mean, and the spread that `enhance` writes."""
-    model = tiny_model()
-    (draws, variance), (curve_of_draws, _) = measure(trial, "sub-a_T1w", "thick5", model, SETTINGS, side_vox=40)
-    result = enhance(trial.coarse, model, SETTINGS, trial.acquisition)
-    error = (result.volume.data - trial.reference.data)[trial.mask]
-    spread = result.spread.data[trial.mask]
-    assert draws.error == pytest.approx(np.sqrt(np.mean(error**2)) / trial.data_range, rel=1e-3)
-    assert draws.deviation == pytest.approx(np.sqrt(np.mean(spread**2)) / trial.data_range, rel=1e-3)
-    assert draws.coverage["90"] == pytest.approx(np.mean(np.abs(error) <= 1.6449 * spread), abs=0.01)
-    assert (draws.method, draws.n_draws, variance.method, variance.n_draws) == ("draws", 3, "variance", 0)
-    assert (curve_of_draws.subject, curve_of_draws.group) == ("a", "MR, one axis")
-    assert draws.calibrated == {}
-
-
-def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(trial, tmp_path):
+def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path):
+    trial = make_trial(head((36, 40, 32)), TASKS["thick5"], SETTINGS)
     model = tiny_model()
     report = calibrate(curves({"a": 2.0, "b": 2.0, "c": 2.0}), (), SETTINGS)
     path = tmp_path / "calibrated.safetensors"

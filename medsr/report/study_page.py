@@ -23,7 +23,8 @@ from medsr.report.study_figures import figures_of
 from medsr.report.study_harm import harm_figures, harm_tables
 from medsr.report.tables import finite, write_csv
 from medsr.report.viewer_page import viewer_page
-from medsr.views import CaseViews, read_views
+from medsr.view_files import read_views
+from medsr.views import CaseViews
 
 Key = tuple[str, str]
 """Scan and task."""
@@ -41,7 +42,7 @@ class StudyReport:
         findings: scores and statistics.
         harms: of `medsr.harm`; may be empty.
         verdicts: of the gates; may be empty.
-        views: files of `medsr.views`, by scan and task; cases without one are shown without pictures.
+        views: files of `medsr.view_files`, by scan and task; cases without one are shown without pictures.
         record: the whole run record: recipe, model, versions, seeds.
     """
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsr.acquisition import Task
-from medsr.calibration import CalibrationReport, CoverageCurve, calibrate, calibrated_weights, measure
+from medsr.calibration import CalibrationReport, calibrate, calibrated_weights
+from medsr.coverage import CoverageCurve, measure
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.findings import Uncertainty

@@ -10,22 +10,18 @@ import csv
 import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medsr.errors import GeometryError, InputError, MedsrError, UsageError
+from medsr.errors import InputError, UsageError
 from medsr.io import files
-from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
-from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
-from medsr.io.outline import Outline, outline
-from medsr.outcome import Kind
+from medsr.io.dicom.triage import LeftOut, triage_files
+from medsr.runs.found import NIFTI_SUFFIXES, Found, dicom_found, nifti_found, niftis_found, series_found
 from medsr.runs.names import safe
 
 Layout = Literal["tree", "bids", "table"]
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
 TABLE_SUFFIXES = (".csv", ".tsv")
 COLUMNS = ("input", "output", "reference")
 NEVER_SCANS = (
@@ -45,37 +41,7 @@ NEVER_SCANS = (
 )
 BIDS_CONTRASTS = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
-BROKEN = ("truncated", "damaged", "can't be opened", "preamble", "has no ", "bits per pixel")
 WILD = "*?["
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One scan to enhance.
-
-    Attributes:
-        identity: text that stays the same while the scan does; ids are made of it.
-        files: its files; all files of its series where it is DICOM.
-        place: path relative to the root; for DICOM that of its first file.
-        name: wanted output, relative and without suffix; "" where only a hash will do.
-        number: of the volume among those of `files` (DICOM), else 0.
-        outline: its grid, None where it can't be told.
-        problem: why it can't be enhanced, or "".
-        kind: of the problem.
-        target: output asked for by a table, else "".
-        reference: fine scan to measure against, or None.
-    """
-
-    identity: str
-    files: tuple[Path, ...]
-    place: str
-    name: str = ""
-    number: int = 0
-    outline: Outline | None = None
-    problem: str = ""
-    kind: Kind = ""
-    target: str = ""
-    reference: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +89,8 @@ def discover(
             kept.append(path)
     niftis = [path for path in kept if path.name.lower().endswith(NIFTI_SUFFIXES)]
     others = sorted(set(kept) - set(niftis))
-    found = _niftis(root, niftis)
-    dicom, more = _dicom(root, others)
+    found = niftis_found(root, niftis)
+    dicom, more = dicom_found(root, others)
     found += dicom
     left_out += more
     if not found and not left_out:
@@ -192,82 +158,12 @@ def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout:
     return ""
 
 
-def _niftis(root: Path, paths: Sequence[Path]) -> list[Found]:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda path: _nifti(path, path.relative_to(root).as_posix()), paths))
-
-
-def _nifti(path: Path, place: str) -> Found:
-    name = place[: -len(".nii.gz")] if place.lower().endswith(".gz") else place[: -len(".nii")]
-    found = Found(f"nifti|{place}", (path,), place, name)
-    try:
-        if not path.exists():
-            raise InputError("is missing")
-        return replace(found, outline=outline(path))
-    except MedsrError as error:
-        return replace(found, problem=_said(error, path), kind=kind_of(error))
-
-
-def kind_of(error: MedsrError) -> Kind:
-    """The kind of a failure by its exception; what the child adds stands in `pipeline`."""
-    return "geometry" if isinstance(error, GeometryError) else "unreadable"
-
-
-def _said(error: MedsrError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ")
-
-
-def _dicom(root: Path, paths: list[Path]) -> tuple[list[Found], list[LeftOut]]:
-    triaged = triage_files(paths)
-    by_series: dict[int, list[FoundVolume]] = {}
-    for volume in triaged.volumes:
-        by_series.setdefault(volume.series, []).append(volume)
-    found = [one for volumes in by_series.values() for one in _series(root, volumes)]
-    broken = [left for left in triaged.left_out if left.status == "ignored" and _is_broken(left.reason)]
-    left_out = [left for left in triaged.left_out if left not in broken]
-    return found + _broken(root, broken), left_out
-
-
-def _series(root: Path, volumes: Sequence[FoundVolume]) -> Iterator[Found]:
-    """One case per volume of a series; its name is made of hashes, since folders of archives carry names of people."""
-    paths = tuple(dict.fromkeys(path for volume in volumes for path in volume.paths))
-    header = read_header(paths[0])
-    with parsing(paths[0]):
-        study = str(header.get("StudyInstanceUID") or "")
-    identity = f"dicom|{study}|{series_uid(header) or paths[0].parent}|{modality_of(header)}"
-    for volume in volumes:
-        stack = volume.stacks[0] if volume.stacks else None
-        place = volume.paths[0].relative_to(root).as_posix()
-        grid = None if stack is None else Outline(stack.shape, stack.affine, len(volume.stacks), stack.thickness_mm, 2)
-        number = volumes.index(volume) + 1
-        kind: Kind = "geometry" if volume.reason else ""
-        yield Found(f"{identity}|{number}", paths, place, "", number, grid, volume.reason, kind)
-
-
-def _is_broken(reason: str) -> bool:
-    return any(word in reason for word in BROKEN)
-
-
-def _broken(root: Path, left_out: Iterable[LeftOut]) -> list[Found]:
-    """One failing case per folder and reason: a series of 300 damaged files is one scan that can't be read."""
-    groups: dict[tuple[Path, str], list[Path]] = {}
-    for left in left_out:
-        groups.setdefault((left.path.parent, left.reason), []).append(left.path)
-    found = []
-    for (folder, reason), paths in groups.items():
-        place = paths[0].relative_to(root).as_posix()
-        said = reason if len(paths) == 1 else f"{len(paths)} files: {reason}"
-        identity = f"broken|{folder.relative_to(root).as_posix()}|{reason}"
-        found.append(Found(identity, tuple(paths), place, problem=said, kind="unreadable"))
-    return found
-
-
 def _of_table(table: Path) -> Discovery:
     root = table.parent
     found: list[Found] = []
     for row in _rows(table):
         path = root / row["input"]
-        one = _nifti(path, row["input"]) if path.name.lower().endswith(NIFTI_SUFFIXES) else _dicom_row(root, path)
+        one = nifti_found(path, row["input"]) if path.name.lower().endswith(NIFTI_SUFFIXES) else _dicom_row(root, path)
         reference = row.get("reference") or ""
         target = row.get("output") or ""
         if target and target != safe(target):
@@ -287,7 +183,7 @@ def _dicom_row(root: Path, path: Path) -> Found:
     if len(volumes) != 1:
         problem = f"{len(volumes)} scans; expected the folder or a file of one series"
         return Found(identity, tuple(paths[:1]), place, problem=problem, kind="geometry")
-    (one,) = _series(path if path.is_dir() else path.parent, volumes)
+    (one,) = series_found(path if path.is_dir() else path.parent, volumes)
     return replace(one, identity=identity, place=place)
 
 

@@ -19,7 +19,7 @@ from medsr.findings import Findings
 from medsr.harm import Harm
 from medsr.io import files
 from medsr.runs.trials import Measured
-from medsr.views import write_views
+from medsr.view_files import write_views
 
 SCHEMA = 1
 FOLDER = "parts"

@@ -17,7 +17,8 @@ from medsr.io.bids import scan_name
 from medsr.io.dicom.series import find_series
 from medsr.io.outline import Outline, outline
 from medsr.ops import Profile
-from medsr.runs.discover import Found, discover
+from medsr.runs.discover import discover
+from medsr.runs.found import Found
 from medsr.runs.names import digest
 from medsr.runs.trials import PlannedTrial, ScanFiles
 from medsr.study_settings import PAIR, StudyRecipe

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.acquisition import Task
-from medsr.calibration import measure
+from medsr.coverage import measure
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import InputError
 from medsr.findings import DialPoint, Findings, PairFit, Score, Shells

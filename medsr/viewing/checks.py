@@ -24,7 +24,8 @@ from medsr.record import NOTICE, Record
 from medsr.runs.parts import Parts
 from medsr.study import Study, write_study
 from medsr.validation import Findings, Trial, case_of, measured
-from medsr.views import CaseViews, views_of, write_views
+from medsr.view_files import write_views
+from medsr.views import CaseViews, views_of
 from medsr.volume import Volume
 
 BASELINES = ("cubic", "ibp")

@@ -18,7 +18,8 @@ from medsr.harm import harm_of, restorers
 from medsr.runs.parts import Parts
 from medsr.runs.trials import Measured
 from medsr.validation import make_trial
-from medsr.views import read_views, views_of
+from medsr.view_files import read_views
+from medsr.views import views_of
 
 FINE = head((24, 26, 24))
 TRIAL = make_trial(FINE, TASKS["iso2"], EnhanceSettings())
