@@ -28,6 +28,7 @@ class TrainingRecipe:
         cards: data cards' folders, whose hashes go into the weights.
         device: "auto", "cpu" or "cuda".
         curve_every: steps between points of the curve (more often at the start).
+        draw_spread: of `medsr.models.ModelSpec`; chosen once the weights are trained, 1 before.
         training: of `medsr.training.loop.train`.
     """
 
@@ -40,6 +41,7 @@ class TrainingRecipe:
     cards: tuple[Path, ...] = ()
     device: str = "auto"
     curve_every: int = 500
+    draw_spread: float = 1.0
     training: TrainingSettings = field(default_factory=lambda: default_training())
 
 

@@ -95,7 +95,9 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
     ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
     modalities = tuple(name for name in get_args(Modality) if name in ranges)
     envelope = Envelope(modalities=modalities, statistics=ranges)
-    spec = ModelSpec(recipe.name, recipe.version, recipe.training.net, envelope, trained=trained)
+    spec = ModelSpec(
+        recipe.name, recipe.version, recipe.training.net, envelope, draw_spread=recipe.draw_spread, trained=trained
+    )
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
 
 
