@@ -53,6 +53,7 @@ class ModelCard(Strict):
         weights: file name, SHA-256, bytes, parameters.
         network: of the metadata.
         envelope: what inputs it takes.
+        draw_spread: how far draws lie from the mean, in units of what the variance head says.
         calibration: of the stated uncertainties, None where there is none.
         trained: steps, hashes, versions.
         data_cards: name to SHA-256 of the manifest, as the weights say.
@@ -70,6 +71,7 @@ class ModelCard(Strict):
     weights: dict[str, str | int]
     network: dict[str, Any]
     envelope: dict[str, Any]
+    draw_spread: float
     calibration: dict[str, Any] | None
     trained: dict[str, Any]
     data_cards: dict[str, str]
@@ -119,6 +121,7 @@ def stated(weights: WeightsFile) -> dict[str, Any]:
         },
         "network": spec["net"],
         "envelope": spec["envelope"],
+        "draw_spread": spec["draw_spread"],
         "calibration": spec["calibration"],
         "trained": {key: value for key, value in spec["trained"].items() if key != "cards_sha256"},
         "data_cards": {str(name): str(digest) for name, digest in weights.named_cards.items()},

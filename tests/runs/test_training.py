@@ -80,6 +80,15 @@ def test_a_finished_run_gives_its_weights_again(recipe: TrainingRecipe) -> None:
     assert again.read_bytes() == content
 
 
+def test_a_finished_run_takes_over_how_far_its_draws_are_to_lie(recipe: TrainingRecipe) -> None:
+    first = train_recipe(recipe)
+    assert first is not None
+    assert load_model(first, "cpu").spec.draw_spread == 1.0
+    again = train_recipe(replace(recipe, draw_spread=1.25))
+    assert again is not None
+    assert load_model(again, "cpu").spec.draw_spread == 1.25
+
+
 def test_a_probe_that_is_not_held_out_is_refused(recipe: TrainingRecipe) -> None:
     with pytest.raises(UsageError, match="sub-x"):
         train_recipe(replace(recipe, probes=("sub-x_T1w",)))
