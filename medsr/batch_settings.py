@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from medsr.errors import UsageError
 from medsr.gates import case_gates
 from medsr.io.dicom.derived import DicomOptions
 from medsr.io.dicom.policies import Policies
+from medsr.io.toml import read_toml
 from medsr.ops import Profile
 from medsr.volume import Modality
 
@@ -112,12 +112,7 @@ def read_batch_recipe(path: Path) -> BatchRecipe:
     Raises:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read; expected a batch recipe in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not TOML ({error})") from error
+    content = read_toml(path, "a batch recipe")
     recipe = batch_recipe(content, str(path))
     model = path.parent / recipe.model
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import UsageError
+from medsr.io.toml import read_toml
 from medsr.nets import NetSpec
 from medsr.training.loop import TrainingSettings
 
@@ -56,12 +56,7 @@ def read_recipe(path: Path) -> TrainingRecipe:
     Raises:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
-    try:
-        content = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read; expected a training recipe in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not TOML ({error})") from error
+    content = read_toml(path, "a training recipe")
     net = content.get("training", {}).get("net", {})
     if isinstance(net, dict) and "training" in content:
         content["training"]["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **net}

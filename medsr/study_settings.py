@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from medsr.acquisition import TASKS, Task
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.gates import Gate, read_gates
+from medsr.io.toml import read_toml
 from medsr.validation import ALL_METHODS, LEARNED
 
 MEASURED_BY_DRAWS = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
@@ -106,12 +106,7 @@ def read_study_recipe(path: Path) -> StudyRecipe:
     Raises:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read; expected a recipe of a study in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: is not TOML ({error})") from error
+    content = read_toml(path, "a recipe of a study")
     recipe = study_recipe(content, str(path))
     beside = [str(path.parent / text) if (path.parent / text).is_file() else text for text in recipe.gates]
     model = path.parent / recipe.model
