@@ -6,8 +6,8 @@ names, then the outcome is renamed to "done": whoever is killed in between, the 
     .medsr/plan.jsonl                  the plan; names files of the input
     .medsr/cases/ID.STATE.json         outcomes
     .medsr/claims/ID.lock              leases of running cases
-    .medsr/work/ID-RANDOM              files of a case being made, swept when the case is next begun
-    .medsr/work/page-RANDOM            pages and tables being made, swept at the end of a run
+    .medsr/drafts/ID-RANDOM            files of a case being made, swept when the case is next begun
+    .medsr/drafts/page-RANDOM          pages and tables being made, swept at the end of a run
     .medsr/thumbs/ID.png               pictures
     .medsr/logs/                       what computing processes write before they die
 """
@@ -79,11 +79,11 @@ class Store:
             OutputError: they can't be made or written.
         """
         try:
-            for name in ("cases", "claims", "work", "thumbs", "logs"):
+            for name in ("cases", "claims", "drafts", "thumbs", "logs"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(files.unwritable(self.root, error)) from error
-        files.check_writable(self.folder / "work" / "probe")
+        files.check_writable(self.folder / "drafts" / "probe")
 
     def put(self, name: str, write: Callable[[Path], None]) -> None:
         """Write a file beside the results in one step: `write` gets the path of a draft.
@@ -92,7 +92,7 @@ class Store:
             OutputError: it can't be written.
         """
         for is_last in (False, True):
-            draft = self.folder / "work" / f"page-{secrets.token_hex(4)}"
+            draft = self.folder / "drafts" / f"page-{secrets.token_hex(4)}"
             try:
                 with _written(self.root):
                     draft.mkdir()
@@ -108,7 +108,7 @@ class Store:
     def sweep_drafts(self) -> None:
         """Remove what killed runs left of pages, unless a case is in work somewhere."""
         if not any(self.claims.iterdir()):
-            for draft in [*(self.folder / "work").glob("page-*"), *(self.folder / "work").glob(".part-*")]:
+            for draft in [*(self.folder / "drafts").glob("page-*"), *(self.folder / "drafts").glob(".part-*")]:
                 if draft.is_dir():
                     shutil.rmtree(draft, ignore_errors=True)
                 else:
@@ -142,7 +142,7 @@ class Store:
         Raises:
             OutputError: it can't be written.
         """
-        draft = self.folder / "work" / f"{outcome.case}-{secrets.token_hex(4)}.json"
+        draft = self.folder / "drafts" / f"{outcome.case}-{secrets.token_hex(4)}.json"
         try:
             with _written(self.folder):
                 with draft.open("xb") as file:
@@ -163,14 +163,14 @@ class Store:
             OutputError: it can't be made.
         """
         self.sweep(case)
-        work = self.folder / "work" / f"{case}-{secrets.token_hex(4)}"
+        work = self.folder / "drafts" / f"{case}-{secrets.token_hex(4)}"
         with _written(self.root):
             (work / MADE).mkdir(parents=True)
         return work
 
     def sweep(self, case: str) -> None:
         """Remove half-made files of a case."""
-        for work in (self.folder / "work").glob(f"{case}-*"):
+        for work in (self.folder / "drafts").glob(f"{case}-*"):
             if work.is_dir():
                 shutil.rmtree(work, ignore_errors=True)
             else:
@@ -206,7 +206,7 @@ class Store:
         if outcome is None or not outcome.written or not _is_same_input(case, outcome, model_sha256, settings_key):
             return None
         if outcome.state == "publish":
-            for work in (self.folder / "work").glob(f"{case.case}-*"):
+            for work in (self.folder / "drafts").glob(f"{case.case}-*"):
                 with suppress(OutputError):
                     self._move(case, outcome, work, set())
             facts = dict(outcome.facts)
