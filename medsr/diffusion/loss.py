@@ -35,7 +35,7 @@ def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, w
         detail: (B, 1, I, J, K) true detail in units of the expected one.
         sigma: (B,) noise level, inf for the posterior mean.
         noise: (B, 1, I, J, K) white, unit variance.
-        weight: (B, 1, I, J, K) 1 where the loss counts, else 0.
+        weight: (B, 1, I, J, K) what a voxel counts, 0 or more.
     """
     finite = torch.where(torch.isinf(sigma), 0.0, sigma)[:, None, None, None, None]
     mean, log_variance = estimate(net, detail + finite * noise, sigma)

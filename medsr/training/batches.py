@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,10 +28,12 @@ from medsr.training.packs import PackedScan
 
 BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold
 FOREGROUND = 0.05  # of the model range: blocks darker than this are air
+LESION_WEIGHT = 4.0  # in the loss, of voxels within half a coarse voxel of a planted lesion: they are few
 COARSER = (1.0, 1.25, 1.6)  # each scan is also used area-averaged by these factors: sharper for its spacing
 COARSER_SHARES = (0.5, 0.3, 0.2)
 COARSEST_MM = 1.5
-GROUP_SHARES = {"MR3": 0.4, "MR2": 0.46, "CT": 0.14}
+GROUP_SHARES = {"MR3": 0.32, "MR2": 0.58, "CT": 0.1}
+CONTRAST_WEIGHTS = {"T1w": 0.5}  # within a group, 1 for all others: T1w is learnt soonest
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class TrainingScan:
 
     Attributes:
         group: "MR3" (three fine axes), "MR2" (slices) or "CT".
+        weight: how often it is drawn, relative to the others of its group.
         data: (I, J, K) float32, model range.
         spacing_mm: voxel spacing.
         degradable: axes that may be degraded.
@@ -49,6 +52,7 @@ class TrainingScan:
     """
 
     group: str
+    weight: float
     data: Tensor
     spacing_mm: tuple[float, float, float]
     degradable: tuple[bool, bool, bool]
@@ -65,7 +69,7 @@ class Batch:
         detail: (B, 1, P, P, P) true detail in units of the expected one.
         maps: (B, N_MAPS - 1, P, P, P) of `conditioning.scan_maps`.
         scan: (B, N_SCAN_CONDITIONS) of `conditioning.scan_conditions`.
-        weight: (B, 1, P, P, P) 1 where the loss counts.
+        weight: (B, 1, P, P, P) what a voxel counts in the loss, more near planted lesions.
     """
 
     detail: Tensor
@@ -133,19 +137,32 @@ def degraded(
     return start, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
 
 
-def with_lesions(x: Tensor, lesions: Sequence[LesionDraw], spacing_mm: tuple[float, float, float]) -> Tensor:
-    """The window with soft ellipsoids added, but for those that would lie in air.
+def with_lesions(
+    x: Tensor,
+    lesions: Sequence[LesionDraw],
+    spacing_mm: tuple[float, float, float],
+    reach_mm: tuple[float, float, float],
+) -> tuple[Tensor, Tensor]:
+    """The window with soft ellipsoids added, but for those that would lie in air, and what each voxel then counts.
 
     Args:
         x: (I, J, K) in the model range.
         lesions: of `draws.draw_lesions`.
         spacing_mm: of x.
+        reach_mm: per axis, how far around a lesion voxels count more.
+
+    Returns:
+        Window and weights, (I, J, K).
     """
+    weight = torch.ones_like(x)
     for lesion in lesions:
         centre = [min(int(share * n), n - 1) for share, n in zip(lesion.place, x.shape, strict=True)]
         if float(x[centre[0], centre[1], centre[2]]) > FOREGROUND:
             x = x + lesion.height * _ellipsoid(x, centre, lesion, spacing_mm)
-    return x
+            i, j, k = (axis + 2 * reach for axis, reach in zip(lesion.axes_mm, reach_mm, strict=True))
+            near = _ellipsoid(x, centre, replace(lesion, axes_mm=(i, j, k)), spacing_mm) > 0.5
+            weight = torch.where(near, LESION_WEIGHT, weight)
+    return x, weight
 
 
 def _ellipsoid(x: Tensor, centre: Sequence[int], lesion: LesionDraw, spacing_mm: tuple[float, float, float]) -> Tensor:
@@ -175,7 +192,8 @@ def _draw_patch(
     x = window.to(device)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
-    x = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm)
+    i, j, k = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
+    x, weight = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm, (i, j, k))
     noise_seed = int(rng.integers(2**31))
     start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)
@@ -184,7 +202,7 @@ def _draw_patch(
     order, flips = draw_turn(rng)
     if slab_order is not None:
         order = (ranked[slab_order[0]], ranked[slab_order[1]], ranked[slab_order[2]])
-    return _turned(detail, maps, numbers, order, flips)
+    return _turned(detail, maps, numbers, weight[None, None][place], order, flips)
 
 
 def _ranked(scanner: ScannerDraw, spacing_mm: tuple[float, float, float]) -> list[int]:
@@ -199,13 +217,17 @@ def _contrast_changed(x: Tensor, change: IntensityDraw) -> Tensor:
 
 
 def _turned(
-    detail: Tensor, maps: Tensor, numbers: Tensor, order: tuple[int, int, int], flips: tuple[bool, bool, bool]
+    detail: Tensor,
+    maps: Tensor,
+    numbers: Tensor,
+    weight: Tensor,
+    order: tuple[int, int, int],
+    flips: tuple[bool, bool, bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Apply one symmetry of the cube to maps and numbers alike."""
     dims = [axis + 2 for axis in order]
     flipped = [axis + 2 for axis in range(3) if flips[axis]]
-    detail = detail.permute(0, 1, *dims).flip(flipped)
-    maps = maps.permute(0, 1, *dims).flip(flipped)
+    detail, maps, weight = (part.permute(0, 1, *dims).flip(flipped) for part in (detail, maps, weight))
     curvatures = maps[:, 1:4][:, list(order)]
     phases = maps[:, 4:].reshape(1, 3, 2, *maps.shape[-3:])[:, list(order)]
     signs = torch.tensor([[1.0, -1.0 if flip else 1.0] for flip in flips], device=maps.device)
@@ -213,7 +235,7 @@ def _turned(
     maps = torch.cat([maps[:, :1], curvatures, phases.flatten(1, 2)], dim=1)
     per_axis = numbers[:, :9].reshape(1, 3, 3)[:, list(order)].flatten(1)
     numbers = torch.cat([per_axis, numbers[:, 9:]], dim=1)
-    return detail, maps, numbers, torch.ones_like(detail)
+    return detail, maps, numbers, weight
 
 
 def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:
@@ -221,9 +243,10 @@ def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator
     shares = np.array([GROUP_SHARES[group] for group in groups])
     group = groups[int(rng.choice(len(groups), p=shares / shares.sum()))]
     members = [versions for versions in scans if versions[0].group == group]
-    versions = members[int(rng.integers(len(members)))]
-    weights = np.array(COARSER_SHARES[: len(versions)])
-    return versions[int(rng.choice(len(versions), p=weights / weights.sum()))]
+    weights = np.array([versions[0].weight for versions in members])
+    versions = members[int(rng.choice(len(members), p=weights / weights.sum()))]
+    shares = np.array(COARSER_SHARES[: len(versions)])
+    return versions[int(rng.choice(len(versions), p=shares / shares.sum()))]
 
 
 def _window(
@@ -265,9 +288,10 @@ def _training_scan(scan: PackedScan, coarser: float) -> TrainingScan:
                 spacing[axis] *= n / round(n / coarser)
         x = Separable((axes[0], axes[1], axes[2]))(x)
     group = "CT" if scan.modality == "CT" else ("MR3" if all(scan.degradable) else "MR2")
+    weight = CONTRAST_WEIGHTS.get(scan.name.rpartition("_")[2], 1.0)
     centres, shares = _patch_centres(x)
     a, b, c = spacing
-    return TrainingScan(group, x.contiguous(), (a, b, c), scan.degradable, scan.modality, centres, shares)
+    return TrainingScan(group, weight, x.contiguous(), (a, b, c), scan.degradable, scan.modality, centres, shares)
 
 
 def _worth(scan: PackedScan, coarser: float) -> bool:

@@ -40,6 +40,11 @@ class ScannerDraw:
     axes: tuple[AxisDraw | None, AxisDraw | None, AxisDraw | None]
     noise_sigma: float
 
+    def reach_mm(self, axis: int, spacing_mm: float) -> float:
+        """Half a coarse voxel along an axis, whose fine voxels are `spacing_mm` apart."""
+        draw = self.axes[axis]
+        return spacing_mm * (1.0 if draw is None else draw.factor) / 2
+
     def operator(self, shape: tuple[int, int, int]) -> Separable:
         """The acquisition of a window of `shape` fine voxels."""
         a, b, c = (_sampling(axis, n) for axis, n in zip(self.axes, shape, strict=True))

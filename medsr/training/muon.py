@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic of Jordan 2024, chosen for speed near zero
 NEWTON_SCHULZ_STEPS = 5
+SILENT = 1e-18  # smaller momentum is none: that of silent channels would decay to subnormal numbers, which are slow
 
 
 class Muon(torch.optim.Optimizer):
@@ -31,26 +33,43 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step along the orthogonalised momentum."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                momentum = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                direction = weight.grad.lerp(momentum, group["momentum"]).flatten(1)
-                step = orthogonalised(direction) * (0.2 * max(direction.shape) ** 0.5)
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(step.reshape(weight.shape), alpha=-group["lr"])
+            for alike in _by_shape(weight for weight in group["params"] if weight.grad is not None):
+                directions = torch.stack([self._direction(weight, group["momentum"]) for weight in alike])
+                steps = orthogonalised(directions) * (0.2 * max(directions.shape[1:]) ** 0.5)
+                for weight, step in zip(alike, steps, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(step.reshape(weight.shape), alpha=-group["lr"])
+
+    def _direction(self, weight: Tensor, keep: float) -> Tensor:
+        state, grad = self.state[weight], torch.as_tensor(weight.grad)
+        momentum = state.get("momentum", torch.zeros_like(weight)).lerp(grad, 1 - keep)
+        state["momentum"] = momentum = F.hardshrink(momentum, SILENT)
+        return grad.lerp(momentum, keep).flatten(1)
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix with singular values near 1 (0.7 to 1.2), by Newton-Schulz steps in bfloat16."""
+    """The nearest matrices with singular values near 1 (0.7 to 1.2), by Newton-Schulz steps.
+
+    (..., rows, columns) to the same shape. Every step multiplies from the left by a polynomial of the Gram matrix, so
+    only the small matrices are iterated.
+    """
     a, b, c = NEWTON_SCHULZ
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    x = matrix.mT if tall else matrix
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
+    one = torch.eye(x.shape[-2], device=x.device)
+    factor = one
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return torch.as_tensor(x.T if tall else x, dtype=matrix.dtype)
+        step = a * one + b * gram + c * gram @ gram
+        factor = step @ factor
+        gram = step @ gram @ step
+    x = factor @ x
+    return x.mT if tall else x
+
+
+def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    shapes: dict[torch.Size, list[Tensor]] = {}
+    for weight in weights:
+        shapes.setdefault(weight.flatten(1).shape, []).append(weight)
+    return shapes.values()

@@ -12,7 +12,7 @@ from small_scans import small_scans
 
 from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, expected_detail, scan_maps
 from medsr.ops import PROFILES
-from medsr.training.batches import COARSER, _turned, degraded, make_batch, training_scans, with_lesions
+from medsr.training.batches import COARSER, LESION_WEIGHT, _turned, degraded, make_batch, training_scans, with_lesions
 from medsr.training.draws import AxisDraw, LesionDraw, ScannerDraw
 from medsr.training.packs import packed
 
@@ -48,8 +48,7 @@ def test_a_batch_has_its_shapes_and_is_finite(patch, variety):
         assert maps.shape == (3, N_MAPS - 1, patch, patch, patch)
         assert scan.shape == (3, N_SCAN_CONDITIONS)
         assert all(torch.isfinite(part).all() for part in (detail, maps, scan))
-        assert ((weight == 0) | (weight == 1)).all()
-        assert weight.mean() > 0.1
+        assert ((weight == 1) | (weight == LESION_WEIGHT)).all()
 
 
 def test_detail_has_about_the_size_that_is_expected():
@@ -70,7 +69,8 @@ def test_a_scan_is_also_used_at_coarser_resolutions():
 def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
     x = torch.full((40, 20, 40), 0.5)
     lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 12.0, 6.0), -0.2, 1.0)
-    change = with_lesions(x, [lesion], (1.0, 2.0, 1.0)) - x
+    changed, _ = with_lesions(x, [lesion], (1.0, 2.0, 1.0), (0.5, 1.0, 0.5))
+    change = changed - x
     assert change.min() == change[20, 10, 20] == pytest.approx(-0.2)
     assert change.max() == 0
     ellipsoid_mm3 = np.pi / 6 * 8 * 12 * 6
@@ -82,9 +82,25 @@ def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
 
 def test_no_lesion_is_planted_in_air():
     air = torch.zeros(8, 8, 8)
-    assert torch.equal(
-        with_lesions(air, [LesionDraw((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)], (1.0, 1.0, 1.0)), air
-    )
+    lesion = LesionDraw((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)
+    unchanged, weight = with_lesions(air, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 0.5))
+    assert torch.equal(unchanged, air)
+    assert (weight == 1).all()
+
+
+def test_voxels_within_half_a_coarse_voxel_of_a_lesion_count_more():
+    x = torch.full((40, 40, 40), 0.5)
+    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 8.0, 8.0), 0.2, 1.0)
+    changed, weight = with_lesions(x, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 2.5))
+    assert (weight[changed - x >= 0.1] == LESION_WEIGHT).all()
+    counted = weight == LESION_WEIGHT
+    assert [int(counted[:, 20, 20].sum()), int(counted[20, :, 20].sum()), int(counted[20, 20, :].sum())] == [9, 9, 13]
+
+
+def test_lesions_count_more_in_batches_too():
+    weights = torch.cat([batch_of(step).weight for step in range(8)])
+    assert (weights == LESION_WEIGHT).any()
+    assert (weights.mean(dim=(1, 2, 3, 4)) == 1).any()
 
 
 def test_patches_lie_in_the_foreground():
@@ -149,10 +165,10 @@ def test_turning_a_patch_is_degrading_the_turned_scan(profile, order, flips):
     expected = seen(
         turned_x, ScannerDraw(tuple(axes[axis] for axis in order), 0.0), tuple(SPACING[axis] for axis in order)
     )
-    detail, maps, numbers, weight = _turned(*seen(x, ScannerDraw(axes, 0.0), SPACING), order, flips)
+    detail, maps, numbers, weight = _turned(*seen(x, ScannerDraw(axes, 0.0), SPACING), x, order, flips)
     for ours, theirs in zip((detail, maps, numbers), expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
-    assert weight.shape == detail.shape
+    assert torch.equal(weight, turned_x)
 
 
 def test_noise_is_rician_in_mr_and_gaussian_in_ct():
