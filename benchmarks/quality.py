@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.acquisition import TASKS, degradation, degrade
 from medsr.allocator import keep_freed_memory
 from medsr.enhancement import EnhanceSettings, enhance, posterior
 from medsr.harm import central, restorers
@@ -19,6 +18,7 @@ from medsr.lesions import choose_lesions, lesion_findings, tissue_contrast
 from medsr.metrics.error import foreground_mask, psnr
 from medsr.metrics.sharpness import upper_half_band_ratio
 from medsr.models import DEFAULT_MODEL, Model, load_model
+from medsr.tasks import TASKS, degradation, degrade
 from medsr.validation import Trial, make_trial
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"

@@ -6,6 +6,7 @@ index -1/2 and n - 1/2. Everything is float64 NumPy, nothing is stored twice.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,8 @@ def to_ras(data: NDArray[Any], affine: Affine) -> tuple[NDArray[Any], Affine]:
 
 def _numbers(values: ArrayLike) -> str:
     return " x ".join(f"{value:.4g}" for value in np.atleast_1d(np.asarray(values)))
+
+
+def axes_text(values: Iterable[float]) -> str:
+    """One number per axis as a person writes it, such as "0.9375 x 0.9375 x 3": four digits, whole numbers in full."""
+    return " x ".join(f"{value:.0f}" if value == round(value) else f"{value:.4g}" for value in values)

@@ -18,7 +18,8 @@ from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.findings import Uncertainty
 from medsr.metrics.uncertainty import LEVELS, normal_width
-from medsr.models import Calibration, Model, weights_bytes
+from medsr.models import Model, weights_bytes
+from medsr.specification import Calibration
 
 ALL = "all"
 FEWEST_SUBJECTS = 2  # that factors are taken from

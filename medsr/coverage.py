@@ -21,8 +21,9 @@ from medsr.metrics.uncertainty import (
     normal_width,
     spread_skill,
 )
-from medsr.models import Model, calibration_group
+from medsr.models import Model
 from medsr.region import Box, inner, part_of
+from medsr.specification import calibration_group
 from medsr.spreads import spread_of
 from medsr.validation import Trial
 from medsr.volume import Volume
@@ -42,7 +43,7 @@ class CoverageCurve:
         scan: its name.
         task: that it was degraded by.
         kind: "draws" or "variance".
-        group: of `medsr.models.calibration_group`.
+        group: of `medsr.specification.calibration_group`.
         covered: as many shares as `WIDTHS`, rising.
     """
 

@@ -1,9 +1,9 @@
 """Whether a scan is like those that a model was trained on: inside, at the edge or outside of its envelope.
 
 One verdict for all who ask: `judge`, or `judge_grid` where headers alone were read; before work `admitted` and
-`admitted_grid`, which refuse. The grid is judged by `models.Envelope.objections`. The voxels are judged by a few plain
-statistics (`medsr.traits`) whose ranges over the training scans, as they are and degraded by the named tasks, lie in
-the weights' metadata; so every verdict can say which number was odd, and what was usual.
+`admitted_grid`, which refuse. The grid is judged by `specification.Envelope.objections`. The voxels are judged by a
+few plain statistics (`medsr.traits`) whose ranges over the training scans, as they are and degraded by the named tasks,
+lie in the weights' metadata; so every verdict can say which number was odd, and what was usual.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Literal
 
 from medsr.acquisition import Acquisition
 from medsr.errors import EnvelopeError
-from medsr.models import Envelope, Model, ModelSpec, weights_bytes
+from medsr.models import Model, weights_bytes
+from medsr.specification import Envelope, ModelSpec
 from medsr.traits import MEASURES, distance_of, statistics_of
 from medsr.volume import Volume
 

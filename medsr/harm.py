@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.acquisition import Acquisition, Task, degrade
+from medsr.acquisition import Acquisition
 from medsr.baselines import METHODS
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.intensity import scale_of
@@ -31,6 +31,7 @@ from medsr.metrics.prior import PriorPart, prior_part
 from medsr.metrics.tissue import TissueBias, tissue_bias
 from medsr.models import Model
 from medsr.region import Box, crop
+from medsr.tasks import Task, degrade
 from medsr.volume import Volume
 
 RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]

@@ -28,7 +28,7 @@ class TrainingRecipe:
         cards: data cards' folders, whose hashes go into the weights.
         device: "auto", "cpu" or "cuda".
         curve_every: steps between points of the curve (more often at the start).
-        draw_spread: of `medsr.models.ModelSpec`; chosen once the weights are trained, 1 before.
+        draw_spread: of `medsr.specification.ModelSpec`; chosen once the weights are trained, 1 before.
         training: of `medsr.training.loop.train`.
     """
 

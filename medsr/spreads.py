@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from medsr.metrics.uncertainty import normal_width
-from medsr.models import Calibration, calibration_group
+from medsr.specification import Calibration, calibration_group
 
 SPREAD_BLUR_VOX = 1.0
 SPREAD_LEVEL = 0.9  # a calibrated spread is the deviation whose normal interval of this level covers that share

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from medsr.acquisition import TASKS, Task
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.gates import Gate, read_gates
 from medsr.io.toml import read_toml
+from medsr.tasks import TASKS, Task
 from medsr.validation import ALL_METHODS, LEARNED
 
 MEASURED_BY_DRAWS = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
@@ -29,7 +29,7 @@ class StudyRecipe:
 
     Attributes:
         tasks: that every reference is degraded by. A table of its own each: `name`, and the keys of
-            `medsr.acquisition.Task`, or `base`, a named task whose keys hold where no other is given.
+            `medsr.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
         methods: names out of `medsr.validation.ALL_METHODS`.
         model: packaged name or weights file.
         device: "auto", "cpu" or "cuda".

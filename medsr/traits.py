@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsr.acquisition import DEGRADABLE, TASKS, degrade
 from medsr.errors import InputError, UsageError
 from medsr.intensity import scale_of
 from medsr.ops.noise import estimate_sigma
+from medsr.tasks import DEGRADABLE, TASKS, degrade
 from medsr.volume import Volume
 
 Statistics = dict[str, float]
@@ -136,7 +136,7 @@ def ranges_of(found: Iterable[Statistics]) -> dict[str, tuple[float, float]]:
 
 
 def usual_ranges(volumes: Iterable[Volume]) -> dict[str, dict[str, tuple[float, float]]]:
-    """By modality the ranges of the statistics of training scans, for `models.Envelope.statistics`.
+    """By modality the ranges of the statistics of training scans, for `specification.Envelope.statistics`.
 
     Args:
         volumes: taken one at a time, since they may be many.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.acquisition import Acquisition, Task, degradation, degrade
+from medsr.acquisition import Acquisition
 from medsr.baselines import METHODS, band_limited_oracle
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
@@ -28,6 +28,7 @@ from medsr.metrics.sharpness import upper_half_band_ratio
 from medsr.metrics.structure import ms_ssim, ssim
 from medsr.models import Model
 from medsr.ops.noise import estimate_sigma
+from medsr.tasks import Task, degradation, degrade
 from medsr.volume import Volume
 
 LEARNED = ("mean", "sample")
@@ -93,7 +94,7 @@ def validate(
 
     Args:
         references: names and fine scans.
-        tasks: of `acquisition.TASKS`.
+        tasks: of `tasks.TASKS`.
         model: for the learned methods; None leaves them out.
         methods: names out of `ALL_METHODS`.
         settings: seed, dial, steps and noise of the learned methods.

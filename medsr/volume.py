@@ -105,12 +105,12 @@ def check_shape(shape: tuple[int, ...]) -> None:
         InputError: not three axes, an axis of fewer than two voxels, or more than 2**31 voxels.
     """
     if len(shape) != 3:
-        raise InputError(f"scan has {len(shape)} axes of {_times(shape)} voxels; expected a 3D volume")
+        raise InputError(f"scan has {len(shape)} axes of {grids.axes_text(shape)} voxels; expected a 3D volume")
     if min(shape) < 2:
-        raise InputError(f"scan has {_times(shape)} voxels; a volume needs at least 2 along every axis")
+        raise InputError(f"scan has {grids.axes_text(shape)} voxels; a volume needs at least 2 along every axis")
     n_voxels = int(np.prod([int(n) for n in shape], dtype=object))
     if n_voxels > MAX_VOXELS:
-        raise InputError(f"header declares {_times(shape)} = {n_voxels} voxels; the limit is {MAX_VOXELS}")
+        raise InputError(f"header declares {grids.axes_text(shape)} = {n_voxels} voxels; the limit is {MAX_VOXELS}")
 
 
 def is_whole_number(dtype: DTypeLike) -> bool:
@@ -121,7 +121,3 @@ def is_whole_number(dtype: DTypeLike) -> bool:
 def guess_modality(data: NDArray[np.float32]) -> Modality:
     """CT where air lies near -1000 HU, else MR; used only where no header says it."""
     return "CT" if float(np.min(data)) <= -500.0 else "MR"
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from phantoms import head
 
-from medsr.acquisition import task_named
 from medsr.enhancement import EnhanceSettings
 from medsr.findings import Findings
 from medsr.gates import Verdict, judge, parse_gates
@@ -20,6 +19,7 @@ from medsr.metrics.prior import PriorPart
 from medsr.metrics.tissue import TissueBias
 from medsr.report.study_page import StudyReport
 from medsr.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
+from medsr.tasks import task_named
 from medsr.validation import Trial, make_trial, restorations
 from medsr.view_files import write_views
 from medsr.views import CaseViews, views_of

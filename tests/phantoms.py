@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -54,6 +55,12 @@ def head(
         modality=modality,
         source=source or Source(),
     )
+
+
+def blank(shape: Sequence[int], matrix: NDArray[np.float64] | None = None, **facts: Any) -> Volume:
+    """A scan whose voxels count up, for tests of grids."""
+    data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    return Volume(data, affine() if matrix is None else matrix, **facts)
 
 
 def affine(

@@ -1,9 +1,10 @@
-"""Hypothesis strategies for scanners: every profile, any factor from 1 to 8."""
+"""Hypothesis strategies for scanners: every profile, any factor from 1 to 8; and widths in mm of what comes out."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from medsr.acquisition import Acquisition
 from medsr.ops import PROFILES, AxisSampling, Separable
 
 
@@ -27,3 +28,11 @@ def fine_shape(op: Separable, undegraded: int = 4) -> tuple[int, int, int]:
     """A shape that `op` can be applied to."""
     i, j, k = (undegraded if axis is None else axis.n_fine for axis in op.axes)
     return i, j, k
+
+
+def fwhms_mm(acquisition: Acquisition) -> list[float | None]:
+    """Width of the profile along each axis, None where it is not degraded."""
+    return [
+        None if axis is None else axis.fwhm * h
+        for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
+    ]

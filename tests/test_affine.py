@@ -87,3 +87,12 @@ PARALLEL[:3, 1] = PARALLEL[:3, 0]
 def test_what_is_no_regular_grid_is_refused(matrix, message):
     with pytest.raises(GeometryError, match=message):
         grids.checked(matrix)
+
+
+@given(st.tuples(*[st.integers(1, 2**31)] * 3))
+def test_whole_numbers_are_written_in_full(shape):
+    assert grids.axes_text(shape) == grids.axes_text(np.array(shape)) == " x ".join(map(str, shape))
+
+
+def test_other_numbers_are_written_with_four_digits():
+    assert grids.axes_text((0.9375, 1.0, 2.99996)) == "0.9375 x 1 x 3"

@@ -13,13 +13,13 @@ from phantoms import head
 from scipy import stats
 from tiny_models import tiny_model
 
-from medsr.acquisition import TASKS
 from medsr.calibration import ALL, calibrate, calibrated_weights, factors
 from medsr.coverage import KINDS, CoverageCurve, coverage_curve, measure
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
 from medsr.metrics.uncertainty import LEVELS, normal_width
 from medsr.models import load_model
+from medsr.tasks import TASKS
 from medsr.validation import make_trial
 
 SETTINGS = EnhanceSettings(mode="spread", draws=3, steps=2, flips=0)

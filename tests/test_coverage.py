@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.acquisition import TASKS
 from medsr.coverage import WIDTHS, coverage_curve, measure, middle
 from medsr.enhancement import EnhanceSettings, enhance
+from medsr.tasks import TASKS
 from medsr.validation import make_trial
 
 SETTINGS = EnhanceSettings(mode="spread", draws=3, steps=2, flips=0)

@@ -13,14 +13,15 @@ from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr import affine as grids
-from medsr.acquisition import TASKS, acquisition_of, degrade
+from medsr.acquisition import acquisition_of
 from medsr.conditioning import expected_detail, roughness
 from medsr.enhancement import EnhanceSettings, draw_states, enhance
 from medsr.errors import EnvelopeError, InputError, UsageError
 from medsr.inference import scan_noise
 from medsr.intensity import scale_of
-from medsr.models import Envelope
+from medsr.specification import Envelope
 from medsr.spreads import SPREAD_BLUR_VOX
+from medsr.tasks import TASKS, degrade
 from medsr.volume import Source, Volume
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))

@@ -14,7 +14,8 @@ from medsr.enhancement import EnhanceSettings, Whole, enhance
 from medsr.envelope import judge, sealed_weights
 from medsr.errors import EnvelopeError
 from medsr.intensity import scale_of
-from medsr.models import Envelope, describe_model
+from medsr.models import describe_model
+from medsr.specification import Envelope
 from medsr.traits import usual_ranges
 
 

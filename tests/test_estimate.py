@@ -11,7 +11,7 @@ from tiny_models import tiny_model
 from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings
 from medsr.estimate import PROCESS_BYTES, TILES, estimate, free_memory, measured_speed, seconds_left
-from medsr.models import Envelope
+from medsr.specification import Envelope
 
 SCAN = head((60, 60, 20), (1.0, 1.0, 3.0))
 MODEL = tiny_model()

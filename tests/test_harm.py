@@ -9,10 +9,10 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.harm import central, harm_of, restorers, stability
 from medsr.metrics.error import foreground_mask
+from medsr.tasks import TASKS
 
 REFERENCE = head((44, 48, 40))
 QUICK = EnhanceSettings(steps=2, flips=0)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from phantoms import head
 
-from medsr.acquisition import TASKS, degrade
 from medsr.lesions import Lesion, choose_lesions, lesion_findings, null_lesion, planted, tissue_contrast
 from medsr.metrics.error import foreground_mask
+from medsr.tasks import TASKS, degrade
 
 REFERENCE = head((64, 72, 60))
 MASK = foreground_mask(REFERENCE.data, "MR")

@@ -15,18 +15,9 @@ from tiny_models import TINY, tiny_net
 
 from medsr import models
 from medsr.errors import ModelError, ResourceError
-from medsr.models import (
-    Calibration,
-    Envelope,
-    ModelSpec,
-    calibration_group,
-    choose_device,
-    describe_model,
-    fastest_dtype,
-    load_model,
-    weights_bytes,
-)
+from medsr.models import choose_device, describe_model, fastest_dtype, load_model, weights_bytes
 from medsr.nets import NetSpec
+from medsr.specification import ModelSpec
 
 SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, draw_spread=0.9)
 
@@ -115,19 +106,6 @@ def test_random_bytes_are_refused(tmp_path_factory, content):
     refused(path, "random.safetensors")
 
 
-@given(
-    st.recursive(
-        st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=4
-    )
-)
-def test_any_other_header_is_refused(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("header") / "header.safetensors"
-    for header in (content, {"__metadata__": content}, {"__metadata__": {"medsr": json.dumps(content)}}):
-        text = json.dumps(header).encode()
-        path.write_bytes(len(text).to_bytes(8, "little") + text)
-        refused(path, "not a medsr weights file")
-
-
 def test_safetensors_of_something_else_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     path.write_bytes(save({"weight": torch.zeros(3)}))
@@ -136,46 +114,12 @@ def test_safetensors_of_something_else_are_refused(tmp_path):
     refused(path, "not a medsr weights file")
 
 
-def test_another_format_is_refused(weights):
-    refused(rewritten(weights, lambda facts: {**facts, "format": "medsr-9"}), "has format 'medsr-9'")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"envelope": None},
-        {"envelope": {"colours": 3}},
-        {"net": {"width": 8}},
-        {"net": {**dataclasses.asdict(TINY), "width": 10**9}},
-        {"net": {**dataclasses.asdict(TINY), "blocks": 10**9}},
-        {"net": {**dataclasses.asdict(TINY), "width": "8"}},
-        {"net": {**dataclasses.asdict(TINY), "width": 8.0}},
-        {"net": {**dataclasses.asdict(TINY), "width": -8}},
-        {"net": None},
-        {"unheard_of": 1},
-    ],
-)
-def test_a_specification_that_makes_no_sense_is_refused(weights, change):
-    refused(rewritten(weights, lambda facts: {**facts, **change}), r"tiny\.safetensors")
-
-
-def test_a_specification_without_envelope_is_refused(weights):
-    refused(rewritten(weights, lambda facts: facts.pop("envelope") and facts), "not one of this version")
-
-
 @pytest.mark.parametrize("change", [{"width": 16}, {"blocks": 4}, {"deep_blocks": 0}, {"embedding": 9}])
 def test_weights_that_do_not_fit_their_network_are_refused(weights, change):
     def other(facts):
         return {**facts, "net": {**facts["net"], **change}}
 
     refused(rewritten(weights, other), "do not fit the network")
-
-
-def test_weights_for_other_inputs_are_refused(weights):
-    def other(facts):
-        return {**facts, "net": {**facts["net"], "channels": 5}}
-
-    refused(rewritten(weights, other), "expects 5 maps")
 
 
 def test_weights_that_are_no_numbers_are_refused(weights):
@@ -253,81 +197,3 @@ def test_devices_that_are_not_here_are_refused(name):
     with pytest.raises(ResourceError) as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
-
-
-# --- envelope ---------------------------------------------------------------------------------------------------------
-
-MM = (1.0, 1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("modality", "factors", "fine", "objection"),
-    [
-        ("MR", (2, 2, 2), MM, None),
-        ("CT", (1, 1, 5), (0.8, 0.8, 1.0), None),
-        ("MR", (1, 1, 12), (0.5, 0.5, 0.6), None),
-        ("MR", (1, 1, 13), (0.5, 0.5, 0.5), "factor 13"),
-        ("MR", (7, 7, 1), (0.5, 0.5, 0.5), "factor 7"),
-        ("MR", (1, 1, 8), MM, "slices every 8 mm"),
-        ("PET", (2, 2, 2), MM, "modality PET"),
-        ("MR", (2, 2, 2), (0.2, 1.0, 1.0), "result of 0.2 mm"),
-        ("MR", (2, 2, 2), (3.0, 3.0, 3.0), "result of 3 mm"),
-        ("MR", (1, 1, 2), (1.0, 6.0, 1.0), None),  # an axis that is not refined may be coarse
-    ],
-)
-def test_the_envelope_says_what_lies_outside(modality, factors, fine, objection):
-    found = Envelope().objections(modality, factors, fine)
-    assert bool(found) == (objection is not None)
-    assert objection is None or any(objection in line for line in found)
-
-
-def test_every_reason_is_given_once():
-    found = Envelope().objections("PET", (20, 20, 20), (0.1, 0.1, 0.1))
-    assert len(found) == len(set(found)) == 3
-
-
-@given(st.floats(1.01, 6), st.floats(0.35, 1.2))
-def test_the_inside_of_the_envelope_has_no_objections(factor, spacing):
-    assert Envelope().objections("MR", (factor,) * 3, (spacing,) * 3) == []
-
-
-CALIBRATION = Calibration(
-    levels=(0.5, 0.9),
-    factors={kind: {"all": (1.0, 1.2), "MR, one axis": (0.9, 1.1)} for kind in ("draws", "variance")},
-    subjects={"all": 8, "MR, one axis": 5},
-    held_out={kind: {"all": (0.5, 0.9)} for kind in ("draws", "variance")},
-    draws=8,
-    steps=6,
-    tasks=("iso2", "thick5"),
-)
-
-
-def test_a_calibration_is_kept_with_the_weights(tmp_path):
-    path = tmp_path / "calibrated.safetensors"
-    path.write_bytes(weights_bytes(tiny_net().state_dict(), dataclasses.replace(SPEC, calibration=CALIBRATION)))
-    found = load_model(path, "cpu").spec.calibration
-    assert found == CALIBRATION
-    assert found.factors_for("draws", calibration_group("MR", (1.0, 1.15, 5.0))) == {0.5: 0.9, 0.9: 1.1}
-    assert found.factors_for("variance", calibration_group("CT", (2.0, 2.0, 1.0))) == {0.5: 1.0, 0.9: 1.2}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda facts: facts["calibration"]["factors"].pop("draws"),
-        lambda facts: facts["calibration"]["factors"]["draws"].pop("all"),
-        lambda facts: facts["calibration"]["factors"]["draws"].update(all=[1.0]),
-        lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, -1.0]),
-        lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, float("nan")]),
-        lambda facts: facts["calibration"].update(factors=[]),
-        lambda facts: facts.update(calibration=[1]),
-    ],
-)
-def test_a_damaged_calibration_is_refused(tmp_path, change):
-    path = tmp_path / "calibrated.safetensors"
-    path.write_bytes(weights_bytes(tiny_net().state_dict(), dataclasses.replace(SPEC, calibration=CALIBRATION)))
-
-    def damage(facts):
-        change(facts)
-
-    refused(rewritten(path, damage), "its specification is not one of this version")

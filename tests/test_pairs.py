@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 from scipy import ndimage
 
-from medsr.acquisition import TASKS, acquisition_of, degrade
+from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import load
 from medsr.pairs import aligned, pair_trial, paired, tensor_of
 from medsr.region import Box, crop
+from medsr.tasks import TASKS, degrade
 from medsr.validation import make_trial, restorations, score
 
 SETTINGS = EnhanceSettings()

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import medsr
-from medsr.acquisition import TASKS, degrade
 from medsr.errors import InputError
 from medsr.io import load
 from medsr.samples import SAMPLES, sample_path
+from medsr.tasks import TASKS, degrade
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medsr.models import Calibration
+from medsr.specification import Calibration
 from medsr.spreads import spread_of, trust_of
 
 THICK = (1.0, 1.15, 5.0)

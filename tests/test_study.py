@@ -9,13 +9,13 @@ import pytest
 from phantoms import head
 from tiny_models import write_tiny
 
-from medsr.acquisition import TASKS, degrade
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import CasesFailedError, GateError, InputError, UsageError
 from medsr.io import load, save
 from medsr.models import load_model
 from medsr.study import check_study, read_pairs, study
 from medsr.study_settings import StudyRecipe
+from medsr.tasks import TASKS, degrade
 from medsr.validation import validate
 
 QUICK = EnhanceSettings(draws=2, steps=2, flips=0)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medsr.acquisition import TASKS
 from medsr.errors import UsageError
 from medsr.study_settings import StudyRecipe, read_study_recipe, study_recipe
+from medsr.tasks import TASKS
 
 TEXT = """
 methods = ["ibp", "mean"]

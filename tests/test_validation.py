@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from phantoms import head
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import psnr
 from medsr.metrics.resolution import ShellCorrelation
 from medsr.models import load_model
+from medsr.tasks import TASKS
 from medsr.validation import ALL_METHODS, Findings, make_trial, restorations, score, validate
 from medsr.volume import Volume
 

@@ -17,9 +17,9 @@ from medsr.cards.weights import WeightsFile
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import OutputError
 from medsr.io import files
-from medsr.models import ModelSpec
 from medsr.nets.detail import GRID
 from medsr.record import NOTICE
+from medsr.specification import ModelSpec
 
 SCHEMA_URL = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 WEIGHTS = "models/model.safetensors"

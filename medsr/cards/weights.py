@@ -14,7 +14,8 @@ from medsr.cards.licences import licence_id, objection
 from medsr.cards.manifest import manifest_sha256, read_manifest
 from medsr.errors import ModelError
 from medsr.io import files
-from medsr.models import ModelSpec, describe_model
+from medsr.models import describe_model
+from medsr.specification import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from medsr.acquisition import acquisition_of
-from medsr.affine import axis_codes
+from medsr.affine import axes_text, axis_codes
 from medsr.envelope import judge_grid
 from medsr.errors import UsageError
 from medsr.io.dicom.triage import FoundVolume, Triage
-from medsr.models import Envelope
+from medsr.specification import Envelope
 
 WIDTH = 180  # of a table that no terminal limits
 HINT = (
@@ -77,7 +77,7 @@ def _row(volume: FoundVolume) -> list[str]:
     mm, axes, slices = f"{between_columns:.4g} x {between_rows:.4g}", "", _thickness(first.thickness_mm)
     if volume.stacks:
         stack = volume.stacks[0]
-        mm = " x ".join(f"{h:.4g}" for h in stack.spacing_mm)
+        mm = axes_text(stack.spacing_mm)
         axes = axis_codes(stack.affine)
         slices = _thickness(stack.thickness_mm)
         if stack.thickness_mm is not None:
@@ -93,7 +93,7 @@ def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
         acquisition = acquisition_of(volume.stacks[0])
     except UsageError as error:
         return str(error)
-    fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
+    fine = axes_text(acquisition.fine_spacing_mm)
     return f"to {fine} mm; {judge_grid(volume.modality, acquisition, envelope).said(model)}"
 
 

@@ -16,7 +16,7 @@ MAX_REASONS = 3  # named in one message
 
 if TYPE_CHECKING:
     from medsr.acquisition import Acquisition
-    from medsr.models import ModelSpec
+    from medsr.specification import ModelSpec
     from medsr.volume import Volume
 
 
@@ -58,8 +58,8 @@ def _describe(path: Path, spec: ModelSpec) -> None:
 
     for number, volume in enumerate(load_all(path)):
         source = volume.source
-        spacing = " x ".join(f"{h:.4g}" for h in volume.spacing_mm)
-        shape = " x ".join(str(n) for n in volume.shape)
+        spacing = grids.axes_text(volume.spacing_mm)
+        shape = grids.axes_text(volume.shape)
         rows = [
             ("volume", str(number)),
             ("format", f"{source.format}, stored as {source.dtype}"),
@@ -73,8 +73,8 @@ def _describe(path: Path, spec: ModelSpec) -> None:
         except UsageError as error:
             rows.append(("finer", str(error)))
         else:
-            fine = " x ".join(f"{h:.4g}" for h in acquisition.fine_spacing_mm)
-            rows.append(("finer", f"{' x '.join(str(n) for n in acquisition.fine_shape)} voxels, {fine} mm by default"))
+            fine = grids.axes_text(acquisition.fine_spacing_mm)
+            rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
             rows.append(("envelope", _verdict(volume, acquisition, spec)))
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:

@@ -30,7 +30,6 @@ def calibrate(
     Factors are taken by subject ("sub-01" of "sub-01_T1w.nii.gz"); what is printed as held out is each subject's
     coverage with factors of all the others.
     """
-    from medsr.acquisition import task_named
     from medsr.allocator import keep_freed_memory
     from medsr.enhancement import EnhanceSettings
     from medsr.io import files
@@ -38,6 +37,7 @@ def calibrate(
     from medsr.report.tables import write_plain
     from medsr.report.trust import calibration_of
     from medsr.runs.calibrating import CalibrationCase, calibrate_files
+    from medsr.tasks import task_named
 
     settings = EnhanceSettings(mode="spread", draws=draws, steps=steps, seed=seed)
     case = CalibrationCase(tuple(task_named(name) for name in task), settings)

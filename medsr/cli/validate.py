@@ -12,10 +12,10 @@ from medsr.cli.options import profile_named
 from medsr.errors import UsageError
 
 if TYPE_CHECKING:
-    from medsr.acquisition import Task
     from medsr.findings import Findings
     from medsr.study import Study
     from medsr.study_settings import StudyRecipe
+    from medsr.tasks import Task
 
 
 def validate(
@@ -135,7 +135,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tasks(names: list[str] | None, profile: str | None) -> tuple[Task, ...] | None:
-    from medsr.acquisition import task_named
+    from medsr.tasks import task_named
 
     if names is None:
         if profile is not None:

@@ -65,6 +65,7 @@ def enhance(
     quiet: Quiet = False,
 ) -> None:
     """Make a finer scan out of a coarse one; its run record goes beside it."""
+    from medsr.affine import axes_text
     from medsr.allocator import keep_freed_memory
     from medsr.enhancement import EnhanceSettings, mode_named
     from medsr.io.dicom.derived import DicomOptions
@@ -93,7 +94,7 @@ def enhance(
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
-    spacings = " x ".join(f"{h:g}" for h in records[0].task["fine_spacing_mm"])
+    spacings = axes_text(records[0].task["fine_spacing_mm"])
     for path in names_of(target, case, len(records)):
         typer.echo(
             f"{path}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(path)}"
@@ -108,10 +109,11 @@ def degrade(
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
 ) -> None:
     """Degrade a fine scan by a named task."""
-    from medsr.acquisition import task_named
+    from medsr.affine import axes_text
     from medsr.runs.case import degrade_file
+    from medsr.tasks import task_named
 
     chosen = task_named(task, None if profile is None else profile_named(profile))
     coarse = degrade_file(source, target, chosen, seed)
-    spacings = " x ".join(f"{h:.4g}" for h in coarse.spacing_mm)
+    spacings = axes_text(coarse.spacing_mm)
     typer.echo(f"{target}: {spacings} mm")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsr.acquisition import Task
 from medsr.calibration import CalibrationReport, calibrate, calibrated_weights
 from medsr.coverage import CoverageCurve, measure
 from medsr.enhancement import EnhanceSettings
@@ -16,6 +15,7 @@ from medsr.io import files, load
 from medsr.io.bids import scan_name
 from medsr.models import Model
 from medsr.runs.training import store_weights
+from medsr.tasks import Task
 from medsr.validation import make_trial
 
 OnScan = Callable[[str, str, tuple[Uncertainty, Uncertainty]], None]

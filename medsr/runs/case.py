@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.acquisition import Task, acquisition_of, degrade
+from medsr.acquisition import acquisition_of
 from medsr.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.errors import UsageError
 from medsr.io import Policies, load_all
@@ -24,6 +24,7 @@ from medsr.ops import Profile
 from medsr.record import Record
 from medsr.runs.outputs import NIFTI_NAMES, Format, Output, beside, check_target, record_path, write_dicom, write_nifti
 from medsr.slabs import enhance_within
+from medsr.tasks import Task, degrade
 from medsr.volume import Modality, Volume
 
 __all__ = [

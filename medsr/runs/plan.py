@@ -16,11 +16,11 @@ from medsr.batch_settings import BatchRecipe, batch_recipe, present
 from medsr.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
-from medsr.models import ModelSpec
 from medsr.runs.discover import Discovery, discover
 from medsr.runs.found import Found
 from medsr.runs.names import bids_name, case_id, digest, fingerprint, safe, shard_of
 from medsr.runs.planned import Head, PlannedCase, lines_of, planned, read_lines
+from medsr.specification import ModelSpec
 
 Shard = tuple[int, int]
 """Number of the shard from 1, and how many there are."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import get_args
 
 from medsr import __version__
-from medsr.acquisition import Task, is_for
 from medsr.errors import InputError, MedsrError, UsageError
 from medsr.io import files
 from medsr.io.bids import scan_name
@@ -22,6 +21,7 @@ from medsr.runs.found import Found
 from medsr.runs.names import digest
 from medsr.runs.trials import PlannedTrial, ScanFiles
 from medsr.study_settings import PAIR, StudyRecipe
+from medsr.tasks import Task, is_for
 
 MEASURES = "1"  # raised when a number changes its meaning, so that no older part is taken for it
 PAIR_COLUMNS = ("low", "high", "profile", "thickness", "scan")

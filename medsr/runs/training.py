@@ -17,9 +17,10 @@ import medsr
 from medsr.allocator import keep_freed_memory
 from medsr.errors import UsageError
 from medsr.io import files
-from medsr.models import Envelope, ModelSpec, choose_device, weights_bytes
+from medsr.models import choose_device, weights_bytes
 from medsr.nets import DetailNet
 from medsr.settings import TrainingRecipe
+from medsr.specification import Envelope, ModelSpec
 from medsr.training.batches import training_scans
 from medsr.training.checkpoint import average_of
 from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes

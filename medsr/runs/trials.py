@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.acquisition import Task
 from medsr.coverage import measure
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import InputError
@@ -22,6 +21,7 @@ from medsr.io.dicom.triage import triage_files
 from medsr.models import Model, load_model
 from medsr.pairs import pair_trial
 from medsr.study_settings import StudyRecipe
+from medsr.tasks import Task
 from medsr.validation import Trial, case_of, dial_points, make_trial, measured, named, restorations
 from medsr.views import CaseViews, views_of
 from medsr.volume import Volume

@@ -42,7 +42,7 @@ class Muon(torch.optim.Optimizer):
 
     def _direction(self, weight: Tensor, keep: float) -> Tensor:
         state, grad = self.state[weight], torch.as_tensor(weight.grad)
-        momentum = state.get("momentum", torch.zeros_like(weight)).lerp(grad, 1 - keep)
+        momentum: Tensor = state.get("momentum", torch.zeros_like(weight)).lerp(grad, 1 - keep)
         state["momentum"] = momentum = F.hardshrink(momentum, SILENT)
         return grad.lerp(momentum, keep).flatten(1)
 
@@ -65,7 +65,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         factor = step @ factor
         gram = step @ gram @ step
     x = factor @ x
-    return x.mT if tall else x
+    return x.transpose(-2, -1) if tall else x
 
 
 def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medsr.acquisition import TASKS
 from medsr.allocator import keep_freed_memory
 from medsr.enhancement import EnhanceSettings
 from medsr.io import files, load, save
@@ -13,6 +12,7 @@ from medsr.models import load_model
 from medsr.report.figures import before_after
 from medsr.report.tables import markdown_of, text_of, write_csv, write_json
 from medsr.samples import sample_path
+from medsr.tasks import TASKS
 from medsr.validation import ALL_METHODS, Findings, Score, make_trial, restorations, score
 
 SHOWN = {"cubic": "cubic", "ibp": "back-projection", "mean": "medsr"}

@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 
 from medsr import affine as grids
-from medsr.acquisition import TASKS, degrade
 from medsr.io import load
+from medsr.tasks import TASKS, degrade
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "validation/sub-bchadult01_T1w.nii.gz"

@@ -8,9 +8,9 @@ import pytest
 from phantoms import head
 from tiny_models import write_tiny
 
-from medsr.acquisition import TASKS, degrade
 from medsr.cli.app import run
 from medsr.io import save
+from medsr.tasks import TASKS, degrade
 
 FINE = head((28, 30, 28))
 

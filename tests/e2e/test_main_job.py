@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.io import load
 from medsr.models import load_model
 from medsr.samples import sample_path
+from medsr.tasks import TASKS
 from medsr.validation import Findings, validate
 from medsr.volume import Volume
 

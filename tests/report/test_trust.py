@@ -6,9 +6,9 @@ import json
 
 from medsr.calibration import CalibrationReport, HeldOut
 from medsr.findings import Findings, Score, Uncertainty
-from medsr.models import Calibration
 from medsr.report.tables import text_of, write_json, write_plain
 from medsr.report.trust import calibration_of, interval_text, uncertainties_of
+from medsr.specification import Calibration
 from medsr.statistics import Interval
 
 LEVELS = {"50": 0.45, "80": 0.7, "90": 0.8, "95": 0.85}

@@ -8,12 +8,12 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import save
 from medsr.models import load_model
 from medsr.runs.calibrating import CalibrationCase, calibrate_files
+from medsr.tasks import TASKS
 
 CASE = CalibrationCase((TASKS["thick5"],), EnhanceSettings(mode="spread", draws=2, steps=2, flips=0))
 

@@ -12,12 +12,13 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.acquisition import TASKS, acquisition_of, degrade
+from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
-from medsr.models import Envelope
 from medsr.record import Record
 from medsr.runs.case import EnhanceCase, degrade_file, enhance_file
+from medsr.specification import Envelope
+from medsr.tasks import TASKS, degrade
 from medsr.volume import Source
 
 MODEL = tiny_model()

@@ -19,9 +19,9 @@ from medsr.enhancement import EnhanceSettings
 from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
 from medsr.io import Policies
 from medsr.io.dicom.derived import DicomOptions
-from medsr.models import Envelope
 from medsr.record import Record
 from medsr.runs.case import EnhanceCase, Output, enhance_file, names_of
+from medsr.specification import Envelope
 
 MODEL = tiny_model()
 VALUES = np.rint(head((14, 16, 6), (1.0, 1.0, 2.5)).data).astype(np.int16)

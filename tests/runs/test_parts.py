@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import head
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import OutputError
 from medsr.findings import DialPoint, Findings, Score
 from medsr.harm import harm_of, restorers
 from medsr.runs.parts import Parts
 from medsr.runs.trials import Measured
+from medsr.tasks import TASKS
 from medsr.validation import make_trial
 from medsr.view_files import read_views
 from medsr.views import views_of

@@ -13,9 +13,9 @@ from tiny_models import tiny_model
 from medsr.batch_settings import BatchRecipe, Grid, batch_recipe, read_batch_recipe
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import InputError, UsageError
-from medsr.models import Envelope
 from medsr.runs.discover import discover
 from medsr.runs.plan import make_plan, read_plan, write_plan
+from medsr.specification import Envelope
 
 
 def planned(source, **recipe):

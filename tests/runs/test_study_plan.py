@@ -9,11 +9,11 @@ import pytest
 from dicom_phantoms import write_classic
 from phantoms import head
 
-from medsr.acquisition import TASKS
 from medsr.errors import InputError, UsageError
 from medsr.io import save
 from medsr.runs.study_plan import plan_trials, read_pairs
 from medsr.study_settings import StudyRecipe
+from medsr.tasks import TASKS
 
 RECIPE = StudyRecipe(tasks=(TASKS["iso2"], TASKS["thick5"]), methods=("cubic",))
 FINE = head((20, 22, 20))

@@ -10,14 +10,15 @@ from dicom_phantoms import write_classic
 from phantoms import head
 from tiny_models import TINY, tiny_net
 
-from medsr.acquisition import TASKS
 from medsr.enhancement import EnhanceSettings
 from medsr.errors import InputError
 from medsr.io import save
-from medsr.models import Envelope, ModelSpec, weights_bytes
+from medsr.models import weights_bytes
 from medsr.runs.study_plan import plan_trials
 from medsr.runs.trials import measure_trial
+from medsr.specification import Envelope, ModelSpec
 from medsr.study_settings import StudyRecipe
+from medsr.tasks import TASKS
 
 FINE = head((24, 26, 24))
 NARROW = Envelope(max_factor=1.5, max_factor_several=1.5, max_coarse_mm=1.5, fine_mm=(0.5, 2.0))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from trial_jobs import measure
 
-from medsr.acquisition import TASKS
 from medsr.errors import InputError, ResourceError
 from medsr.runs.trials import PlannedTrial, ScanFiles
 from medsr.runs.validating import measure_all
 from medsr.study_settings import StudyRecipe
+from medsr.tasks import TASKS
 
 
 def planned(*scans):

@@ -10,10 +10,10 @@ import pytest
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.acquisition import TASKS, degrade
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import UsageError
 from medsr.region import Box, crop
+from medsr.tasks import TASKS, degrade
 from medsr.validation import validate
 from medsr.viewing.checks import Question, against_reference, against_scan, rows_of, write_report
 

@@ -11,10 +11,11 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model, write_tiny
 
-from medsr.acquisition import TASKS, acquisition_of, degrade
+from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import EnvelopeError, UsageError
-from medsr.models import Envelope
+from medsr.specification import Envelope
+from medsr.tasks import TASKS, degrade
 from medsr.viewing import jobs
 from medsr.viewing.exchange import facts_of, packed, unpacked
 from medsr.viewing.wish import Wish

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from phantoms import head
 
-from medsr.acquisition import TASKS, degrade
+from medsr.tasks import TASKS, degrade
 
 pytestmark = pytest.mark.viewer
 
