@@ -276,8 +276,8 @@ def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | Non
     """Write one volume as a 3D file, several of one grid as a 4D file; all or nothing.
 
     The affine stands in sform and qform (code 1, scanner), units are mm, nothing is scaled; the time between volumes is
-    that of the first one's source. NIfTI-1, or NIfTI-2 where
-    an axis is longer than 32767. Equal volumes give equal bytes.
+    that of the first one's source. NIfTI-1, or NIfTI-2 where an axis is longer than 32767. Equal volumes give equal
+    bytes.
 
     Args:
         volumes: at least one, all of one shape and affine.

@@ -64,8 +64,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         step = a * one + b * gram + c * gram @ gram
         factor = step @ factor
         gram = step @ gram @ step
-    x = factor @ x
-    return x.transpose(-2, -1) if tall else x
+    near: Tensor = factor @ x
+    return near.mT if tall else near
 
 
 def _by_shape(weights: Iterable[Tensor]) -> Iterable[list[Tensor]]:
