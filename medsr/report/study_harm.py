@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
+
+from markupsafe import Markup
 
 from medsr.harm import Harm
 from medsr.report.blocks import Cell, Figure, Table, number
@@ -35,24 +37,17 @@ def _lesions(harms: Sequence[Harm]) -> Figure | None:
     ]
     if not rows:
         return None
-    panels = []
-    methods = tuple(dict.fromkeys(harm.method for harm in harms))
-    for task in dict.fromkeys(harm.task for harm in harms):
-        marks: list[Mark] = [Rule(1.0, "planted")]
-        values = [0.0, 1.1]
-        for method in methods:
-            found = [one for h in harms if (h.task, h.method) == (task, method) for one in h.lesions]
-            points = _by_size((one.diameter_mm, one.recovered) for one in found)
-            values += [value for _, value in points]
-            marks.append(Line(points, look_of(method), method))
-            marks += [Dot(point, look_of(method), f"{method}: {point[1]:.2f}") for point in points]
-        x, y = Axis("diameter in mm", 1.0, 9.0), axis_over("share of contrast recovered", values)
-        panels.append(panel(task, x, y, marks))
+    panels = _by_task(
+        harms,
+        lambda harm: [(one.diameter_mm, one.recovered) for one in harm.lesions],
+        ("share of contrast recovered", "{:.2f}", 1.1),
+        Rule(1.0, "planted"),
+    )
     caption = (
         "Soft balls were planted in the reference before it was degraded. Median share of their contrast that the "
         "result shows, over places and contrasts: below 1 they fade, above 1 they are exaggerated."
     )
-    return Figure("lesions", "Planted lesions", caption, tuple(panels), legend(methods), rows)
+    return Figure("lesions", "Planted lesions", caption, panels, legend(_methods(harms)), rows)
 
 
 def _blobs(harms: Sequence[Harm]) -> Figure | None:
@@ -66,24 +61,48 @@ def _blobs(harms: Sequence[Harm]) -> Figure | None:
     ]
     if not rows:
         return None
-    panels = []
-    methods = tuple(dict.fromkeys(harm.method for harm in harms))
-    for task in dict.fromkeys(harm.task for harm in harms):
-        marks: list[Mark] = []
-        values = [0.0, 1.0]
-        for method in methods:
-            found = [one for h in harms if (h.task, h.method) == (task, method) for one in h.false_lesions]
-            points = _by_size((one.diameter_mm, one.per_litre) for one in found)
-            values += [value for _, value in points]
-            marks.append(Line(points, look_of(method), method))
-            marks += [Dot(point, look_of(method), f"{method}: {point[1]:.0f}") for point in points]
-        x, y = Axis("diameter in mm", 1.0, 9.0), axis_over("false blobs per litre", values)
-        panels.append(panel(task, x, y, marks))
+    panels = _by_task(
+        harms,
+        lambda harm: [(one.diameter_mm, one.per_litre) for one in harm.false_lesions],
+        ("false blobs per litre", "{:.0f}", 1.0),
+    )
     caption = (
         "Blobs stronger than 99 % of the reference's own answers where the reference has not half as much. Median over "
         "scans; the reference's own number stands in the data."
     )
-    return Figure("blobs", "Invented blobs", caption, tuple(panels), legend(methods), rows)
+    return Figure("blobs", "Invented blobs", caption, panels, legend(_methods(harms)), rows)
+
+
+def _by_task(
+    harms: Sequence[Harm],
+    points_of: Callable[[Harm], list[tuple[float, float]]],
+    scale: tuple[str, str, float],
+    *rules: Mark,
+) -> tuple[Markup, ...]:
+    """A panel for each task: a line for each method over the diameter, the median at each.
+
+    Args:
+        harms: of all tasks and methods.
+        points_of: diameter in mm and value.
+        scale: of the values: label, format, and what it reaches to at least.
+        rules: drawn beneath.
+    """
+    label, form, reach = scale
+    panels = []
+    for task in dict.fromkeys(harm.task for harm in harms):
+        marks = list(rules)
+        values = [0.0, reach]
+        for method in _methods(harms):
+            points = _by_size(p for h in harms if (h.task, h.method) == (task, method) for p in points_of(h))
+            values += [value for _, value in points]
+            marks.append(Line(points, look_of(method), method))
+            marks += [Dot(point, look_of(method), f"{method}: {form.format(point[1])}") for point in points]
+        panels.append(panel(task, Axis("diameter in mm", 1.0, 9.0), axis_over(label, values), marks))
+    return tuple(panels)
+
+
+def _methods(harms: Sequence[Harm]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(harm.method for harm in harms))
 
 
 def _steadiness(harms: Sequence[Harm]) -> Table:
