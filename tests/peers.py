@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
+
+from medsr.runs.association import Peer
 
 HOST = "127.0.0.1"
 PLUGINS = Path("/usr/share/orthanc/plugins")  # of the Debian package orthanc-dicomweb
@@ -52,6 +54,16 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def peer_at(port: int, **more: Any) -> Peer:
+    """An archive on loopback, as `medsr dicom send` names it."""
+    return Peer(HOST, port, "ARCHIVE", **more)
+
+
+def stored(event: Event) -> int:
+    """The answer of a service that takes everything."""
+    return 0
 
 
 @dataclass(frozen=True)

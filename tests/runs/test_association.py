@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_phantoms import write_classic
-from peers import HOST, answering, free_port, needs, program, storescp
+from peers import HOST, answering, free_port, needs, peer_at, program, stored, storescp
 from phantoms import affine
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
-from pynetdicom.events import Event
 
 from medsr.errors import OutputError, UsageError
 from medsr.runs.association import Peer, Tls
@@ -35,14 +34,6 @@ def _collected() -> Iterator[None]:
 def series(tmp_path: Path) -> Path:
     write_classic(tmp_path / "series", np.arange(16 * 12 * 4, dtype=np.int16).reshape(16, 12, 4), affine((1, 1, 4)))
     return tmp_path / "series"
-
-
-def peer_at(port: int, **more: object) -> Peer:
-    return Peer(HOST, port, "ARCHIVE", **more)  # type: ignore[arg-type]
-
-
-def stored(event: Event) -> int:
-    return 0
 
 
 def test_a_peer_that_is_busy_is_asked_again(series: Path) -> None:

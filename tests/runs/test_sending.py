@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_phantoms import SECRET, write_classic, write_enhanced
-from peers import HOST, answering, free_port, pynetdicom_storescp
+from peers import HOST, answering, free_port, peer_at, pynetdicom_storescp, stored
 from phantoms import affine
 from pydicom import Dataset, dcmread
 from pydicom.uid import (
@@ -47,14 +47,6 @@ def _collected() -> Iterator[None]:
 def series(tmp_path: Path) -> Path:
     write_classic(tmp_path / "series", DATA, affine((1, 1, 4)))
     return tmp_path / "series"
-
-
-def peer_at(port: int, **more: object) -> Peer:
-    return Peer(HOST, port, "ARCHIVE", **more)  # type: ignore[arg-type]
-
-
-def stored(event: Event) -> int:
-    return 0
 
 
 def test_every_transfer_syntax_arrives_byte_for_byte(tmp_path: Path) -> None:
