@@ -22,6 +22,7 @@ from medsr.training.packs import PackedScan
 CROP = 80  # voxels a side around the centre of each held-out scan
 AIR = 0.05  # of the model range: darker voxels don't count
 TASKS = ("iso2", "iso4", "thick5")
+LOWEST_SHOWN_DB = -0.5
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def draw_curve(path: Path, picture: Path) -> None:
             panel.plot(values[:, 0], values[:, column], linewidth=0.9, label=name)
         panel.plot(values[:, 0], values[:, columns].mean(axis=1), color="black", linewidth=2.2, label="mean")
         panel.axhline(0, color="grey", linewidth=0.8)
-        panel.set(title=task, xlabel="step", ylim=(-0.5, None))
+        panel.set(title=task, xlabel="step")
+        panel.locator_params(axis="x", nbins=4)
+    axes[0].set_ylim(bottom=max(LOWEST_SHOWN_DB, axes[0].get_ylim()[0]))  # a curve that fell is cut, none that rose
     axes[0].set_ylabel("gain over the plain start (dB)")
     axes[-1].legend(fontsize=6, ncol=2)
     figure.savefig(picture, dpi=110)
