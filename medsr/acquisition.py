@@ -164,7 +164,16 @@ def on_grids(
     fwhm_mm: float | None,
     fwhm_axis: int | None = None,
 ) -> Acquisition:
-    """Grids and operator; `fwhm_mm` holds for `fwhm_axis`, or for every degraded axis where that is None."""
+    """Two grids of one field of view and the operator between them.
+
+    Args:
+        fine_affine: (4, 4) voxel index to RAS mm.
+        fine_shape: voxels of the fine grid.
+        coarse_shape: voxels of the coarse grid, as many or fewer along every axis.
+        profile: shape of the profile.
+        fwhm_mm: its width; None: the coarse spacing.
+        fwhm_axis: that the width holds for; None: every degraded axis.
+    """
     axes: list[AxisSampling | None] = []
     for axis, (n, m) in enumerate(zip(fine_shape, coarse_shape, strict=True)):
         width = n / m

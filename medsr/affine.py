@@ -39,7 +39,7 @@ def checked(affine: ArrayLike) -> Affine:
     with np.errstate(over="ignore"):  # an overflow is a spacing of infinity, refused below
         spacing = spacing_mm(matrix)
     if np.any(spacing < MIN_SPACING_MM) or np.any(spacing > MAX_SPACING_MM):
-        raise GeometryError(f"voxel spacing is {_numbers(spacing)} mm; expected 0.001 to 1000 mm on every axis")
+        raise GeometryError(f"voxel spacing is {axes_text(spacing)} mm; expected 0.001 to 1000 mm on every axis")
     directions = matrix[:3, :3] / spacing
     cosines = np.abs(directions.T @ directions - np.eye(3))
     if cosines.max() > 0.999:
@@ -96,10 +96,6 @@ def to_ras(data: NDArray[Any], affine: Affine) -> tuple[NDArray[Any], Affine]:
     return turned, affine @ inv_ornt_aff(orientation, data.shape[:3])
 
 
-def _numbers(values: ArrayLike) -> str:
-    return " x ".join(f"{value:.4g}" for value in np.atleast_1d(np.asarray(values)))
-
-
 def axes_text(values: Iterable[float]) -> str:
     """One number per axis as a person writes it, such as "0.9375 x 0.9375 x 3": four digits, whole numbers in full."""
-    return " x ".join(f"{value:.0f}" if value == round(value) else f"{value:.4g}" for value in values)
+    return " x ".join(f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}" for value in values)

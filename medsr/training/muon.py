@@ -42,8 +42,9 @@ class Muon(torch.optim.Optimizer):
 
     def _direction(self, weight: Tensor, keep: float) -> Tensor:
         state, grad = self.state[weight], torch.as_tensor(weight.grad)
-        momentum: Tensor = state.get("momentum", torch.zeros_like(weight)).lerp(grad, 1 - keep)
-        state["momentum"] = momentum = F.hardshrink(momentum, SILENT)
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        state["momentum"] = momentum = F.hardshrink(state["momentum"].lerp_(grad, 1 - keep), SILENT)
         return grad.lerp(momentum, keep).flatten(1)
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from medsr.errors import InputError, OutputError, ResourceError
 from medsr.intensity import Scale, scale_of
 from medsr.io import files
+from medsr.tasks import DEGRADABLE
 from medsr.volume import Volume
 
 MAX_PACK_BYTES = 40 * 2**20
 INDEX = "packs.json"
 FEWEST_LEVELS = 32  # whole numbers between a scan's dark and bright: with fewer, rounding would be seen
-DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
 
 
 @dataclass(frozen=True)
