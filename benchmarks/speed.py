@@ -17,7 +17,7 @@ from torch import nn
 from medsr.allocator import keep_freed_memory
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.enhancement import EnhanceSettings, enhance
-from medsr.models import Model, load_model
+from medsr.models import DEFAULT_MODEL, Model, load_model
 from medsr.tasks import TASKS, degrade
 from medsr.volume import Volume
 
@@ -55,17 +55,18 @@ def network_flops(model: Model) -> float:
 def convolution_rate(model: Model) -> float:
     """FLOP per second of one large convolution, 64 to 64 channels on the half grid of SHAPE, in the model's type."""
     half = [n // 2 for n in SHAPE]
-    conv = nn.Conv3d(64, 64, 3, padding=1).to(model.dtype).to(memory_format=torch.channels_last_3d)
-    x = torch.randn(1, 64, *half).to(model.dtype).to(memory_format=torch.channels_last_3d)
+    conv = nn.Conv3d(64, 64, 3, padding=1).to(model.device, model.dtype).to(memory_format=torch.channels_last_3d)
+    x = torch.randn(1, 64, *half).to(model.device, model.dtype).to(memory_format=torch.channels_last_3d)
     with torch.inference_mode():
         conv(x)
-        best = min(_seconds(lambda: conv(x)) for _ in range(REPEATS))
+        best = min(_seconds(lambda: float(conv(x)[0, 0, 0, 0, 0])) for _ in range(REPEATS))  # waits for the device
     return 2.0 * conv.weight.numel() * float(np.prod(half)) / best
 
 
-def main() -> None:
+def main(device: str = "cpu", weights: str = DEFAULT_MODEL) -> None:
+    """Measure on a device ("cpu" or "cuda") with packaged weights or a file."""
     keep_freed_memory()
-    model = load_model(device="cpu")
+    model = load_model(weights, device)
     coarse, acquisition = degrade(head(), TASKS["thick5"])
     runs = [enhance(coarse, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
     best = min(runs, key=lambda record: sum(record.seconds.values()))
@@ -102,4 +103,4 @@ def _seconds(call: object) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

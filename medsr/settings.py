@@ -11,7 +11,7 @@ from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import UsageError
 from medsr.io.toml import read_toml
 from medsr.nets import NetSpec
-from medsr.training.loop import TrainingSettings
+from medsr.training.schedule import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import torch
 from phantoms import head
-from tiny_models import tiny_model
+from small_scans import small_scans
+from tiny_models import TINY, tiny_model
 
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.models import choose_device, fastest_dtype
+from medsr.training.batches import training_scans
+from medsr.training.loop import train
+from medsr.training.schedule import TrainingSettings
 
 pytestmark = [
     pytest.mark.gpu,
@@ -44,3 +48,18 @@ def test_the_same_seed_gives_the_same_bits():
     model = tiny_model(device="cuda")
     ours, theirs = (enhance(scan, model, settings).volume.data for _ in range(2))
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_training_takes_the_steps_of_the_cpu_whoever_makes_its_batches(tmp_path):
+    """Of the posterior mean alone: the noise of other levels is drawn on the device, so there it is another one."""
+    settings = TrainingSettings(
+        steps=12, batch=2, patch=12, slab=(24, 16, 12), slab_from=0.5, plain_steps=4, mean_only_share=1.0, net=TINY
+    )
+    scans = training_scans(small_scans())
+    for device in ("cpu", "cuda"):
+        (tmp_path / device).mkdir()
+    losses = [
+        [float(progress.loss) for progress in train(scans, settings, tmp_path / device, torch.device(device), workers)]
+        for device, workers in (("cpu", 0), ("cuda", 2))
+    ]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)

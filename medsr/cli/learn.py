@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from medsr.cli.progress import reported
 
 if TYPE_CHECKING:
     from medsr.training.loop import Progress
+
+LOOK_EVERY = 20  # steps: whoever reads the loss waits for the device
 
 
 def train(
@@ -24,9 +27,14 @@ def train(
 
     chosen = read_recipe(recipe)
     with reported(chosen.name, quiet) as report:
+        told, looked = "first steps", time.monotonic()
 
         def on_step(progress: Progress, steps: int, gains: dict[str, float] | None) -> None:
-            report(f"loss {progress.loss:.3f}, {progress.seconds:.2f} s a step", progress.step, steps)
+            nonlocal told, looked
+            if progress.step % LOOK_EVERY == 0:
+                before, looked = looked, time.monotonic()
+                told = f"loss {float(progress.loss):.3f}, {(looked - before) / LOOK_EVERY:.3f} s a step"
+            report(told, progress.step, steps)
             if gains is not None and not quiet:
                 values = ", ".join(f"{task} {gain:+.2f}" for task, gain in gains.items())
                 typer.echo(f"step {progress.step}: gain over the plain start in dB: {values}", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,9 +17,9 @@ LOG_VARIANCE_RANGE = (-10.0, 4.0)
 def draw_noise_levels(count: int, mean_share: float, generator: torch.Generator) -> Tensor:
     """Noise levels (count,): inf for the first `mean_share` of the batch, else log-normal around 0.4.
 
-    ln sigma ~ N(ln 0.4, 1) cut to 0.03 ... 8, in units of the expected detail.
+    ln sigma ~ N(ln 0.4, 1) cut to 0.03 ... 8, in units of the expected detail; on the generator's device.
     """
-    log_sigma = torch.randn(count, generator=generator) + torch.log(torch.tensor(0.4))
+    log_sigma = torch.randn(count, generator=generator, device=generator.device) + math.log(0.4)
     sigma = log_sigma.exp().clamp(0.03, 8.0)
     sigma[: round(mean_share * count)] = torch.inf
     return sigma

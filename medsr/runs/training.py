@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -55,7 +56,7 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
     recipe.run.mkdir(parents=True, exist_ok=True)
     net = DetailNet(recipe.training.net).to(device)
     began, losses, average, step = time.monotonic(), [], None, 0
-    for progress in train(scans, recipe.training, recipe.run, device):
+    for progress in train(scans, recipe.training, recipe.run, device, _workers(device)):
         step, average = progress.step, progress.average
         losses.append(progress.loss)
         late = minutes is not None and time.monotonic() - began > 60 * minutes
@@ -63,7 +64,7 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
         if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
             net.load_state_dict(average)
             gains = gains_db(net, probes)
-            append_row(recipe.run / "curve.csv", step, float(np.mean(losses)), gains)
+            append_row(recipe.run / "curve.csv", step, float(torch.stack(losses).mean()), gains)
             draw_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
             losses = []
         if on_step is not None:
@@ -109,6 +110,11 @@ def store_weights(path: Path, content: bytes) -> Path:
     with files.atomic(path.with_suffix(".sha256")) as file:
         file.write(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
     return path
+
+
+def _workers(device: torch.device) -> int:
+    """All other cores make batches for a GPU; on a CPU the training itself needs them."""
+    return max(1, (os.cpu_count() or 1) - 1) if device.type == "cuda" else 0
 
 
 def _volume(scan: PackedScan) -> Volume:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,7 @@ from medsr.training.packs import PackedScan
 
 BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold
 FOREGROUND = 0.05  # of the model range: blocks darker than this are air
-LESION_WEIGHT = 4.0  # in the loss, of voxels within half a coarse voxel of a planted lesion: they are few
+LESION_WEIGHT = 6.0  # in the loss, of voxels within half a coarse voxel of a planted lesion: they are few
 COARSER = (1.0, 1.25, 1.6)  # each scan is also used area-averaged by these factors: sharper for its spacing
 COARSER_SHARES = (0.5, 0.3, 0.2)
 COARSEST_MM = 1.5
@@ -77,6 +77,17 @@ class Batch:
     scan: Tensor
     weight: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; a pinned one is copied while the device goes on working."""
+        return self._mapped(lambda part: part.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in memory that a device copies from by itself."""
+        return self._mapped(Tensor.pin_memory)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(change(self.detail), change(self.maps), change(self.scan), change(self.weight))
+
 
 def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
     """Each scan at its own and at coarser resolutions, coarser ones area-averaged along the degradable axes."""
@@ -92,7 +103,6 @@ def make_batch(
     count: int,
     shape: tuple[int, int, int],
     variety: float,
-    device: torch.device,
 ) -> Batch:
     """The batch of one step, drawn from its own generator.
 
@@ -105,11 +115,10 @@ def make_batch(
         count: patches.
         shape: (long, middle, short) sides of the patches in voxels.
         variety: see `draws.draw_scanner`; also the share of patches with a changed contrast.
-        device: where the degradation is computed.
     """
     rng = np.random.default_rng(step_seed)
     order = None if len(set(shape)) == 1 else draw_turn(rng)[0]
-    patches = [_draw_patch(scans, rng, shape, order, variety, device) for _ in range(count)]
+    patches = [_draw_patch(scans, rng, shape, order, variety) for _ in range(count)]
     detail, maps, scan, weight = (torch.cat(parts) for parts in zip(*patches, strict=True))
     return Batch(detail, maps, scan, weight)
 
@@ -181,15 +190,13 @@ def _draw_patch(
     shape: tuple[int, int, int],
     slab_order: tuple[int, int, int] | None,
     variety: float,
-    device: torch.device,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     scan = _draw_scan(scans, rng)
     scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
     ranked = _ranked(scanner, scan.spacing_mm)
     sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
-    window, inner = _window(scan, rng, sides, margins)
-    x = window.to(device)
+    x, inner = _window(scan, rng, sides, margins)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
     i, j, k = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))

@@ -2,155 +2,106 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from medsr.conditioning import N_CONDITIONS, N_MAPS, conditioned
+from medsr.conditioning import conditioned
 from medsr.diffusion.loss import detail_loss, draw_noise_levels
-from medsr.nets import DetailNet, NetSpec, channels_last
-from medsr.training.batches import TrainingScan, make_batch
+from medsr.nets import DetailNet, channels_last
+from medsr.training.batches import Batch, TrainingScan
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
+from medsr.training.feed import feed
 from medsr.training.muon import Muon
+from medsr.training.schedule import TrainingSettings, learning_rate_at
 
 CHECKPOINT = "checkpoint.safetensors"
-CHECKPOINT_EVERY = 100
+CHECKPOINT_SECONDS = 60.0  # at most so much work is lost to a kill
 TRUNK = ("before", "deep", "after", "down", "up")
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """A recipe's numbers; every step is a function of them and its own number.
+class Progress:
+    """One finished step: its number, its loss, and the running mean of the weights.
 
-    Attributes:
-        steps: steps of the whole run.
-        batch: patches per step.
-        patch: side of a patch in voxels.
-        slab: sides (long, middle, short) of the patches that see thick slices alone, with as many voxels a step.
-        slab_from: share of the run after which slabs are mixed in.
-        slab_share: share of the later steps that draw slabs.
-        learning_rate: peak, of both optimisers.
-        warmup: steps of linear rise.
-        decay_share: share of the run, at its end, over which the learning rate falls to zero.
-        plain_steps: steps on the plain task alone.
-        widening_steps: steps over which the other tasks are mixed in.
-        mean_only_share: share of the run, at its start, that learns the posterior mean alone.
-        mean_share: share of each later batch that learns the posterior mean.
-        average_steps: time constant of the running mean of the weights.
-        seed: of everything drawn.
-        net: width and depth of the network.
+    The loss is a tensor of no dimensions on the device of the run: to read it is to wait for the device.
     """
 
-    steps: int = 18000
-    batch: int = 8
-    patch: int = 32
-    slab: tuple[int, int, int] = (64, 40, 16)
-    slab_from: float = 0.3
-    slab_share: float = 0.5
-    learning_rate: float = 1e-3
-    warmup: int = 300
-    decay_share: float = 0.45
-    plain_steps: int = 200
-    widening_steps: int = 1000
-    mean_only_share: float = 0.35
-    mean_share: float = 0.5
-    average_steps: int = 500
-    seed: int = 0
-    net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One finished step: its number, its loss, and the running mean of the weights."""
-
     step: int
-    loss: float
-    seconds: float
+    loss: Tensor
     average: dict[str, Tensor]
 
 
 def train(
-    scans: Sequence[Sequence[TrainingScan]], settings: TrainingSettings, folder: Path, device: torch.device
+    scans: Sequence[Sequence[TrainingScan]],
+    settings: TrainingSettings,
+    folder: Path,
+    device: torch.device,
+    workers: int = 0,
 ) -> Iterator[Progress]:
     """Train from the last checkpoint in `folder`, or from nothing, yielding after every step.
 
-    A checkpoint is written every `CHECKPOINT_EVERY` steps, and when the generator is closed between two steps.
+    A checkpoint is written every `CHECKPOINT_SECONDS`, and when the generator is closed between two steps.
+
+    Args:
+        scans: of `batches.training_scans`.
+        settings: of the run.
+        folder: of the checkpoint.
+        device: that trains.
+        workers: processes that make the batches, see `feed.feed`.
+
+    Raises:
+        InputError: the checkpoint is not one of this network.
     """
     torch.manual_seed(settings.seed)
     net = channels_last(DetailNet(settings.net).to(device))
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT
-    step = 0
-    if path.exists():
-        step = int(str(read_checkpoint(path, net, average, optimisers)["step"]))
+    done = int(str(read_checkpoint(path, net, average, optimisers)["step"])) if path.exists() else 0
     whole = True  # no step is half taken
+    stored = time.monotonic()
     try:
-        while step < settings.steps:
-            began, whole = time.monotonic(), False
-            loss = _step(net, optimisers, scans, settings, step, device)
-            step += 1
-            _update_average(average, net, settings, step)
+        for batch in feed(scans, settings, range(done, settings.steps), device, workers):
+            whole = False
+            loss = _step(net, optimisers, batch, settings, done)
+            done += 1
+            _update_average(average, net, settings, done)
             whole = True
-            if step % CHECKPOINT_EVERY == 0:
-                write_checkpoint(path, net, average, optimisers, {"step": step})
-            yield Progress(step, loss, time.monotonic() - began, average)
+            if time.monotonic() - stored > CHECKPOINT_SECONDS:
+                write_checkpoint(path, net, average, optimisers, {"step": done})
+                stored = time.monotonic()
+            yield Progress(done, loss, average)
     finally:
         if whole:
-            write_checkpoint(path, net, average, optimisers, {"step": step})
-
-
-def learning_rate_at(step: int, settings: TrainingSettings) -> float:
-    """Linear rise, constant, linear fall to zero."""
-    rise = min(1.0, (step + 1) / max(1, settings.warmup))
-    fall = min(1.0, (settings.steps - step) / max(1.0, settings.decay_share * settings.steps))
-    return settings.learning_rate * rise * fall
-
-
-def variety_at(step: int, settings: TrainingSettings) -> float:
-    """0 during the plain steps, then rising to 1 over `widening_steps`."""
-    return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
-
-
-def patches_at(step: int, settings: TrainingSettings) -> tuple[tuple[int, int, int], int]:
-    """Sides and number of the patches of a step: cubes, or slabs of as many voxels, spread evenly over the steps."""
-    cube = (settings.patch, settings.patch, settings.patch)
-    slabs = int((step + 1) * settings.slab_share) > int(step * settings.slab_share)
-    if step < settings.slab_from * settings.steps or not slabs:
-        return cube, settings.batch
-    return settings.slab, max(1, round(settings.batch * math.prod(cube) / math.prod(settings.slab)))
+            write_checkpoint(path, net, average, optimisers, {"step": done})
 
 
 def _step(
-    net: DetailNet,
-    optimisers: Sequence[torch.optim.Optimizer],
-    scans: Sequence[Sequence[TrainingScan]],
-    settings: TrainingSettings,
-    step: int,
-    device: torch.device,
-) -> float:
-    shape, count = patches_at(step, settings)
-    batch = make_batch(scans, (settings.seed, step), count, shape, variety_at(step, settings), device)
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    net: DetailNet, optimisers: Sequence[torch.optim.Optimizer], batch: Batch, settings: TrainingSettings, step: int
+) -> Tensor:
+    device, count = batch.detail.device, len(batch.detail)
+    generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     only_mean = step < settings.mean_only_share * settings.steps
-    sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator).to(device)
-    noise = torch.randn(batch.detail.shape, generator=generator).to(device)
+    sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator)
+    noise = torch.randn(batch.detail.shape, generator=generator, device=device)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate_at(step, settings)
         optimiser.zero_grad(set_to_none=True)
-    with torch.autocast(device.type, torch.bfloat16):
+    # Kernels are chosen by trial: the patches have two shapes, so a few steps pay for it.
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True), torch.autocast(device.type, torch.bfloat16):
         loss = detail_loss(conditioned(net, batch.maps, batch.scan), batch.detail, sigma, noise, batch.weight)
-    loss.backward()  # type: ignore[no-untyped-call]
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optimiser in optimisers:
         optimiser.step()
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _optimisers(net: DetailNet, learning_rate: float) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from medsr.volume import Volume
 
 MAX_PACK_BYTES = 40 * 2**20
 INDEX = "packs.json"
+ARCHIVE_BYTES = 512  # a zip archive's own lists for the two files of a scan, at most, but for the names
 FEWEST_LEVELS = 32  # whole numbers between a scan's dark and bright: with fewer, rounding would be seen
 
 
@@ -94,9 +96,8 @@ def write_packs(scans: Iterable[PackedScan], folder: Path) -> list[Path]:
         content = _zipped(group)
         with files.atomic(path) as file:
             file.write(content)
-        index.append(
-            {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "scans": [scan.name for scan in group]}
-        )
+        digest = hashlib.sha256(content).hexdigest()
+        index.append({"file": path.name, "sha256": digest, "scans": [member.name for member in group]})
         paths.append(path)
     with files.atomic(folder / INDEX) as file:
         file.write((json.dumps({"packs": index}, indent=1) + "\n").encode())
@@ -120,7 +121,7 @@ def read_packs(folder: Path) -> list[PackedScan]:
             raise InputError(f"{path} differs from its checksum; make the packs again")
         try:
             scans += list(_unzipped(content))
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        except (zipfile.BadZipFile, lzma.LZMAError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no pack of this version; make the packs again") from error
     return scans
 
@@ -130,18 +131,18 @@ def packs_sha256(folder: Path) -> str:
     return hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()
 
 
-def _grouped(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
-    group: list[PackedScan] = []
-    size = 0
+def _grouped(scans: Iterable[PackedScan]) -> Iterator[list[_Member]]:
+    """Members of one pack after the other: as many whole subjects as fit."""
+    group: list[_Member] = []
     for subject in _by_subject(scans):
-        subject_size = len(_zipped(subject))
-        if subject_size > MAX_PACK_BYTES:
-            raise ResourceError(f"{subject[0].subject} needs {subject_size} bytes; a pack holds {MAX_PACK_BYTES}")
-        if group and size + subject_size > MAX_PACK_BYTES:
+        members = [_member(scan) for scan in subject]
+        size = _bytes(members)
+        if size > MAX_PACK_BYTES:
+            raise ResourceError(f"{subject[0].subject} needs {size} bytes; a pack holds {MAX_PACK_BYTES}")
+        if group and _bytes(group) + size > MAX_PACK_BYTES:
             yield group
-            group, size = [], 0
-        group += subject
-        size += subject_size
+            group = []
+        group += members
     if group:
         yield group
 
@@ -165,18 +166,33 @@ def _by_subject(scans: Iterable[PackedScan]) -> Iterator[list[PackedScan]]:
         yield current
 
 
-def _zipped(scans: list[PackedScan]) -> bytes:
+@dataclass(frozen=True)
+class _Member:
+    """One scan as it lies in a pack: its facts as JSON, its voxels as an xz-compressed .npy."""
+
+    name: str
+    facts: bytes
+    voxels: bytes
+
+
+def _member(scan: PackedScan) -> _Member:
+    facts = {key: value for key, value in asdict(scan).items() if key != "data"}
+    array = io.BytesIO()
+    np.save(array, scan.data, allow_pickle=False)
+    return _Member(scan.name, json.dumps(facts).encode(), lzma.compress(array.getvalue()))
+
+
+def _bytes(members: list[_Member]) -> int:
+    """Size in a pack, with room for the archive's own lists."""
+    return sum(len(member.facts) + len(member.voxels) + 4 * len(member.name) + ARCHIVE_BYTES for member in members)
+
+
+def _zipped(members: list[_Member]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for scan in scans:
-            facts = {key: value for key, value in asdict(scan).items() if key != "data"}
-            array = io.BytesIO()
-            np.save(array, scan.data, allow_pickle=False)
-            for name, content in (
-                (f"{scan.name}.json", json.dumps(facts).encode()),
-                (f"{scan.name}.npy", array.getvalue()),
-            ):
-                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for member in members:
+            archive.writestr(zipfile.ZipInfo(f"{member.name}.json"), member.facts)
+            archive.writestr(zipfile.ZipInfo(f"{member.name}.npy.xz"), member.voxels)
     return buffer.getvalue()
 
 
@@ -186,8 +202,13 @@ def _unzipped(content: bytes) -> Iterator[PackedScan]:
             if not name.endswith(".json"):
                 continue
             facts = json.loads(archive.read(name))
-            data = np.load(io.BytesIO(archive.read(name.removesuffix(".json") + ".npy")), allow_pickle=False)
+            voxels = lzma.decompress(archive.read(name.removesuffix(".json") + ".npy.xz"))
             a, b, c = facts["spacing_mm"]
             yield PackedScan(
-                facts["name"], facts["subject"], facts["modality"], (a, b, c), Scale(**facts["scale"]), data
+                facts["name"],
+                facts["subject"],
+                facts["modality"],
+                (a, b, c),
+                Scale(**facts["scale"]),
+                np.load(io.BytesIO(voxels), allow_pickle=False),
             )

@@ -16,8 +16,8 @@ from medsr.nets import NetSpec
 from medsr.runs.training import train_recipe
 from medsr.settings import TrainingRecipe
 from medsr.training.curve import read_curve
-from medsr.training.loop import TrainingSettings
 from medsr.training.packs import packed, write_packs
+from medsr.training.schedule import TrainingSettings
 
 NET = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
 

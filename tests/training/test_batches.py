@@ -16,12 +16,11 @@ from medsr.training.batches import COARSER, LESION_WEIGHT, _turned, degraded, ma
 from medsr.training.draws import AxisDraw, LesionDraw, ScannerDraw
 from medsr.training.packs import packed
 
-CPU = torch.device("cpu")
 SCANS = training_scans(small_scans())
 
 
 def batch_of(step, count=6, patch=16, variety=1.0, seed=3, scans=SCANS):
-    return make_batch(scans, (seed, step), count, (patch, patch, patch), variety, CPU)
+    return make_batch(scans, (seed, step), count, (patch, patch, patch), variety)
 
 
 def parts(batch):
@@ -127,7 +126,7 @@ def test_slabs_see_thick_slices_along_their_longest_side():
     shape = (24, 12, 8)
     longest = set()
     for step in range(8):
-        detail, maps, numbers, _ = parts(make_batch(SCANS, (3, step), 4, shape, 1.0, CPU))
+        detail, maps, numbers, _ = parts(make_batch(SCANS, (3, step), 4, shape, 1.0))
         assert sorted(detail.shape[-3:], reverse=True) == list(shape)
         assert torch.isfinite(maps).all()
         degraded_axes = numbers[:, :9].reshape(4, 3, 3)[:, :, 0] > 0
@@ -139,7 +138,7 @@ def test_slabs_see_thick_slices_along_their_longest_side():
 
 def test_the_shortest_side_of_a_slab_lies_across_the_slices_of_a_2d_scan():
     for step in range(6):
-        detail, _, numbers, _ = parts(make_batch([SCANS[1]], (5, step), 1, (24, 12, 8), 1.0, CPU))
+        detail, _, numbers, _ = parts(make_batch([SCANS[1]], (5, step), 1, (24, 12, 8), 1.0))
         log_spacing = numbers[0, :9].reshape(3, 3)[:, 2]
         assert int(log_spacing.argmax()) == detail.shape[-3:].index(8)
 

@@ -1,0 +1,49 @@
+"""Batches for the steps of a run, in their order: made by worker processes ahead of a device, or in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from medsr.training.batches import Batch, TrainingScan, make_batch
+from medsr.training.schedule import TrainingSettings, patches_at, variety_at
+
+
+def feed(
+    scans: Sequence[Sequence[TrainingScan]],
+    settings: TrainingSettings,
+    steps: range,
+    device: torch.device,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Yield the batch of each of `steps` on `device`.
+
+    Args:
+        scans: of `batches.training_scans`.
+        settings: of the run.
+        steps: numbers of the steps.
+        device: where the batches go.
+        workers: processes that make them, on one thread each; 0 makes them in this one. They change no batch.
+    """
+    loader = DataLoader(
+        _Steps(scans, settings),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+    )
+    for batch in loader:
+        yield batch.to(device)
+
+
+class _Steps(Dataset[Batch]):
+    """The batch of a step by its number."""
+
+    def __init__(self, scans: Sequence[Sequence[TrainingScan]], settings: TrainingSettings) -> None:
+        self.scans, self.settings = scans, settings
+
+    def __getitem__(self, step: int) -> Batch:
+        shape, count = patches_at(step, self.settings)
+        return make_batch(self.scans, (self.settings.seed, step), count, shape, variety_at(step, self.settings))

@@ -1,0 +1,82 @@
+"""A recipe's numbers, and what they say of each step: its learning rate, its patches, how varied they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from medsr.conditioning import N_CONDITIONS, N_MAPS
+from medsr.nets import NetSpec
+
+SMALLEST_SIDE = 12  # of a patch: on a grid two deep oneDNN's bfloat16 weight gradient is wrong on CPUs without AMX
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """A recipe's numbers; every step is a function of them and its own number.
+
+    Attributes:
+        steps: steps of the whole run.
+        batch: patches per step.
+        patch: side of a patch in voxels.
+        slab: sides (long, middle, short) of the patches that see thick slices alone, with as many voxels a step.
+        slab_from: share of the run after which slabs are mixed in.
+        slab_share: share of the later steps that draw slabs.
+        learning_rate: peak, of both optimisers.
+        warmup: steps of linear rise.
+        decay_share: share of the run, at its end, over which the learning rate falls to zero.
+        plain_steps: steps on the plain task alone.
+        widening_steps: steps over which the other tasks are mixed in.
+        mean_only_share: share of the run, at its start, that learns the posterior mean alone.
+        mean_share: share of each later batch that learns the posterior mean.
+        average_steps: time constant of the running mean of the weights.
+        seed: of everything drawn.
+        net: width and depth of the network.
+
+    Raises:
+        ValueError: patches smaller than `SMALLEST_SIDE`.
+    """
+
+    steps: int = 18000
+    batch: int = 8
+    patch: int = 32
+    slab: tuple[int, int, int] = (64, 40, 16)
+    slab_from: float = 0.3
+    slab_share: float = 0.5
+    learning_rate: float = 1e-3
+    warmup: int = 300
+    decay_share: float = 0.45
+    plain_steps: int = 200
+    widening_steps: int = 1000
+    mean_only_share: float = 0.35
+    mean_share: float = 0.5
+    average_steps: int = 500
+    seed: int = 0
+    net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
+
+    def __post_init__(self) -> None:
+        if min(self.patch, *self.slab) < SMALLEST_SIDE:
+            raise ValueError(
+                f"patches of {self.patch} and {self.slab} voxels; expected sides of {SMALLEST_SIDE} or more"
+            )
+
+
+def learning_rate_at(step: int, settings: TrainingSettings) -> float:
+    """Linear rise, constant, linear fall to zero."""
+    rise = min(1.0, (step + 1) / max(1, settings.warmup))
+    fall = min(1.0, (settings.steps - step) / max(1.0, settings.decay_share * settings.steps))
+    return settings.learning_rate * rise * fall
+
+
+def variety_at(step: int, settings: TrainingSettings) -> float:
+    """0 during the plain steps, then rising to 1 over `widening_steps`."""
+    return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
+
+
+def patches_at(step: int, settings: TrainingSettings) -> tuple[tuple[int, int, int], int]:
+    """Sides and number of the patches of a step: cubes, or slabs of as many voxels, spread evenly over the steps."""
+    cube = (settings.patch, settings.patch, settings.patch)
+    slabs = int((step + 1) * settings.slab_share) > int(step * settings.slab_share)
+    if step < settings.slab_from * settings.steps or not slabs:
+        return cube, settings.batch
+    return settings.slab, max(1, round(settings.batch * math.prod(cube) / math.prod(settings.slab)))

@@ -1,0 +1,35 @@
+"""Laws of the feed: every step has its batch, in order, whoever makes it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from small_scans import small_scans
+from tiny_models import TINY
+
+from medsr.training.batches import make_batch, training_scans
+from medsr.training.feed import feed
+from medsr.training.schedule import TrainingSettings, patches_at, variety_at
+
+CPU = torch.device("cpu")
+SCANS = training_scans(small_scans())
+SETTINGS = TrainingSettings(
+    steps=8, batch=2, patch=12, slab=(24, 20, 12), slab_from=0.0, plain_steps=1, widening_steps=2, net=TINY
+)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_step_gets_its_own_batch_whoever_makes_it(workers):
+    steps = range(3, 8)
+    for step, batch in zip(steps, feed(SCANS, SETTINGS, steps, CPU, workers), strict=True):
+        shape, count = patches_at(step, SETTINGS)
+        expected = make_batch(SCANS, (SETTINGS.seed, step), count, shape, variety_at(step, SETTINGS))
+        for part in dataclasses.fields(expected):
+            ours, theirs = getattr(batch, part.name), getattr(expected, part.name)
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)  # a worker has another number of threads
+
+
+def test_no_steps_are_no_batches():
+    assert list(feed(SCANS, SETTINGS, range(8, 8), CPU)) == []
