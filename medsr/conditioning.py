@@ -16,6 +16,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
 
 N_MAPS = 11  # noisy detail, start, its curvature per axis, cosine and sine of the slice phase per axis
+N_ANATOMY = 4
 FIRST_SINE = 6  # its place among the maps, two further for each axis
 N_SCAN_CONDITIONS = 14
 N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
@@ -67,21 +68,47 @@ def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise
 
 
 def scan_maps(op: Separable, start: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
-    """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling.
-
-    The curvature along an axis counts in units of the expected detail, and less the coarser the axis is: neighbouring
-    slices differ by far more than neighbouring pixels.
+    """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling: anatomy, then the slice phases.
 
     Args:
         op: the acquisition.
         start: (B, 1, I, J, K) plain start in the model range.
         spacing_mm: spacing of the fine grid.
     """
+    size = (start.shape[-3], start.shape[-2], start.shape[-1])
+    i, j, k = (phase.expand(len(start), -1, -1).to(start) for phase in slice_phases(op, size))
+    return joined_maps(anatomy_maps(op, start, spacing_mm), (i, j, k))
+
+
+def anatomy_maps(op: Separable, start: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
+    """What the start shows, (B, N_ANATOMY, I, J, K): itself, and its curvature along each axis.
+
+    The curvature along an axis counts in units of the expected detail, and less the coarser the axis is: neighbouring
+    slices differ by far more than neighbouring pixels.
+    """
     gains = [CURVATURE_GAIN * min(spacing_mm) / (h * expected_detail(op)) for h in spacing_mm]
-    curvatures = [gain * _curvature(start, axis) for axis, gain in enumerate(gains)]
-    waves = [wave.to(start) for axis in range(3) for wave in _phase(op.axes[axis], axis, start)]
-    phases = [(PHASE_GAIN * wave).expand_as(start) for wave in waves]
-    return torch.cat([start - CENTRE, *curvatures, *phases], dim=1)
+    return torch.cat([start - CENTRE, *(gain * _curvature(start, axis) for axis, gain in enumerate(gains))], dim=1)
+
+
+def slice_phases(op: Separable, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Per axis the cosine and sine (1, 2, n) of the position between slice centres, 0 where it is not degraded.
+
+    Args:
+        op: the acquisition.
+        shape: of the fine grid.
+    """
+    i, j, k = (_phase(axis, n)[None] for axis, n in zip(op.axes, shape, strict=True))
+    return i, j, k
+
+
+def joined_maps(anatomy: Tensor, phases: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """The maps of `scan_maps` from `anatomy_maps` and, per axis, phases (B, 2, n)."""
+    size = anatomy.shape[-3:]
+    spread = [
+        phase.reshape(len(phase), 2, *(n if other == axis else 1 for other, n in enumerate(size))).expand(-1, -1, *size)
+        for axis, phase in enumerate(phases)
+    ]
+    return torch.cat([anatomy, *spread], dim=1)
 
 
 def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
@@ -124,15 +151,11 @@ def _factor(axis: AxisSampling | None) -> float:
     return 1.0 if axis is None else axis.n_fine / axis.n_coarse
 
 
-def _phase(axis: AxisSampling | None, dim: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the position between slice centres, zero where the axis is not degraded."""
-    shape = [1, 1, 1, 1, 1]
-    n = like.shape[dim + 2]
-    shape[dim + 2] = n
+def _phase(axis: AxisSampling | None, n: int) -> Tensor:
     if axis is None:
-        return torch.zeros(shape), torch.zeros(shape)
+        return torch.zeros(2, n)
     turns = 2 * np.pi * ((torch.arange(n) + 0.5) * (axis.n_coarse / axis.n_fine) - 0.5)
-    return torch.cos(turns).reshape(shape), torch.sin(turns).reshape(shape)
+    return PHASE_GAIN * torch.stack([torch.cos(turns), torch.sin(turns)])
 
 
 def _curvature(x: Tensor, axis: int) -> Tensor:

@@ -11,7 +11,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.conditioning import expected_detail, roughness, scan_conditions, scan_maps
+from medsr.conditioning import (
+    anatomy_maps,
+    expected_detail,
+    joined_maps,
+    roughness,
+    scan_conditions,
+    slice_phases,
+)
 from medsr.errors import InputError
 from medsr.ops import AxisSampling, Separable
 from medsr.ops.noise import add_gaussian, add_rician
@@ -63,19 +70,26 @@ class TrainingScan:
 
 @dataclass(frozen=True)
 class Batch:
-    """Degraded patches, ready for the loss.
+    """Degraded patches, ready for the loss; kept small, since other processes make them for a GPU.
 
     Attributes:
-        detail: (B, 1, P, P, P) true detail in units of the expected one.
-        maps: (B, N_MAPS - 1, P, P, P) of `conditioning.scan_maps`.
+        detail: (B, 1, I, J, K) true detail in units of the expected one.
+        anatomy: (B, N_ANATOMY, I, J, K) of `conditioning.anatomy_maps`.
+        phases: per axis (B, 2, n) of `conditioning.slice_phases`.
         scan: (B, N_SCAN_CONDITIONS) of `conditioning.scan_conditions`.
-        weight: (B, 1, P, P, P) what a voxel counts in the loss, more near planted lesions.
+        weight: (B, 1, I, J, K) what a voxel counts in the loss, more near planted lesions.
     """
 
     detail: Tensor
-    maps: Tensor
+    anatomy: Tensor
+    phases: tuple[Tensor, Tensor, Tensor]
     scan: Tensor
     weight: Tensor
+
+    @property
+    def maps(self) -> Tensor:
+        """(B, N_MAPS - 1, I, J, K) of `conditioning.scan_maps`."""
+        return joined_maps(self.anatomy, self.phases)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; a pinned one is copied while the device goes on working."""
@@ -86,7 +100,9 @@ class Batch:
         return self._mapped(Tensor.pin_memory)
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(change(self.detail), change(self.maps), change(self.scan), change(self.weight))
+        i, j, k = (change(phase) for phase in self.phases)
+        detail, anatomy, scan, weight = (change(part) for part in (self.detail, self.anatomy, self.scan, self.weight))
+        return Batch(detail, anatomy, (i, j, k), scan, weight)
 
 
 def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
@@ -119,8 +135,7 @@ def make_batch(
     rng = np.random.default_rng(step_seed)
     order = None if len(set(shape)) == 1 else draw_turn(rng)[0]
     patches = [_draw_patch(scans, rng, shape, order, variety) for _ in range(count)]
-    detail, maps, scan, weight = (torch.cat(parts) for parts in zip(*patches, strict=True))
-    return Batch(detail, maps, scan, weight)
+    return _joined(patches)
 
 
 def degraded(
@@ -184,13 +199,25 @@ def _ellipsoid(x: Tensor, centre: Sequence[int], lesion: LesionDraw, spacing_mm:
     return ((1 - squares.sqrt()) / edge + 0.5).clamp(0, 1)
 
 
+def _joined(patches: Sequence[Batch]) -> Batch:
+    """Batches of one as one batch, its maps in the type that the network computes in."""
+    i, j, k = (torch.cat([patch.phases[axis] for patch in patches]).bfloat16() for axis in range(3))
+    return Batch(
+        detail=torch.cat([patch.detail for patch in patches]),
+        anatomy=torch.cat([patch.anatomy for patch in patches]).bfloat16(),
+        phases=(i, j, k),
+        scan=torch.cat([patch.scan for patch in patches]),
+        weight=torch.cat([patch.weight for patch in patches]),
+    )
+
+
 def _draw_patch(
     scans: Sequence[Sequence[TrainingScan]],
     rng: np.random.Generator,
     shape: tuple[int, int, int],
     slab_order: tuple[int, int, int] | None,
     variety: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> Batch:
     scan = _draw_scan(scans, rng)
     scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
     ranked = _ranked(scanner, scan.spacing_mm)
@@ -199,17 +226,37 @@ def _draw_patch(
     x, inner = _window(scan, rng, sides, margins)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
-    i, j, k = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
-    x, weight = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm, (i, j, k))
+    a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
+    x, weight = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm, (a, b, c))
     noise_seed = int(rng.integers(2**31))
     start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)
-    detail = (x[None, None] - start)[place] / expected_detail(op)
-    maps = scan_maps(op, start, scan.spacing_mm)[place]
+    size = (start.shape[-3], start.shape[-2], start.shape[-1])
+    i, j, k = (phase[..., inside] for phase, inside in zip(slice_phases(op, size), inner, strict=True))
+    patch = Batch(
+        detail=(x[None, None][place] - start[place]) / expected_detail(op),
+        anatomy=_anatomy(op, start, scan.spacing_mm, inner),
+        phases=(i, j, k),
+        scan=numbers,
+        weight=weight[None, None][place],
+    )
     order, flips = draw_turn(rng)
     if slab_order is not None:
         order = (ranked[slab_order[0]], ranked[slab_order[1]], ranked[slab_order[2]])
-    return _turned(detail, maps, numbers, weight[None, None][place], order, flips)
+    return _turned(patch, order, flips)
+
+
+def _anatomy(
+    op: Separable, start: Tensor, spacing_mm: tuple[float, float, float], inner: tuple[slice, slice, slice]
+) -> Tensor:
+    """The anatomy maps of a part of the window: a curvature only needs the neighbours."""
+    for dim, part in zip((-3, -2, -1), inner, strict=True):
+        before, after = min(1, part.start), min(1, start.shape[dim] - part.stop)
+        start = start.narrow(dim, part.start - before, part.stop - part.start + before + after)
+    maps = anatomy_maps(op, start, spacing_mm)
+    for dim, part in zip((-3, -2, -1), inner, strict=True):
+        maps = maps.narrow(dim, min(1, part.start), part.stop - part.start)
+    return maps
 
 
 def _ranked(scanner: ScannerDraw, spacing_mm: tuple[float, float, float]) -> list[int]:
@@ -223,26 +270,26 @@ def _contrast_changed(x: Tensor, change: IntensityDraw) -> Tensor:
     return change.gain * x + change.offset
 
 
-def _turned(
-    detail: Tensor,
-    maps: Tensor,
-    numbers: Tensor,
-    weight: Tensor,
-    order: tuple[int, int, int],
-    flips: tuple[bool, bool, bool],
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Apply one symmetry of the cube to maps and numbers alike."""
+def _turned(patch: Batch, order: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Batch:
+    """Apply one symmetry of the cube to all parts alike."""
     dims = [axis + 2 for axis in order]
     flipped = [axis + 2 for axis in range(3) if flips[axis]]
-    detail, maps, weight = (part.permute(0, 1, *dims).flip(flipped) for part in (detail, maps, weight))
-    curvatures = maps[:, 1:4][:, list(order)]
-    phases = maps[:, 4:].reshape(1, 3, 2, *maps.shape[-3:])[:, list(order)]
-    signs = torch.tensor([[1.0, -1.0 if flip else 1.0] for flip in flips], device=maps.device)
-    phases = phases * signs[None, :, :, None, None, None]
-    maps = torch.cat([maps[:, :1], curvatures, phases.flatten(1, 2)], dim=1)
-    per_axis = numbers[:, :9].reshape(1, 3, 3)[:, list(order)].flatten(1)
-    numbers = torch.cat([per_axis, numbers[:, 9:]], dim=1)
-    return detail, maps, numbers, weight
+    detail, anatomy, weight = (
+        part.permute(0, 1, *dims).flip(flipped) for part in (patch.detail, patch.anatomy, patch.weight)
+    )
+    i, j, k = (_phase_turned(patch.phases[axis], flip) for axis, flip in zip(order, flips, strict=True))
+    return Batch(
+        detail=detail,
+        anatomy=torch.cat([anatomy[:, :1], anatomy[:, 1:][:, list(order)]], dim=1),
+        phases=(i, j, k),
+        scan=torch.cat([patch.scan[:, :9].reshape(1, 3, 3)[:, list(order)].flatten(1), patch.scan[:, 9:]], dim=1),
+        weight=weight,
+    )
+
+
+def _phase_turned(phase: Tensor, flip: bool) -> Tensor:
+    """Cosine and sine (B, 2, n) seen from the other end: the sine changes its sign."""
+    return torch.stack([phase[:, 0].flip(-1), -phase[:, 1].flip(-1)], dim=1) if flip else phase
 
 
 def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from medsr.training.batches import Batch, TrainingScan
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.feed import feed
 from medsr.training.muon import Muon
+from medsr.training.replay import Replayed
 from medsr.training.schedule import TrainingSettings, learning_rate_at
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -63,14 +65,15 @@ def train(
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT
     done = int(str(read_checkpoint(path, net, average, optimisers)["step"])) if path.exists() else 0
+    learn = partial(_learn, net, optimisers, average)
+    take = Replayed(learn) if device.type == "cuda" else learn
     whole = True  # no step is half taken
     stored = time.monotonic()
     try:
         for batch in feed(scans, settings, range(done, settings.steps), device, workers):
             whole = False
-            loss = _step(net, optimisers, batch, settings, done)
+            loss = take(*_inputs(batch, settings, done))
             done += 1
-            _update_average(average, net, settings, done)
             whole = True
             if time.monotonic() - stored > CHECKPOINT_SECONDS:
                 write_checkpoint(path, net, average, optimisers, {"step": done})
@@ -81,26 +84,47 @@ def train(
             write_checkpoint(path, net, average, optimisers, {"step": done})
 
 
-def _step(
-    net: DetailNet, optimisers: Sequence[torch.optim.Optimizer], batch: Batch, settings: TrainingSettings, step: int
-) -> Tensor:
+def _inputs(batch: Batch, settings: TrainingSettings, step: int) -> tuple[Tensor, ...]:
+    """All that one step differs from another by, for `_learn`."""
     device, count = batch.detail.device, len(batch.detail)
     generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     only_mean = step < settings.mean_only_share * settings.steps
     sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator)
     noise = torch.randn(batch.detail.shape, generator=generator, device=device)
+    rate = torch.full((), learning_rate_at(step, settings), device=device)
+    # the memory of the running mean grows with the run (Karras et al. 2024, section 3)
+    share = torch.full((), 1 / min(settings.average_steps, 1 + (step + 1) / 10), device=device)
+    return batch.detail, batch.maps, batch.scan, batch.weight, sigma, noise, rate, share
+
+
+def _learn(
+    net: DetailNet,
+    optimisers: Sequence[torch.optim.Optimizer],
+    average: dict[str, Tensor],
+    detail: Tensor,
+    maps: Tensor,
+    scan: Tensor,
+    weight: Tensor,
+    sigma: Tensor,
+    noise: Tensor,
+    rate: Tensor,
+    share: Tensor,
+) -> Tensor:
+    """One step: the loss of a batch, its gradient, a step of both optimisers at `rate`, and `share` into the mean."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(step, settings)
+            group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-    # Kernels are chosen by trial: the patches have two shapes, so a few steps pay for it.
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True), torch.autocast(device.type, torch.bfloat16):
-        loss = detail_loss(conditioned(net, batch.maps, batch.scan), batch.detail, sigma, noise, batch.weight)
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True):  # patches have two shapes: a few trials pay
+        with torch.autocast(detail.device.type, torch.bfloat16):
+            loss = detail_loss(conditioned(net, maps, scan), detail, sigma, noise, weight)
         loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optimiser in optimisers:
         optimiser.step()
+    with torch.no_grad():
+        for name, value in net.state_dict().items():
+            average[name].lerp_(value, share)
     return loss.detach()
 
 
@@ -109,11 +133,6 @@ def _optimisers(net: DetailNet, learning_rate: float) -> tuple[torch.optim.Optim
     kernels = [weight for name, weight in net.named_parameters() if weight.ndim == 5 and name.startswith(TRUNK)]
     chosen = {id(weight) for weight in kernels}
     others = [weight for weight in net.parameters() if id(weight) not in chosen]
-    return Muon(kernels, learning_rate), torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-
-
-def _update_average(average: dict[str, Tensor], net: DetailNet, settings: TrainingSettings, step: int) -> None:
-    """Running mean whose memory grows with the run up to `average_steps` (Karras et al. 2024, section 3)."""
-    keep = 1 - 1 / min(settings.average_steps, 1 + step / 10)
-    for name, value in net.state_dict().items():
-        average[name].lerp_(value, 1 - keep)
+    on_gpu = kernels[0].is_cuda
+    adam = torch.optim.AdamW(others, learning_rate, betas=(0.9, 0.99), weight_decay=0.0, capturable=on_gpu)
+    return Muon(kernels, learning_rate), adam

@@ -19,13 +19,13 @@ class Muon(torch.optim.Optimizer):
     Args:
         parameters: convolution kernels (out, in, ...).
         lr: size of a step, in units of a matrix with singular values of 0.2 sqrt(max(out, in * taps)), so that rates
-            of AdamW carry over (Liu et al. 2025, "Muon is scalable", eq. 4).
+            of AdamW carry over (Liu et al. 2025, "Muon is scalable", eq. 4). A number, or a tensor of no dimensions.
         momentum: of the gradient, with Nesterov's look-ahead.
         weight_decay: decoupled.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 1e-4
+        self, parameters: Iterable[nn.Parameter], lr: float | Tensor, momentum: float = 0.95, weight_decay: float = 1e-4
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
@@ -38,13 +38,14 @@ class Muon(torch.optim.Optimizer):
                 steps = orthogonalised(directions) * (0.2 * max(directions.shape[1:]) ** 0.5)
                 for weight, step in zip(alike, steps, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(step.reshape(weight.shape), alpha=-group["lr"])
+                    weight.sub_(step.reshape(weight.shape) * group["lr"])
 
     def _direction(self, weight: Tensor, keep: float) -> Tensor:
         state, grad = self.state[weight], torch.as_tensor(weight.grad)
         if not state:
             state["momentum"] = torch.zeros_like(weight)
-        state["momentum"] = momentum = F.hardshrink(state["momentum"].lerp_(grad, 1 - keep), SILENT)
+        momentum = state["momentum"].lerp_(grad, 1 - keep)
+        momentum.copy_(F.hardshrink(momentum, SILENT))  # in place, so that a recorded step finds it again
         return grad.lerp(momentum, keep).flatten(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -10,9 +11,19 @@ import torch
 from phantoms import head
 from small_scans import small_scans
 
-from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, expected_detail, scan_maps
+from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, anatomy_maps, expected_detail, scan_maps, slice_phases
 from medsr.ops import PROFILES
-from medsr.training.batches import COARSER, LESION_WEIGHT, _turned, degraded, make_batch, training_scans, with_lesions
+from medsr.training.batches import (
+    COARSER,
+    LESION_WEIGHT,
+    Batch,
+    _anatomy,
+    _turned,
+    degraded,
+    make_batch,
+    training_scans,
+    with_lesions,
+)
 from medsr.training.draws import AxisDraw, LesionDraw, ScannerDraw
 from medsr.training.packs import packed
 
@@ -152,7 +163,16 @@ FLIPS = list(itertools.product((False, True), repeat=3))
 
 def seen(x, scanner, spacing):
     start, op, numbers = degraded(x, scanner, spacing, "MR", seed=0)
-    return (x - start) / expected_detail(op), scan_maps(op, start, spacing), numbers
+    phases = slice_phases(op, tuple(x.shape[-3:]))
+    return Batch((x - start) / expected_detail(op), anatomy_maps(op, start, spacing), phases, numbers, x)
+
+
+def test_a_patch_of_the_window_has_the_maps_that_the_window_has_there():
+    x = torch.rand(1, 1, 18, 20, 15, generator=torch.Generator().manual_seed(0))
+    start, op, _ = degraded(x, ScannerDraw((AxisDraw(2.0, "gaussian", 1.0), None, None), 0.0), SPACING, "MR", seed=0)
+    for inner in ((slice(0, 18), slice(3, 11), slice(0, 8)), (slice(5, 13), slice(12, 20), slice(7, 15))):
+        whole = scan_maps(op, start, SPACING)[(..., *inner)]
+        assert torch.equal(_anatomy(op, start, SPACING, inner), whole[:, :4])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -164,10 +184,10 @@ def test_turning_a_patch_is_degrading_the_turned_scan(profile, order, flips):
     expected = seen(
         turned_x, ScannerDraw(tuple(axes[axis] for axis in order), 0.0), tuple(SPACING[axis] for axis in order)
     )
-    detail, maps, numbers, weight = _turned(*seen(x, ScannerDraw(axes, 0.0), SPACING), x, order, flips)
-    for ours, theirs in zip((detail, maps, numbers), expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=0)
-    assert torch.equal(weight, turned_x)
+    turned = _turned(seen(x, ScannerDraw(axes, 0.0), SPACING), order, flips)
+    for part in dataclasses.fields(expected):
+        torch.testing.assert_close(getattr(turned, part.name), getattr(expected, part.name), atol=2e-5, rtol=0)
+    assert torch.equal(turned.weight, turned_x)
 
 
 def test_noise_is_rician_in_mr_and_gaussian_in_ct():
