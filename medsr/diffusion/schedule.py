@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SIGMA_MAX = 3.0  # a start at three standard deviations keeps the spread of a draw within a tenth (docs/physics.md)
+SIGMA_MAX = 2.65  # from higher up draws lose their finest texture, from lower down they gain too much (docs/physics.md)
 SIGMA_MIN = 0.05
 RHO = 3.0
 

@@ -60,6 +60,6 @@ class Replayed:
         """Nothing is computed while it is recorded."""
         places = tuple(part.clone() for part in inputs)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):  # others pin memory
             output = self._work(*places)
         return _Recording(graph, places, output)
