@@ -36,7 +36,7 @@ def enhance(
     draws: Annotated[int, typer.Option(help="Mode spread: draws behind the map.")] = 8,
     steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    flips: Annotated[int, typer.Option(help="Axes over whose flips the mean is averaged; 0 is quickest.")] = 2,
+    flips: Annotated[int, typer.Option(help="Axes over whose flips the mean is averaged; 0 is quickest.")] = 1,
     profile: ProfileName = "gaussian",
     thickness: Annotated[
         float | None, typer.Option(help="Slice thickness in mm; from the header where it is there.")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from medsr.errors import ResourceError
 from medsr.training.batches import Batch, TrainingScan, make_batch
 from medsr.training.schedule import TrainingSettings, patches_at, variety_at
 
@@ -26,6 +27,9 @@ def feed(
         steps: numbers of the steps.
         device: where the batches go.
         workers: processes that make them, on one thread each; 0 makes them in this one. They change no batch.
+
+    Raises:
+        ResourceError: one of the processes ended, for want of memory say.
     """
     loader = DataLoader(
         _Steps(scans, settings),
@@ -34,8 +38,14 @@ def feed(
         num_workers=workers,
         pin_memory=device.type == "cuda",
     )
-    for batch in loader:
-        yield batch.to(device)
+    try:
+        for batch in loader:
+            yield batch.to(device)
+    except RuntimeError as error:  # the one kind that DataLoader raises for a process that is gone
+        reason = str(error).partition("\n")[0]
+        raise ResourceError(
+            f"a process that makes batches failed ({reason}); give it more memory, shared memory (/dev/shm) above all"
+        ) from error
 
 
 class _Steps(Dataset[Batch]):

@@ -42,7 +42,7 @@ class Wish:
     draws: int = 8
     steps: int = 6
     seed: int = 0
-    flips: int = 2
+    flips: int = 1
     profile: str = "gaussian"
     thickness_mm: float | None = None
     force: bool = False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 
 import pytest
 import torch
 from small_scans import small_scans
 from tiny_models import TINY
 
+from medsr.errors import ResourceError
 from medsr.training.batches import make_batch, training_scans
 from medsr.training.feed import feed
 from medsr.training.schedule import TrainingSettings, patches_at, variety_at
@@ -33,3 +36,16 @@ def test_every_step_gets_its_own_batch_whoever_makes_it(workers):
 
 def test_no_steps_are_no_batches():
     assert list(feed(SCANS, SETTINGS, range(8, 8), CPU)) == []
+
+
+class Deadly(list):
+    """Scans that end the process which reads them, as a lack of memory would."""
+
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line():
+    with pytest.raises(ResourceError, match=r"failed \(.*\); give it more memory") as caught:
+        list(feed(Deadly(SCANS), SETTINGS, range(2), CPU, workers=1))
+    assert "\n" not in str(caught.value)
