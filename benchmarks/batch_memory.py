@@ -31,9 +31,9 @@ def main(n_slices: int, gib: float) -> None:
     keep_freed_memory()
     coarse, fine = (SIDE, SIDE, n_slices), (SIDE, SIDE, 2 * n_slices)
     model = load_model(device="cpu")
-    reach, n_bytes = model.net.spec.reach, model.dtype.itemsize
-    cut = cut_for(coarse, fine, None, reach, n_bytes, int(gib * 2**30)) or Cut(0, fine[0])
-    expected = memory_of(coarse, fine, cut, reach, n_bytes)
+    net, n_bytes = model.net.spec, model.dtype.itemsize
+    cut = cut_for(coarse, fine, None, net, n_bytes, int(gib * 2**30)) or Cut(0, fine[0])
+    expected = memory_of(coarse, fine, cut, net, n_bytes)
     print(f"{cut}, expected {expected / 2**30:.1f} GiB", file=sys.stderr, flush=True)
     case = EnhanceCase(
         factors=(1, 1, 2), modality="CT", settings=EnhanceSettings(flips=0, force=True), memory_bytes=int(gib * 2**30)

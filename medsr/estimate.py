@@ -20,13 +20,13 @@ from medsr.enhancement import EnhanceSettings
 from medsr.envelope import judge_grid
 from medsr.inference import WHOLE_VOXELS
 from medsr.models import Model
-from medsr.nets.detail import GRID
+from medsr.nets.detail import GRID, NetSpec
 from medsr.volume import Modality
 
 # Peak memory of processes that enhanced 64 to 200 voxels a side, whole and in tiles.
 PROCESS_BYTES = 450 * 2**20
-BYTES_PER_VOXEL = 260  # of the fine grid: maps, start, state and their copies
-BYTES_PER_TILE_VOXEL = 160  # of the largest piece that the network sees
+MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel, by the bytes of a number: maps, start, state and their copies
+PIECE_BYTES = {2: 2.5, 4: 5.0}  # per channel of the network and voxel of the largest piece that it sees
 TILES: tuple[int | None, ...] = (None, 128, 96, 64, 32)
 PROBE_VOXELS = 64  # a side: large enough to fill the cores, a fifth of a second on one of them
 SECONDS_PER_MVOXEL = 0.35  # of the work around the network, one core
@@ -73,14 +73,14 @@ def estimate(
         voxels_per_s: of `measured_speed`.
         memory_limit: in bytes; None: none.
     """
-    reach, shape = model.net.spec.reach, acquisition.fine_shape
+    net, shape = model.net.spec, acquisition.fine_shape
     tiles = TILES if settings.tile is None else (settings.tile,)
-    needs = {tile: _memory(shape, tile, reach) for tile in tiles}
+    needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
     tile = fitting[0] if fitting else tiles[-1]
     draws = {"mean": 0, "sample": 1, "spread": settings.draws}[settings.mode]
     evaluations = 2**settings.flips + settings.steps * draws
-    seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, reach))
+    seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
     seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + draws)
     return Estimate(
         shape=shape,
@@ -122,9 +122,9 @@ def free_memory() -> int | None:
         return None
 
 
-def _memory(shape: tuple[int, int, int], tile: int | None, reach: int) -> int:
-    largest = max(int(np.prod(piece)) for piece in _pieces(shape, tile, reach))
-    return PROCESS_BYTES + BYTES_PER_VOXEL * int(np.prod(shape)) + BYTES_PER_TILE_VOXEL * largest
+def _memory(shape: tuple[int, int, int], tile: int | None, net: NetSpec, n_bytes: int) -> int:
+    largest = max(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
+    return PROCESS_BYTES + MAPS_BYTES[n_bytes] * int(np.prod(shape)) + int(PIECE_BYTES[n_bytes] * net.width * largest)
 
 
 def _pieces(shape: tuple[int, int, int], tile: int | None, reach: int) -> list[tuple[int, int, int]]:

@@ -4,8 +4,8 @@ Intensity range, noise and the noise of draws are those of the whole. Slabs are 
 whole number, so that their voxels are voxels of the whole, and computed with a margin on either side.
 
 Memory: the largest of three phases. Noise: 46 bytes per coarse voxel. Slabs: 4 per fine and 12 per coarse voxel of the
-scan, 260 per fine voxel of one slab with its margins, 160 per voxel of one tile (float32: 340 and 320). Writing: 10 per
-fine and 8 per coarse voxel. To which 5 % and 0.45 GiB for the process are added.
+scan, 260 per fine voxel of one slab with its margins, 2.5 per channel of the network and voxel of one tile (float32:
+340 and 5). Writing: 10 per fine and 8 per coarse voxel. To which 5 % and 0.45 GiB for the process are added.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from medsr.allocator import returning_freed_memory
 from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, Whole, enhance
 from medsr.envelope import Verdict, admitted
 from medsr.errors import ResourceError
-from medsr.estimate import PROCESS_BYTES
+from medsr.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
 from medsr.inference import WHOLE_VOXELS, scan_noise
 from medsr.intensity import Scale, scale_of
 from medsr.models import Model
+from medsr.nets import NetSpec
 from medsr.record import Record
 from medsr.region import MARGIN_VOX, Box, Part, part_of
 from medsr.volume import Volume
 
 NOISE_BYTES_COARSE = 46  # per voxel, while range and noise of the whole are found
 SLAB_BYTES_FINE, SLAB_BYTES_COARSE = 4, 12  # beside the slab itself: result; scan, as it was stored, residual
-MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel of a slab with its margins: maps, start, state and their copies
-PIECE_BYTES = {2: 160, 4: 320}  # per voxel of the largest piece that the network sees
 TILES = (None, 256, 128)
 WRITE_BYTES_FINE, WRITE_BYTES_COARSE = 10, 8  # result, rounded, as stored; scan, residual
 SLAB_MARGIN_VOX = 8  # fine voxels, beyond the margin of a region: more changes no voxel of a brain by 1e-4 of its range
@@ -59,14 +58,14 @@ class Cut:
     tile: int | None = None
 
 
-def memory_of(coarse: Triple, fine: Triple, cut: Cut, reach: int, n_bytes: int) -> int:
+def memory_of(coarse: Triple, fine: Triple, cut: Cut, net: NetSpec, n_bytes: int) -> int:
     """Peak bytes of a process that enhances a scan in slabs, or whole where a slab is all of it.
 
     Args:
         coarse: voxels of the scan.
         fine: voxels of the result.
         cut: how it is cut.
-        reach: of the network.
+        net: the network.
         n_bytes: of its numbers: 2 or 4.
     """
     n_coarse, n_fine = prod(coarse), prod(fine)
@@ -74,18 +73,20 @@ def memory_of(coarse: Triple, fine: Triple, cut: Cut, reach: int, n_bytes: int) 
     shape = list(fine)
     if not is_whole:
         shape[cut.axis] = min(fine[cut.axis], cut.slab_vox + 2 * (SLAB_MARGIN_VOX + MARGIN_VOX))
-    side = max(shape) if cut.tile is None and prod(shape) <= WHOLE_VOXELS else (cut.tile or TILE_VOX) + 2 * reach
+    side = max(shape) if cut.tile is None and prod(shape) <= WHOLE_VOXELS else (cut.tile or TILE_VOX) + 2 * net.reach
     piece = prod(min(side, n) for n in shape)
     beside = 0 if is_whole else SLAB_BYTES_FINE * n_fine + SLAB_BYTES_COARSE * n_coarse
     phases = (
         NOISE_BYTES_COARSE * n_coarse,
-        beside + MAPS_BYTES[n_bytes] * prod(shape) + PIECE_BYTES[n_bytes] * piece,
+        beside + MAPS_BYTES[n_bytes] * prod(shape) + PIECE_BYTES[n_bytes] * net.width * piece,
         WRITE_BYTES_FINE * n_fine + WRITE_BYTES_COARSE * n_coarse,
     )
     return PROCESS_BYTES + int(HEAP * max(phases))
 
 
-def cut_for(coarse: Triple, fine: Triple, tile: int | None, reach: int, n_bytes: int, memory_bytes: int) -> Cut | None:
+def cut_for(
+    coarse: Triple, fine: Triple, tile: int | None, net: NetSpec, n_bytes: int, memory_bytes: int
+) -> Cut | None:
     """The thickest slabs that fit, with smaller tiles where need be; None where the whole scan does.
 
     Raises:
@@ -93,7 +94,7 @@ def cut_for(coarse: Triple, fine: Triple, tile: int | None, reach: int, n_bytes:
     """
 
     def need(cut: Cut) -> int:
-        return memory_of(coarse, fine, cut, reach, n_bytes)
+        return memory_of(coarse, fine, cut, net, n_bytes)
 
     whole = Cut(0, fine[0], tile)
     if need(whole) <= memory_bytes:
@@ -130,8 +131,8 @@ def enhance_within(
         ResourceError: not even the thinnest slab fits.
         MedsrError: as `enhance`.
     """
-    reach, n_bytes = model.net.spec.reach, model.dtype.itemsize
-    cut = cut_for(volume.shape, acquisition.fine_shape, settings.tile, reach, n_bytes, memory_bytes)
+    net, n_bytes = model.net.spec, model.dtype.itemsize
+    cut = cut_for(volume.shape, acquisition.fine_shape, settings.tile, net, n_bytes, memory_bytes)
     if cut is None:
         return enhance(volume, model, settings, acquisition, on_progress)
     with returning_freed_memory():

@@ -39,7 +39,7 @@ def test_finer_grids_more_draws_and_slower_machines_take_longer():
     assert needs(speed=5e5).seconds > base.seconds
 
 
-@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 4), ("sample", 10), ("spread", 52)])
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 8), ("spread", 50)])
 def test_evaluations_are_those_that_enhance_reports(mode, evaluations):
     assert needs(settings=EnhanceSettings(mode=mode)).evaluations == evaluations
 

@@ -12,11 +12,13 @@ from tiny_models import EVERYTHING, tiny_model
 from medsr.acquisition import acquisition_of
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.errors import EnvelopeError, ResourceError
+from medsr.models import load_model
 from medsr.slabs import Cut, cut_for, enhance_within, memory_of
 from medsr.traits import usual_ranges
 
 MODEL = tiny_model()
-REACH = MODEL.net.spec.reach
+NET = MODEL.net.spec
+SHIPPED = load_model(device="cpu").net.spec
 GIB = 2**30
 
 
@@ -62,24 +64,24 @@ def test_slabs_are_judged_as_the_whole_scan_is(monkeypatch):
 def test_what_is_chosen_fits(coarse, factor, gib, n_bytes):
     fine = (coarse[0], coarse[1], coarse[2] * factor)
     try:
-        cut = cut_for(coarse, fine, None, REACH, n_bytes, int(gib * GIB)) or Cut(0, fine[0])
+        cut = cut_for(coarse, fine, None, NET, n_bytes, int(gib * GIB)) or Cut(0, fine[0])
     except ResourceError as error:
         assert "may be used" in str(error)
         return
-    assert memory_of(coarse, fine, cut, REACH, n_bytes) <= gib * GIB
+    assert memory_of(coarse, fine, cut, NET, n_bytes) <= gib * GIB
     assert cut.slab_vox % (fine[cut.axis] // coarse[cut.axis]) == 0
 
 
 @pytest.mark.parametrize("n_bytes", [2, 4])
 def test_a_large_ct_fits_twelve_gib(n_bytes):
     coarse, fine = (512, 512, 800), (512, 512, 1600)
-    cut = cut_for(coarse, fine, None, 60, n_bytes, 12 * GIB)
-    assert memory_of(coarse, fine, cut, 60, n_bytes) < 12 * GIB
+    cut = cut_for(coarse, fine, None, SHIPPED, n_bytes, 12 * GIB)
+    assert memory_of(coarse, fine, cut, SHIPPED, n_bytes) < 12 * GIB
 
 
 def test_a_scan_for_which_no_slab_is_thin_enough_is_refused():
     with pytest.raises(ResourceError, match="needs about"):
-        cut_for((2000, 2000, 600), (2000, 2000, 1200), None, REACH, 2, 12 * GIB)
+        cut_for((2000, 2000, 600), (2000, 2000, 1200), None, NET, 2, 12 * GIB)
 
 
 def test_where_it_fits_nothing_is_cut():
