@@ -18,7 +18,7 @@ from medsr.conditioning import conditioned, expected_detail, flip_averaged, roug
 from medsr.consistency import consistent, noise_ratio
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
 from medsr.diffusion.samplers import dpm_solver_2m
-from medsr.diffusion.schedule import SIGMA_MAX, karras
+from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.errors import UsageError
 from medsr.intensity import Scale
 from medsr.models import Model
@@ -233,7 +233,7 @@ def draw_of(
     """
     noise = draw_noise(problem.shape, settings.seed, draw, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
-    x = mean.detail + torch.sqrt(SIGMA_MAX**2 + mean.variance) * noise
+    x = mean.detail + torch.sqrt(START_SIGMA**2 + mean.variance) * noise
     denoise = consistent(
         mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
     )

@@ -228,7 +228,7 @@ def test_watching_may_stop():
 # --- progress, envelope, record ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 4), ("sample", 6), ("spread", 8)])
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 4), ("spread", 6)])
 @pytest.mark.parametrize(("tile", "n_tiles"), [(None, 1), (16, 8)])
 def test_progress_counts_up_to_its_total(mode, evaluations, tile, n_tiles):
     seen = []

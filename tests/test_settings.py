@@ -20,7 +20,7 @@ def test_the_shipped_recipe_reads_and_its_paths_hang_on_its_folder() -> None:
     recipe = read_recipe(RECIPE)
     assert recipe.name == "medsr-base"
     assert recipe.packs.resolve() == (RECIPE.parents[2] / "packs" / "train").resolve()
-    assert recipe.training.net.width == 64
+    assert recipe.training.net.width == 96
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_the_shipped_recipe_reads_and_its_paths_hang_on_its_folder() -> None:
         ("curve_every", "curve_evry", "curve_evry"),
         ("warmup", "warmupp", "training.warmupp"),
         ("deep_width", "depth", "training.net.depth"),
-        ("batch = 8", 'batch = "many"', "batch"),
+        ("batch = 16", 'batch = "many"', "batch"),
         ("[training]", "[training", "TOML"),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SIGMA_MAX = 2.65  # from higher up draws lose their finest texture, from lower down they gain too much (docs/physics.md)
+SIGMA_MAX = 2.65
+START_SIGMA = 3.0  # a little more than the first level: denoisers take off a little too much (docs/physics.md, eq. 12)
 SIGMA_MIN = 0.05
 RHO = 3.0
 
