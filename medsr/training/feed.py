@@ -42,6 +42,8 @@ def feed(
         for batch in loader:
             yield batch.to(device)
     except RuntimeError as error:  # the one kind that DataLoader raises for a process that is gone
+        if not workers:
+            raise
         reason = str(error).partition("\n")[0]
         raise ResourceError(
             f"a process that makes batches failed ({reason}); give it more memory, shared memory (/dev/shm) above all"
