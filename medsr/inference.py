@@ -38,7 +38,7 @@ NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this m
 # What the estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
 ANATOMY_SIGMA = 0.0125
 ANATOMY_SIGMA_KSPACE = 0.02
-WHOLE_VOXELS = 24_000_000  # up to here a scan is computed in one piece: about 3.7 GiB with the base model
+WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
 
 
 @dataclass(frozen=True)
