@@ -23,7 +23,7 @@ class Copying:
             with path.open("ab") as file:
                 file.write(b"more")
         if "readcrash" in path.name:
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)  # to this thread, as a real one
         content = path.read_bytes()
         if b"broken" in content:
             raise InputError(f"{path}: is broken")

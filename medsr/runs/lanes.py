@@ -107,12 +107,18 @@ class Lane:
         """Whether another case may come in: one is read ahead, no more."""
         return not any(flight.alone for flight in self.flights) and sum(f.stage != "write" for f in self.flights) < 2
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, None where none runs."""
+        return self._worker.pid
+
     def take(self, flight: Flight) -> None:
         """Let a case in."""
-        if not self.flights:
+        is_first = not self.flights
+        if is_first:
             self.last_sign = time.monotonic()
         self.flights.append(flight)
-        self._submit("read", flight)
+        self._submit("read", flight, may_start=is_first)
         if sum(other.stage != "write" for other in self.flights) == 1:
             self._submit("enhance", flight)
 
@@ -141,11 +147,15 @@ class Lane:
         if waiting:
             self._submit("enhance", waiting[0])
 
-    def _submit(self, job: str, flight: Flight) -> None:
+    def _submit(self, job: str, flight: Flight, *, may_start: bool = False) -> None:
+        """Ask the process for a job; a new process knows nothing of the cases in this one."""
         generation = self.generation
         self.asked.append((flight, job))
         self._worker.submit(
-            job, flight.request(), lambda event: self.news.put(News(self, generation, flight, job, event))
+            job,
+            flight.request(),
+            lambda event: self.news.put(News(self, generation, flight, job, event)),
+            follows=not may_start,
         )
 
     def is_overdue(self, now: float) -> Flight | None:
@@ -159,7 +169,7 @@ class Lane:
 
     def sample(self) -> None:
         """Note the peak memory of the process for the cases in it."""
-        pid = self._worker.pid
+        pid = self.pid
         if pid is not None and self.flights:
             peak = peak_memory(pid)
             for flight in self.flights:

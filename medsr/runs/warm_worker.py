@@ -70,6 +70,7 @@ class WarmWorker:
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._waiting: dict[int, tuple[subprocess.Popen[str], OnEvent]] = {}
+        self._ended: tuple[subprocess.Popen[str], Event] | None = None
         self._number = 0
 
     @property
@@ -93,19 +94,26 @@ class WarmWorker:
         """Start the child where none runs, so that the first job need not wait for it."""
         self._running()
 
-    def submit(self, job: str, content: dict[str, Any], on_event: OnEvent) -> None:
+    def submit(self, job: str, content: dict[str, Any], on_event: OnEvent, *, follows: bool = False) -> None:
         """Queue a job of the module's table.
 
         Args:
             job: its name.
             content: its request, JSON.
             on_event: told what happens, the ending last.
+            follows: it needs what earlier jobs left in the child, so that a new one can't do it; where that child has
+                ended, `on_event` is told so, perhaps before this returns.
         """
         with self._lock:
-            process = self._running()
-            self._number += 1
-            self._waiting[self._number] = (process, on_event)
-            line = json.dumps({"number": self._number, "job": job, "content": content}) + "\n"
+            process = self._process if follows and self._process is not None else self._running()
+            ending = self._ended[1] if self._ended is not None and self._ended[0] is process else None
+            if ending is None:
+                self._number += 1
+                self._waiting[self._number] = (process, on_event)
+                line = json.dumps({"number": self._number, "job": job, "content": content}) + "\n"
+        if ending is not None:
+            on_event(ending)
+            return
         if process.stdin is not None:
             with suppress(OSError, ValueError):  # it died meanwhile, which the listener tells
                 process.stdin.write(line)
@@ -168,11 +176,13 @@ class WarmWorker:
         process.stdout.close()
         with suppress(OSError):
             process.stdin.close()
+        died = Event("died", {"message": _died(process), "code": process.returncode})
+        ending = Event("failed", {"message": refusal}) if refusal else died
         with self._lock:
+            self._ended = process, ending
             told = self._taken(process)
         for on_event in told:
-            died = {"message": _died(process), "code": process.returncode}
-            on_event(Event("failed", {"message": refusal}) if refusal else Event("died", died))
+            on_event(ending)
 
     def _tell(self, number: int, event: Event) -> None:
         with self._lock:

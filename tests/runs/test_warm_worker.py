@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,22 @@ def test_the_death_of_the_child_is_told_and_the_next_job_gets_a_new_one(new_work
         assert event.kind == "died"
         assert "SIGKILL" in event.content["message"]
     assert ask(worker, "echo").last().content["state"]["pid"] != first
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for the end of a process without reaping it")
+def test_a_job_that_follows_others_is_never_given_to_a_new_child(new_worker):
+    worker = new_worker()
+    ask(worker, "echo").last()
+    child = os.pidfd_open(worker.pid)
+    os.kill(worker.pid, signal.SIGKILL)
+    assert select.select([child], [], [], LONG_S)[0]
+    os.close(child)
+    for _ in range(2):
+        told = Told()
+        worker.submit("echo", {}, told, follows=True)
+        event = told.last()
+        assert (event.kind, event.content.get("code")) == ("died", -signal.SIGKILL)
+    assert ask(worker, "echo").last().kind == "done"
 
 
 def test_cancelling_ends_every_job_and_leaves_nothing_half_done(new_worker, tmp_path):
