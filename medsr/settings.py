@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import UsageError
 from medsr.io.toml import read_toml
+from medsr.models import packaged_models
 from medsr.nets import NetSpec
 from medsr.training.schedule import TrainingSettings
 
@@ -23,6 +24,7 @@ class TrainingRecipe:
         version: of its weights.
         packs: folder of the training packs.
         validation_packs: folder of held-out packs for the learning curve.
+        start: packaged model or weights file that training goes on from; none: from nothing.
         probes: names of the held-out scans that the curve is drawn on; none means all.
         run: folder of checkpoint, curve and final weights.
         cards: data cards' folders, whose hashes go into the weights.
@@ -37,6 +39,7 @@ class TrainingRecipe:
     packs: Path
     validation_packs: Path
     run: Path
+    start: str | None = None
     probes: tuple[str, ...] = ()
     cards: tuple[Path, ...] = ()
     device: str = "auto"
@@ -80,8 +83,12 @@ def _refuse_unknown(path: Path, content: object, kind: type, prefix: str = "") -
 
 
 def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:
+    start = recipe.start
+    if start is not None and start not in packaged_models():
+        start = str(folder / start)
     return replace(
         recipe,
+        start=start,
         packs=folder / recipe.packs,
         validation_packs=folder / recipe.validation_packs,
         run=folder / recipe.run,

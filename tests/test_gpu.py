@@ -11,8 +11,8 @@ from tiny_models import TINY, tiny_model
 
 from medsr.enhancement import EnhanceSettings, enhance
 from medsr.models import choose_device, fastest_dtype
-from medsr.training.batches import training_scans
 from medsr.training.loop import train
+from medsr.training.scans import training_scans
 from medsr.training.schedule import TrainingSettings
 
 pytestmark = [

@@ -24,6 +24,17 @@ def test_the_shipped_recipe_reads_and_its_paths_hang_on_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
+    ("start", "expected"),
+    [("medsr-base", "medsr-base"), ("runs/mine.safetensors", str(Path("FOLDER") / "runs" / "mine.safetensors"))],
+)
+def test_a_run_starts_from_a_packaged_model_or_from_a_file_beside_the_recipe(
+    tmp_path: Path, start: str, expected: str
+) -> None:
+    path = changed(tmp_path, "version =", f'start = "{start}"\nversion =')
+    assert read_recipe(path).start == expected.replace("FOLDER", str(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("old", "new", "word"),
     [
         ("curve_every", "curve_evry", "curve_evry"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from medsr.io import files
 TEMPLATE = "template.md"
 CURVE = "curve.csv"
 MISSING = "not measured"
+KEPT = 0.9  # of the contrast that planted lesions have in the plain start was asked for
 DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
     "upper_band_mean": ("upper band of the mean over the reference", ""),
     "upper_band_sample": ("upper band of a draw", "0.75 to 1.25"),
@@ -223,18 +224,35 @@ def two_digits(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
 
+def lesions_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Contrast of planted lesions over that in the plain start, worst and median, bold below what was asked for."""
+    if not rows:
+        return MISSING
+    sizes = sorted({float(row["diameter_mm"]) for row in rows})
+    kept = {(row["scan"], row["task"], float(row["diameter_mm"])): row for row in rows}
+    lines = []
+    for scan, task in dict.fromkeys((row["scan"], row["task"]) for row in rows):
+        found = [kept.get((scan, task, size)) for size in sizes]
+        cells = [
+            MISSING if row is None else f"{_kept(row['worst'])} / {_kept(row['median'])} of {row['n']}" for row in found
+        ]
+        lines.append([str(scan).removeprefix("sub-"), str(task), *cells])
+    return _table(("scan", "task", *(f"{size:g} mm" for size in sizes)), lines)
+
+
+def _kept(share: float) -> str:
+    return two_digits(share) if _reached(share, KEPT) else f"**{two_digits(share)}**"
+
+
 def _other_tables(card: ModelCard) -> dict[str, str]:
     quality = card.measured.get("quality", {})
     drawn = {name.removeprefix("sub-"): row for name, row in quality.items() if name != "lesions"}
     draws = [[*DRAWS[key], *(two_digits(row.get(key)) for row in drawn.values())] for key in DRAWS]
-    lesions = quality.get("lesions", {})
-    kinds = list(dict.fromkeys(key for row in lesions.values() for key in row))
-    balls = [[kind, *(two_digits(row.get(kind)) for row in lesions.values())] for kind in kinds]
     verdicts = card.measured.get("envelope", {}).get("summary", {})
     columns = ("cases", "inside", "edge", "outside", "auroc")
     return {
         "draws": _table(("", "asked", *drawn), draws) if drawn else MISSING,
-        "lesions": _table(("", *lesions), balls) if balls else MISSING,
+        "lesions": lesions_table(quality.get("lesions", ())),
         "verdicts": _table(("scans", *columns), [[k, *(f"{row[c]:g}" for c in columns)] for k, row in verdicts.items()])
         if verdicts
         else MISSING,

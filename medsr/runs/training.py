@@ -18,15 +18,15 @@ import medsr
 from medsr.allocator import keep_freed_memory
 from medsr.errors import UsageError
 from medsr.io import files
-from medsr.models import choose_device, weights_bytes
+from medsr.models import Model, choose_device, load_model, weights_bytes
 from medsr.nets import DetailNet
 from medsr.settings import TrainingRecipe
 from medsr.specification import Envelope, ModelSpec
-from medsr.training.batches import training_scans
 from medsr.training.checkpoint import average_of
 from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
 from medsr.training.loop import CHECKPOINT, Progress, train
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
+from medsr.training.scans import training_scans
 from medsr.traits import usual_ranges
 from medsr.volume import Modality, Volume
 
@@ -47,7 +47,8 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
         The final weights file, or None where the run is not at its end.
 
     Raises:
-        MedsrError: packs that can't be read, a probe that is not among them, or no such device.
+        MedsrError: packs that can't be read, a probe that is not among them, no such device, or weights to start from
+            that are of another network.
     """
     keep_freed_memory()
     device = choose_device(recipe.device)
@@ -56,7 +57,8 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
     recipe.run.mkdir(parents=True, exist_ok=True)
     net = DetailNet(recipe.training.net).to(device)
     began, losses, average, step = time.monotonic(), [], None, 0
-    for progress in train(scans, recipe.training, recipe.run, device, _workers(device)):
+    start = None if recipe.start is None else _start(recipe).net.state_dict()
+    for progress in train(scans, recipe.training, recipe.run, device, _workers(device), start):
         step, average = progress.step, progress.average
         losses.append(progress.loss)
         late = minutes is not None and time.monotonic() - began > 60 * minutes
@@ -94,6 +96,9 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         "torch": str(torch.__version__),
         "settings": asdict(recipe.training),
     }
+    if recipe.start is not None:
+        start = _start(recipe)
+        trained["start"] = {"name": start.spec.name, "sha256": start.sha256, "steps": start.spec.trained.get("steps")}
     ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
     modalities = tuple(name for name in get_args(Modality) if name in ranges)
     envelope = Envelope(modalities=modalities, statistics=ranges)
@@ -101,6 +106,17 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         recipe.name, recipe.version, recipe.training.net, envelope, draw_spread=recipe.draw_spread, trained=trained
     )
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
+
+
+def _start(recipe: TrainingRecipe) -> Model:
+    """The model that training goes on from."""
+    model = load_model(str(recipe.start), "cpu")
+    if model.spec.net != recipe.training.net:
+        raise UsageError(
+            f"{recipe.start} has another network ({model.spec.net}) than the recipe ({recipe.training.net}); "
+            "write its numbers under [training.net]"
+        )
+    return model
 
 
 def store_weights(path: Path, content: bytes) -> Path:

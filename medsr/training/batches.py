@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.conditioning import (
@@ -19,53 +17,18 @@ from medsr.conditioning import (
     scan_conditions,
     slice_phases,
 )
-from medsr.errors import InputError
-from medsr.ops import AxisSampling, Separable
+from medsr.ops import Separable
 from medsr.ops.noise import add_gaussian, add_rician
 from medsr.training.draws import (
     IntensityDraw,
-    LesionDraw,
     ScannerDraw,
     draw_intensity,
     draw_lesions,
     draw_scanner,
     draw_turn,
 )
-from medsr.training.packs import PackedScan
-
-BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold
-FOREGROUND = 0.05  # of the model range: blocks darker than this are air
-LESION_WEIGHT = 6.0  # in the loss, of voxels within half a coarse voxel of a planted lesion: they are few
-COARSER = (1.0, 1.25, 1.6)  # each scan is also used area-averaged by these factors: sharper for its spacing
-COARSER_SHARES = (0.5, 0.3, 0.2)
-COARSEST_MM = 1.5
-GROUP_SHARES = {"MR3": 0.32, "MR2": 0.58, "CT": 0.1}
-CONTRAST_WEIGHTS = {"T1w": 0.5}  # within a group, 1 for all others: T1w is learnt soonest
-
-
-@dataclass(frozen=True)
-class TrainingScan:
-    """A scan in the model range at one resolution, with where its patches should lie.
-
-    Attributes:
-        group: "MR3" (three fine axes), "MR2" (slices) or "CT".
-        weight: how often it is drawn, relative to the others of its group.
-        data: (I, J, K) float32, model range.
-        spacing_mm: voxel spacing.
-        degradable: axes that may be degraded.
-        modality: "MR" or "CT".
-        centres: (N, 3) block centres in voxels.
-        shares: (N,) probability of each.
-    """
-
-    group: str
-    weight: float
-    data: Tensor
-    spacing_mm: tuple[float, float, float]
-    degradable: tuple[bool, bool, bool]
-    modality: str
-    centres: NDArray[np.int64]
-    shares: NDArray[np.float64]
+from medsr.training.planting import with_lesions
+from medsr.training.scans import TrainingScan, draw_scan, window
 
 
 @dataclass(frozen=True)
@@ -103,14 +66,6 @@ class Batch:
         i, j, k = (change(phase) for phase in self.phases)
         detail, anatomy, scan, weight = (change(part) for part in (self.detail, self.anatomy, self.scan, self.weight))
         return Batch(detail, anatomy, (i, j, k), scan, weight)
-
-
-def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
-    """Each scan at its own and at coarser resolutions, coarser ones area-averaged along the degradable axes."""
-    return [
-        [_training_scan(scan, coarser) for coarser in COARSER if coarser == 1 or _worth(scan, coarser)]
-        for scan in scans
-    ]
 
 
 def make_batch(
@@ -161,44 +116,6 @@ def degraded(
     return start, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
 
 
-def with_lesions(
-    x: Tensor,
-    lesions: Sequence[LesionDraw],
-    spacing_mm: tuple[float, float, float],
-    reach_mm: tuple[float, float, float],
-) -> tuple[Tensor, Tensor]:
-    """The window with soft ellipsoids added, but for those that would lie in air, and what each voxel then counts.
-
-    Args:
-        x: (I, J, K) in the model range.
-        lesions: of `draws.draw_lesions`.
-        spacing_mm: of x.
-        reach_mm: per axis, how far around a lesion voxels count more.
-
-    Returns:
-        Window and weights, (I, J, K).
-    """
-    weight = torch.ones_like(x)
-    for lesion in lesions:
-        centre = [min(int(share * n), n - 1) for share, n in zip(lesion.place, x.shape, strict=True)]
-        if float(x[centre[0], centre[1], centre[2]]) > FOREGROUND:
-            x = x + lesion.height * _ellipsoid(x, centre, lesion, spacing_mm)
-            i, j, k = (axis + 2 * reach for axis, reach in zip(lesion.axes_mm, reach_mm, strict=True))
-            near = _ellipsoid(x, centre, replace(lesion, axes_mm=(i, j, k)), spacing_mm) > 0.5
-            weight = torch.where(near, LESION_WEIGHT, weight)
-    return x, weight
-
-
-def _ellipsoid(x: Tensor, centre: Sequence[int], lesion: LesionDraw, spacing_mm: tuple[float, float, float]) -> Tensor:
-    """1 inside, 0 outside, 0.5 where the distance from the centre is half the axis."""
-    squares = torch.zeros((), device=x.device)
-    for dim, (n, place, h, axis_mm) in enumerate(zip(x.shape, centre, spacing_mm, lesion.axes_mm, strict=True)):
-        sides = [n if other == dim else 1 for other in range(3)]
-        squares = squares + (((torch.arange(n, device=x.device) - place) * h * 2 / axis_mm) ** 2).reshape(sides)
-    edge = lesion.edge_mm * 2 / min(lesion.axes_mm)
-    return ((1 - squares.sqrt()) / edge + 0.5).clamp(0, 1)
-
-
 def _joined(patches: Sequence[Batch]) -> Batch:
     """Batches of one as one batch, its maps in the type that the network computes in."""
     i, j, k = (torch.cat([patch.phases[axis] for patch in patches]).bfloat16() for axis in range(3))
@@ -218,12 +135,12 @@ def _draw_patch(
     slab_order: tuple[int, int, int] | None,
     variety: float,
 ) -> Batch:
-    scan = _draw_scan(scans, rng)
+    scan = draw_scan(scans, rng)
     scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
     ranked = _ranked(scanner, scan.spacing_mm)
     sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
-    x, inner = _window(scan, rng, sides, margins)
+    x, inner = window(scan, rng, sides, margins)
     if rng.random() < variety:
         x = _contrast_changed(x, draw_intensity(rng, scan.modality))
     a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
@@ -290,79 +207,3 @@ def _turned(patch: Batch, order: tuple[int, int, int], flips: tuple[bool, bool, 
 def _phase_turned(phase: Tensor, flip: bool) -> Tensor:
     """Cosine and sine (B, 2, n) seen from the other end: the sine changes its sign."""
     return torch.stack([phase[:, 0].flip(-1), -phase[:, 1].flip(-1)], dim=1) if flip else phase
-
-
-def _draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:
-    groups = sorted({versions[0].group for versions in scans})
-    shares = np.array([GROUP_SHARES[group] for group in groups])
-    group = groups[int(rng.choice(len(groups), p=shares / shares.sum()))]
-    members = [versions for versions in scans if versions[0].group == group]
-    weights = np.array([versions[0].weight for versions in members])
-    versions = members[int(rng.choice(len(members), p=weights / weights.sum()))]
-    shares = np.array(COARSER_SHARES[: len(versions)])
-    return versions[int(rng.choice(len(versions), p=shares / shares.sum()))]
-
-
-def _window(
-    scan: TrainingScan, rng: np.random.Generator, sides: Sequence[int], margins: Sequence[int]
-) -> tuple[Tensor, tuple[slice, slice, slice]]:
-    """A window with margins around a patch, reflected where the scan is too thin, and the patch's place in it."""
-    centre = scan.centres[int(rng.choice(len(scan.centres), p=scan.shares))] + rng.integers(-BLOCK // 2, BLOCK // 2, 3)
-    data, inner = scan.data, []
-    for dim, (patch, margin) in enumerate(zip(sides, margins, strict=True)):
-        n, side = data.shape[dim], patch + 2 * margin
-        if n < side:
-            data = _reflected(data, dim, side)
-            start, offset = 0, int(rng.integers(0, side - patch + 1)) if margin == 0 else margin
-        else:
-            start = int(np.clip(centre[dim] - side // 2, 0, n - side))
-            offset = int(np.clip(centre[dim] - patch // 2 - start, 0, side - patch))
-        data = data.narrow(dim, start, side)
-        inner.append(slice(offset, offset + patch))
-    return data, (inner[0], inner[1], inner[2])
-
-
-def _reflected(data: Tensor, dim: int, side: int) -> Tensor:
-    """The scan continued along `dim` by mirror images until it has `side` voxels."""
-    n = data.shape[dim]
-    index = np.abs((np.arange(side) - (side - n) // 2) % (2 * n - 2))
-    index = np.where(index < n, index, 2 * n - 2 - index)
-    return data.index_select(dim, torch.from_numpy(index))
-
-
-def _training_scan(scan: PackedScan, coarser: float) -> TrainingScan:
-    x = scan.scale.to_model(torch.from_numpy(scan.data.astype(np.float32)))
-    spacing = list(scan.spacing_mm)
-    if coarser != 1:
-        axes: list[AxisSampling | None] = [None, None, None]
-        for axis in range(3):
-            if scan.degradable[axis]:
-                n = x.shape[axis]
-                axes[axis] = AxisSampling(n, round(n / coarser), "box", n / round(n / coarser))
-                spacing[axis] *= n / round(n / coarser)
-        x = Separable((axes[0], axes[1], axes[2]))(x)
-    group = "CT" if scan.modality == "CT" else ("MR3" if all(scan.degradable) else "MR2")
-    weight = CONTRAST_WEIGHTS.get(scan.name.rpartition("_")[2], 1.0)
-    centres, shares = _patch_centres(x)
-    a, b, c = spacing
-    return TrainingScan(group, weight, x.contiguous(), (a, b, c), scan.degradable, scan.modality, centres, shares)
-
-
-def _worth(scan: PackedScan, coarser: float) -> bool:
-    return max(h for h, fine in zip(scan.spacing_mm, scan.degradable, strict=True) if fine) * coarser <= COARSEST_MM
-
-
-def _patch_centres(x: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Block centres in the foreground, half by area and half by the detail they hold."""
-    volume = x[None, None]
-    sides = [min(BLOCK, n) for n in x.shape]
-    smooth = F.avg_pool3d(volume, 3, stride=1, padding=1, count_include_pad=False)
-    detail = F.avg_pool3d((volume - smooth) ** 2, sides, ceil_mode=True)[0, 0].sqrt()
-    bright = F.avg_pool3d(volume, sides, ceil_mode=True)[0, 0] > FOREGROUND
-    blocks = torch.nonzero(bright)
-    if len(blocks) == 0:
-        raise InputError("a training scan holds nothing brighter than air; leave it out of the packs")
-    energy = detail[bright].double().numpy()
-    shares = 0.5 / len(blocks) + 0.5 * energy / energy.sum()
-    side = torch.tensor(sides)
-    return (blocks * side + side // 2).numpy(), shares / shares.sum()

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medsr.errors import ResourceError
-from medsr.training.batches import Batch, TrainingScan, make_batch
+from medsr.training.batches import Batch, make_batch
+from medsr.training.scans import TrainingScan
 from medsr.training.schedule import TrainingSettings, patches_at, variety_at
 
 
@@ -22,7 +23,7 @@ def feed(
     """Yield the batch of each of `steps` on `device`.
 
     Args:
-        scans: of `batches.training_scans`.
+        scans: of `scans.training_scans`.
         settings: of the run.
         steps: numbers of the steps.
         device: where the batches go.

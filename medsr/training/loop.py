@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from torch import Tensor
 from medsr.conditioning import conditioned
 from medsr.diffusion.loss import detail_loss, draw_noise_levels
 from medsr.nets import DetailNet, channels_last
-from medsr.training.batches import Batch, TrainingScan
+from medsr.training.batches import Batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.feed import feed
 from medsr.training.muon import Muon
 from medsr.training.replay import Replayed
+from medsr.training.scans import TrainingScan
 from medsr.training.schedule import TrainingSettings, learning_rate_at
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -44,23 +45,27 @@ def train(
     folder: Path,
     device: torch.device,
     workers: int = 0,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Progress]:
-    """Train from the last checkpoint in `folder`, or from nothing, yielding after every step.
+    """Train from the last checkpoint in `folder`, else from `start`, or from nothing, yielding after every step.
 
     A checkpoint is written every `CHECKPOINT_SECONDS`, and when the generator is closed between two steps.
 
     Args:
-        scans: of `batches.training_scans`.
+        scans: of `scans.training_scans`.
         settings: of the run.
         folder: of the checkpoint.
         device: that trains.
         workers: processes that make the batches, see `feed.feed`.
+        start: weights to begin with.
 
     Raises:
         InputError: the checkpoint is not one of this network.
     """
     torch.manual_seed(settings.seed)
     net = channels_last(DetailNet(settings.net).to(device))
+    if start is not None:
+        net.load_state_dict(start)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT

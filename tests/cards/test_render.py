@@ -10,7 +10,17 @@ from card_folders import write_card, write_weights
 
 from medsr.cards.check import check_cards
 from medsr.cards.model_card import collect, read_model_card
-from medsr.cards.render import Goal, Goals, curve_table, is_rendering, levels_table, missed, render_card, rendered
+from medsr.cards.render import (
+    Goal,
+    Goals,
+    curve_table,
+    is_rendering,
+    lesions_table,
+    levels_table,
+    missed,
+    render_card,
+    rendered,
+)
 from medsr.cards.weights import read_weights
 from medsr.errors import InputError
 
@@ -112,6 +122,16 @@ def test_a_goal_counts_as_reached_at_two_digits(made):
     assert missed(card, not_reached) == ["x_T1w at iso2: +1.25 of 1.26 dB"]
     assert "not reached" not in levels_table(card, reached)
     assert levels_table(card, not_reached).count("not reached") == 2
+
+
+def test_lesions_below_what_was_asked_for_are_bold():
+    rows = [
+        {"scan": "sub-a_T1w", "task": "thick5", "diameter_mm": size, "n": 13, "worst": worst, "median": 0.987}
+        for size, worst in ((4.0, 0.904), (8.0, 0.88))
+    ]
+    *_, line = lesions_table(rows).splitlines()
+    assert line == "| a_T1w | thick5 | 0.90 / 0.99 of 13 | **0.88** / 0.99 of 13 |"
+    assert lesions_table([]) == "not measured"
 
 
 def test_the_shipped_card_is_what_its_parts_give():

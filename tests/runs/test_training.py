@@ -89,6 +89,25 @@ def test_a_finished_run_takes_over_how_far_its_draws_are_to_lie(recipe: Training
     assert load_model(again, "cpu").spec.draw_spread == 1.25
 
 
+def test_a_recipe_goes_on_from_the_weights_of_another(recipe: TrainingRecipe, tmp_path: Path) -> None:
+    first = train_recipe(recipe)
+    assert first is not None
+    idle = replace(recipe.training, learning_rate=0.0, steps=2)
+    second = train_recipe(replace(recipe, name="later", run=tmp_path / "later", start=str(first), training=idle))
+    assert second is not None
+    before, after = (load_model(path, "cpu") for path in (first, second))
+    for name, value in before.net.state_dict().items():
+        np.testing.assert_allclose(after.net.state_dict()[name], value, rtol=1e-6, atol=1e-7)
+    assert after.spec.trained["start"] == {"name": "tiny", "sha256": before.sha256, "steps": 4}
+
+
+def test_weights_of_another_network_are_no_start(recipe: TrainingRecipe, tmp_path: Path) -> None:
+    first = train_recipe(recipe)
+    wider = replace(recipe.training, net=replace(NET, width=16))
+    with pytest.raises(UsageError, match=r"another network .*width=8.* than the recipe .*width=16"):
+        train_recipe(replace(recipe, run=tmp_path / "later", start=str(first), training=wider))
+
+
 def test_a_probe_that_is_not_held_out_is_refused(recipe: TrainingRecipe) -> None:
     with pytest.raises(UsageError, match="sub-x"):
         train_recipe(replace(recipe, probes=("sub-x_T1w",)))

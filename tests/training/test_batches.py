@@ -14,18 +14,16 @@ from small_scans import small_scans
 from medsr.conditioning import N_MAPS, N_SCAN_CONDITIONS, anatomy_maps, expected_detail, scan_maps, slice_phases
 from medsr.ops import PROFILES
 from medsr.training.batches import (
-    COARSER,
-    LESION_WEIGHT,
     Batch,
     _anatomy,
     _turned,
     degraded,
     make_batch,
-    training_scans,
-    with_lesions,
 )
-from medsr.training.draws import AxisDraw, LesionDraw, ScannerDraw
+from medsr.training.draws import AxisDraw, ScannerDraw
 from medsr.training.packs import packed
+from medsr.training.planting import LESION_WEIGHT
+from medsr.training.scans import training_scans
 
 SCANS = training_scans(small_scans())
 
@@ -66,63 +64,10 @@ def test_detail_has_about_the_size_that_is_expected():
     assert 0.2 < sizes.median() < 5
 
 
-def test_a_scan_is_also_used_at_coarser_resolutions():
-    versions = SCANS[0]
-    assert len(versions) == 1 + sum(coarser <= 1.5 for coarser in COARSER[1:])
-    for version in versions:
-        assert version.data.shape == pytest.approx([n / version.spacing_mm[0] for n in (36, 40, 32)], abs=0.6)
-    slices = SCANS[1]
-    assert all(version.spacing_mm[2] == 4.0 and version.data.shape[2] == 10 for version in slices)
-    assert [versions[0].group for versions in SCANS] == ["MR3", "MR2", "CT"]
-
-
-def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
-    x = torch.full((40, 20, 40), 0.5)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 12.0, 6.0), -0.2, 1.0)
-    changed, _ = with_lesions(x, [lesion], (1.0, 2.0, 1.0), (0.5, 1.0, 0.5))
-    change = changed - x
-    assert change.min() == change[20, 10, 20] == pytest.approx(-0.2)
-    assert change.max() == 0
-    ellipsoid_mm3 = np.pi / 6 * 8 * 12 * 6
-    assert float(change.sum()) * 2 / -0.2 == pytest.approx(ellipsoid_mm3, rel=0.15)
-    for axis, (size_mm, h) in enumerate(zip(lesion.axes_mm, (1.0, 2.0, 1.0), strict=True)):
-        line = change.movedim(axis, 0)[:, *[n // 2 for i, n in enumerate(x.shape) if i != axis]]
-        assert float(line.sum()) * h / -0.2 == pytest.approx(size_mm, abs=h)
-
-
-def test_no_lesion_is_planted_in_air():
-    air = torch.zeros(8, 8, 8)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)
-    unchanged, weight = with_lesions(air, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 0.5))
-    assert torch.equal(unchanged, air)
-    assert (weight == 1).all()
-
-
-def test_voxels_within_half_a_coarse_voxel_of_a_lesion_count_more():
-    x = torch.full((40, 40, 40), 0.5)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 8.0, 8.0), 0.2, 1.0)
-    changed, weight = with_lesions(x, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 2.5))
-    assert (weight[changed - x >= 0.1] == LESION_WEIGHT).all()
-    counted = weight == LESION_WEIGHT
-    assert [int(counted[:, 20, 20].sum()), int(counted[20, :, 20].sum()), int(counted[20, 20, :].sum())] == [9, 9, 13]
-
-
 def test_lesions_count_more_in_batches_too():
     weights = torch.cat([batch_of(step).weight for step in range(8)])
     assert (weights == LESION_WEIGHT).any()
     assert (weights.mean(dim=(1, 2, 3, 4)) == 1).any()
-
-
-def test_patches_lie_in_the_foreground():
-    for versions in SCANS:
-        for version in versions:
-            assert version.shares.sum() == pytest.approx(1)
-            assert (version.shares > 0).all()
-            assert (version.centres >= 0).all()
-    data = np.zeros((48, 48, 48), np.float32)
-    data[:16, :16, :16] = 500 + 50 * np.random.default_rng(0).normal(size=(16, 16, 16))
-    ((version, *_),) = training_scans([packed(head((48, 48, 48)).with_data(data), "sub-1", "sub-1")])
-    assert version.centres.max() < 16 + 8
 
 
 def test_a_scan_thinner_than_the_patch_is_mirrored():

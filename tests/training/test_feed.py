@@ -12,8 +12,9 @@ from small_scans import small_scans
 from tiny_models import TINY
 
 from medsr.errors import ResourceError
-from medsr.training.batches import make_batch, training_scans
+from medsr.training.batches import make_batch
 from medsr.training.feed import feed
+from medsr.training.scans import training_scans
 from medsr.training.schedule import TrainingSettings, patches_at, variety_at
 
 CPU = torch.device("cpu")

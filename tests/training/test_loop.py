@@ -11,9 +11,9 @@ from small_scans import small_scans
 from tiny_models import TINY
 
 from medsr.training import loop
-from medsr.training.batches import training_scans
 from medsr.training.checkpoint import facts_of
 from medsr.training.loop import CHECKPOINT, train
+from medsr.training.scans import training_scans
 from medsr.training.schedule import TrainingSettings
 
 CPU = torch.device("cpu")
@@ -94,6 +94,18 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(whole, tmp_path,
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     run(tmp_path)
     assert run(tmp_path) == ({}, {})
+
+
+def test_a_run_begins_with_the_weights_it_is_given(whole, tmp_path):
+    """A network that does not learn stays what it was; a checkpoint comes before the weights to start from."""
+    start = {name: value.clone() for name, value in whole[1].items()}
+    idle = dataclasses.replace(SETTINGS, learning_rate=0.0)
+    for progress in train(SCANS, idle, tmp_path, CPU, start=start):
+        assert_same(progress.average, whole[1])
+    (tmp_path / "run").mkdir()
+    before, _ = run(tmp_path / "run", until=4)
+    after = {one.step: float(one.loss) for one in train(SCANS, SETTINGS, tmp_path / "run", CPU, start=start)}
+    assert {**before, **after} == whole[0]
 
 
 def test_another_seed_is_another_run(whole, tmp_path):
