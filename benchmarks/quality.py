@@ -34,6 +34,7 @@ def main(model_name: str) -> None:
     result: dict[str, object] = {name: draws(name, model) for name in DRAWN}
     result["model"] = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
     scans = sorted(path.name.removesuffix(".nii.gz") for path in SCANS.glob("*.nii.gz"))
+    result["textures"] = [texture(name, model) for name in scans]
     result["lesions"] = [row for name in scans for task in ("iso2", "thick5") for row in lesions(name, task, model)]
     Path("results").mkdir(exist_ok=True)
     Path("results/quality.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -61,6 +62,18 @@ def draws(name: str, model: Model) -> dict[str, float]:
         "mean_of_8_cost_db": level(mean) - level(np.mean(one_run, axis=0, dtype=np.float32)),
         "mean_of_8_seeds_cost_db": level(mean) - level(np.mean(samples, axis=0, dtype=np.float32)),
     }
+
+
+def texture(name: str, model: Model) -> dict[str, object]:
+    """One draw of one scan under iso2: its upper band, and its PSNR against the mean."""
+    trial = make_trial(central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP), TASKS["iso2"], EnhanceSettings())
+    levels, bands = [], []
+    axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
+    for settings in (EnhanceSettings(), EnhanceSettings(mode="sample")):
+        x = _restored(trial, model, settings)
+        levels.append(psnr(x, trial.reference.data, trial.mask, trial.data_range))
+        bands.append(upper_half_band_ratio(x, trial.reference.data, axes, trial.mask))
+    return {"scan": name, "upper_band_sample": bands[1], "sample_cost_db": levels[0] - levels[1]}
 
 
 def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:

@@ -21,11 +21,12 @@ from medsr.io import files
 TEMPLATE = "template.md"
 CURVE = "curve.csv"
 MISSING = "not measured"
+UPPER_BAND, DRAW_COST_DB = (0.75, 1.25), 3.2  # of draws were asked for
 KEPT = 0.9  # of the contrast that planted lesions have in the plain start was asked for
 DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
     "upper_band_mean": ("upper band of the mean over the reference", ""),
-    "upper_band_sample": ("upper band of a draw", "0.75 to 1.25"),
-    "sample_cost_db": ("a draw below the mean, dB", "at most 3.2"),
+    "upper_band_sample": ("upper band of a draw", f"{UPPER_BAND[0]:g} to {UPPER_BAND[1]:g}"),
+    "sample_cost_db": ("a draw below the mean, dB", f"at most {DRAW_COST_DB:g}"),
     "dial_half_cost_db": ("dial at 0.5 below the mean, dB", "at most 1.0"),
     "mean_of_8_cost_db": ("mean of the 8 draws of one run below the mean, dB", "at most 0.3"),
     "mean_of_8_seeds_cost_db": ("mean of 8 draws of different seeds below the mean, dB", ""),
@@ -224,6 +225,27 @@ def two_digits(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
 
+def textures_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Upper band and price of one draw of every scan, bold where they are not what was asked for."""
+    if not rows:
+        return MISSING
+    lines = []
+    for row in rows:
+        band, cost = float(row["upper_band_sample"]), float(row["sample_cost_db"])
+        lines.append(
+            [
+                str(row["scan"]).removeprefix("sub-"),
+                _bold(band, asked=UPPER_BAND[0] <= round(band, 2) <= UPPER_BAND[1]),
+                _bold(cost, asked=round(cost, 2) <= DRAW_COST_DB),
+            ]
+        )
+    return _table(("scan", "upper band of a draw over the reference", "a draw below the mean, dB"), lines)
+
+
+def _bold(value: float, *, asked: bool) -> str:
+    return two_digits(value) if asked else f"**{two_digits(value)}**"
+
+
 def lesions_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Contrast of planted lesions over that in the plain start, worst and median, bold below what was asked for."""
     if not rows:
@@ -233,25 +255,25 @@ def lesions_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for scan, task in dict.fromkeys((row["scan"], row["task"]) for row in rows):
         found = [kept.get((scan, task, size)) for size in sizes]
-        cells = [
-            MISSING if row is None else f"{_kept(row['worst'])} / {_kept(row['median'])} of {row['n']}" for row in found
-        ]
+        cells = [MISSING if row is None else _lesion_cell(row) for row in found]
         lines.append([str(scan).removeprefix("sub-"), str(task), *cells])
     return _table(("scan", "task", *(f"{size:g} mm" for size in sizes)), lines)
 
 
-def _kept(share: float) -> str:
-    return two_digits(share) if _reached(share, KEPT) else f"**{two_digits(share)}**"
+def _lesion_cell(row: Mapping[str, Any]) -> str:
+    worst, median = (_bold(row[key], asked=_reached(row[key], KEPT)) for key in ("worst", "median"))
+    return f"{worst} / {median} of {row['n']}"
 
 
 def _other_tables(card: ModelCard) -> dict[str, str]:
     quality = card.measured.get("quality", {})
-    drawn = {name.removeprefix("sub-"): row for name, row in quality.items() if name != "lesions"}
+    drawn = {name.removeprefix("sub-"): row for name, row in quality.items() if isinstance(row, Mapping)}
     draws = [[*DRAWS[key], *(two_digits(row.get(key)) for row in drawn.values())] for key in DRAWS]
     verdicts = card.measured.get("envelope", {}).get("summary", {})
     columns = ("cases", "inside", "edge", "outside", "auroc")
     return {
         "draws": _table(("", "asked", *drawn), draws) if drawn else MISSING,
+        "textures": textures_table(quality.get("textures", ())),
         "lesions": lesions_table(quality.get("lesions", ())),
         "verdicts": _table(("scans", *columns), [[k, *(f"{row[c]:g}" for c in columns)] for k, row in verdicts.items()])
         if verdicts

@@ -20,6 +20,7 @@ from medsr.cards.render import (
     missed,
     render_card,
     rendered,
+    textures_table,
 )
 from medsr.cards.weights import read_weights
 from medsr.errors import InputError
@@ -132,6 +133,17 @@ def test_lesions_below_what_was_asked_for_are_bold():
     *_, line = lesions_table(rows).splitlines()
     assert line == "| a_T1w | thick5 | 0.90 / 0.99 of 13 | **0.88** / 0.99 of 13 |"
     assert lesions_table([]) == "not measured"
+
+
+def test_draws_that_are_not_what_was_asked_for_are_bold():
+    rows = [
+        {"scan": "sub-a_T1w", "upper_band_sample": 1.254, "sample_cost_db": 3.204},
+        {"scan": "sub-b_CT", "upper_band_sample": 4.47, "sample_cost_db": 3.21},
+    ]
+    *_, first, second = textures_table(rows).splitlines()
+    assert first == "| a_T1w | 1.25 | 3.20 |"
+    assert second == "| b_CT | **4.47** | **3.21** |"
+    assert textures_table([]) == "not measured"
 
 
 def test_the_shipped_card_is_what_its_parts_give():
