@@ -31,49 +31,47 @@ CROP = 96
 def main(model_name: str) -> None:
     keep_freed_memory()
     model = load_model(model_name)
-    result: dict[str, object] = {name: draws(name, model) for name in DRAWN}
+    result: dict[str, object] = {name: draws(_trial(name), model) for name in DRAWN}
     result["model"] = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
     scans = sorted(path.name.removesuffix(".nii.gz") for path in SCANS.glob("*.nii.gz"))
-    result["textures"] = [texture(name, model) for name in scans]
+    result["textures"] = [{"scan": name, **one_draw(_trial(name), model)} for name in scans]
     result["lesions"] = [row for name in scans for task in ("iso2", "thick5") for row in lesions(name, task, model)]
     Path("results").mkdir(exist_ok=True)
     Path("results/quality.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
-def draws(name: str, model: Model) -> dict[str, float]:
-    """Draws of one scan under iso2: upper band and PSNR against the mean, the dial at 0.5, the mean of 8."""
-    trial = make_trial(central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP), TASKS["iso2"], EnhanceSettings())
+def draws(trial: Trial, model: Model) -> dict[str, float]:
+    """Draws of one scan: the numbers of `texture`, the price of the dial at 0.5, and that of the mean of 8 draws."""
     mean = _restored(trial, model, EnhanceSettings())
     samples = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
     drawn = posterior(trial.coarse, model, EnhanceSettings(draws=8), trial.acquisition).draws
     one_run = [np.asarray(volume.data) for volume in drawn]
     half = _restored(trial, model, EnhanceSettings(mode="sample", dial=0.5))
-    axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
-
-    def level(x: NDArray[np.float32]) -> float:
-        return psnr(x, trial.reference.data, trial.mask, trial.data_range)
-
     return {
-        "upper_band_mean": upper_half_band_ratio(mean, trial.reference.data, axes, trial.mask),
-        "upper_band_sample": upper_half_band_ratio(samples[0], trial.reference.data, axes, trial.mask),
-        "sample_cost_db": level(mean) - level(samples[0]),
-        "dial_half_cost_db": level(mean) - level(half),
-        "mean_of_8_cost_db": level(mean) - level(np.mean(one_run, axis=0, dtype=np.float32)),
-        "mean_of_8_seeds_cost_db": level(mean) - level(np.mean(samples, axis=0, dtype=np.float32)),
+        **texture(trial, mean, samples[0]),
+        "dial_half_cost_db": _level(trial, mean) - _level(trial, half),
+        "mean_of_8_cost_db": _level(trial, mean) - _level(trial, np.mean(one_run, axis=0, dtype=np.float32)),
+        "mean_of_8_seeds_cost_db": _level(trial, mean) - _level(trial, np.mean(samples, axis=0, dtype=np.float32)),
     }
 
 
-def texture(name: str, model: Model) -> dict[str, object]:
-    """One draw of one scan under iso2: its upper band, and its PSNR against the mean."""
-    trial = make_trial(central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP), TASKS["iso2"], EnhanceSettings())
-    levels, bands = [], []
+def one_draw(trial: Trial, model: Model) -> dict[str, float]:
+    """The numbers of `texture` of the mean and one draw."""
+    mean, sample = (
+        _restored(trial, model, settings) for settings in (EnhanceSettings(), EnhanceSettings(mode="sample"))
+    )
+    return texture(trial, mean, sample)
+
+
+def texture(trial: Trial, mean: NDArray[np.float32], sample: NDArray[np.float32]) -> dict[str, float]:
+    """Power in the upper half band over the reference's, and how far a draw lies below the mean in dB."""
     axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
-    for settings in (EnhanceSettings(), EnhanceSettings(mode="sample")):
-        x = _restored(trial, model, settings)
-        levels.append(psnr(x, trial.reference.data, trial.mask, trial.data_range))
-        bands.append(upper_half_band_ratio(x, trial.reference.data, axes, trial.mask))
-    return {"scan": name, "upper_band_sample": bands[1], "sample_cost_db": levels[0] - levels[1]}
+    return {
+        "upper_band_mean": upper_half_band_ratio(mean, trial.reference.data, axes, trial.mask),
+        "upper_band_sample": upper_half_band_ratio(sample, trial.reference.data, axes, trial.mask),
+        "sample_cost_db": _level(trial, mean) - _level(trial, sample),
+    }
 
 
 def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
@@ -113,6 +111,14 @@ def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
             }
         )
     return rows
+
+
+def _trial(name: str) -> Trial:
+    return make_trial(central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP), TASKS["iso2"], EnhanceSettings())
+
+
+def _level(trial: Trial, x: NDArray[np.float32]) -> float:
+    return psnr(x, trial.reference.data, trial.mask, trial.data_range)
 
 
 def _restored(trial: Trial, model: Model, settings: EnhanceSettings) -> NDArray[np.float32]:
