@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.acquisition import acquisition_of
-from medsr.allocator import keep_freed_memory
-from medsr.batch_settings import BatchRecipe
-from medsr.enhancement import EnhanceSettings, enhance
+from medsr.batch.dask_engine import Cluster, work_on_dask
+from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import begin, job_of, plan_batch, work
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
 from medsr.io import load, save
-from medsr.models import load_model
-from medsr.outcome import Outcome, Tally
-from medsr.runs.batch import begin, job_of, plan_batch, work
-from medsr.runs.dask_engine import Cluster, work_on_dask
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import load_model
+from medsr.physics.acquisition import acquisition_of
 from medsr.volume import Volume
 
 RECIPE = BatchRecipe(device="cpu", enhance=EnhanceSettings(noise=20.0, force=True))

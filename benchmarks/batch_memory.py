@@ -1,4 +1,4 @@
-"""Peak memory of a 512 x 512 x 800 CT at twice its slices on CPU, against the rule of `medsr/slabs.py`.
+"""Peak memory of a 512 x 512 x 800 CT at twice its slices on CPU, against the rule of `medsr/enhancement/slabs.py`.
 
     python benchmarks/batch_memory.py [SLICES] [GIB]
 
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.allocator import keep_freed_memory
-from medsr.enhancement import EnhanceSettings
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.files import EnhanceCase, enhance_file
+from medsr.enhancement.slabs import Cut, cut_for, memory_of
 from medsr.io import save
-from medsr.models import load_model
-from medsr.runs.case import EnhanceCase, enhance_file
-from medsr.slabs import Cut, cut_for, memory_of
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import load_model
 from medsr.volume import Volume
 
 SIDE = 512

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch_settings import BatchRecipe
+from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.plan import make_plan
+from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import begin, job_of, work
 from medsr.io import save
-from medsr.outcome import Outcome, Tally
-from medsr.runs.batch import begin, job_of, work
-from medsr.runs.plan import make_plan
 from medsr.volume import Volume
 
 MODEL = {"name": "copy", "version": "0", "sha256": "0" * 64}

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from monai.networks.nets import DiffusionModelUNet
 
-from medsr.allocator import keep_freed_memory
-from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.models import load_model
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.weights import load_model
 
 SIDE = 64
 REPEATS = 3

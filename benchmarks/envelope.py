@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsr.acquisition import Acquisition, acquisition_of
-from medsr.envelope import judge
+from medsr.enhancement.envelope import judge
 from medsr.errors import MedsrError, UsageError
 from medsr.io import load, load_all
 from medsr.io.files import sha256_file
-from medsr.models import DEFAULT_MODEL, describe_model, packaged_models
-from medsr.specification import Envelope
-from medsr.tasks import TASKS, degrade
+from medsr.model.spec import Envelope
+from medsr.model.weights import DEFAULT_MODEL, describe_model, packaged_models
+from medsr.physics.acquisition import Acquisition, acquisition_of
+from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume
 
 DATA = Path(os.environ.get("MEDSR_DATA", "../shared/data"))

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.allocator import keep_freed_memory
-from medsr.enhancement import EnhanceSettings, enhance, posterior
-from medsr.harm import central, restorers
+from medsr.enhancement.enhancement import EnhanceSettings, enhance, posterior
 from medsr.io import load
-from medsr.lesions import choose_lesions, lesion_findings, tissue_contrast
 from medsr.metrics.error import foreground_mask, psnr
 from medsr.metrics.sharpness import upper_half_band_ratio
-from medsr.models import DEFAULT_MODEL, Model, load_model
-from medsr.tasks import TASKS, degradation, degrade
-from medsr.validation import Trial, make_trial
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import DEFAULT_MODEL, Model, load_model
+from medsr.physics.tasks import TASKS, degradation, degrade
+from medsr.validation.hallucination import central, restorers
+from medsr.validation.lesions import choose_lesions, lesion_findings, tissue_contrast
+from medsr.validation.trial import Trial, make_trial
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 DRAWN = ("sub-bchadult01_T1w", "sub-openms12_T2w", "sub-cmbcrc01_CT")

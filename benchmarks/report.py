@@ -20,7 +20,7 @@ sys.path.insert(0, str(TESTS))
 
 from made_reports import TASKS, made_report  # noqa: E402
 
-from medsr.report.study_page import write_report  # noqa: E402
+from medsr.validation.report.page import write_report  # noqa: E402
 
 SHAPE = (176, 208, 176)  # a head of 1 mm, noise included
 OPENINGS = 5

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from medsr.allocator import keep_freed_memory
-from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.enhancement import EnhanceSettings, enhance
-from medsr.models import DEFAULT_MODEL, Model, load_model
-from medsr.tasks import TASKS, degrade
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.weights import DEFAULT_MODEL, Model, load_model
+from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume
 
 SHAPE = (180, 220, 180)

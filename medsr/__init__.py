@@ -12,8 +12,8 @@ _HOMES = {
     "Volume": "medsr.volume",
     "load": "medsr.io",
     "save": "medsr.io",
-    "enhance": "medsr.enhancement",
-    "validate": "medsr.validation",
+    "enhance": "medsr.enhancement.enhancement",
+    "validate": "medsr.validation.trial",
     "errors": "medsr.errors",
 }
 

@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
 from medsr.errors import MedsrError
-from medsr.runs.warm_worker import Event, WarmWorker
 from medsr.viewing.exchange import unpacked
+from medsr.worker.parent import Event, WarmWorker
 
 Prepare = Callable[[Path], dict[str, Any]]
 """Makes a request, given the folder for voxels; not called in the window's thread."""

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from medsr.errors import MedsrError
-from medsr.runs.warm_worker import Event
+from medsr.worker.parent import Event
 
 from . import wording
 from .background import Background

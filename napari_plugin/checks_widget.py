@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 )
 
 from medsr.errors import MedsrError
-from medsr.runs.warm_worker import Event
 from medsr.viewing.exchange import packed
+from medsr.worker.parent import Event
 
 from . import wording
 from .background import Background

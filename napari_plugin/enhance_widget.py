@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from medsr.errors import MedsrError
-from medsr.runs.warm_worker import Event
 from medsr.viewing.exchange import packed
-from medsr.viewing.wish import Wish, result_path
+from medsr.viewing.request import Wish, result_path
+from medsr.worker.parent import Event
 
 from . import wording
 from .background import Background

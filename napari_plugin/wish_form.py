@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from medsr.viewing.wish import Wish, numbers_of
+from medsr.viewing.request import Wish, numbers_of
 
 from .choices import LayerChoice
 

@@ -15,8 +15,8 @@ from tiny_models import EVERYTHING, TINY, tiny_net
 
 from medsr.cards.manifest import COLUMNS, manifest_sha256
 from medsr.cards.schema import HEADINGS
-from medsr.models import weights_bytes
-from medsr.specification import Envelope, ModelSpec
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import weights_bytes
 
 SHAPE = (20, 24, 16)
 FACTS = {

@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from medsr.batch.pipeline import JOBS, Pipeline, pipeline
+from medsr.batch.store import MADE
 from medsr.errors import InputError, ResourceError
 from medsr.io import files
-from medsr.runs.names import MADE
-from medsr.runs.pipeline import JOBS, Pipeline, pipeline
 
 __all__ = ["JOBS", "start"]
 

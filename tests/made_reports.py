@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 from phantoms import head
 
-from medsr.enhancement import EnhanceSettings
-from medsr.findings import Findings
-from medsr.gates import Verdict, judge, parse_gates
-from medsr.harm import Harm, Stability
-from medsr.lesions import LesionFinding, NullLesion
+from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.metrics.blobs import FalseLesions
+from medsr.metrics.gates import Verdict, judge, parse_gates
 from medsr.metrics.prior import PriorPart
 from medsr.metrics.tissue import TissueBias
-from medsr.report.study_page import StudyReport
-from medsr.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
-from medsr.tasks import task_named
-from medsr.validation import Trial, make_trial, restorations
-from medsr.view_files import write_views
-from medsr.views import CaseViews, views_of
+from medsr.physics.tasks import task_named
+from medsr.validation.findings import Findings
+from medsr.validation.hallucination import Harm, Stability
+from medsr.validation.lesions import LesionFinding, NullLesion
+from medsr.validation.report.page import StudyReport
+from medsr.validation.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.trial import Trial, make_trial, restorations
+from medsr.validation.view_files import write_views
+from medsr.validation.views import CaseViews, views_of
 
 TASKS = ("iso2", "thick5")
 GAINS_DB = {"cubic": -1.4, "ibp": 0.0, "mean": 0.8, "sample": -1.1}

@@ -23,7 +23,7 @@ from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.events import Event
 
-from medsr.runs.association import Peer
+from medsr.io.dicom.network.association import Peer
 
 HOST = "127.0.0.1"
 PLUGINS = Path("/usr/share/orthanc/plugins")  # of the Debian package orthanc-dicomweb

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from medsr.acquisition import Acquisition
-from medsr.ops import PROFILES, AxisSampling, Separable
+from medsr.physics.acquisition import Acquisition
+from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 
 @st.composite

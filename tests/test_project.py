@@ -18,8 +18,8 @@ import pytest
 import medsr
 from medsr.errors import InputError
 from medsr.io import load
+from medsr.physics.tasks import TASKS, degrade
 from medsr.samples import SAMPLES, sample_path
-from medsr.tasks import TASKS, degrade
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20

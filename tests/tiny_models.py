@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.models import Model, weights_bytes
-from medsr.nets import DetailNet, NetSpec
-from medsr.specification import Envelope, ModelSpec
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets import DetailNet, NetSpec
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import Model, weights_bytes
 
 TINY = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
 EVERYTHING = Envelope(max_factor=16.0, max_factor_several=16.0, max_coarse_mm=1e3, fine_mm=(1e-3, 1e3))

@@ -6,8 +6,8 @@ import os
 import signal
 
 from medsr.errors import InputError
-from medsr.findings import Findings
-from medsr.runs.trials import Measured
+from medsr.validation.findings import Findings
+from medsr.validation.measure import Measured
 
 
 def measure(planned, recipe):

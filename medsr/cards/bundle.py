@@ -14,12 +14,12 @@ from typing import Any
 
 import medsr
 from medsr.cards.weights import WeightsFile
-from medsr.conditioning import N_CONDITIONS, N_MAPS
 from medsr.errors import OutputError
 from medsr.io import files
-from medsr.nets.detail import GRID
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets.detail import GRID
+from medsr.model.spec import ModelSpec
 from medsr.record import NOTICE
-from medsr.specification import ModelSpec
 
 SCHEMA_URL = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 WEIGHTS = "models/model.safetensors"
@@ -81,23 +81,23 @@ def bundle_metadata(weights: WeightsFile) -> dict[str, Any]:
 def inference_config() -> dict[str, Any]:
     """`inference.json`: the network, and the whole of `medsr.enhance` on one file after another."""
     return {
-        "imports": ["$import glob", "$from pathlib import Path", "$import medsr", "$import medsr.models"],
+        "imports": ["$import glob", "$from pathlib import Path", "$import medsr", "$import medsr.model.weights"],
         "bundle_root": ".",
-        "device": "$medsr.models.choose_device()",
+        "device": "$medsr.model.weights.choose_device()",
         "dataset_dir": "@bundle_root",
         "output_dir": "$@bundle_root + '/finer'",
         "mode": "mean",
         "model": {
-            "_target_": "medsr.models.load_model",
+            "_target_": "medsr.model.weights.load_model",
             "name_or_file": f"$Path(@bundle_root) / '{WEIGHTS}'",
             "device": "@device",
         },
         "network_def": "$@model.net",
-        "settings": {"_target_": "medsr.enhancement.EnhanceSettings", "mode": "@mode"},
-        "case": {"_target_": "medsr.runs.case.EnhanceCase", "settings": "@settings"},
+        "settings": {"_target_": "medsr.enhancement.enhancement.EnhanceSettings", "mode": "@mode"},
+        "case": {"_target_": "medsr.enhancement.files.EnhanceCase", "settings": "@settings"},
         "dataset": "$sorted(glob.glob(@dataset_dir + '/*.nii.gz'))",
         "inferer": {
-            "_target_": "medsr.runs.case.enhance_file",
+            "_target_": "medsr.enhancement.files.enhance_file",
             "_mode_": "callable",
             "case": "@case",
             "model": "@model",

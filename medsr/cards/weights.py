@@ -14,8 +14,8 @@ from medsr.cards.licences import licence_id, objection
 from medsr.cards.manifest import manifest_sha256, read_manifest
 from medsr.errors import ModelError
 from medsr.io import files
-from medsr.models import describe_model
-from medsr.specification import ModelSpec
+from medsr.model.spec import ModelSpec
+from medsr.model.weights import describe_model
 
 
 @dataclass(frozen=True)

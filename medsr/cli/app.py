@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import medsr
-from medsr.cli import batch, cards, learn, look, network, trust, validate, work
+from medsr.cli import batch, calibrate, cards, dicom, enhance, inspect, train, validate
 from medsr.errors import MedsrError, ResourceError
 
 INTERRUPTED = 130
@@ -23,17 +23,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("enhance")(work.enhance)
-app.command("degrade")(work.degrade)
+app.command("enhance")(enhance.enhance)
+app.command("degrade")(enhance.degrade)
 app.command("validate")(validate.validate)
-app.command("inspect")(look.inspect)
-app.command("models")(look.models)
+app.command("inspect")(inspect.inspect)
+app.command("models")(inspect.models)
 app.add_typer(batch.batch)
-app.command("train")(learn.train)
-app.command("calibrate")(trust.calibrate)
-app.command("doctor")(look.doctor)
+app.command("train")(train.train)
+app.command("calibrate")(calibrate.calibrate)
+app.command("doctor")(inspect.doctor)
 app.add_typer(cards.cards)
-app.add_typer(network.dicom)
+app.add_typer(dicom.dicom)
 
 
 def _version(wanted: bool) -> None:

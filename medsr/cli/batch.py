@@ -17,8 +17,8 @@ from typer.core import TyperGroup
 from medsr.errors import CasesFailedError, UsageError
 
 if TYPE_CHECKING:
-    from medsr.outcome import Outcome, Tally
-    from medsr.runs.plan import Plan, Shard
+    from medsr.batch.outcome import Outcome, Tally
+    from medsr.batch.plan import Plan, Shard
 
 OnProgress = Callable[["Tally", "Outcome | None", int], None]
 TABLE_ROWS = 30
@@ -73,13 +73,13 @@ def run(
     print_script: Annotated[bool, typer.Option("--print-script", help="slurm: show the script, do nothing.")] = False,
 ) -> None:
     """Enhance every scan of IN into OUT; run it again to go on where it stopped."""
-    from medsr.batch import run as run_plan
-    from medsr.batch import run_by_slurm
-    from medsr.batch_settings import BatchRecipe, read_batch_recipe
-    from medsr.gates import read_gates
-    from medsr.runs.batch import begin, plan_batch
-    from medsr.runs.dask_engine import Cluster
-    from medsr.runs.slurm import slurm_script
+    from medsr.batch.batch import run as run_plan
+    from medsr.batch.batch import run_by_slurm
+    from medsr.batch.dask_engine import Cluster
+    from medsr.batch.recipe import BatchRecipe, read_batch_recipe
+    from medsr.batch.run import begin, plan_batch
+    from medsr.batch.slurm import slurm_script
+    from medsr.metrics.gates import read_gates
 
     _check_progress(progress)
     if engine not in ("local", "dask", "slurm"):
@@ -115,9 +115,9 @@ def resume(
     progress: ProgressOption = "auto",
 ) -> None:
     """Go on with the plan in OUT, as it stands."""
-    from medsr.batch import run as run_plan
-    from medsr.runs.plan import read_plan
-    from medsr.runs.store import Store
+    from medsr.batch.batch import run as run_plan
+    from medsr.batch.plan import read_plan
+    from medsr.batch.store import Store
 
     _check_progress(progress)
     store = Store(target)
@@ -135,7 +135,7 @@ def show_status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How far a run is, and what failed."""
-    from medsr.runs.progress import status
+    from medsr.batch.progress import status
 
     if case is not None:
         _show_case(target, case)
@@ -168,7 +168,7 @@ def shard_of(text: str | None) -> Shard | None:
 
 
 def _finish(tally: Tally, target: Path) -> None:
-    from medsr.runs.progress import status
+    from medsr.batch.progress import status
 
     typer.echo(_line(tally), err=True)
     if tally.failed:
@@ -191,8 +191,8 @@ def _show_failures(failures: list[Outcome], err: bool = False) -> None:
 
 
 def _show_case(target: Path, case: str) -> None:
-    from medsr.runs.planned import planned, read_lines
-    from medsr.runs.store import Store
+    from medsr.batch.plan_file import planned, read_lines
+    from medsr.batch.store import Store
 
     store = Store(target)
     found = [planned(row) for row in read_lines(store.plan)[1] if row["case"].startswith(case)]
@@ -211,7 +211,7 @@ def _show_case(target: Path, case: str) -> None:
 def _show_plan(plan: Plan, target: Path) -> None:
     import shutil
 
-    from medsr.runs.forecast import forecast
+    from medsr.batch.forecast import forecast
 
     able = [case for case in plan.cases if not case.problem]
     for case in able:

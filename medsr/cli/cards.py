@@ -93,7 +93,7 @@ def bundle(
 
 
 def _weights(name_or_file: str) -> Path:
-    from medsr.models import packaged_models
+    from medsr.model.weights import packaged_models
 
     return packaged_models().get(name_or_file, Path(name_or_file))
 

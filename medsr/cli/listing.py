@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from medsr.acquisition import acquisition_of
 from medsr.affine import axes_text, axis_codes
-from medsr.envelope import judge_grid
+from medsr.enhancement.envelope import judge_grid
 from medsr.errors import UsageError
 from medsr.io.dicom.triage import FoundVolume, Triage
-from medsr.specification import Envelope
+from medsr.model.spec import Envelope
+from medsr.physics.acquisition import acquisition_of
 
 WIDTH = 180  # of a table that no terminal limits
 HINT = (

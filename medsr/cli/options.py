@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from medsr.errors import UsageError
 
 if TYPE_CHECKING:
+    from medsr.enhancement.files import Format
     from medsr.io import Policies
     from medsr.io.dicom.derived import Compression
-    from medsr.ops import Profile
-    from medsr.runs.case import Format
+    from medsr.physics.ops import Profile
     from medsr.volume import Modality
 
 Name = TypeVar("Name", bound=str)

@@ -12,10 +12,10 @@ from medsr.cli.options import profile_named
 from medsr.errors import UsageError
 
 if TYPE_CHECKING:
-    from medsr.findings import Findings
-    from medsr.study import Study
-    from medsr.study_settings import StudyRecipe
-    from medsr.tasks import Task
+    from medsr.physics.tasks import Task
+    from medsr.validation.findings import Findings
+    from medsr.validation.recipe import StudyRecipe
+    from medsr.validation.study import Study
 
 
 def validate(
@@ -75,11 +75,11 @@ def validate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Degrade references, or take real pairs; restore them by every method, and measure."""
-    from medsr.allocator import keep_freed_memory
     from medsr.io import files
     from medsr.io.manifest import facts_of
+    from medsr.model.allocator import keep_freed_memory
     from medsr.report.pdf import check_pdf, write_pdf
-    from medsr.study import check_study, read_pairs, study
+    from medsr.validation.study import check_study, read_pairs, study
 
     if not references and pairs is None:
         raise UsageError("nothing to measure; name references, or a table of real pairs with --pairs")
@@ -123,7 +123,7 @@ def validate(
 
 def _recipe(path: Path | None, wanted: dict[str, Any], drawing: dict[str, Any]) -> StudyRecipe:
     """What the recipe says, but for the options that were given."""
-    from medsr.study_settings import StudyRecipe, read_study_recipe
+    from medsr.validation.recipe import StudyRecipe, read_study_recipe
 
     recipe = StudyRecipe() if path is None else read_study_recipe(path)
     enhance = replace(recipe.enhance, **_given(drawing))
@@ -135,7 +135,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tasks(names: list[str] | None, profile: str | None) -> tuple[Task, ...] | None:
-    from medsr.tasks import task_named
+    from medsr.physics.tasks import task_named
 
     if names is None:
         if profile is not None:
@@ -162,8 +162,8 @@ def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int
 
 def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:
     """Tables, harm and verdicts on standard output; the files that were asked for."""
-    from medsr.report import tables
-    from medsr.report.trust import harm_text
+    from medsr.validation.report import export as tables
+    from medsr.validation.report.summary import harm_text
 
     typer.echo(tables.text_of(found.findings), nl=False)
     if found.harms:

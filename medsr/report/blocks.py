@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from medsr.statistics import Interval
+from medsr.metrics.statistics import Interval
 
 NOTHING = "–"
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.conditioning import (
+from medsr.model.conditioning import (
     anatomy_maps,
     expected_detail,
     joined_maps,
@@ -17,8 +17,8 @@ from medsr.conditioning import (
     scan_conditions,
     slice_phases,
 )
-from medsr.ops import Separable
-from medsr.ops.noise import add_gaussian, add_rician
+from medsr.physics.ops import Separable
+from medsr.physics.ops.noise import add_gaussian, add_rician
 from medsr.training.draws import (
     IntensityDraw,
     ScannerDraw,

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.conditioning import conditioned, expected_detail, scan_maps
 from medsr.diffusion.denoiser import estimate
-from medsr.nets import DetailNet
-from medsr.ops import Separable
+from medsr.model.conditioning import conditioned, expected_detail, scan_maps
+from medsr.model.nets import DetailNet
+from medsr.physics.ops import Separable
 from medsr.training.batches import degraded
 from medsr.training.draws import AxisDraw, ScannerDraw
 from medsr.training.packs import PackedScan

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsr.ops import AxisSampling, Profile, Separable
+from medsr.physics.ops import AxisSampling, Profile, Separable
 
 THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from medsr.conditioning import conditioned
 from medsr.diffusion.loss import detail_loss, draw_noise_levels
-from medsr.nets import DetailNet, channels_last
+from medsr.model.conditioning import conditioned
+from medsr.model.nets import DetailNet, channels_last
 from medsr.training.batches import Batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.feed import feed

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.errors import InputError, OutputError, ResourceError
-from medsr.intensity import Scale, scale_of
 from medsr.io import files
-from medsr.tasks import DEGRADABLE
+from medsr.model.intensity import Scale, scale_of
+from medsr.physics.tasks import DEGRADABLE
 from medsr.volume import Volume
 
 MAX_PACK_BYTES = 40 * 2**20

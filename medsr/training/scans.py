@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.errors import InputError
-from medsr.ops import AxisSampling, Separable
+from medsr.physics.ops import AxisSampling, Separable
 from medsr.training.packs import PackedScan
 
 BLOCK = 8  # patches are centred in blocks of this side, chosen by how much detail they hold

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from medsr.conditioning import N_CONDITIONS, N_MAPS
-from medsr.nets import NetSpec
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets import NetSpec
 
 SMALLEST_SIDE = 12  # of a patch: on a grid two deep oneDNN's bfloat16 weight gradient is wrong on CPUs without AMX
 

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr import affine as grids
-from medsr.baselines import METHODS
-from medsr.consistency import residual_map
-from medsr.enhancement import EnhanceSettings
+from medsr.enhancement.consistency import residual_map
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
 from medsr.errors import UsageError
-from medsr.inference import NOISE_FLOOR, scan_noise
-from medsr.intensity import scale_of
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.ops import Profile
-from medsr.pairs import Aligned, aligned, tensor_of
+from medsr.model.intensity import scale_of
+from medsr.physics.ops import Profile
 from medsr.record import NOTICE, Record
-from medsr.runs.parts import Parts
-from medsr.study import Study, write_study
-from medsr.validation import Findings, Trial, case_of, measured
-from medsr.view_files import write_views
-from medsr.views import CaseViews, views_of
+from medsr.validation.baselines import METHODS
+from medsr.validation.pairs import Aligned, aligned, tensor_of
+from medsr.validation.store import Parts
+from medsr.validation.study import Study, write_study
+from medsr.validation.trial import Findings, Trial, case_of, measured
+from medsr.validation.view_files import write_views
+from medsr.validation.views import CaseViews, views_of
 from medsr.volume import Volume
 
 BASELINES = ("cubic", "ibp")

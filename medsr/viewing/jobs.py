@@ -1,4 +1,4 @@
-"""The jobs of the viewer's warm child (`medsr.runs.warm_child`): each a passage from JSON to a function and back.
+"""The jobs of the viewer's warm child (`medsr.worker.child`): each a passage from JSON to a function and back.
 
 Requests hold scans as `exchange` packs them and a wish as `Wish.to_dict` writes it; `onto` names the grid of a layer.
 """
@@ -13,26 +13,26 @@ from typing import Any, get_args
 
 import numpy as np
 
-from medsr.acquisition import Acquisition, acquisition_of
-from medsr.allocator import keep_freed_memory
-from medsr.batch import run
-from medsr.batch_settings import BatchRecipe, Grid
-from medsr.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
-from medsr.envelope import judge
+from medsr.batch.batch import run
+from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.plan_file import PlannedCase
+from medsr.batch.recipe import BatchRecipe, Grid
+from medsr.batch.run import begin, plan_batch
+from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
+from medsr.enhancement.envelope import judge
+from medsr.enhancement.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
+from medsr.enhancement.region import Box, enhance_region, part_of
 from medsr.errors import UsageError
-from medsr.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
-from medsr.models import Model, load_model
-from medsr.ops import Profile
-from medsr.outcome import Outcome, Tally
-from medsr.region import Box, enhance_region, part_of
-from medsr.runs.batch import begin, plan_batch
-from medsr.runs.planned import PlannedCase
-from medsr.runs.warm_child import Job, Report
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import Model, load_model
+from medsr.physics.acquisition import Acquisition, acquisition_of
+from medsr.physics.ops import Profile
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 from medsr.viewing.exchange import outline, packed, unpacked
-from medsr.viewing.wish import Wish
+from medsr.viewing.request import Wish
 from medsr.volume import Volume
+from medsr.worker.child import Job, Report
 
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 METHODS = {"mean": "mean", "spread": "mean", "sample": "sample"}  # what the result of a mode is called in a report

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medsr.allocator import keep_freed_memory
-from medsr.enhancement import EnhanceSettings
+from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.io import files, load, save
-from medsr.models import load_model
-from medsr.report.figures import before_after
-from medsr.report.tables import markdown_of, text_of, write_csv, write_json
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import load_model
+from medsr.physics.tasks import TASKS
 from medsr.samples import sample_path
-from medsr.tasks import TASKS
-from medsr.validation import ALL_METHODS, Findings, Score, make_trial, restorations, score
+from medsr.validation.report.before_after import before_after
+from medsr.validation.report.export import markdown_of, text_of, write_csv, write_json
+from medsr.validation.trial import ALL_METHODS, Findings, Score, make_trial, restorations, score
 
 SHOWN = {"cubic": "cubic", "ibp": "back-projection", "mean": "medsr"}
 TASK_NAMES = ("iso2", "thick5")

@@ -6,11 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from medsr.envelope import sealed_weights
+from medsr.enhancement.envelope import sealed_weights
 from medsr.io import load
-from medsr.models import DEFAULT_MODEL, load_model, packaged_models
-from medsr.runs.training import store_weights
-from medsr.traits import usual_ranges
+from medsr.model.scan_statistics import usual_ranges
+from medsr.model.weights import DEFAULT_MODEL, load_model, packaged_models
+from medsr.training.run import store_weights
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "train"
 

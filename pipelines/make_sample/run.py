@@ -13,7 +13,7 @@ import numpy as np
 
 from medsr import affine as grids
 from medsr.io import load
-from medsr.tasks import TASKS, degrade
+from medsr.physics.tasks import TASKS, degrade
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "validation/sub-bchadult01_T1w.nii.gz"

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from medsr.runs.packing import pack_folder
+from medsr.training.packing import pack_folder
 
 SHARED = Path(os.environ.get("MEDSR_DATA", "../shared/data"))
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medsr.errors import InputError
-from medsr.findings import Findings
 from medsr.io import files
-from medsr.report.tables import markdown_of
-from medsr.statistics import Interval
+from medsr.metrics.statistics import Interval
+from medsr.validation.findings import Findings
+from medsr.validation.report.export import markdown_of
 
 README = Path("README.md")
 RESULT = Path("results/validation.json")

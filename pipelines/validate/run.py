@@ -11,11 +11,11 @@ from pathlib import Path
 
 from readme import README, rewritten
 
-from medsr.findings import Findings
 from medsr.io import files
-from medsr.report.tables import markdown_of, write_csv, write_json
-from medsr.study import check_study, study
-from medsr.study_settings import read_study_recipe
+from medsr.validation.findings import Findings
+from medsr.validation.recipe import read_study_recipe
+from medsr.validation.report.export import markdown_of, write_csv, write_json
+from medsr.validation.study import check_study, study
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 RECIPE = Path(__file__).parent / "study.toml"

@@ -15,11 +15,11 @@ from tiny_models import TINY
 
 from medsr.cards.bundle import WEIGHTS, write_bundle
 from medsr.cards.weights import read_weights
+from medsr.enhancement.files import record_path
 from medsr.errors import OutputError
 from medsr.io import save
-from medsr.nets import DetailNet
+from medsr.model.nets import DetailNet
 from medsr.record import NOTICE
-from medsr.runs.case import record_path
 
 monai_bundle = pytest.importorskip("monai.bundle")
 

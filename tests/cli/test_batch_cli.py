@@ -9,7 +9,7 @@ from batches import results, scans
 from tiny_models import tiny_model
 
 from medsr.cli.app import run
-from medsr.models import weights_bytes
+from medsr.model.weights import weights_bytes
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from tiny_models import tiny_model
 
 from medsr import io
 from medsr.cli.app import run
-from medsr.enhancement import EnhanceSettings, enhance
-from medsr.envelope import sealed_weights
-from medsr.models import load_model
-from medsr.traits import ranges_of, statistics_seen
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.envelope import sealed_weights
+from medsr.model.scan_statistics import ranges_of, statistics_seen
+from medsr.model.weights import load_model
 
 DATA = np.random.default_rng(0).integers(0, 2000, (40, 36, 8)).astype(np.int16)
 MATRIX = affine((1, 1, 4))

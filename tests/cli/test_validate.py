@@ -10,7 +10,7 @@ from tiny_models import write_tiny
 
 from medsr.cli.app import run
 from medsr.io import save
-from medsr.tasks import TASKS, degrade
+from medsr.physics.tasks import TASKS, degrade
 
 FINE = head((28, 30, 28))
 

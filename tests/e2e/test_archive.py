@@ -17,7 +17,7 @@ from tiny_models import write_tiny
 from medsr.cli.app import run
 from medsr.errors import OutputError
 from medsr.io import load
-from medsr.runs.sending import Peer, send_series
+from medsr.io.dicom.network.sending import Peer, send_series
 
 pytestmark = needs("Orthanc")
 SCAN = head((36, 40, 6), (1.5, 1.5, 4.5))

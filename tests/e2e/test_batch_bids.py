@@ -12,9 +12,9 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.batch import batch
-from medsr.batch_settings import BatchRecipe
-from medsr.models import weights_bytes
+from medsr.batch.batch import batch
+from medsr.batch.recipe import BatchRecipe
+from medsr.model.weights import weights_bytes
 from medsr.record import Record
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")

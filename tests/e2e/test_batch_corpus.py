@@ -15,7 +15,7 @@ from phantoms import affine
 from tiny_models import tiny_model
 
 from medsr.cli.app import run
-from medsr.models import weights_bytes
+from medsr.model.weights import weights_bytes
 
 N = 100
 

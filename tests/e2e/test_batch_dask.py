@@ -10,12 +10,12 @@ import pytest
 from batches import MODEL, leftovers, results, scans
 from dask_clusters import TESTS, dask_cluster
 
-from medsr.batch_settings import BatchRecipe
+from medsr.batch.dask_engine import Cluster, work_on_dask
+from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.plan import make_plan
+from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import begin, job_of
 from medsr.errors import ResourceError
-from medsr.outcome import Outcome, Tally
-from medsr.runs.batch import begin, job_of
-from medsr.runs.dask_engine import Cluster, work_on_dask
-from medsr.runs.plan import make_plan
 
 pytest.importorskip("distributed", reason="needs pip install medsr[dask]")
 NAMES = [f"{number}.nii.gz" for number in range(20)]
@@ -57,7 +57,7 @@ def test_a_killed_worker_costs_nothing(
 
 
 def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medsr.runs.dask_engine.CONNECT_S", 0.5)
+    monkeypatch.setattr("medsr.batch.dask_engine.CONNECT_S", 0.5)
     plan = make_plan(scans(tmp_path / "in", NAMES[:1]), tmp_path / "out", BatchRecipe(), MODEL)
     job = job_of(plan, begin(plan, tmp_path / "out"), ["cpu"], "copying")
     with pytest.raises(ResourceError, match="no dask scheduler answers"):

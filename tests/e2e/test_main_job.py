@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsr.enhancement import EnhanceSettings
+from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.io import load
-from medsr.models import load_model
+from medsr.model.weights import load_model
+from medsr.physics.tasks import TASKS
 from medsr.samples import sample_path
-from medsr.tasks import TASKS
-from medsr.validation import Findings, validate
+from medsr.validation.trial import Findings, validate
 from medsr.volume import Volume
 
 SIDE = 72

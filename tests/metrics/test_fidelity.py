@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.ops import AxisSampling, Separable
+from medsr.physics.ops import AxisSampling, Separable
 
 OP = Separable((AxisSampling(60, 30, "gaussian", 2.0), None, AxisSampling(40, 8, "gaussian", 5.0)))
 

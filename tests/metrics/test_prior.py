@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.metrics.prior import prior_map, prior_part
-from medsr.ops import AxisSampling, Separable
+from medsr.physics.ops import AxisSampling, Separable
 
 OP = Separable((None, None, AxisSampling(40, 10, "gaussian", 4.0)))
 SHAPE = (12, 14, 40)

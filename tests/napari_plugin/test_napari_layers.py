@@ -10,8 +10,8 @@ from medsr_napari.layers import contrast_limits_of, layer_of, shown_mm, stored_b
 from scipy.spatial.transform import Rotation
 
 from medsr import affine as grids
+from medsr.enhancement.region import Box, crop
 from medsr.errors import InputError
-from medsr.region import Box, crop
 from medsr.volume import Source, Volume
 
 laws = settings(deadline=None, max_examples=50)

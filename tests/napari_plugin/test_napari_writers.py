@@ -15,10 +15,10 @@ from medsr_napari.writers import write_dicom, write_nifti
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.acquisition import acquisition_of
-from medsr.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
 from medsr.errors import InputError, MedsrError, UsageError
 from medsr.io import load
+from medsr.physics.acquisition import acquisition_of
 
 OBLIQUE = affine((1.0, 1.0, 3.0), turn_deg=(20, -10, 35), axes=(2, 0, 1), flips=(-1, 1, -1), origin_mm=(-30, 12, 7))
 SCAN = head((12, 14, 6), (1.0, 1.0, 3.0)).with_data(head((12, 14, 6), (1.0, 1.0, 3.0)).data, OBLIQUE)

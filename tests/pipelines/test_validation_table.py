@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medsr.errors import InputError
-from medsr.findings import Findings, Score
+from medsr.validation.findings import Findings, Score
 
 ROOT = Path(__file__).resolve().parents[2]
 

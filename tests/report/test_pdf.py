@@ -6,7 +6,7 @@ from made_reports import made_report
 
 from medsr.errors import InputError, ResourceError
 from medsr.report.pdf import write_pdf
-from medsr.report.study_page import write_report
+from medsr.validation.report.page import write_report
 
 
 def test_the_overview_becomes_pages_with_coloured_plots(tmp_path: Path) -> None:

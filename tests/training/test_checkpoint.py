@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_models import TINY, tiny_net
 
 from medsr.errors import InputError
-from medsr.nets import DetailNet
+from medsr.model.nets import DetailNet
 from medsr.training.checkpoint import facts_of, read_checkpoint, write_checkpoint
 from medsr.training.muon import Muon
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.ops import PROFILES
+from medsr.physics.ops import PROFILES
 from medsr.training.draws import (
     LARGEST_FACTOR,
     LESION_MM,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 
 from medsr.errors import InputError, OutputError, ResourceError
-from medsr.intensity import Scale
+from medsr.model.intensity import Scale
 from medsr.training import packs
 from medsr.training.packs import INDEX, PackedScan, packed, packs_sha256, read_packs, write_packs
 

@@ -10,11 +10,11 @@ import pytest
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.region import Box, crop
 from medsr.errors import UsageError
-from medsr.region import Box, crop
-from medsr.tasks import TASKS, degrade
-from medsr.validation import validate
+from medsr.physics.tasks import TASKS, degrade
+from medsr.validation.trial import validate
 from medsr.viewing.checks import Question, against_reference, against_scan, rows_of, write_report
 
 TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from phantoms import affine, head
 
-from medsr.acquisition import acquisition_of
+from medsr.enhancement.region import Box, crop
 from medsr.errors import UsageError
-from medsr.pairs import tensor_of
-from medsr.region import Box, crop
+from medsr.physics.acquisition import acquisition_of
+from medsr.validation.pairs import tensor_of
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 
 COARSE = head((18, 20, 8), (1.0, 1.0, 3.0))

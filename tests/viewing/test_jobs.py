@@ -11,14 +11,14 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model, write_tiny
 
-from medsr.acquisition import acquisition_of
-from medsr.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
 from medsr.errors import EnvelopeError, UsageError
-from medsr.specification import Envelope
-from medsr.tasks import TASKS, degrade
+from medsr.model.spec import Envelope
+from medsr.physics.acquisition import acquisition_of
+from medsr.physics.tasks import TASKS, degrade
 from medsr.viewing import jobs
 from medsr.viewing.exchange import facts_of, packed, unpacked
-from medsr.viewing.wish import Wish
+from medsr.viewing.request import Wish
 
 TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
 COARSE, _ = degrade(TRUTH, TASKS["thick3"])

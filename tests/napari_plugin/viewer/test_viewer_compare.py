@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from phantoms import head
 
-from medsr.tasks import TASKS, degrade
+from medsr.physics.tasks import TASKS, degrade
 
 pytestmark = pytest.mark.viewer
 

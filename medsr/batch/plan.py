@@ -1,0 +1,194 @@
+"""The plan of a run: every case with its output and its size, made before any work and written as JSON lines.
+
+Plans name files of the input, so they stay in the output's hidden folder; reports show ids and hashes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medsr.batch.outcome import Kind
+from medsr.batch.plan_file import Head, PlannedCase, lines_of, planned, read_lines
+from medsr.batch.recipe import BatchRecipe, batch_recipe, present
+from medsr.enhancement.envelope import admitted_grid
+from medsr.errors import MedsrError
+from medsr.io import files
+from medsr.io.discover import Discovery, discover
+from medsr.io.found import Found
+from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
+from medsr.model.spec import ModelSpec
+from medsr.physics.acquisition import acquisition_of
+
+Shard = tuple[int, int]
+"""Number of the shard from 1, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cases of a run.
+
+    Attributes:
+        recipe: what is asked of every scan.
+        model: name, version and hash of the weights.
+        layout: of the input, see `Discovery`.
+        cases: in order of their places in the input.
+        left_out: number of files that are no case, by reason.
+    """
+
+    recipe: BatchRecipe
+    model: dict[str, str]
+    layout: str
+    cases: tuple[PlannedCase, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def shard(self, shard: Shard | None) -> tuple[PlannedCase, ...]:
+        """The cases of one shard: by hash, so that a new case moves no other."""
+        if shard is None:
+            return self.cases
+        return tuple(case for case in self.cases if shard_of(case.case, shard[1]) == shard[0] - 1)
+
+    @property
+    def voxels(self) -> int:
+        """Fine voxels of all cases that can be worked on."""
+        return sum(case.voxels for case in self.cases if not case.problem)
+
+    @property
+    def most_bytes(self) -> int:
+        """Upper bound of what the outputs take, uncompressed float32."""
+        maps = 2 if self.recipe.enhance.mode == "spread" else 1
+        return 4 * maps * self.voxels
+
+
+def make_plan(
+    source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str], spec: ModelSpec | None = None
+) -> Plan:
+    """Every case of an input, as far as headers tell.
+
+    Args:
+        source: folder, BIDS data set, glob, table or file.
+        target: output folder.
+        recipe: what is asked of every scan.
+        model: name, version and hash of the weights.
+        spec: of the weights, whose envelope judges the grids; None: nothing does.
+
+    Raises:
+        InputError: no input there.
+        UsageError: a table that can't be used.
+    """
+    found = discover(source, recipe.include, recipe.exclude, without=target)
+    cases = _without_collisions(_case(one, found, recipe, spec) for one in found.found)
+    left_out = Counter(left.reason for left in found.left_out)
+    return Plan(recipe, model, found.layout, tuple(cases), dict(left_out.most_common()))
+
+
+def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSpec | None) -> PlannedCase:
+    case = case_id(found.identity)
+    target, is_open = _target(found, discovery, recipe, case)
+    problem, voxels = found.problem, 0
+    kind: Kind = found.kind
+    if recipe.format == "dicom" and not found.number and not problem:
+        problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
+    coarse = 0 if found.outline is None else found.outline.n_voxels
+    try:
+        voxels = _fine_voxels(found, recipe, spec) if not problem else 0
+    except MedsrError as error:
+        problem, kind = str(error), "unsupported"
+    reference = _reference(found, recipe)
+    return PlannedCase(
+        case=case,
+        files=tuple(str(path.absolute()) for path in found.files),
+        number=found.number,
+        target=target,
+        shown=target if is_open else "",
+        reference="" if reference is None else str(reference.absolute()),
+        fingerprint=fingerprint(found.files),
+        voxels=voxels,
+        coarse_bytes=4 * coarse,
+        problem=_without_policies(problem, found, recipe),
+        kind=kind,
+    )
+
+
+def _without_policies(problem: str, found: Found, recipe: BatchRecipe) -> str:
+    """A DICOM series that is not regular as it lies may be so by the recipe's policies: then it is tried."""
+    mendable = found.number > 0 and found.kind == "geometry" and recipe.policies != BatchRecipe().policies
+    return "" if mendable else problem
+
+
+def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) -> tuple[str, bool]:
+    """The output's relative path, and whether it gives nothing of a person away."""
+    is_dicom = found.number > 0
+    as_dicom = recipe.format == "dicom" or (recipe.format is None and is_dicom)
+    suffix = "" if as_dicom else ".nii" if found.place.lower().endswith(".nii") else ".nii.gz"
+    if found.target:
+        return found.target, False
+    if is_dicom or not found.name or recipe.names == "hash":
+        study = digest(found.identity.rsplit("|", 3)[0])[:8] if is_dicom else case[:2]
+        return f"{study}/{case}{suffix}", True
+    if discovery.layout == "bids":
+        return bids_name(safe(found.name)) + suffix, True
+    return safe(found.name) + suffix, False
+
+
+def _fine_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
+    """Voxels of the results.
+
+    Raises:
+        EnvelopeError: a grid outside what the model was validated on.
+        UsageError: a request that does not fit the scan.
+    """
+    if found.outline is None:
+        return 1
+    grid = recipe.grid
+    acquisition = acquisition_of(found.outline, grid.spacing_mm, grid.factors, grid.profile, grid.thickness_mm)
+    if spec is not None:
+        admitted_grid(grid.modality, acquisition, spec, force=recipe.enhance.force)
+    return math.prod(acquisition.fine_shape) * found.outline.n_volumes
+
+
+def _reference(found: Found, recipe: BatchRecipe) -> Path | None:
+    if found.reference is not None or recipe.references is None:
+        return found.reference
+    path = recipe.references / found.place
+    return path if path.exists() else None
+
+
+def _without_collisions(cases: Iterable[PlannedCase]) -> Iterator[PlannedCase]:
+    """Two cases never write one file; names that differ in case only are one on some file systems."""
+    ids: set[str] = set()
+    targets: set[str] = set()
+    for case in cases:
+        if case.case in ids:
+            continue
+        ids.add(case.case)
+        taken = case.target.lower() in targets
+        targets.add(case.target.lower())
+        clash = "its output would have the name of another case's; rename the input or give names in a table"
+        yield replace(case, problem=clash, kind="unsupported") if taken and not case.problem else case
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan as JSON lines: a head, then one case a line.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    head = Head(plan.recipe.as_dict(), plan.model, plan.layout, plan.left_out)
+    with files.atomic(path) as file:
+        for line in lines_of(head, plan.cases):
+            file.write(line)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        InputError: none there, or not of this version.
+    """
+    head, rows = read_lines(path)
+    cases = tuple(planned(row) for row in rows)
+    return Plan(batch_recipe(present(head.recipe)), head.model, head.layout, cases, head.left_out)

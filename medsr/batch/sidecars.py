@@ -1,0 +1,64 @@
+"""What makes an output folder a BIDS derivative (BIDS 1.10): description, sidecars, what to ignore."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import medsr
+from medsr.enhancement.outputs import NIFTI_NAMES
+from medsr.io import files
+from medsr.record import NOTICE, Record
+
+BIDS_VERSION = "1.10.0"
+IGNORED = "*.nii.gz.json\n*.nii.json\nindex.html\nrun.json\ncases.csv\njunit.xml\n"
+
+
+def write_sidecar(target: Path, record: Record) -> None:
+    """Write the JSON sidecar of a derived scan; the run record beside it holds the rest.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    stem = target.name
+    for suffix in reversed(NIFTI_NAMES):
+        stem = stem.removesuffix(suffix)
+    content = {
+        "Description": f"Finer scan made by medsr. {NOTICE}",
+        "SkullStripped": False,
+        "SpatialReference": "orig",
+        "Resolution": f"{' x '.join(f'{h:g}' for h in record.task['fine_spacing_mm'])} mm, made of a coarser scan",
+        "SourceSHA256": record.input["content_sha256"],
+        "ModelName": record.model.get("name", ""),
+        "ModelSHA256": record.model.get("sha256", ""),
+    }
+    _write(target.with_name(f"{stem}.json"), content)
+
+
+def _write_description(path: Path) -> None:
+    content = {
+        "Name": "Finer scans by medsr",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "medsr", "Version": medsr.__version__}],
+    }
+    _write(path, content)
+
+
+def _write_readme(path: Path) -> None:
+    with files.atomic(path) as file:
+        file.write(f"Finer scans made of coarser ones by medsr {medsr.__version__}.\n{NOTICE}\n".encode())
+
+
+def _write_ignored(path: Path) -> None:
+    with files.atomic(path) as file:
+        file.write(IGNORED.encode())
+
+
+def _write(path: Path, content: object) -> None:
+    with files.atomic(path) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
+
+
+DESCRIPTION = {"dataset_description.json": _write_description, "README": _write_readme, ".bidsignore": _write_ignored}
+"""What a derived data set needs at its root, and how it is written."""

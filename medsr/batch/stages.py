@@ -1,0 +1,148 @@
+"""The stages of a batch that enhances: the model is loaded once, then case after case is read, enhanced and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medsr.batch.checks import blind_checks, blind_words, reference_checks
+from medsr.batch.pipeline import JOBS, OnProgress, Pipeline, Request, pipeline
+from medsr.batch.recipe import BatchRecipe, batch_recipe
+from medsr.batch.sidecars import write_sidecar
+from medsr.batch.store import MADE, THUMB
+from medsr.batch.thumbnails import write_thumbnail
+from medsr.enhancement.enhancement import Enhancement
+from medsr.enhancement.files import EnhanceCase, Output, enhance_volumes, write_results
+from medsr.enhancement.outputs import NIFTI_NAMES
+from medsr.errors import UsageError
+from medsr.io import load, load_all
+from medsr.io.dicom import DicomScan, read_found
+from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.stack import Stack, stacked
+from medsr.io.dicom.triage import triage_files
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.weights import Model, load_model
+from medsr.record import Record
+from medsr.volume import Volume
+
+__all__ = ["JOBS", "start"]
+
+
+@dataclass(frozen=True)
+class _Scans:
+    """What was read: volumes in turn, and the slices they lie in where they came as DICOM."""
+
+    volumes: list[Volume]
+    stacks: list[Stack]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    scans: _Scans
+    results: list[Enhancement]
+
+
+class Enhancing:
+    """Read, enhance, write one case.
+
+    Args:
+        recipe: what is asked of every scan.
+        model: loaded.
+        bids: write a BIDS sidecar beside each NIfTI file.
+        memory_bytes: that this process may use.
+    """
+
+    def __init__(self, recipe: BatchRecipe, model: Model, *, bids: bool, memory_bytes: int) -> None:
+        self._recipe, self._model, self._bids, self._memory_bytes = recipe, model, bids, memory_bytes
+
+    def read(self, request: Request) -> _Scans:
+        """All volumes of the case."""
+        paths = [Path(path) for path in request["files"]]
+        if request["number"]:
+            scans = _found(paths, request["number"], self._recipe.policies)
+            return _Scans([scan.volume for scan in scans], [scan.stack for scan in scans])
+        return _Scans(load_all(paths[0]), [])
+
+    def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
+        """All results of the case."""
+        return _Finished(scan, enhance_volumes(scan.volumes, self._case(request), self._model, on_progress))
+
+    def write(self, request: Request, result: _Finished) -> dict[str, Any]:
+        """Outputs, records, sidecar and picture; checks against the reference or without one."""
+        made = Path(request["work"]) / MADE
+        name = request["name"]
+        as_dicom = not name.endswith(NIFTI_NAMES)
+        if as_dicom and not result.scans.stacks:
+            raise UsageError("a NIfTI file says nothing of patient and study, so it can't become DICOM in a batch")
+        stacks = result.scans.stacks if as_dicom else []
+        records = write_results(result.results, made / name, self._case(request), stacks)
+        if self._bids and not as_dicom:
+            write_sidecar(made / name, records[0])
+        write_thumbnail(result.scans.volumes[0], result.results[0].volume, Path(request["work"]) / THUMB)
+        record = records[0]
+        warnings = [*record.warnings]
+        if request["tile"] is not None:
+            warnings.append(f"tried again with a tile of {request['tile']} voxels")
+        return {
+            "input_sha256": result.scans.volumes[0].source.content_sha256,
+            "voxels": sum(one.volume.data.size for one in result.results),
+            "checks": self._checks(request, records, result),
+            "facts": {
+                "format": record.input["format"],
+                "modality": record.input["modality"],
+                "shape": record.task["fine_shape"],
+                "spacing_mm": record.task["fine_spacing_mm"],
+                "device": record.device,
+                **blind_words(records),
+                "warnings": warnings,
+            },
+        }
+
+    def _case(self, request: Request) -> EnhanceCase:
+        recipe = self._recipe
+        settings = recipe.enhance
+        if request["tile"] is not None:
+            settings = replace(settings, tile=min(request["tile"], settings.tile or request["tile"]))
+        grid = recipe.grid
+        return EnhanceCase(
+            spacing_mm=grid.spacing_mm,
+            factors=grid.factors,
+            profile=grid.profile,
+            thickness_mm=grid.thickness_mm,
+            modality=grid.modality,
+            dtype=recipe.dtype if request["name"].endswith(NIFTI_NAMES) else None,
+            settings=settings,
+            policies=recipe.policies,
+            output=Output(dicom=recipe.dicom),
+            memory_bytes=self._memory_bytes,
+        )
+
+    def _checks(self, request: Request, records: Sequence[Record], result: _Finished) -> dict[str, float]:
+        checks = blind_checks(records)
+        if request["reference"]:
+            checks |= reference_checks(result.results[0].volume, load(request["reference"]))
+        return {name: round(value, 6) for name, value in checks.items()}
+
+
+def start(options: dict[str, Any]) -> Pipeline:
+    """Load the model.
+
+    Args:
+        options: recipe, device, bids, memory_bytes.
+    """
+    keep_freed_memory()
+    recipe = batch_recipe(options["recipe"])
+    model = load_model(recipe.model, options["device"])
+    stages = Enhancing(recipe, model, bids=options["bids"], memory_bytes=options["memory_bytes"])
+    return pipeline(stages, int(recipe.queue_gib * 2**30))
+
+
+def _found(paths: Sequence[Path], number: int, policies: Policies) -> list[DicomScan]:
+    """One volume of a DICOM series; where it is not regular as it lies, the recipe's policies decide."""
+    found = triage_files(list(paths)).volumes[number - 1]
+    if not found.stacks:
+        stacks = tuple(stack for frames in found.times for stack in stacked(frames, policies))
+        found = replace(found, stacks=stacks)
+    return read_found(found)

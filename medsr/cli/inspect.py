@@ -1,0 +1,142 @@
+"""inspect, models, doctor: the commands that only look."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsr.cli.progress import reported
+from medsr.errors import InputError, ModelError, UsageError
+
+MAX_REASONS = 3  # named in one message
+
+if TYPE_CHECKING:
+    from medsr.model.spec import ModelSpec
+    from medsr.physics.acquisition import Acquisition
+    from medsr.volume import Volume
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="NIfTI file, any file of a series, or a folder tree.")],
+    model: Annotated[str, typer.Option("--model", help="Model whose envelope decides.")] = "medsr-base",
+) -> None:
+    """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
+    from medsr.cli.listing import print_left_out, print_triage
+    from medsr.io import files
+    from medsr.io.dicom.triage import triage
+    from medsr.model.weights import describe_model, packaged_models
+
+    spec = describe_model(packaged_models().get(model, Path(model)))
+    if files.sniff(path) != "folder":
+        _describe(path, spec)
+        return
+    with reported("headers", quiet=False) as on_progress:
+        found = triage(path, lambda done, total: on_progress("read", done, total))
+    if not found.volumes:
+        print_triage(found, spec.envelope, spec.name)
+        reasons = Counter(left.reason for left in found.left_out).most_common(MAX_REASONS)
+        said = "; ".join(f"{n} x {reason}" for reason, n in reasons)
+        raise InputError(f"{path}: no MR or CT volume in {found.n_files} files ({said}); expected an MR or CT series")
+    only = found.volumes[0]
+    if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
+        print_triage(found, spec.envelope, spec.name)
+        return
+    _describe(path, spec)
+    print_left_out(found)
+
+
+def _describe(path: Path, spec: ModelSpec) -> None:
+    """Print every volume of a file or series in full."""
+    from medsr import affine as grids
+    from medsr.cli.listing import slices_of
+    from medsr.io import load_all
+    from medsr.physics.acquisition import acquisition_of
+
+    for number, volume in enumerate(load_all(path)):
+        source = volume.source
+        spacing = grids.axes_text(volume.spacing_mm)
+        shape = grids.axes_text(volume.shape)
+        rows = [
+            ("volume", str(number)),
+            ("format", f"{source.format}, stored as {source.dtype}"),
+            ("modality", " ".join(dict.fromkeys((volume.modality, source.contrast))).rstrip()),
+            ("grid", f"{shape} voxels, {spacing} mm, axes {grids.axis_codes(volume.affine)}"),
+            ("slices", slices_of(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
+            ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
+        ]
+        try:
+            acquisition = acquisition_of(volume)
+        except UsageError as error:
+            rows.append(("finer", str(error)))
+        else:
+            fine = grids.axes_text(acquisition.fine_spacing_mm)
+            rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
+            rows.append(("envelope", _verdict(volume, acquisition, spec)))
+        rows += [("warning", text) for text in source.warnings]
+        for name, text in rows:
+            typer.echo(f"{name:<10}{text}")
+
+
+def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec) -> str:
+    """As `enhance` judges the scan, voxels included."""
+    from medsr.enhancement.envelope import judge
+
+    try:
+        return judge(volume, acquisition, spec.envelope).said(spec.name)
+    except InputError as error:
+        return str(error)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A packaged name or a file; all where not given.")] = None,
+) -> None:
+    """List the models that come with medsr, or describe one."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from medsr.model.weights import describe_model, packaged_models
+
+    packaged = packaged_models()
+    if name is not None:
+        typer.echo(dumps(asdict(describe_model(packaged.get(name, Path(name)))), indent=1))
+        return
+    for found, path in packaged.items():
+        spec = describe_model(path)
+        typer.echo(
+            f"{found}  {spec.version}  {path.stat().st_size / 2**20:.1f} MiB  {', '.join(spec.envelope.contrasts)}"
+        )
+
+
+def doctor() -> None:
+    """Check the installation: versions, device, weights, and one small scan through everything."""
+    import nibabel
+    import numpy as np
+    import pydicom
+    import torch
+
+    from medsr.enhancement.enhancement import EnhanceSettings, enhance
+    from medsr.errors import MedsrError
+    from medsr.model.weights import load_model
+    from medsr.volume import Volume
+
+    typer.echo(f"python     {platform.python_version()} on {platform.system()} {platform.machine()}")
+    typer.echo(f"libraries  torch {torch.__version__}, nibabel {nibabel.__version__}, pydicom {pydicom.__version__}")
+    try:
+        model = load_model()
+    except MedsrError as error:
+        raise ModelError(f"weights can't be used: {error}") from error
+    typer.echo(
+        f"device     {model.device.type}, computing in {str(model.dtype).removeprefix('torch.')}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    typer.echo(f"model      {model.spec.name} {model.spec.version}, SHA-256 {model.sha256[:12]}... as shipped")
+    i, j, k = np.indices((24, 24, 24)) - 11.5
+    ball = np.where(i**2 + j**2 + k**2 < 64, np.float32(110), np.float32(10))
+    scan = Volume(ball, np.diag([2.0, 2.0, 2.0, 1.0]))
+    result = enhance(scan, model, EnhanceSettings(force=True))  # no model was made for a ball of two values
+    typer.echo(f"self-test  24 to 48 voxels a side, residual {result.record.residual or 0:.2f} noise units")
+    typer.echo("ok")

@@ -1,0 +1,72 @@
+"""Noise by voxel index: a counter-based generator, so that a region gets the noise that the whole scan has there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
+AXIS_BITS = 20  # indices below a million per axis
+BALANCED = 8  # draws whose noises add up to nothing
+
+
+def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, origin: tuple[int, int, int]) -> Tensor:
+    """Standard normal noise (1, 1, I, J, K), float32, a function of seed, draw, step and voxel index alone.
+
+    The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and Box and
+    Muller's transform makes a normal number of it: any region of interest gets the noise that the whole scan has there.
+
+    Args:
+        shape: of the region.
+        seed: of the run, 0 or more.
+        draw: number of the draw.
+        step: number of the sampler's step.
+        origin: index of the region's first voxel in the whole grid, each 0 or more.
+    """
+    key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(draw)) + np.uint64(step))
+    i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(origin, shape, strict=True))
+    plane = (j[:, None] << np.uint64(AXIS_BITS)) + k[None, :]
+    values = np.empty(shape, dtype=np.float32)
+    for number, row in enumerate(i):
+        values[number] = _normal(_mixed((plane + (row << np.uint64(2 * AXIS_BITS))) * GAMMA + key))
+    return torch.from_numpy(values)[None, None]
+
+
+def draw_noise(shape: tuple[int, int, int], seed: int, draw: int, origin: tuple[int, int, int]) -> Tensor:
+    """Standard normal noise (1, 1, I, J, K) that a draw starts from; that of each set of `BALANCED` draws sums to zero.
+
+    Draws 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: what is averaged over a whole set, such as a
+    tissue's volume, holds little of the chance in a few draws, while each draw alone is as any other (antithetic
+    sampling, Owen 2013, Monte Carlo theory, methods and examples, section 8.2, in sets of eight).
+
+    Args:
+        shape: of the region.
+        seed: of the run, 0 or more.
+        draw: number of the draw.
+        origin: index of the region's first voxel in the whole grid.
+    """
+    first = draw - draw % BALANCED
+    common = torch.zeros(1, 1, *shape)
+    for number in range(first, first + BALANCED):
+        common += white_noise(shape, seed, number, 0, origin) / BALANCED
+    return (white_noise(shape, seed, draw, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
+
+
+def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
+    """The 64-bit finaliser of SplitMix64."""
+    with np.errstate(over="ignore"):
+        z = (np.asarray(z) + GAMMA).astype(np.uint64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(z ^ (z >> np.uint64(31)), dtype=np.uint64)
+
+
+def _normal(bits: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """One normal number of each 64 bits: the upper half gives the radius, the lower half the angle."""
+    radius = ((bits >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-32)
+    angle = (bits & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2 * np.pi * 2**-32)
+    return np.asarray(np.sqrt(-2 * np.log(np.minimum(radius, np.float32(1 - 2**-24)))) * np.cos(angle), np.float32)

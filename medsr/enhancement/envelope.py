@@ -1,0 +1,169 @@
+"""Whether a scan is like those that a model was trained on: inside, at the edge or outside of its envelope.
+
+One verdict for all who ask: `judge`, or `judge_grid` where headers alone were read; before work `admitted` and
+`admitted_grid`, which refuse. The grid is judged by `spec.Envelope.objections`. The voxels are judged by a
+few plain statistics (`medsr.model.scan_statistics`) whose ranges over the training scans, as they are and degraded by
+the named tasks, lie in the weights' metadata; so every verdict can say which number was odd, and what was usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from medsr.errors import EnvelopeError
+from medsr.model.scan_statistics import MEASURES, distance_of, statistics_of
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import Model, weights_bytes
+from medsr.physics.acquisition import Acquisition
+from medsr.volume import Volume
+
+Level = Literal["inside", "edge", "outside"]
+
+AT_EDGE = 0.25  # of the width of the usual range beyond it: up to here a scan is inside
+OUTSIDE = 1.0  # up to here it is at the edge
+LAST_PART = 0.95  # of a validated factor or spacing: beyond lies the edge
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a scan lies to what a model was trained and validated on.
+
+    Attributes:
+        level: "inside", "edge" (a warning) or "outside" (refused unless forced).
+        objections: why it lies outside, one line each.
+        notices: what lies at the edge, one line each.
+        distance: from the usual ranges of the statistics, in their widths; 0 where all are usual.
+    """
+
+    level: Level
+    objections: tuple[str, ...]
+    notices: tuple[str, ...]
+    distance: float
+
+    def said(self, model: str) -> str:
+        """The verdict in one line.
+
+        Args:
+            model: name of the model.
+        """
+        place = {"inside": "inside", "edge": "at the edge of", "outside": "outside"}[self.level]
+        reasons = "; ".join((*self.objections, *self.notices))
+        return f"{place} {model}: {reasons}" if reasons else f"{place} {model}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a record says of it."""
+        outside = (f"outside the validated range: {text}" for text in self.objections)
+        return (*outside, *(f"at the edge of the validated range: {text}" for text in self.notices))
+
+
+def admitted(
+    volume: Volume, acquisition: Acquisition, model: ModelSpec, *, force: bool, voxels: bool = True
+) -> Verdict:
+    """The verdict on a scan that is about to be enhanced.
+
+    Args:
+        volume: the coarse scan.
+        acquisition: how it was acquired and the finer grid.
+        model: that is to enhance it.
+        force: let it in even from outside.
+        voxels: as `judge`.
+
+    Raises:
+        EnvelopeError: outside, and nothing forces it in.
+        InputError: a constant image.
+    """
+    return _let_in(judge(volume, acquisition, model.envelope, voxels=voxels), model, force)
+
+
+def admitted_grid(modality: str | None, acquisition: Acquisition, model: ModelSpec, *, force: bool) -> Verdict:
+    """As `admitted`, from headers alone.
+
+    Args:
+        modality: of the scan; None where its headers don't say it.
+        acquisition: how it was acquired and the finer grid.
+        model: that is to enhance it.
+        force: let it in even from outside.
+
+    Raises:
+        EnvelopeError: outside, and nothing forces it in.
+    """
+    return _let_in(judge_grid(modality or model.envelope.modalities[0], acquisition, model.envelope), model, force)
+
+
+def _let_in(verdict: Verdict, model: ModelSpec, force: bool) -> Verdict:
+    if verdict.objections and not force:
+        why = "; ".join(verdict.objections)
+        raise EnvelopeError(f"outside what {model.name} was validated on: {why}; --force goes on")
+    return verdict
+
+
+def judge_grid(modality: str, acquisition: Acquisition, envelope: Envelope) -> Verdict:
+    """The verdict on what the headers say, before any voxel was read.
+
+    Args:
+        modality: of the scan.
+        acquisition: how it was acquired and the finer grid.
+        envelope: of the model.
+    """
+    grid = acquisition.factors, acquisition.fine_spacing_mm
+    objections = envelope.objections(modality, *grid)
+    notices = [] if objections else _near_limit(envelope, *grid)
+    return _verdict(objections, notices, 0.0)
+
+
+def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxels: bool = True) -> Verdict:
+    """The verdict on a scan before it is enhanced.
+
+    Args:
+        volume: the coarse scan.
+        acquisition: how it was acquired and the finer grid.
+        envelope: of the model.
+        voxels: whether they are judged too; not where the volume is a small part of a scan.
+
+    Raises:
+        InputError: a constant image.
+    """
+    grid = judge_grid(volume.modality, acquisition, envelope)
+    usual = envelope.statistics.get(volume.modality, {})
+    if not voxels or not usual:
+        return grid
+    objections, notices = list(grid.objections), list(grid.notices)
+    found = statistics_of(volume)
+    far = {name: distance_of(name, found[name], usual[name]) for name in usual if name in found}
+    for name in sorted(far, key=lambda one: -far[one]):
+        if far[name] > OUTSIDE and MEASURES[name].refuses:
+            objections.append(_said(name, found[name], usual[name]))
+        elif far[name] > AT_EDGE:
+            notices.append(_said(name, found[name], usual[name]))
+    return _verdict(objections, notices, max(far.values(), default=0.0))
+
+
+def _verdict(objections: Sequence[str], notices: Sequence[str], distance: float) -> Verdict:
+    level: Level = "outside" if objections else "edge" if notices else "inside"
+    return Verdict(level, tuple(objections), tuple(notices), distance)
+
+
+def sealed_weights(model: Model, statistics: Mapping[str, dict[str, tuple[float, float]]]) -> bytes:
+    """The model's weights file with these ranges in its metadata; the weights themselves do not change."""
+    envelope = replace(model.spec.envelope, statistics=dict(statistics))
+    return weights_bytes(model.net.state_dict(), replace(model.spec, envelope=envelope))
+
+
+def _near_limit(envelope: Envelope, factors: Iterable[float], fine_spacing_mm: Iterable[float]) -> list[str]:
+    """What of the grid lies in the last part of the validated range."""
+    pairs = [(f, h) for f, h in zip(factors, fine_spacing_mm, strict=True) if f > 1]
+    limit = envelope.max_factor if len(pairs) == 1 else envelope.max_factor_several
+    factor, coarse = max(f for f, _ in pairs), max(f * h for f, h in pairs)
+    found = []
+    if factor > LAST_PART * limit:
+        found.append(f"factor {factor:.3g} (validated: up to {limit:g})")
+    if coarse > LAST_PART * envelope.max_coarse_mm:
+        found.append(f"slices every {coarse:.3g} mm (validated: up to {envelope.max_coarse_mm:g} mm)")
+    return found
+
+
+def _said(name: str, value: float, usual: tuple[float, float]) -> str:
+    return f"{MEASURES[name].title} is {value:.3g} (usual: {usual[0]:.3g} to {usual[1]:.3g})"

@@ -1,0 +1,136 @@
+"""What an enhancement will need, before it runs: voxels, memory, time, and what the model's envelope says.
+
+Memory and time are estimates, to warn by and not to rely on: within about a third on the machines tried.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.envelope import judge_grid
+from medsr.enhancement.posterior import WHOLE_VOXELS
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets.detail import GRID, NetSpec
+from medsr.model.weights import Model
+from medsr.physics.acquisition import Acquisition
+from medsr.volume import Modality
+
+# Peak memory of processes that enhanced 64 to 200 voxels a side, whole and in tiles.
+PROCESS_BYTES = 450 * 2**20
+MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel, by the bytes of a number: maps, start, state and their copies
+PIECE_BYTES = {2: 2.5, 4: 5.0}  # per channel of the network and voxel of the largest piece that it sees
+TILES: tuple[int | None, ...] = (None, 128, 96, 64, 32)
+PROBE_VOXELS = 64  # a side: large enough to fill the cores, a fifth of a second on one of them
+SECONDS_PER_MVOXEL = 0.35  # of the work around the network, one core
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will need.
+
+    Attributes:
+        shape: fine voxels that are computed, margin of a region included.
+        spacing_mm: of the result.
+        evaluations: of the network on the whole.
+        tile: side of a tile in voxels, None for one piece.
+        memory_bytes: peak of the process.
+        seconds: of the work.
+        objections: why the scan lies outside what the model was validated on; empty where it lies inside.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    evaluations: int
+    tile: int | None
+    memory_bytes: int
+    seconds: float
+    objections: tuple[str, ...]
+
+
+def estimate(
+    acquisition: Acquisition,
+    modality: Modality,
+    model: Model,
+    settings: EnhanceSettings,
+    voxels_per_s: float,
+    memory_limit: int | None = None,
+) -> Estimate:
+    """What enhancing by `acquisition` will need; without a wished tile, the largest that stays below the limit.
+
+    Args:
+        acquisition: of the scan or its part.
+        modality: of the scan.
+        model: that will run.
+        settings: of `enhance`.
+        voxels_per_s: of `measured_speed`.
+        memory_limit: in bytes; None: none.
+    """
+    net, shape = model.net.spec, acquisition.fine_shape
+    tiles = TILES if settings.tile is None else (settings.tile,)
+    needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
+    fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
+    tile = fitting[0] if fitting else tiles[-1]
+    draws = {"mean": 0, "sample": 1, "spread": settings.draws}[settings.mode]
+    evaluations = 2**settings.flips + settings.steps * draws
+    seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
+    seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + draws)
+    return Estimate(
+        shape=shape,
+        spacing_mm=acquisition.fine_spacing_mm,
+        evaluations=evaluations,
+        tile=tile,
+        memory_bytes=needs[tile],
+        seconds=seconds,
+        objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
+    )
+
+
+def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) -> float:
+    """Fine voxels per second of one evaluation on this machine, from a small probe after a first run to warm up."""
+    maps = torch.zeros(1, N_MAPS, *[PROBE_VOXELS] * 3, device=model.device)
+    conditions = torch.zeros(1, N_CONDITIONS, device=model.device)
+    model(maps[..., : 4 * GRID], conditions).cpu()
+    began = clock()
+    model(maps, conditions).cpu()
+    return float(PROBE_VOXELS**3 / max(clock() - began, 1e-6))
+
+
+def seconds_left(done: int, total: int, elapsed_s: float) -> float:
+    """Time left of work in equal parts, after at least one of them."""
+    return elapsed_s * (total - done) / max(done, 1)
+
+
+def free_memory() -> int | None:
+    """Bytes that the machine could still give, None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as table:  # noqa: PTH123 - no file of ours
+            facts = dict(line.split(":", 1) for line in table)
+        return int(facts["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _memory(shape: tuple[int, int, int], tile: int | None, net: NetSpec, n_bytes: int) -> int:
+    largest = max(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
+    return PROCESS_BYTES + MAPS_BYTES[n_bytes] * int(np.prod(shape)) + int(PIECE_BYTES[n_bytes] * net.width * largest)
+
+
+def _pieces(shape: tuple[int, int, int], tile: int | None, reach: int) -> list[tuple[int, int, int]]:
+    """Voxels per axis of every piece that the network sees, margins included (`enhancement`, `tiles`)."""
+    if tile is None:
+        tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else 128
+    tile = -(-tile // GRID) * GRID
+    sides = [[min(n, a + tile + reach) - max(0, a - reach) for a in range(0, n, tile)] for n in shape]
+    return [(i, j, k) for i, j, k in itertools.product(*sides)]

@@ -1,0 +1,1 @@
+"""DICOM series to an archive over the network; needs the extra `net`."""

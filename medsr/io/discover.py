@@ -1,0 +1,203 @@
+"""What an input holds: every scan of a tree, a BIDS data set, a glob or a table, and every other file with a reason.
+
+Only names and headers are read. A scan that can't be read stays in the list with its reason: it is a case that fails,
+not one that is forgotten.
+"""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from medsr.errors import InputError, UsageError
+from medsr.io import files
+from medsr.io.dicom.triage import LeftOut, triage_files
+from medsr.io.found import NIFTI_SUFFIXES, Found, dicom_found, nifti_found, niftis_found, series_found
+from medsr.io.names import safe
+
+Layout = Literal["tree", "bids", "table"]
+TABLE_SUFFIXES = (".csv", ".tsv")
+COLUMNS = ("input", "output", "reference")
+NEVER_SCANS = (
+    ".json",
+    ".tsv",
+    ".csv",
+    ".txt",
+    ".md",
+    ".html",
+    ".bval",
+    ".bvec",
+    ".png",
+    ".jpg",
+    ".pdf",
+    ".log",
+    ".xml",
+)
+BIDS_CONTRASTS = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
+BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
+WILD = "*?["
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """All of an input.
+
+    Attributes:
+        root: folder that places are relative to.
+        layout: "bids" where the output follows BIDS, "table" where a table names the scans, else "tree".
+        found: scans, in order of their places.
+        left_out: every other file and why.
+    """
+
+    root: Path
+    layout: Layout
+    found: tuple[Found, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def discover(
+    source: Path, include: Sequence[str] = (), exclude: Sequence[str] = (), *, without: Path | None = None
+) -> Discovery:
+    """Every scan of an input.
+
+    Args:
+        source: folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
+        include: patterns for places; none means all.
+        exclude: patterns for places.
+        without: folder to leave alone, such as an output inside the input.
+
+    Raises:
+        InputError: nothing there.
+        UsageError: a table that can't be used.
+    """
+    if source.suffix.lower() in TABLE_SUFFIXES and source.is_file():
+        return _of_table(source)
+    root, paths = _listed(source, without)
+    layout: Layout = "bids" if is_bids(root) else "tree"
+    kept, left_out = [], []
+    for path in paths:
+        reason = _refused(path.relative_to(root).as_posix(), include, exclude, layout)
+        if reason:
+            left_out.append(LeftOut(path, "ignored", reason))
+        else:
+            kept.append(path)
+    niftis = [path for path in kept if path.name.lower().endswith(NIFTI_SUFFIXES)]
+    others = sorted(set(kept) - set(niftis))
+    found = niftis_found(root, niftis)
+    dicom, more = dicom_found(root, others)
+    found += dicom
+    left_out += more
+    if not found and not left_out:
+        raise InputError(f"{source}: holds no file; expected NIfTI files or DICOM series")
+    return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))
+
+
+def is_bids(root: Path) -> bool:
+    """Whether a folder is the root of a BIDS data set."""
+    return (root / "dataset_description.json").is_file() and any(root.glob("sub-*"))
+
+
+def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
+    if source.is_dir():
+        return source, sorted(_walk(source, without))
+    if source.is_file():
+        return source.parent, [source]
+    if not any(sign in str(source) for sign in WILD):
+        raise InputError(f"{source}: not found; expected a folder, a file, a glob in quotes, or a table")
+    parts = source.parts
+    first = next(n for n, part in enumerate(parts) if any(sign in part for sign in WILD))
+    root = Path(*parts[:first]) if first else Path()
+    paths: set[Path] = set()
+    for match in glob.iglob(str(source), recursive=True):  # noqa: PTH207 - patterns may be absolute
+        path = Path(match)
+        paths |= set(_walk(path, without)) if path.is_dir() else {path}
+    if not paths:
+        raise InputError(f"{source}: matches nothing; check the pattern")
+    return root, sorted(paths)
+
+
+def _walk(folder: Path, without: Path | None) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise InputError(f"{folder}: can't be listed ({files.reason(error)}); check the path and its permissions")
+
+    avoided = None if without is None else str(without.resolve())
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) != avoided  # noqa: PTH118
+        ]
+        yield from (Path(place, name) for name in names)
+
+
+def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout: Layout) -> str:
+    """Why a file is no case, from its name alone; "" where it may be one."""
+    name = place.rpartition("/")[2]
+    if name.startswith("."):
+        return "hidden file"
+    if name.lower().endswith(NEVER_SCANS):
+        return "no scan by its name"
+    if layout == "bids":
+        top = place.partition("/")[0]
+        if top in BIDS_ROOTS or not top.startswith("sub-"):
+            return "not in a subject's folder of the BIDS data set"
+        stem = name.partition(".")[0]
+        if stem.rpartition("_")[2] not in BIDS_CONTRASTS:
+            return f"no anatomical scan ({stem.rpartition('_')[2]})"
+    if include and not any(fnmatch.fnmatchcase(place, pattern) for pattern in include):
+        return "not among the patterns to include"
+    if any(fnmatch.fnmatchcase(place, pattern) for pattern in exclude):
+        return "among the patterns to exclude"
+    return ""
+
+
+def _of_table(table: Path) -> Discovery:
+    root = table.parent
+    found: list[Found] = []
+    for row in _rows(table):
+        path = root / row["input"]
+        one = nifti_found(path, row["input"]) if path.name.lower().endswith(NIFTI_SUFFIXES) else _dicom_row(root, path)
+        reference = row.get("reference") or ""
+        target = row.get("output") or ""
+        if target and target != safe(target):
+            raise UsageError(f"{table}: output {target!r} has other signs than letters, digits, '.', '_', '-' and '/'")
+        found.append(replace(one, target=target, reference=root / reference if reference else None))
+    return Discovery(root, "table", tuple(found), ())
+
+
+def _dicom_row(root: Path, path: Path) -> Found:
+    place = os.path.relpath(path, root)
+    identity = f"table|{place}"
+    try:
+        paths = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    except OSError as error:
+        return Found(identity, (path,), place, problem=f"can't be listed ({files.reason(error)})", kind="unreadable")
+    volumes = triage_files(paths).volumes
+    if len(volumes) != 1:
+        problem = f"{len(volumes)} scans; expected the folder or a file of one series"
+        return Found(identity, tuple(paths[:1]), place, problem=problem, kind="geometry")
+    (one,) = series_found(path if path.is_dir() else path.parent, volumes)
+    return replace(one, identity=identity, place=place)
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t" if table.suffix.lower() == ".tsv" else ",")
+            columns = list(reader.fieldnames or ())
+            rows = [row for row in reader if any(row.values())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{table}: can't be read as a table ({files.reason(error)})") from error
+    unknown = [column for column in columns if column not in COLUMNS]
+    if "input" not in columns or unknown:
+        raise UsageError(f"{table}: has columns {', '.join(columns) or 'none'}; expected input, and output, reference")
+    if any(not row["input"] or None in row for row in rows):
+        raise UsageError(f"{table}: a row has no input or more cells than columns")
+    return rows

@@ -1,0 +1,139 @@
+"""Files as scans to enhance: what a NIfTI file or a DICOM series is called, what grid it has, why it can't be read.
+
+Only headers are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from medsr.errors import GeometryError, InputError, MedsrError
+from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
+from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
+from medsr.io.outline import Outline, outline
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+Kind = Literal["", "geometry", "unreadable"]
+"""Why a scan can't be enhanced: it is not one regular volume, or can't be read."""
+BROKEN = ("truncated", "damaged", "can't be opened", "preamble", "has no ", "bits per pixel")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One scan to enhance.
+
+    Attributes:
+        identity: text that stays the same while the scan does; ids are made of it.
+        files: its files; all files of its series where it is DICOM.
+        place: path relative to the root; for DICOM that of its first file.
+        name: wanted output, relative and without suffix; "" where only a hash will do.
+        number: of the volume among those of `files` (DICOM), else 0.
+        outline: its grid, None where it can't be told.
+        problem: why it can't be enhanced, or "".
+        kind: of the problem.
+        target: output asked for by a table, else "".
+        reference: fine scan to measure against, or None.
+    """
+
+    identity: str
+    files: tuple[Path, ...]
+    place: str
+    name: str = ""
+    number: int = 0
+    outline: Outline | None = None
+    problem: str = ""
+    kind: Kind = ""
+    target: str = ""
+    reference: Path | None = None
+
+
+def niftis_found(root: Path, paths: Sequence[Path]) -> list[Found]:
+    """Every NIfTI file as a case, in the order of `paths`.
+
+    Args:
+        root: folder that places are relative to.
+        paths: files below it.
+    """
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda path: nifti_found(path, path.relative_to(root).as_posix()), paths))
+
+
+def nifti_found(path: Path, place: str) -> Found:
+    """One NIfTI file as a case; where its header can't be read, with the problem.
+
+    Args:
+        path: the file.
+        place: what the case is called by.
+    """
+    name = place[: -len(".nii.gz")] if place.lower().endswith(".gz") else place[: -len(".nii")]
+    found = Found(f"nifti|{place}", (path,), place, name)
+    try:
+        if not path.exists():
+            raise InputError("is missing")
+        return replace(found, outline=outline(path))
+    except MedsrError as error:
+        return replace(found, problem=_said(error, path), kind=_kind_of(error))
+
+
+def _kind_of(error: MedsrError) -> Kind:
+    """The kind of a failure by its exception; what the child adds stands in `pipeline`."""
+    return "geometry" if isinstance(error, GeometryError) else "unreadable"
+
+
+def _said(error: MedsrError, path: Path) -> str:
+    return str(error).removeprefix(f"{path}: ")
+
+
+def dicom_found(root: Path, paths: list[Path]) -> tuple[list[Found], list[LeftOut]]:
+    """The volumes of DICOM files and the damaged files as cases, and every other file with its reason.
+
+    Args:
+        root: folder that places are relative to.
+        paths: files below it.
+    """
+    triaged = triage_files(paths)
+    by_series: dict[int, list[FoundVolume]] = {}
+    for volume in triaged.volumes:
+        by_series.setdefault(volume.series, []).append(volume)
+    found = [one for volumes in by_series.values() for one in series_found(root, volumes)]
+    broken = [left for left in triaged.left_out if left.status == "ignored" and _is_broken(left.reason)]
+    left_out = [left for left in triaged.left_out if left not in broken]
+    return found + _broken(root, broken), left_out
+
+
+def series_found(root: Path, volumes: Sequence[FoundVolume]) -> Iterator[Found]:
+    """One case per volume of a series; its name is made of hashes, since folders of archives carry names of people."""
+    paths = tuple(dict.fromkeys(path for volume in volumes for path in volume.paths))
+    header = read_header(paths[0])
+    with parsing(paths[0]):
+        study = str(header.get("StudyInstanceUID") or "")
+    identity = f"dicom|{study}|{series_uid(header) or paths[0].parent}|{modality_of(header)}"
+    for volume in volumes:
+        stack = volume.stacks[0] if volume.stacks else None
+        place = volume.paths[0].relative_to(root).as_posix()
+        grid = None if stack is None else Outline(stack.shape, stack.affine, len(volume.stacks), stack.thickness_mm, 2)
+        number = volumes.index(volume) + 1
+        kind: Kind = "geometry" if volume.reason else ""
+        yield Found(f"{identity}|{number}", paths, place, "", number, grid, volume.reason, kind)
+
+
+def _is_broken(reason: str) -> bool:
+    return any(word in reason for word in BROKEN)
+
+
+def _broken(root: Path, left_out: Iterable[LeftOut]) -> list[Found]:
+    """One failing case per folder and reason: a series of 300 damaged files is one scan that can't be read."""
+    groups: dict[tuple[Path, str], list[Path]] = {}
+    for left in left_out:
+        groups.setdefault((left.path.parent, left.reason), []).append(left.path)
+    found = []
+    for (folder, reason), paths in groups.items():
+        place = paths[0].relative_to(root).as_posix()
+        said = reason if len(paths) == 1 else f"{len(paths)} files: {reason}"
+        identity = f"broken|{folder.relative_to(root).as_posix()}|{reason}"
+        found.append(Found(identity, tuple(paths), place, problem=said, kind="unreadable"))
+    return found

@@ -1,0 +1,1 @@
+"""The trained network and everything it needs: conditioning, intensities, tiling, weights and their specification."""

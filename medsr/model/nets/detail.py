@@ -1,0 +1,113 @@
+"""The network that predicts the missing detail and how sure it is, behind a 2x2x2 pixel-unshuffle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from medsr.model.nets.layers import ResidualBlock, he_conv, shuffle, unshuffle
+
+GRID = 4  # sizes and tile origins are multiples of it, so that every tile sees the same pixel-unshuffle phases
+
+MAX_WIDTH, MAX_BLOCKS = 1024, 64  # a weights file names them: no file may ask for more memory than a network needs
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """Everything needed to build a `DetailNet`; stored in the weights file.
+
+    Attributes:
+        channels: input maps on the fine grid.
+        conditions: numbers that describe the scan and the noise level.
+        width: channels on the half grid.
+        blocks: residual blocks on the half grid, one half before and one half after the quarter grid.
+        deep_width: channels on the quarter grid.
+        deep_blocks: residual blocks on the quarter grid.
+        embedding: size of the embedding of the conditions.
+
+    Raises:
+        ValueError: not whole numbers, or so small or large that no network can be built.
+    """
+
+    channels: int
+    conditions: int
+    width: int = 96
+    blocks: int = 6
+    deep_width: int = 128
+    deep_blocks: int = 2
+    embedding: int = 128
+
+    def __post_init__(self) -> None:
+        sizes = (self.channels, self.conditions, self.width, self.deep_width, self.embedding)
+        depths = (self.blocks, self.deep_blocks)
+        if not all(type(number) is int for number in (*sizes, *depths)):
+            raise ValueError(f"network sizes are {sizes} and {depths}; expected whole numbers")
+        if min(sizes) < 2 or max(sizes) > MAX_WIDTH or min(depths) < 0 or not 1 <= sum(depths) <= MAX_BLOCKS:
+            raise ValueError(
+                f"widths {sizes}, depths {depths}; expected widths of 2 to {MAX_WIDTH} and 1 to {MAX_BLOCKS} blocks"
+            )
+
+    @property
+    def reach(self) -> int:
+        """Receptive field to one side in voxels of the fine grid, a multiple of `GRID`."""
+        half = 2 * (2 * self.blocks + 2)
+        quarter = 4 * (2 * self.deep_blocks + 1)
+        return -(-(half + quarter + 2) // GRID) * GRID
+
+
+class DetailNet(nn.Module):
+    """(B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
+
+    Any size: it is padded with zeros at the far end to a multiple of `GRID`. `maps_per_voxel_flops` is for benchmarks.
+    """
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        gain = 0.5 / (spec.blocks + spec.deep_blocks) ** 0.5
+        self.embed = nn.Sequential(
+            nn.Linear(spec.conditions, spec.embedding),
+            nn.SiLU(),
+            nn.Linear(spec.embedding, spec.embedding),
+            nn.SiLU(),
+            nn.LayerNorm(spec.embedding),
+        )
+        self.head = he_conv(8 * spec.channels, spec.width)
+        before = spec.blocks // 2
+        self.before = _blocks(before, spec.width, spec.embedding, gain)
+        self.down = he_conv(spec.width, spec.deep_width, kernel=2, stride=2)
+        self.deep = _blocks(spec.deep_blocks, spec.deep_width, spec.embedding, gain)
+        self.up = he_conv(spec.deep_width, 8 * spec.width, kernel=1, gain=0.2)
+        self.after = _blocks(spec.blocks - before, spec.width, spec.embedding, gain)
+        self.tail = he_conv(spec.width, 8, gain=0.1)
+        self.doubt = nn.Sequential(
+            he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, 8, gain=0.1)
+        )
+
+    def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Predict; see the class."""
+        size = maps.shape[-3:]
+        pad = [-n % GRID for n in size]
+        maps = F.pad(maps, (0, pad[2], 0, pad[1], 0, pad[0]))
+        embedding = self.embed(conditions)
+        x = unshuffle(maps).to(memory_format=torch.channels_last_3d)
+        x = self.head(x)
+        for block in self.before:
+            x = block(x, embedding)
+        deep = self.down(x)
+        for block in self.deep:
+            deep = block(deep, embedding)
+        x = x + shuffle(self.up(F.relu(deep)))
+        for block in self.after:
+            x = block(x, embedding)
+        x = F.relu(x)
+        # The variance is read off the trunk without shaping it: its gradient would drown that of the detail.
+        out = torch.cat([shuffle(self.tail(x)), shuffle(self.doubt(x.detach()))], dim=1)
+        return out[..., : size[0], : size[1], : size[2]].float()
+
+
+def _blocks(count: int, width: int, embedding: int, gain: float) -> nn.ModuleList:
+    return nn.ModuleList(ResidualBlock(width, embedding, gain) for _ in range(count))

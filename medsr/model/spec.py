@@ -1,0 +1,221 @@
+"""What a weights file's metadata hold beside the weights: the network, what it was validated on, its calibration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from medsr.errors import ModelError
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets import NetSpec
+
+FORMAT = "medsr-1"
+LEAST_FACTOR = 1.5  # of an axis that counts as refined: thick slices stay one axis where the pixels change a little
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a model was validated on.
+
+    Attributes:
+        modalities: "MR", "CT".
+        contrasts: contrasts seen in training, for information.
+        max_factor: largest factor of a single degraded axis.
+        max_factor_several: largest factor where several axes are degraded.
+        max_coarse_mm: coarsest spacing.
+        fine_mm: finest and coarsest spacing of the result.
+        statistics: by modality and name the usual range of a scan's statistics (`medsr.model.scan_statistics`); empty:
+            not judged.
+    """
+
+    modalities: tuple[str, ...] = ("MR", "CT")
+    contrasts: tuple[str, ...] = ("T1w", "T2w", "FLAIR", "CT")
+    max_factor: float = 12.0
+    max_factor_several: float = 6.0
+    max_coarse_mm: float = 7.5
+    fine_mm: tuple[float, float] = (0.35, 2.6)
+    statistics: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+
+    def objections(
+        self,
+        modality: str,
+        factors: tuple[float, float, float],
+        fine_spacing_mm: tuple[float, float, float],
+    ) -> list[str]:
+        """Why a scan lies outside, one line each; empty where it lies inside.
+
+        Args:
+            modality: of the scan.
+            factors: fine voxels per coarse voxel.
+            fine_spacing_mm: of the result.
+        """
+        found: list[str] = []
+        if modality not in self.modalities:
+            found.append(f"modality {modality} (validated: {', '.join(self.modalities)})")
+        degraded = [(f, h) for f, h in zip(factors, fine_spacing_mm, strict=True) if f > 1]
+        limit = self.max_factor if len(degraded) == 1 else self.max_factor_several
+        for factor, spacing in degraded:
+            if factor > limit * 1.01:
+                found.append(f"factor {factor:.3g} (validated: up to {limit:g} for {len(degraded)} axes)")
+            if factor * spacing > self.max_coarse_mm * 1.01:
+                found.append(f"slices every {factor * spacing:.3g} mm (validated: up to {self.max_coarse_mm:g} mm)")
+        low, high = self.fine_mm
+        if min(fine_spacing_mm) < low * 0.99 or min(fine_spacing_mm) > high * 1.01:
+            found.append(f"result of {min(fine_spacing_mm):.3g} mm (validated: {low:g} to {high:g} mm)")
+        return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How much wider than stated the intervals must be, measured on held-out subjects (`medsr.validation.calibration`).
+
+    Attributes:
+        levels: of the central intervals.
+        factors: "draws" or "variance", then group (`calibration_group`, or "all"): per level, what the half width of a
+            normal distribution with the stated deviation is multiplied by.
+        subjects: behind the factors, by group.
+        held_out: like `factors`: share of voxels covered, mean over subjects that their factors were not taken from.
+        draws: behind the spread; fewer of them make it noisier than was measured.
+        steps: of each draw.
+        tasks: that the subjects' scans were degraded by.
+    """
+
+    levels: tuple[float, ...]
+    factors: dict[str, dict[str, tuple[float, ...]]]
+    subjects: dict[str, int]
+    held_out: dict[str, dict[str, tuple[float, ...]]]
+    draws: int
+    steps: int
+    tasks: tuple[str, ...]
+
+    def factors_for(self, kind: str, group: str) -> dict[float, float]:
+        """Factor of each level for "draws" or "variance" in a group, or in all scans where the group has none."""
+        groups = self.factors[kind]
+        return dict(zip(self.levels, groups.get(group, groups["all"]), strict=True))
+
+
+def calibration_group(modality: str, factors: Sequence[float]) -> str:
+    """The group of a scan by what is known before it is enhanced, such as "MR, one axis".
+
+    Args:
+        modality: of the scan.
+        factors: fine voxels per coarse voxel; axes that hardly change do not count.
+    """
+    n_refined = sum(factor >= LEAST_FACTOR for factor in factors)
+    return f"{modality}, {'several axes' if n_refined > 1 else 'one axis'}"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the weights' metadata hold beside the weights.
+
+    Attributes:
+        name: of the model.
+        version: of the weights.
+        net: the network.
+        envelope: what it was validated on.
+        error_variance: of the network's error in measured directions, in squared units of the expected detail.
+        draw_spread: how far a draw lies from the mean, in units of what the variance head says; chosen on the
+            validation split.
+        calibration: of the stated uncertainties; None where it was not measured.
+        licence: of the weights.
+        trained: steps, packs' hash, hashes of the data cards, code version.
+        normalisation: how intensities reach the model range.
+        format: of this file.
+    """
+
+    name: str
+    version: str
+    net: NetSpec
+    envelope: Envelope = field(default_factory=Envelope)
+    error_variance: float = 0.3
+    draw_spread: float = 1.0
+    calibration: Calibration | None = None
+    licence: str = "Apache-2.0"
+    trained: dict[str, Any] = field(default_factory=dict)
+    normalisation: str = "MR: percentiles 0.5 and 99.5 to 0 and 1; CT: -1000 and 1000 HU to 0 and 1"
+    format: str = FORMAT
+
+
+def specification_in(content: bytes, name: str) -> ModelSpec:
+    """The specification in a weights file's content.
+
+    Args:
+        content: of the file.
+        name: of the file, for what is said of it.
+
+    Raises:
+        ModelError: not a weights file, or of another version.
+    """
+    try:
+        size = int.from_bytes(content[:8], "little")
+        facts: dict[str, Any] = dict(json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"]))
+        found = facts["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{name} is not a medsr weights file; expected safetensors with medsr metadata") from error
+    if found != FORMAT:
+        raise ModelError(f"{name} has format {found!r}; this version reads {FORMAT!r}")
+    try:
+        limits: dict[str, Any] = dict(facts["envelope"])
+        envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
+        envelope["statistics"] = _ranges_of(limits.get("statistics", {}))
+        parts = {"net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)}
+        if facts.get("calibration") is not None:
+            parts["calibration"] = _calibration_of(facts["calibration"])
+        spec = ModelSpec(**{**facts, **parts})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{name}: its specification is not one of this version; get the file again") from error
+    if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
+        raise ModelError(
+            f"{name} expects {spec.net.channels} maps and {spec.net.conditions} conditions; "
+            f"this version gives {N_MAPS} and {N_CONDITIONS}"
+        )
+    return spec
+
+
+def _ranges_of(facts: dict[str, Any]) -> dict[str, dict[str, tuple[float, float]]]:
+    """The usual ranges in a file's metadata.
+
+    Raises:
+        ValueError: a range that is not two numbers, the smaller one first.
+    """
+    ranges = {
+        modality: {name: (float(low), float(high)) for name, (low, high) in rows.items()}
+        for modality, rows in facts.items()
+    }
+    if any(not low <= high for rows in ranges.values() for low, high in rows.values()):
+        raise ValueError("a range's least value is above its most")
+    return ranges
+
+
+def _calibration_of(facts: dict[str, Any]) -> Calibration:
+    """The calibration in a file's metadata.
+
+    Raises:
+        ValueError: factors that are not positive numbers, one for each level.
+    """
+    levels = tuple(float(level) for level in facts["levels"])
+
+    def table(key: str) -> dict[str, dict[str, tuple[float, ...]]]:
+        return {
+            kind: {group: tuple(float(v) for v in row) for group, row in groups.items()}
+            for kind, groups in facts[key].items()
+        }
+
+    factors = table("factors")
+    rows = [row for groups in factors.values() for row in groups.values()]
+    if any("all" not in groups for groups in factors.values()) or set(factors) != {"draws", "variance"}:
+        raise ValueError("factors for all scans are missing")
+    if any(len(row) != len(levels) or not all(0 < value < float("inf") for value in row) for row in rows):
+        raise ValueError("factors are not one positive number per level")
+    return Calibration(
+        levels=levels,
+        factors=factors,
+        subjects={group: int(n) for group, n in facts["subjects"].items()},
+        held_out=table("held_out"),
+        draws=int(facts["draws"]),
+        steps=int(facts["steps"]),
+        tasks=tuple(facts["tasks"]),
+    )

@@ -1,0 +1,182 @@
+"""A weights file and the model in it: everything needed lies in one safetensors file, checked when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from medsr.errors import ModelError, ResourceError
+from medsr.model.nets import DetailNet, channels_last
+from medsr.model.spec import ModelSpec, specification_in
+
+DEFAULT_MODEL = "medsr-base"
+MAX_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network on a device and what is known of it.
+
+    Attributes:
+        net: the network, float32 parameters.
+        spec: its specification.
+        sha256: hash of the weights file.
+        device: where it is.
+        dtype: in which its convolutions compute.
+    """
+
+    net: DetailNet
+    spec: ModelSpec
+    sha256: str
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to float32 (B, 2, I, J, K)."""
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            out: Tensor = self.net(maps.to(self.device, self.dtype), conditions.to(self.device))
+        return out
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes CUDA where there is one.
+
+    Raises:
+        ResourceError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ResourceError(f"no device is called {name!r}; expected auto, cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ResourceError(f"device {name!r} is not supported; expected auto, cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ResourceError(
+            f"{torch.cuda.device_count()} CUDA devices are available here, not {name}; use --device cpu, "
+            "or install a CUDA build of torch"
+        )
+    return device
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it natively, else float32 (a CPU without it would emulate)."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    native: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if native() else torch.float32
+
+
+def packaged_models() -> dict[str, Path]:
+    """Names and files of the weights that come with the package."""
+    folder = Path(str(resources.files("medsr.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto") -> Model:
+    """The model of a packaged name or of a weights file.
+
+    Raises:
+        ModelError: unknown name, damaged, not safetensors, or not a model of this version.
+        ResourceError: no such device.
+    """
+    place = choose_device(device) if isinstance(device, str) else device
+    packaged = packaged_models()
+    path = packaged.get(str(name_or_file), Path(name_or_file))
+    content = _read(path, packaged)
+    digest = hashlib.sha256(content).hexdigest()
+    if path in packaged.values():
+        _check_shipped(path, digest)
+    spec = specification_in(content, path.name)
+    with torch.device("meta"):  # no memory and no random numbers for weights that are read anyway
+        net = DetailNet(spec.net)
+    try:
+        net.load_state_dict({name: value.float() for name, value in load(content).items()}, assign=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{path.name}: weights do not fit the network in their metadata; get the file again"
+        ) from error
+    if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
+        raise ModelError(f"{path.name}: weights are not finite; get the file again")
+    net.eval().requires_grad_(False)
+    return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
+
+
+def describe_model(path: Path) -> ModelSpec:
+    """The specification in a weights file, without building the network.
+
+    Raises:
+        ModelError: not a weights file of this version.
+    """
+    return specification_in(_read(path, packaged_models()), path.name)
+
+
+def model_facts(name: str) -> dict[str, str]:
+    """Name, version and hash of weights, without loading them.
+
+    Raises:
+        ModelError: no such model.
+    """
+    path = weights_path(name)
+    spec = describe_model(path)
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "sha256": hashlib.sha256(_read(path, packaged_models())).hexdigest(),
+    }
+
+
+def weights_path(name: str) -> Path:
+    """The file of a packaged name, or the path that the name itself is."""
+    return packaged_models().get(name, Path(name))
+
+
+def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
+    """A weights file's content: bfloat16 kernels, float32 for the rest, the specification as metadata.
+
+    Raises:
+        ModelError: larger than 16 MiB.
+    """
+    tensors = {
+        name: (value.bfloat16() if value.ndim > 1 else value.float()).contiguous().cpu()
+        for name, value in state.items()
+    }
+    content = save(tensors, {"medsr": json.dumps(asdict(spec))})
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"weights need {len(content)} bytes; the limit is {MAX_BYTES}: use a smaller network")
+    return content
+
+
+def _read(path: Path, packaged: dict[str, Path]) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        names = ", ".join(packaged) or "none"
+        raise ModelError(
+            f"{path}: no such weights file, and no packaged model of that name (packaged: {names})"
+        ) from error
+    if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
+        raise ModelError(f"{path.name} is a pickled file, which could run any code; only safetensors are read")
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"{path.name} is larger than a medsr weights file; the limit is {MAX_BYTES} bytes")
+    return content
+
+
+def _check_shipped(path: Path, digest: str) -> None:
+    try:
+        expected = path.with_suffix(".sha256").read_text().split()[0]
+    except (OSError, IndexError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path.name} has lost its SHA-256 file; reinstall medsr") from error
+    if digest != expected:
+        raise ModelError(f"{path.name} has SHA-256 {digest[:12]}..., shipped was {expected[:12]}...; reinstall medsr")

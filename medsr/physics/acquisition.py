@@ -1,0 +1,200 @@
+"""From millimetres to an operator: how a coarse scan was acquired, seen from a finer grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr import affine as grids
+from medsr.errors import UsageError
+from medsr.physics.ops import AxisSampling, Profile, Separable
+from medsr.volume import MAX_VOXELS
+
+SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
+LARGEST_FACTOR = 16.0
+THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
+ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
+
+
+class Sampled(Protocol):
+    """What decides how a scan was acquired, its voxels aside: a `Volume`, or slices whose headers alone are read."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
+    @property
+    def affine(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def thickness_mm(self) -> float | None: ...  # noqa: D102
+    @property
+    def slice_axis(self) -> int | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """A fine grid, the coarse grid over the same field of view, and the operator between them.
+
+    Attributes:
+        op: the operator, fine to coarse.
+        fine_shape: voxels of the fine grid.
+        fine_affine: (4, 4) its affine.
+        coarse_shape: voxels of the coarse grid.
+        coarse_affine: (4, 4) its affine.
+    """
+
+    op: Separable
+    fine_shape: tuple[int, int, int]
+    fine_affine: NDArray[np.float64]
+    coarse_shape: tuple[int, int, int]
+    coarse_affine: NDArray[np.float64]
+
+    @property
+    def fine_spacing_mm(self) -> tuple[float, float, float]:
+        """Spacing of the fine grid."""
+        i, j, k = (float(h) for h in grids.spacing_mm(self.fine_affine))
+        return i, j, k
+
+    @property
+    def factors(self) -> tuple[float, float, float]:
+        """Fine voxels per coarse voxel, per axis."""
+        i, j, k = (n / m for n, m in zip(self.fine_shape, self.coarse_shape, strict=True))
+        return i, j, k
+
+    @property
+    def degraded(self) -> tuple[bool, bool, bool]:
+        """Which axes differ."""
+        i, j, k = (axis is not None for axis in self.op.axes)
+        return i, j, k
+
+    @property
+    def profile_text(self) -> str:
+        """Shape and widths of the profile, such as "gaussian, S 5 mm"; axes in the order of the grid, taken as RAS."""
+        found: dict[str, None] = {}
+        for name, axis, h in zip("RAS", self.op.axes, self.fine_spacing_mm, strict=True):
+            if axis is not None:
+                found[axis.profile] = None
+                if axis.profile != "kspace":
+                    found[f"{name} {axis.fwhm * h:.3g} mm"] = None
+        return ", ".join(found)
+
+    def summary(self) -> dict[str, object]:
+        """Factors, spacings, profile and widths, for the run record."""
+        widths = [
+            None if axis is None or axis.profile == "kspace" else round(axis.fwhm * h, 4)
+            for axis, h in zip(self.op.axes, self.fine_spacing_mm, strict=True)
+        ]
+        profiles = sorted({axis.profile for axis in self.op.axes if axis is not None})
+        return {
+            "factors": [round(f, 4) for f in self.factors],
+            "coarse_shape": list(self.coarse_shape),
+            "fine_shape": list(self.fine_shape),
+            "coarse_spacing_mm": [round(float(h), 4) for h in grids.spacing_mm(self.coarse_affine)],
+            "fine_spacing_mm": [round(h, 4) for h in self.fine_spacing_mm],
+            "profile": profiles,
+            "fwhm_mm": widths,
+        }
+
+
+def acquisition_of(
+    scan: Sampled,
+    spacing_mm: Sequence[float] | None = None,
+    factors: Sequence[float] | None = None,
+    profile: Profile = "gaussian",
+    thickness_mm: float | None = None,
+) -> Acquisition:
+    """How a coarse scan was acquired, as seen from the finer grid that is asked for.
+
+    Without a wish the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are
+    as wide as the spacing, but along the slice axis as the slice is thick.
+
+    Args:
+        scan: the coarse scan.
+        spacing_mm: wanted spacing, one number per axis or one for all.
+        factors: wanted voxels per voxel instead, each from 1.
+        profile: shape of the profile.
+        thickness_mm: slice thickness where it is known better than from the scan's headers.
+
+    Raises:
+        UsageError: both wishes, a wish that is no finer grid, a factor beyond 16, more than 2**31 voxels, or a
+            thickness that no slice has.
+    """
+    spacing = scan.spacing_mm
+    if spacing_mm is not None and factors is not None:
+        raise UsageError("a target spacing and a factor exclude each other; give one of them")
+    if factors is not None:
+        target = spacing / _three(factors, "factor")
+    elif spacing_mm is not None:
+        target = _three(spacing_mm, "spacing")
+    else:
+        target = _default_target(spacing)
+    wanted = spacing / target
+    if np.any(wanted < 1 - 1e-3) or np.any(wanted > LARGEST_FACTOR):
+        raise UsageError(
+            f"target spacing {grids.axes_text(target)} mm of a scan with {grids.axes_text(spacing)} mm; "
+            f"expected the same or finer, at most {LARGEST_FACTOR:g} times"
+        )
+    shape = [n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)]
+    if int(np.prod(shape, dtype=object)) > MAX_VOXELS:
+        raise UsageError(f"the finer scan would have {grids.axes_text(shape)} voxels; the limit is {MAX_VOXELS}")
+    if tuple(shape) == scan.shape:
+        raise UsageError(
+            f"the scan already has {grids.axes_text(spacing)} mm; ask for a finer --spacing or a --factor above 1"
+        )
+    fine_affine = grids.resized(scan.affine, scan.shape, shape)
+    fwhm = scan.thickness_mm if thickness_mm is None else thickness_mm
+    slices = scan.slice_axis if scan.slice_axis is not None else int(np.argmax(spacing))
+    if fwhm is not None and not 0 < fwhm <= THICKEST * spacing[slices]:
+        raise UsageError(
+            f"slices {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected above 0 and at most {THICKEST:g} times "
+            "their spacing, so give the true --thickness"
+        )
+    return on_grids(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, profile, fwhm, slices)
+
+
+def on_grids(
+    fine_affine: NDArray[np.float64],
+    fine_shape: tuple[int, int, int],
+    coarse_shape: Sequence[int],
+    profile: Profile,
+    fwhm_mm: float | None,
+    fwhm_axis: int | None = None,
+) -> Acquisition:
+    """Two grids of one field of view and the operator between them.
+
+    Args:
+        fine_affine: (4, 4) voxel index to RAS mm.
+        fine_shape: voxels of the fine grid.
+        coarse_shape: voxels of the coarse grid, as many or fewer along every axis.
+        profile: shape of the profile.
+        fwhm_mm: its width; None: the coarse spacing.
+        fwhm_axis: that the width holds for; None: every degraded axis.
+    """
+    axes: list[AxisSampling | None] = []
+    for axis, (n, m) in enumerate(zip(fine_shape, coarse_shape, strict=True)):
+        width = n / m
+        if fwhm_mm is not None and fwhm_axis in (None, axis):
+            width = fwhm_mm / float(grids.spacing_mm(fine_affine)[axis])
+        axes.append(None if n == m else AxisSampling(n, m, profile, width))
+    i, j, k = coarse_shape
+    coarse_affine = grids.resized(fine_affine, fine_shape, coarse_shape)
+    return Acquisition(Separable((axes[0], axes[1], axes[2])), fine_shape, fine_affine, (i, j, k), coarse_affine)
+
+
+def _default_target(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+    if spacing.max() < ISOTROPIC * spacing.min():
+        return spacing / 2
+    return np.full(3, spacing.min())
+
+
+def _three(values: Sequence[float], what: str) -> NDArray[np.float64]:
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    if numbers.size == 1:
+        numbers = np.repeat(numbers, 3)
+    if numbers.size != 3 or not np.all(np.isfinite(numbers)) or np.any(numbers <= 0):
+        raise UsageError(f"{what} is {list(values)}; expected one or three numbers above 0")
+    return numbers

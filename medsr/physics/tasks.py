@@ -1,0 +1,187 @@
+"""Named tasks: how a fine scan is degraded, and what methods are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medsr.affine import axes_text
+from medsr.errors import UsageError
+from medsr.physics.acquisition import ISOTROPIC, SMALLEST_FACTOR, Acquisition, on_grids
+from medsr.physics.ops import Profile, Separable
+from medsr.physics.ops.noise import add_gaussian, add_rician
+from medsr.volume import Volume
+
+DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
+NOISE_PERCENTILE = 99.0  # MR noise of a task is a share of this percentile of the reference
+SUPERIOR, RIGHT, ANTERIOR = 2, 0, 1  # axes of a scan in RAS order
+
+
+@dataclass(frozen=True)
+class Task:
+    """A named degradation (docs/physics.md, tasks). Either `factor` or `thick_mm` is set.
+
+    Attributes:
+        name: as on the command line.
+        factor: of every axis fine enough.
+        thick_mm: new spacing of one axis.
+        fwhm_mm: width of the profile where it differs from the new spacing.
+        profile: its shape.
+        noise_share: MR noise as a share of the 99th percentile.
+        noise_hu: CT noise.
+        in_plane: leave the slice axis alone.
+        told_profile: shape of the profile that methods are told of, where it is not the true one: what a wrong
+            assumption costs.
+        told_fwhm_mm: its width, where that is not the true one.
+        all_axes: refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
+    """
+
+    name: str
+    factor: float | None = None
+    thick_mm: float | None = None
+    fwhm_mm: float | None = None
+    profile: Profile = "gaussian"
+    noise_share: float = 0.0
+    noise_hu: float = 0.0
+    in_plane: bool = False
+    told_profile: Profile | None = None
+    told_fwhm_mm: float | None = None
+    all_axes: bool = False
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("iso2", factor=2),
+        Task("iso4", factor=4),
+        Task("thick3", thick_mm=3),
+        Task("thick5", thick_mm=5),
+        Task("thick6", thick_mm=6),
+        Task("gap", thick_mm=5, fwhm_mm=4, profile="trapezoid"),
+        Task("plane2", factor=2, profile="kspace", in_plane=True),
+        Task("noisy2", factor=2, noise_share=0.02, noise_hu=20),
+    )
+}
+
+
+def task_named(name: str, profile: Profile | None = None) -> Task:
+    """The task of that name, with another profile where one is given.
+
+    Raises:
+        UsageError: no such task.
+    """
+    if name not in TASKS:
+        raise UsageError(f"no task is called {name!r}; choose one of {', '.join(TASKS)}")
+    return TASKS[name] if profile is None else replace(TASKS[name], profile=profile)
+
+
+def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
+    """Whether a task that asks for every axis finds them all fine enough; true of every other task."""
+    return not task.all_axes or bool(np.all(spacing_mm < DEGRADABLE * spacing_mm.min()))
+
+
+def degradation(reference: Volume, task: Task) -> Acquisition:
+    """How `task` would acquire a fine scan in RAS order (design, section 4).
+
+    Raises:
+        UsageError: the scan is too coarse or too small for the task.
+    """
+    spacing = reference.spacing_mm
+    fine = [bool(h < DEGRADABLE * spacing.min()) for h in spacing]
+    if not is_for(spacing, task):
+        raise UsageError(
+            f"{task.name} is for scans that are fine along every axis; this one has {axes_text(spacing)} mm"
+        )
+    if task.thick_mm is not None:
+        axis = _thick_axis(fine)
+        if spacing[axis] * SMALLEST_FACTOR > task.thick_mm:
+            raise UsageError(
+                f"{task.name} needs slices finer than {task.thick_mm:g} mm; this one has {spacing[axis]:.3g} mm"
+            )
+        coarse = [task.thick_mm if number == axis else None for number in range(3)]
+    else:
+        factor = 1.0 if task.factor is None else task.factor
+        slices = _slice_axis(spacing) if task.in_plane else None
+        coarse = [
+            factor * float(h) if ok and n != slices else None
+            for n, (h, ok) in enumerate(zip(spacing, fine, strict=True))
+        ]
+    shape = [
+        n if d is None else max(2, round(n * float(h) / d))
+        for n, d, h in zip(reference.shape, coarse, spacing, strict=True)
+    ]
+    if tuple(shape) == reference.shape:
+        raise UsageError(
+            f"{task.name} leaves {axes_text(shape)} voxels of {axes_text(spacing)} mm as they are; "
+            "choose a larger scan or another task"
+        )
+    return on_grids(reference.affine, reference.shape, shape, task.profile, task.fwhm_mm)
+
+
+def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acquisition]:
+    """The coarse scan that `task` makes of a fine one, on the fine scan's axes turned to RAS.
+
+    Args:
+        reference: any orientation.
+        task: what to do.
+        seed: of the noise, where the task has any.
+
+    Returns:
+        The coarse scan and the acquisition, whose fine grid is the reference in RAS order: the true one, or the one
+        that methods are told of where the task names another.
+    """
+    turned = reference.to_ras()
+    true = degradation(turned, task)
+    y = true.op(torch.from_numpy(np.array(turned.data)))
+    y = _noisy(y, turned, task, seed)
+    acquisition = as_told(true, task)
+    thick = acquisition.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
+    sampling = None if thick is None else acquisition.op.axes[thick]
+    thickness_mm = turned.thickness_mm
+    if thick is not None and sampling is not None:
+        thickness_mm = sampling.fwhm * acquisition.fine_spacing_mm[thick]
+    coarse = replace(
+        turned,
+        data=y.numpy(),
+        affine=acquisition.coarse_affine,
+        slice_axis=thick,
+        thickness_mm=thickness_mm,
+        source=replace(turned.source, dtype="float32"),
+    )
+    return coarse, acquisition
+
+
+def as_told(acquisition: Acquisition, task: Task) -> Acquisition:
+    """The acquisition with the profile and the width that methods are told of."""
+    axes = [
+        axis
+        and replace(
+            axis,
+            profile=task.told_profile or axis.profile,
+            fwhm=axis.fwhm if task.told_fwhm_mm is None else task.told_fwhm_mm / h,
+        )
+        for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
+    ]
+    return replace(acquisition, op=Separable((axes[0], axes[1], axes[2])))
+
+
+def _noisy(y: Tensor, reference: Volume, task: Task, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    if reference.modality == "CT":
+        return add_gaussian(y, task.noise_hu, generator) if task.noise_hu else y
+    sigma = task.noise_share * float(np.percentile(reference.data, NOISE_PERCENTILE))
+    return add_rician(y, sigma, generator) if sigma else y
+
+
+def _thick_axis(fine: Sequence[bool]) -> int:
+    return next(axis for axis in (SUPERIOR, RIGHT, ANTERIOR) if fine[axis])
+
+
+def _slice_axis(spacing: NDArray[np.float64]) -> int:
+    """The coarsest axis, or superior-inferior where they are alike."""
+    return int(np.argmax(spacing)) if spacing.max() > ISOTROPIC * spacing.min() else SUPERIOR

@@ -1,0 +1,96 @@
+"""Recipes: TOML files read once at the edge into frozen settings; an unknown key is an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from medsr.errors import UsageError
+from medsr.io.toml import read_toml
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.nets import NetSpec
+from medsr.model.weights import packaged_models
+from medsr.training.schedule import TrainingSettings
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """What `medsr train` reads; paths are relative to the recipe's folder.
+
+    Attributes:
+        name: of the model.
+        version: of its weights.
+        packs: folder of the training packs.
+        validation_packs: folder of held-out packs for the learning curve.
+        start: packaged model or weights file that training goes on from; none: from nothing.
+        probes: names of the held-out scans that the curve is drawn on; none means all.
+        run: folder of checkpoint, curve and final weights.
+        cards: data cards' folders, whose hashes go into the weights.
+        device: "auto", "cpu" or "cuda".
+        curve_every: steps between points of the curve (more often at the start).
+        draw_spread: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
+        training: of `medsr.training.loop.train`.
+    """
+
+    name: str
+    version: str
+    packs: Path
+    validation_packs: Path
+    run: Path
+    start: str | None = None
+    probes: tuple[str, ...] = ()
+    cards: tuple[Path, ...] = ()
+    device: str = "auto"
+    curve_every: int = 500
+    draw_spread: float = 1.0
+    training: TrainingSettings = field(default_factory=lambda: default_training())
+
+
+def default_training() -> TrainingSettings:
+    """The base network's training."""
+    return TrainingSettings(net=NetSpec(N_MAPS, N_CONDITIONS))
+
+
+def read_recipe(path: Path) -> TrainingRecipe:
+    """The recipe in a TOML file.
+
+    Raises:
+        UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
+    """
+    content = read_toml(path, "a training recipe")
+    net = content.get("training", {}).get("net", {})
+    if isinstance(net, dict) and "training" in content:
+        content["training"]["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **net}
+    _refuse_unknown(path, content, TrainingRecipe)
+    _refuse_unknown(path, content.get("training", {}), TrainingSettings, "training.")
+    _refuse_unknown(path, net, NetSpec, "training.net.")
+    try:
+        recipe = TypeAdapter(TrainingRecipe).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: {place}: {first['msg']}") from error
+    return _resolved(recipe, path.parent)
+
+
+def _refuse_unknown(path: Path, content: object, kind: type, prefix: str = "") -> None:
+    known = [entry.name for entry in fields(kind)]
+    for key in content if isinstance(content, dict) else ():
+        if key not in known:
+            raise UsageError(f"{path}: unknown key {prefix}{key}; known are {', '.join(known)}")
+
+
+def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:
+    start = recipe.start
+    if start is not None and start not in packaged_models():
+        start = str(folder / start)
+    return replace(
+        recipe,
+        start=start,
+        packs=folder / recipe.packs,
+        validation_packs=folder / recipe.validation_packs,
+        run=folder / recipe.run,
+        cards=tuple(folder / card for card in recipe.cards),
+    )

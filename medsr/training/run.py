@@ -1,0 +1,151 @@
+"""A recipe trained, path to path: legs of limited time, a curve as it goes, final weights at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import medsr
+from medsr.errors import UsageError
+from medsr.io import files
+from medsr.model.allocator import keep_freed_memory
+from medsr.model.nets import DetailNet
+from medsr.model.scan_statistics import usual_ranges
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import Model, choose_device, load_model, weights_bytes
+from medsr.training.checkpoint import average_of
+from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
+from medsr.training.loop import CHECKPOINT, Progress, train
+from medsr.training.packs import PackedScan, packs_sha256, read_packs
+from medsr.training.recipe import TrainingRecipe
+from medsr.training.scans import training_scans
+from medsr.volume import Modality, Volume
+
+EARLY_POINTS = (100, 200, 300, 450, 600, 800)
+OnStep = Callable[[Progress, int, dict[str, float] | None], None]
+"""Called with the step, the number of all steps, and the gains per task where they were measured."""
+
+
+def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: OnStep | None = None) -> Path | None:
+    """Train until the recipe's last step or for `minutes`, from the last checkpoint where there is one.
+
+    Args:
+        recipe: of `read_recipe`.
+        minutes: length of this leg, or None for the whole run.
+        on_step: called after every step.
+
+    Returns:
+        The final weights file, or None where the run is not at its end.
+
+    Raises:
+        MedsrError: packs that can't be read, a probe that is not among them, no such device, or weights to start from
+            that are of another network.
+    """
+    keep_freed_memory()
+    device = choose_device(recipe.device)
+    scans = training_scans(read_packs(recipe.packs))
+    probes = make_probes(_probe_scans(recipe), device)
+    recipe.run.mkdir(parents=True, exist_ok=True)
+    net = DetailNet(recipe.training.net).to(device)
+    began, losses, average, step = time.monotonic(), [], None, 0
+    start = None if recipe.start is None else _start(recipe).net.state_dict()
+    for progress in train(scans, recipe.training, recipe.run, device, _workers(device), start):
+        step, average = progress.step, progress.average
+        losses.append(progress.loss)
+        late = minutes is not None and time.monotonic() - began > 60 * minutes
+        gains = None
+        if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
+            net.load_state_dict(average)
+            gains = gains_db(net, probes)
+            append_row(recipe.run / "curve.csv", step, float(torch.stack(losses).mean()), gains)
+            draw_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
+            losses = []
+        if on_step is not None:
+            on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
+        if late:
+            break
+    if average is None:  # the run was already at its end
+        return write_weights(recipe, average_of(recipe.run / CHECKPOINT), recipe.training.steps)
+    return write_weights(recipe, average, step) if step == recipe.training.steps else None
+
+
+def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int) -> Path:
+    """The running mean of the weights as NAME.safetensors with its SHA-256 beside it.
+
+    Its envelope holds the modalities and the usual ranges of the packed scans, as they are and as named tasks see them.
+
+    Raises:
+        InputError: packs that can't be read.
+        ModelError: larger than 16 MiB.
+        OutputError: the file can't be written.
+    """
+    trained: dict[str, Any] = {
+        "steps": step,
+        "packs_sha256": packs_sha256(recipe.packs),
+        "cards_sha256": {card.name: _card_sha256(card) for card in recipe.cards},
+        "code_version": medsr.__version__,
+        "torch": str(torch.__version__),
+        "settings": asdict(recipe.training),
+    }
+    if recipe.start is not None:
+        start = _start(recipe)
+        trained["start"] = {"name": start.spec.name, "sha256": start.sha256, "steps": start.spec.trained.get("steps")}
+    ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
+    modalities = tuple(name for name in get_args(Modality) if name in ranges)
+    envelope = Envelope(modalities=modalities, statistics=ranges)
+    spec = ModelSpec(
+        recipe.name, recipe.version, recipe.training.net, envelope, draw_spread=recipe.draw_spread, trained=trained
+    )
+    return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
+
+
+def _start(recipe: TrainingRecipe) -> Model:
+    """The model that training goes on from."""
+    model = load_model(str(recipe.start), "cpu")
+    if model.spec.net != recipe.training.net:
+        raise UsageError(
+            f"{recipe.start} has another network ({model.spec.net}) than the recipe ({recipe.training.net}); "
+            "write its numbers under [training.net]"
+        )
+    return model
+
+
+def store_weights(path: Path, content: bytes) -> Path:
+    """Write a weights file and, beside it, its SHA-256."""
+    with files.atomic(path) as file:
+        file.write(content)
+    with files.atomic(path.with_suffix(".sha256")) as file:
+        file.write(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+    return path
+
+
+def _workers(device: torch.device) -> int:
+    """All other cores make batches for a GPU; on a CPU the training itself needs them."""
+    return max(1, (os.cpu_count() or 1) - 1) if device.type == "cuda" else 0
+
+
+def _volume(scan: PackedScan) -> Volume:
+    affine = np.diag([*scan.spacing_mm, 1.0])
+    return Volume(scan.data.astype(np.float32), affine, "CT" if scan.modality == "CT" else "MR")
+
+
+def _probe_scans(recipe: TrainingRecipe) -> list[PackedScan]:
+    held_out = read_packs(recipe.validation_packs)
+    names = [scan.name for scan in held_out]
+    missing = [name for name in recipe.probes if name not in names]
+    if missing:
+        raise UsageError(f"probe {missing[0]!r} is not among the validation packs; they hold {', '.join(names)}")
+    return [scan for scan in held_out if not recipe.probes or scan.name in recipe.probes]
+
+
+def _card_sha256(card: Path) -> str:
+    return hashlib.sha256((card / "manifest.tsv").read_bytes()).hexdigest()

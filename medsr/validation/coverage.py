@@ -1,0 +1,176 @@
+"""How much of the truth the stated uncertainty of one scan covers, measured in the middle of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medsr.enhancement.enhancement import EnhanceSettings, Posterior, Whole, posterior
+from medsr.enhancement.region import Box, inner, part_of
+from medsr.enhancement.uncertainty import spread_of
+from medsr.errors import UsageError
+from medsr.metrics.uncertainty import (
+    LEVELS,
+    auroc,
+    coverage,
+    crps_of_draws,
+    crps_of_normal,
+    normal_width,
+    spread_skill,
+)
+from medsr.model.spec import calibration_group
+from medsr.model.weights import Model
+from medsr.validation.findings import Uncertainty, subject_of
+from medsr.validation.trial import Trial
+from medsr.volume import Volume
+
+KINDS = ("draws", "variance")
+SIDE_VOX = 48  # of the part of each scan that is measured: voxels of one subject tell less and less
+WIDTHS = np.geomspace(0.02, 100.0, 600)  # half widths of intervals, in stated deviations, that coverage is tabled at
+LEAST_DEVIATION = 1e-6  # of R; a deviation of exactly 0 would make any error infinitely surprising
+
+
+@dataclass(frozen=True)
+class CoverageCurve:
+    """Share of one scan's voxels whose error is at most each of `WIDTHS` times the stated deviation.
+
+    Attributes:
+        subject: whose scan it is.
+        scan: its name.
+        task: that it was degraded by.
+        kind: "draws" or "variance".
+        group: of `medsr.model.spec.calibration_group`.
+        covered: as many shares as `WIDTHS`, rising.
+    """
+
+    subject: str
+    scan: str
+    task: str
+    kind: str
+    group: str
+    covered: tuple[float, ...]
+
+
+def measure(
+    trial: Trial, scan: str, task: str, model: Model, settings: EnhanceSettings, side_vox: int = SIDE_VOX
+) -> tuple[tuple[Uncertainty, Uncertainty], tuple[CoverageCurve, CoverageCurve]]:
+    """Uncertainty of draws and of the variance head in the middle of the body, and how much they cover.
+
+    Args:
+        trial: of `medsr.validation.trial.make_trial`.
+        scan: its name.
+        task: its name.
+        model: of `medsr.model.weights.load_model`.
+        settings: draws, steps, seed and flips.
+        side_vox: largest side, in fine voxels, of the part that is measured.
+    """
+    box = middle(trial, side_vox)
+    part = part_of(trial.coarse, box, trial.acquisition)
+    whole = Whole(trial.scale, trial.noise, part.origin)
+    believed = posterior(part.volume, model, settings, part.acquisition, whole)
+
+    def shown(volume: Volume) -> NDArray[np.float32]:
+        return np.asarray(inner(volume, part).data)
+
+    n = shown(believed.mean).shape
+    start = [round(a * f) for a, f in zip(part.box.start, trial.acquisition.factors, strict=True)]
+    window = tuple(slice(a, a + size) for a, size in zip(start, n, strict=True))
+    mask = trial.mask[window]
+    if not mask.any():
+        raise UsageError(f"{scan}: the middle of the scan holds no body; choose another reference")
+    voxels = _Voxels.of(believed, shown, trial.reference.data[window], mask, trial.data_range)
+    group = calibration_group(trial.reference.modality, trial.acquisition.factors)
+    stated = {"draws": voxels.spread, "variance": voxels.deviation}
+    draws, variance = (_uncertainty(scan, task, kind, voxels, stated[kind], model, group) for kind in KINDS)
+    first, second = (
+        CoverageCurve(subject_of(scan), scan, task, kind, group, coverage_curve(voxels.error, stated[kind]))
+        for kind in KINDS
+    )
+    return (draws, variance), (first, second)
+
+
+def middle(trial: Trial, side_vox: int) -> Box:
+    """The box around the middle of the body, at most `side_vox` fine voxels a side, in coarse voxels."""
+    centre = np.array([float(np.mean(index)) for index in np.nonzero(trial.mask)])
+    factor = np.array(trial.acquisition.factors)
+    shape = np.array(trial.coarse.shape)
+    size = np.clip(np.rint(side_vox / factor), 1, shape).astype(int)
+    start = np.clip(np.rint((centre + 0.5) / factor - size / 2), 0, shape - size).astype(int)
+    a, b = ((int(v[0]), int(v[1]), int(v[2])) for v in (start, start + size))
+    return Box(a, b)
+
+
+def coverage_curve(error: NDArray[np.float64], deviation: NDArray[np.float64]) -> tuple[float, ...]:
+    """Share of errors within each of `WIDTHS` deviations."""
+    ratios = np.sort(np.abs(error) / deviation)
+    return tuple(float(n) / len(ratios) for n in np.searchsorted(ratios, WIDTHS, side="right"))
+
+
+@dataclass(frozen=True)
+class _Voxels:
+    """Voxels of the mask in units of R, flat."""
+
+    truth: NDArray[np.float64]
+    error: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    draws: NDArray[np.float32]  # (M, n)
+    spread: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        believed: Posterior,
+        shown: Callable[[Volume], NDArray[np.float32]],
+        reference: NDArray[np.float32],
+        mask: NDArray[np.bool_],
+        R: float,
+    ) -> _Voxels:
+        """Gather them, computing the draws."""
+        truth, mean, deviation = (
+            scan[mask].astype(np.float64) / R for scan in (reference, shown(believed.mean), shown(believed.deviation))
+        )
+        squares = np.zeros(believed.mean.shape, dtype=np.float32)
+        kept: list[NDArray[np.float32]] = []
+        for draw in believed.draws:
+            squares += (draw.data - believed.mean.data) ** 2
+            kept.append(shown(draw)[mask] / np.float32(R))
+        draws = np.stack(kept)
+        spread = shown(believed.mean.with_data(spread_of(torch.from_numpy(squares / len(draws))).numpy()))[mask] / R
+        floors = (np.maximum(values, LEAST_DEVIATION) for values in (deviation, spread))
+        return cls(truth, mean - truth, next(floors), draws, next(floors).astype(np.float64))
+
+
+def _uncertainty(
+    scan: str, task: str, kind: str, voxels: _Voxels, stated: NDArray[np.float64], model: Model, group: str
+) -> Uncertainty:
+    error = voxels.error
+    rmse = float(np.sqrt(np.mean(error**2)))
+    bins = spread_skill(error, stated)
+    known = model.spec.calibration
+    scaled = {} if known is None else known.factors_for(kind, group)
+    of_draws = kind == "draws"
+    return Uncertainty(
+        scan=scan,
+        task=task,
+        method=kind,
+        coverage={_percent(level): coverage(error, stated, normal_width(level)) for level in LEVELS},
+        calibrated={
+            _percent(level): coverage(error, stated, factor * normal_width(level)) for level, factor in scaled.items()
+        },
+        crps=crps_of_draws(voxels.draws, voxels.truth) if of_draws else crps_of_normal(error, stated),
+        crps_constant=crps_of_normal(error, np.full(error.shape, max(rmse, LEAST_DEVIATION))),
+        auroc=auroc(error, stated),
+        deviation=float(np.sqrt(np.mean(stated**2))),
+        error=rmse,
+        spread=bins.spread,
+        skill=bins.error,
+        n_draws=len(voxels.draws) if of_draws else 0,
+    )
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:g}"

@@ -1,0 +1,246 @@
+"""What super-resolution could do wrong on one scan: invent, erase, bias a measurement, or hang on a trifle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.region import Box, crop
+from medsr.metrics.blobs import FalseLesions, false_lesions
+from medsr.metrics.error import data_range, foreground_mask
+from medsr.metrics.patches import flagged_patches
+from medsr.metrics.prior import PriorPart, prior_part
+from medsr.metrics.tissue import TissueBias, tissue_bias
+from medsr.model.intensity import scale_of
+from medsr.model.weights import Model
+from medsr.physics.acquisition import Acquisition
+from medsr.physics.tasks import Task, degrade
+from medsr.validation.baselines import METHODS
+from medsr.validation.lesions import (
+    CONTRASTS,
+    DIAMETERS_MM,
+    LesionFinding,
+    NullLesion,
+    choose_lesions,
+    lesion_findings,
+    null_lesion,
+    tissue_contrast,
+)
+from medsr.volume import Volume
+
+RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
+"""A coarse scan and how it was acquired to the fine scan, (I, J, K) in the scan's unit."""
+
+SIDE_VOX = 96  # of the part of a scan that is looked at: dozens of results are needed
+NOISE_SHARE = 0.005  # of R: the small noise of the stability test
+SHIFT_SAMPLES = 0.25
+METHOD_NAMES = ("cubic", "ibp", "mean", "sample")
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How a result changes with what should not matter.
+
+    Attributes:
+        noise_gain: change of the result over the noise that was added to the scan, both root mean square.
+        shift_change: change under slices that start a quarter of a slice later, over R.
+        shift_error: how far the result is from the reference, over R, for comparison.
+        flip_change: largest change over the three axes when the scan is flipped, and the result flipped back, over R.
+    """
+
+    noise_gain: float
+    shift_change: float
+    shift_error: float
+    flip_change: float
+
+
+@dataclass(frozen=True)
+class Harm:
+    """One method on one scan under one task.
+
+    Attributes:
+        scan: name of the reference.
+        task: name of the task.
+        method: name of the method.
+        lesions: planted ones by size and contrast.
+        false_lesions: blobs that the reference does not have, by size.
+        null_lesion: lesions that the scanner can't see.
+        prior: the unmeasured part of the result.
+        tissues: volume bias by tissue.
+        flagged: patches that contradict the reference in the measured band.
+        patches: all patches.
+        stability: under noise, shift and flips.
+    """
+
+    scan: str
+    task: str
+    method: str
+    lesions: tuple[LesionFinding, ...]
+    false_lesions: tuple[FalseLesions, ...]
+    null_lesion: NullLesion | None
+    prior: PriorPart
+    tissues: tuple[TissueBias, ...]
+    flagged: int
+    patches: int
+    stability: Stability
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def restorers(
+    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = METHOD_NAMES
+) -> dict[str, RestoreScan]:
+    """The methods of those names: baselines, "mean" and "sample"; the learned ones only where there is a model."""
+    found: dict[str, RestoreScan] = {}
+    for name in names:
+        if name in METHODS:
+            found[name] = _baseline(name)
+        elif model is not None:
+            found[name] = _learned(model, replace(settings, mode="mean" if name == "mean" else "sample"))
+    return found
+
+
+def harm_of(
+    scan: str,
+    reference: Volume,
+    task: Task,
+    methods: Mapping[str, RestoreScan],
+    seed: int = 0,
+    contrasts: Sequence[float] = CONTRASTS,
+    side_vox: int = SIDE_VOX,
+) -> tuple[Harm, ...]:
+    """Every test of harm on the middle of one scan, for every method.
+
+    Args:
+        scan: name of the reference.
+        reference: the fine scan.
+        task: what to do to it.
+        methods: of `restorers`.
+        seed: of the places of lesions and of noise.
+        contrasts: of the lesions.
+        side_vox: largest side of the part that is looked at.
+
+    Raises:
+        InputError: the part holds no body.
+        UsageError: it is too coarse or too small for the task.
+    """
+    part = central(reference.to_ras(), side_vox)
+    return tuple(_harm(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
+
+
+def central(reference: Volume, side_vox: int) -> Volume:
+    """The middle of a scan, at most `side_vox` voxels a side."""
+    sizes = [min(n, side_vox) for n in reference.shape]
+    i, j, k = ((n - size) // 2 for n, size in zip(reference.shape, sizes, strict=True))
+    return crop(reference, Box((i, j, k), (i + sizes[0], j + sizes[1], k + sizes[2])))
+
+
+def stability(
+    reference: Volume, task: Task, restore: RestoreScan, mask: NDArray[np.bool_], R: float, seed: int = 0
+) -> Stability:
+    """Change of the result under small noise, a quarter-slice shift and flips (Antun et al. 2020, section 2).
+
+    Args:
+        reference: the fine scan in RAS order.
+        task: what to do to it.
+        restore: the method.
+        mask: (I, J, K) bool.
+        R: data range.
+        seed: of the noise.
+    """
+    coarse, acquisition = degrade(reference, task, seed)
+    plain = restore(coarse, acquisition)
+    noise = NOISE_SHARE * R * np.random.default_rng(seed).standard_normal(coarse.shape)
+    noisy = restore(coarse.with_data((coarse.data + noise).astype(np.float32)), acquisition)
+    shifted, kept = _shifted(reference, task, restore, acquisition, seed)
+    flips = [_flipped(coarse, acquisition, restore, axis) for axis in range(3)]
+    return Stability(
+        noise_gain=_rms((noisy - plain)[mask]) / _rms(noise),
+        shift_change=_rms((shifted - plain)[mask & kept]) / R,
+        shift_error=_rms((plain - reference.data)[mask & kept]) / R,
+        flip_change=max(_rms((flip - plain)[mask]) for flip in flips) / R,
+    )
+
+
+def _harm(
+    scan: str, part: Volume, task: Task, name: str, restore: RestoreScan, seed: int, contrasts: Sequence[float]
+) -> Harm:
+    mask = foreground_mask(part.data, part.modality)
+    R = data_range(part.data, mask, part.modality)
+    coarse, acquisition = degrade(part, task, seed)
+    op = acquisition.op
+    x = restore(coarse, acquisition)
+    axes = [axis for axis, changed in enumerate(acquisition.degraded) if changed]
+    flagged, patches = flagged_patches(x, part.data, mask, axes, acquisition.coarse_shape)
+
+    def remade(reference: Volume) -> NDArray[np.float32]:
+        return restore(*degrade(reference, task, seed))
+
+    def measured(scan: Tensor) -> Tensor:
+        return op.start(op(scan))
+
+    lesions = choose_lesions(part, mask, seed)
+    unit = tissue_contrast(part, mask)
+    return Harm(
+        scan=scan,
+        task=task.name,
+        method=name,
+        lesions=lesion_findings(name, remade, part, acquisition, lesions, unit, contrasts) if lesions else (),
+        false_lesions=tuple(
+            false_lesions(x, part.data, mask, part.spacing_mm.tolist(), diameter) for diameter in DIAMETERS_MM
+        ),
+        null_lesion=null_lesion(name, remade, part, acquisition, lesions, unit) if lesions else None,
+        prior=prior_part(x, part.data, mask, measured),
+        tissues=tissue_bias(x, part.data, mask, part.modality, float(np.prod(part.spacing_mm))),
+        flagged=flagged,
+        patches=patches,
+        stability=stability(part, task, restore, mask, R, seed),
+    )
+
+
+def _shifted(
+    reference: Volume, task: Task, restore: RestoreScan, acquisition: Acquisition, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The result for slices that start later by whole fine voxels, moved back, and where it does not wrap around."""
+    steps = [max(1, round(SHIFT_SAMPLES * f)) if f > 1 else 0 for f in acquisition.factors]
+    kept = np.ones(reference.shape, dtype=bool)
+    for axis, (step, n) in enumerate(zip(steps, reference.shape, strict=True)):
+        if step:
+            index = np.arange(n).reshape([-1 if k == axis else 1 for k in range(3)])
+            margin = 2 * int(np.ceil(acquisition.factors[axis]))
+            kept &= (index >= margin + step) & (index < n - margin - step)
+    rolled = reference.with_data(np.roll(reference.data, [-s for s in steps], axis=(0, 1, 2)))
+    return np.roll(restore(*degrade(rolled, task, seed)), steps, axis=(0, 1, 2)), kept
+
+
+def _flipped(coarse: Volume, acquisition: Acquisition, restore: RestoreScan, axis: int) -> NDArray[np.float32]:
+    turned = coarse.with_data(np.ascontiguousarray(np.flip(coarse.data, axis)))
+    return np.flip(restore(turned, acquisition), axis)
+
+
+def _baseline(name: str) -> RestoreScan:
+    def restore(coarse: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
+        scale = scale_of(coarse.data, coarse.modality)
+        y = scale.to_model(torch.from_numpy(np.array(coarse.data)))
+        return np.asarray(scale.from_model(METHODS[name](acquisition.op, y, 0.0)).numpy(), dtype=np.float32)
+
+    return restore
+
+
+def _learned(model: Model, settings: EnhanceSettings) -> RestoreScan:
+    def restore(coarse: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
+        return np.asarray(enhance(coarse, model, settings, acquisition).volume.data)
+
+    return restore
+
+
+def _rms(values: NDArray[np.floating]) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

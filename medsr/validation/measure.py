@@ -1,0 +1,175 @@
+"""One scan, or one real pair, under one task: measured from files to plain values and views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.errors import InputError
+from medsr.io import load
+from medsr.io.dicom import read_found
+from medsr.io.dicom.triage import triage_files
+from medsr.model.weights import Model, load_model
+from medsr.physics.tasks import Task
+from medsr.validation.coverage import measure
+from medsr.validation.findings import DialPoint, Findings, PairFit, Score, Shells
+from medsr.validation.hallucination import METHOD_NAMES, Harm, harm_of, restorers
+from medsr.validation.pairs import pair_trial
+from medsr.validation.recipe import StudyRecipe
+from medsr.validation.trial import Trial, case_of, dial_points, make_trial, measured, named, restorations
+from medsr.validation.views import CaseViews, views_of
+from medsr.volume import Volume
+
+Results = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class ScanFiles:
+    """Where one volume lies.
+
+    Attributes:
+        paths: the NIfTI file, or a folder or the files of a DICOM series.
+        number: of the volume among those of the files, from 1; 0: they hold one.
+    """
+
+    paths: tuple[str, ...]
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """What a worker needs to know of one case; plain values that travel between processes.
+
+    Attributes:
+        key: hash of everything that decides about its numbers; "" where it can't be measured.
+        scan: what the reference or the pair is called in tables and reports.
+        task: what the reference is degraded by; of a pair, what the methods are told of the low scan.
+        reference: the fine scan.
+        low: the coarse scan of a real pair, else None.
+        facts: what a manifest says of the scan.
+        error: why it can't be measured, or None.
+    """
+
+    key: str
+    scan: str
+    task: Task
+    reference: ScanFiles
+    low: ScanFiles | None
+    facts: dict[str, str]
+    error: Exception | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file or folder that is read."""
+        return (*self.reference.paths, *(() if self.low is None else self.low.paths))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of one case.
+
+    Attributes:
+        findings: of this scan and task alone.
+        harms: of each method that is looked at.
+        views: for the report.
+    """
+
+    findings: Findings
+    harms: tuple[Harm, ...]
+    views: CaseViews
+
+
+def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
+    """Read, degrade or pair, restore by every method, and measure.
+
+    Args:
+        planned: one case without an error.
+        recipe: methods, model and what else is measured.
+
+    Raises:
+        MedsrError: as `io.load`, `make_trial`, `pair_trial`, `load_model`.
+    """
+    model = _model(recipe.model, recipe.device) if recipe.needs_model else None
+    reference = _read(planned.reference)
+    settings = replace(recipe.enhance, force=True)  # scans outside the envelope are measured, and the report says so
+    trial, fits = _trial(planned, reference, settings)
+    scan, task = planned.scan, planned.task.name
+    results: Results = {}
+    scores: list[Score] = []
+    shells: list[Shells] = []
+    for method, x, seconds in restorations(trial, model, recipe.methods, settings):
+        score, along = measured(trial, scan, task, method, x, seconds)
+        scores.append(score)
+        shells += along
+        results[method] = x
+    if not results:
+        raise InputError("no method is left to measure; choose one that needs no model, or name a model")
+    trust = measure(trial, scan, task, model, settings)[0] if model and recipe.measures_uncertainty else ()
+    findings = Findings(
+        scores=tuple(scores),
+        model=named(model),
+        cases=(case_of(trial, scan, task, planned.facts),),
+        uncertainties=trust,
+        dial=_dial(trial, planned, recipe, model, results),
+        shells=tuple(shells),
+        fits=fits,
+    )
+    harms = _harms(planned, reference, recipe, model) if recipe.harm and planned.low is None else ()
+    return Measured(findings, harms, views_of(scan, task, trial, results))
+
+
+@lru_cache(maxsize=1)
+def _model(name: str, device: str) -> Model:
+    """The model, loaded once in each process."""
+    return load_model(name, device)
+
+
+def _read(files: ScanFiles) -> Volume:
+    paths = [Path(path) for path in files.paths]
+    if not files.number:
+        return load(paths[0])
+    scans = read_found(triage_files(paths).volumes[files.number - 1])
+    if len(scans) > 1:
+        raise InputError(f"{paths[0]}: holds {len(scans)} volumes; expected one")
+    return scans[0].volume
+
+
+def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) -> tuple[Trial, tuple[PairFit, ...]]:
+    task = planned.task
+    if planned.low is None:
+        return make_trial(reference, task, settings), ()
+    trial, fit = pair_trial(
+        _read(planned.low),
+        reference,
+        planned.scan,
+        task.name,
+        settings,
+        task.told_profile or task.profile,
+        task.told_fwhm_mm,
+    )
+    return trial, (fit,)
+
+
+def _dial(
+    trial: Trial, planned: PlannedTrial, recipe: StudyRecipe, model: Model | None, results: Results
+) -> tuple[DialPoint, ...]:
+    """The line from mean to draw; what of both is not there yet is computed."""
+    if not recipe.dial or model is None:
+        return ()
+    whole = replace(recipe.enhance, dial=1.0)
+    ends = {name: x for name, x in results.items() if name == "mean" or (name == "sample" and whole == recipe.enhance)}
+    missing = [name for name in ("mean", "sample") if name not in ends]
+    ends |= {name: x for name, x, _ in restorations(trial, model, missing, whole)}
+    return dial_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.dial)
+
+
+def _harms(planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None) -> tuple[Harm, ...]:
+    names: Sequence[str] = [name for name in METHOD_NAMES if name in recipe.methods]
+    methods = restorers(model, replace(recipe.enhance, force=True), names)
+    return harm_of(planned.scan, reference, planned.task, methods, recipe.enhance.seed)

@@ -1,0 +1,157 @@
+"""The recipe of a study: which tasks and methods are measured, what is measured beside them, and the gates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.errors import UsageError
+from medsr.io.toml import read_toml
+from medsr.metrics.gates import Gate, read_gates
+from medsr.physics.tasks import TASKS, Task
+from medsr.validation.trial import ALL_METHODS, LEARNED
+
+MEASURED_BY_DRAWS = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
+PAIR = Task("pair")
+"""What is asked of a real pair: to restore the low scan as it is."""
+
+
+@dataclass(frozen=True)
+class StudyRecipe:
+    """What `medsr validate` reads; paths are relative to the recipe's folder.
+
+    Attributes:
+        tasks: that every reference is degraded by. A table of its own each: `name`, and the keys of
+            `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
+        methods: names out of `medsr.validation.trial.ALL_METHODS`.
+        model: packaged name or weights file.
+        device: "auto", "cpu" or "cuda".
+        workers: processes; 0 works in this one.
+        gates: limits, or files of them; exit code 8 where one is not kept.
+        dial: settings between mean (0) and draw (1) for the line of error against texture.
+        uncertainty: measure how far the stated uncertainty can be trusted.
+        harm: plant lesions and look for harm.
+        bootstrap_seed: of the intervals over subjects.
+        enhance: of the learned methods.
+    """
+
+    tasks: tuple[Task, ...] = ()
+    methods: tuple[str, ...] = ALL_METHODS
+    model: str = "medsr-base"
+    device: str = "auto"
+    workers: int = 0
+    gates: tuple[str, ...] = ()
+    dial: tuple[float, ...] = ()
+    uncertainty: bool = False
+    harm: bool = False
+    bootstrap_seed: int = 0
+    enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.methods if name not in ALL_METHODS]
+        if unknown:
+            raise UsageError(f"no method is called {unknown[0]!r}; choose from {', '.join(ALL_METHODS)}")
+        names = [task.name for task in self.tasks]
+        twice = [name for name in names if names.count(name) > 1 or name == PAIR.name]
+        if twice:
+            raise UsageError(f"two tasks are called {twice[0]!r}; give each a name of its own, and none {PAIR.name!r}")
+        if not all(0 <= dial <= 1 for dial in self.dial):
+            raise UsageError(f"dial is {list(self.dial)}; expected numbers from 0 (mean) to 1 (draw)")
+        if self.workers < 0 or self.bootstrap_seed < 0 or not self.methods:
+            raise UsageError("expected at least one method, and neither workers nor a seed below 0")
+
+    @property
+    def limits(self) -> tuple[Gate, ...]:
+        """The gates, read.
+
+        Raises:
+            MedsrError: as `medsr.metrics.gates.read_gates`.
+        """
+        return read_gates(self.gates)
+
+    @property
+    def measures_uncertainty(self) -> bool:
+        """Whether draws are needed for it: a gate on it does so as well."""
+        return self.uncertainty or any(gate.metric in MEASURED_BY_DRAWS for gate in self.limits)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether anything is measured of the model."""
+        return bool(set(self.methods) & set(LEARNED)) or bool(self.dial) or self.measures_uncertainty
+
+    @property
+    def settings_key(self) -> str:
+        """Hash of what decides about the numbers of one case, its task aside."""
+        deciding = (self.methods, self.dial, self.measures_uncertainty, self.harm, asdict(self.enhance))
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What decided about the numbers, for the report: neither paths nor machines."""
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        for key in ("model", "device", "workers", "gates"):
+            del content[key]
+        return {**content, "gates": [gate.text for gate in self.limits]}
+
+
+def read_study_recipe(path: Path) -> StudyRecipe:
+    """The recipe in a TOML file.
+
+    Raises:
+        UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
+    """
+    content = read_toml(path, "a recipe of a study")
+    recipe = study_recipe(content, str(path))
+    beside = [str(path.parent / text) if (path.parent / text).is_file() else text for text in recipe.gates]
+    model = path.parent / recipe.model
+    return replace(recipe, gates=tuple(beside), model=str(model) if model.is_file() else recipe.model)
+
+
+def study_recipe(content: Mapping[str, Any], where: str = "recipe") -> StudyRecipe:
+    """The recipe of a table of keys.
+
+    Raises:
+        UsageError: an unknown key or a value of the wrong kind.
+    """
+    _refuse_unknown(where, content, StudyRecipe)
+    _refuse_unknown(where, content.get("enhance", {}), EnhanceSettings, "enhance.")
+    tasks = content.get("tasks", ())
+    if not isinstance(tasks, Sequence) or not all(isinstance(task, Mapping) for task in tasks):
+        raise UsageError(f"{where}: tasks are written as [[tasks]], each with a name")
+    try:
+        return TypeAdapter(StudyRecipe).validate_python(
+            {**content, "tasks": [_task(where, task) for task in tasks]}, strict=False
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {place}: {first['msg']}") from error
+
+
+def _task(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """One task as keys of `Task`: what is not given is that of `base`, or of the named task of that name."""
+    known = [entry.name for entry in fields(Task)]
+    unknown = [key for key in table if key not in (*known, "base")]
+    if unknown:
+        raise UsageError(f"{where}: unknown key tasks.{unknown[0]}; known are base, {', '.join(known)}")
+    base = table.get("base", table.get("name") if table.get("name") in TASKS else None)
+    if base is not None and base not in TASKS:
+        raise UsageError(f"{where}: no task is called {base!r}; choose one of {', '.join(TASKS)}")
+    own = {key: value for key, value in table.items() if key != "base"}
+    merged = (asdict(TASKS[base]) if base is not None else {}) | own
+    if (merged.get("factor") is None) == (merged.get("thick_mm") is None):
+        raise UsageError(f"{where}: task {merged.get('name', '')!r}: expected either factor or thick_mm")
+    return merged
+
+
+def _refuse_unknown(where: str, content: object, kind: type, prefix: str = "") -> None:
+    known = [entry.name for entry in fields(kind)]
+    for key in content if isinstance(content, Mapping) else ():
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {prefix}{key}; known are {', '.join(known)}")

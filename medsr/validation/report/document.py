@@ -1,0 +1,193 @@
+"""A validation as files for machines: JSON and its schema, CSV of every table and figure, JUnit XML of the gates."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from medsr.io import files
+from medsr.metrics.gates import Verdict
+from medsr.record import NOTICE
+from medsr.report.blocks import Cell, Figure, Table
+from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.hallucination import Harm
+from medsr.validation.report.export import finite
+from medsr.validation.scores import Case, DialPoint, PairFit, Score, Shells, Uncertainty, Unmeasured
+
+SCHEMA = 1
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+@dataclass(frozen=True)
+class ScoreRow(Score):
+    """A score with its gains."""
+
+    gain_over_cubic_db: float = float("nan")
+    gain_over_ibp_db: float = float("nan")
+
+
+@dataclass(frozen=True)
+class MedianRow:
+    """Medians of one method under one task."""
+
+    task: str
+    method: str
+    scans: int
+    psnr_db: float
+    ssim: float
+    gain_over_ibp_db: float
+    least_gain_db: float
+    most_gain_db: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scan under a task."""
+
+    scan: str
+    task: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """The layout of validation.json; null stands for numbers that are not finite."""
+
+    schema: int
+    notice: str
+    convention: str
+    model: dict[str, str]
+    seed: int
+    scores: tuple[ScoreRow, ...]
+    medians: tuple[MedianRow, ...]
+    cases: tuple[Case, ...]
+    uncertainties: tuple[Uncertainty, ...]
+    dial: tuple[DialPoint, ...]
+    shells: tuple[Shells, ...]
+    fits: tuple[PairFit, ...]
+    unmeasured: tuple[Unmeasured, ...]
+    comparisons: tuple[Comparison, ...]
+    strata: tuple[Stratum, ...]
+    worst_first: tuple[Place, ...]
+    harm: tuple[Harm, ...]
+    verdicts: tuple[Verdict, ...]
+    record: dict[str, Any]
+
+
+def write_document(
+    path: Path, findings: Findings, harms: Sequence[Harm], verdicts: Sequence[Verdict], record: Mapping[str, object]
+) -> None:
+    """Write validation.json, as `Document` lays it out.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    content = {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        **findings.as_dict(),
+        "harm": [harm.as_dict() for harm in harms],
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+        "record": dict(record),
+    }
+    _write(path, json.dumps(finite(content), indent=1) + "\n")
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON schema of validation.json.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    _write(path, json.dumps(schema(), indent=1) + "\n")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of `Document`."""
+    found = TypeAdapter(Document).json_schema(schema_generator=_Nullable, mode="serialization")
+    return {"$schema": DIALECT, "title": "medsr validation", **{k: v for k, v in found.items() if k != "title"}}
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write the cells of a table as CSV: numbers in full, and words.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    heads = [head or "." for head in table.heads]
+    write_rows(path, [dict(zip(heads, (_plain(cell) for cell in row), strict=True)) for row in table.rows], heads)
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write the numbers of a figure as CSV.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    write_rows(path, figure.rows, list(figure.rows[0]) if figure.rows else ["scan"])
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]], heads: Sequence[str]) -> None:
+    """Write rows as CSV that a spreadsheet shows and never runs.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=heads)
+    writer.writeheader()
+    writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+    _write(path, text.getvalue())
+
+
+def write_gates(path: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write JUnit XML with a test case for each gate; its failing rows are the failure's text.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    failed = sum(not verdict.passed for verdict in verdicts)
+    suite = ElementTree.Element(
+        "testsuite", name="medsr validate", tests=str(len(verdicts)), failures=str(failed), errors="0"
+    )
+    for verdict in verdicts:
+        case = ElementTree.SubElement(suite, "testcase", classname="medsr.metrics.gates", name=_printable(verdict.gate))
+        if not verdict.passed:
+            failure = ElementTree.SubElement(case, "failure", type="gate", message=f"{len(verdict.failures)} rows fail")
+            failure.text = _printable(str(verdict))
+    _write(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n")
+
+
+class _Nullable(GenerateJsonSchema):
+    """JSON has no NaN and no infinity."""
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        return {"type": ["number", "null"]}
+
+
+def _plain(cell: Cell) -> object:
+    return cell.text if cell.value is None else cell.value
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _printable(text: str) -> str:
+    """XML has no way to write control characters."""
+    return "".join(sign for sign in text if sign.isprintable())
+
+
+def _write(path: Path, text: str) -> None:
+    with files.atomic(path) as file:
+        file.write(text.encode("utf-8", "replace"))

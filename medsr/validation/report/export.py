@@ -1,0 +1,153 @@
+"""Findings as text, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from medsr.io import files
+from medsr.report.text import aligned
+from medsr.validation.calibration import CalibrationReport
+from medsr.validation.findings import Findings, Score
+from medsr.validation.report.summary import comparisons_of, uncertainties_of
+from medsr.validation.trial import ORACLE
+
+HEADINGS = ("method", "PSNR dB", "over cubic", "over ibp", "SSIM", "NRMSE", "residual", "upper band", "seconds")
+
+
+def table_of(findings: Findings, scan: str, task: str) -> str:
+    """The methods of one scan and task as an aligned text table."""
+    rows = [s for s in findings.scores if (s.scan, s.task) == (scan, task)]
+    return aligned([HEADINGS, *(_cells(findings, score) for score in rows)])
+
+
+def text_of(findings: Findings) -> str:
+    """Every table, the medians where there are several scans, and the convention."""
+    parts: list[str] = []
+    for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
+        axes = next(s.axes for s in findings.scores if (s.scan, s.task) == (scan, task))
+        ceiling = next(
+            (f"; no method can pass {c.ceiling_db:.1f} dB" for c in findings.cases if (c.scan, c.task) == (scan, task)),
+            "",
+        )
+        parts.append(f"{scan}, {task} (degraded axes: {axes}{ceiling})\n{table_of(findings, scan, task)}")
+    if len({s.scan for s in findings.scores}) > 1:
+        parts.append(f"Medians over scans\n{medians_of(findings)}")
+        parts.append(f"Paired differences over subjects\n{comparisons_of(findings)}")
+    if findings.uncertainties:
+        parts.append(f"Stated uncertainty\n{uncertainties_of(findings.uncertainties)}")
+    return "\n\n".join([*parts, findings.convention]) + "\n"
+
+
+def medians_of(findings: Findings) -> str:
+    """Median PSNR, SSIM and gain over ibp with its range, per task and method."""
+    headings = ("task", "method", "scans", "PSNR dB", "SSIM", "over ibp", "least", "most")
+    rows = [
+        (
+            str(row["task"]),
+            str(row["method"]),
+            str(row["scans"]),
+            f"{row['psnr_db']:.2f}",
+            f"{row['ssim']:.4f}",
+            f"{row['gain_over_ibp_db']:+.2f}",
+            f"{row['least_gain_db']:+.2f}",
+            f"{row['most_gain_db']:+.2f}",
+        )
+        for row in findings.medians()
+    ]
+    return aligned([headings, *rows])
+
+
+def markdown_of(findings: Findings) -> str:
+    """PSNR of every method per scan and task, and the model's gain over ibp and tv, as a Markdown table."""
+    methods = list(dict.fromkeys(score.method for score in findings.scores))
+    lines = [
+        f"| scan | task (axes) | {' | '.join(methods)} | mean over ibp | mean over tv | SSIM ibp, mean |",
+        f"|---|---|{'---|' * len(methods)}---|---|---|",
+    ]
+    for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
+        found = {s.method: s for s in findings.scores if (s.scan, s.task) == (scan, task)}
+        levels = [f"{found[m].psnr_db:.2f}" if m in found else "" for m in methods]
+        gains = [_gain(findings, found, "ibp"), _gain(findings, found, "tv")]
+        similarity = ", ".join(f"{found[m].ssim:.4f}" for m in ("ibp", "mean") if m in found)
+        axes = next(iter(found.values())).axes
+        lines.append(f"| {scan} | {task} ({axes}) | {' | '.join([*levels, *gains, similarity])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _gain(findings: Findings, found: dict[str, Score], over: str) -> str:
+    return f"{findings.gain_db(found['mean'], over):+.2f}" if "mean" in found and over in found else ""
+
+
+def write_json(findings: Findings, path: Path, further: Mapping[str, object] | None = None) -> None:
+    """Everything as JSON, and what else belongs to it.
+
+    Args:
+        findings: scores and statistics.
+        path: to write.
+        further: more keys and plain values, such as verdicts of gates.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    _write({**findings.as_dict(), **(further or {})}, path)
+
+
+def write_plain(report: CalibrationReport, path: Path) -> None:
+    """A calibration as JSON.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    _write(asdict(report), path)
+
+
+def write_csv(findings: Findings, path: Path) -> None:
+    """One row per score as CSV.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    rows = findings.as_dict()["scores"]
+    assert isinstance(rows, list)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["scan"])
+    writer.writeheader()
+    writer.writerows(rows)
+    with files.atomic(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _write(content: dict[str, object], path: Path) -> None:
+    with files.atomic(path) as file:
+        file.write((json.dumps(finite(content), indent=1) + "\n").encode())
+
+
+def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
+    name = f"({score.method}: a ceiling)" if score.method == ORACLE else score.method
+    return (
+        name,
+        f"{score.psnr_db:.2f}",
+        f"{findings.gain_db(score, 'cubic'):+.2f}",
+        f"{findings.gain_db(score, 'ibp'):+.2f}",
+        f"{score.ssim:.4f}",
+        f"{score.nrmse:.4f}",
+        f"{score.residual:.2f}",
+        f"{score.upper_band:.2f}",
+        f"{score.seconds:.1f}",
+    )
+
+
+def finite(value: object) -> object:
+    """NaN and infinity are no JSON: null instead."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,25 @@
+"""Which figures a report has, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medsr.report.blocks import Figure
+from medsr.validation.findings import Findings, Stratum
+from medsr.validation.report.plots import forest, paired, residual, shells
+from medsr.validation.report.uncertainty_plots import coverage, dial, spread_skill
+
+
+def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, ...]:
+    """Every figure that these findings have numbers for."""
+    found = (
+        paired(findings, "psnr_db", "PSNR in dB", "PSNR of every case"),
+        paired(findings, "ssim", "SSIM", "SSIM of every case"),
+        forest(strata),
+        shells(findings.shells),
+        dial(findings),
+        coverage(findings.uncertainties),
+        spread_skill(findings.uncertainties),
+        residual(findings),
+    )
+    return tuple(figure for figure in found if figure is not None)

@@ -1,0 +1,117 @@
+"""Statistics, uncertainty, calibration, harm and gates as aligned text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medsr.metrics.statistics import Interval
+from medsr.report.text import aligned
+from medsr.validation.calibration import CalibrationReport
+from medsr.validation.findings import Findings, Uncertainty
+from medsr.validation.hallucination import Harm
+
+PERCENTS = ("50", "80", "90", "95")
+
+
+def comparisons_of(findings: Findings, metric: str = "psnr_db") -> str:
+    """Median paired difference with its interval, share of subjects improved, and Holm's p."""
+    rows = [("task", "method", "baseline", "subjects", f"difference of {metric}", "improved", "p (Holm)")]
+    rows += [
+        (
+            one.task,
+            one.method,
+            one.baseline,
+            str(one.test.interval.n),
+            interval_text(one.test.interval),
+            f"{one.test.improved:.0%}",
+            f"{one.test.p_holm:.3g}" if one.test.p_holm is not None else "no test",
+        )
+        for one in findings.comparisons(metric)
+    ]
+    notes = dict.fromkeys(one.test.note for one in findings.comparisons(metric) if one.test.note)
+    return "\n".join([aligned(rows), *notes])
+
+
+def interval_text(interval: Interval) -> str:
+    """Median and, where there is one, its interval."""
+    if interval.low is None or interval.high is None:
+        return f"{interval.median:+.2f} (too few for an interval)"
+    return f"{interval.median:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
+    """Coverage as stated and after calibration, CRPS against one deviation everywhere, and AUROC."""
+    rows = [("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "calibrated 90 %", "CRPS", "constant", "AUROC")]
+    rows += [
+        (
+            one.scan,
+            one.task,
+            one.method,
+            *(f"{one.coverage[p]:.3f}" for p in PERCENTS),
+            f"{one.calibrated['90']:.3f}" if one.calibrated else "-",
+            f"{one.crps:.4f}",
+            f"{one.crps_constant:.4f}",
+            f"{one.auroc:.3f}",
+        )
+        for one in uncertainties
+    ]
+    return aligned(rows)
+
+
+def calibration_of(report: CalibrationReport) -> str:
+    """Factors, and coverage on every subject that its factors were not taken from."""
+    calibration = report.calibration
+    heads = [f"{level:.0%}" for level in calibration.levels]
+    factors = [("factors: of", "group", "subjects", *heads, *(f"held out {head}" for head in heads))]
+    for kind, groups in calibration.factors.items():
+        for group, values in groups.items():
+            covered = calibration.held_out[kind][group]
+            shown = (*(f"{v:.2f}" for v in values), *(f"{c:.3f}" for c in covered))
+            factors.append((kind, group, str(calibration.subjects[group]), *shown))
+    subjects = [("held out: of", "group", "subject", *(f"{h} before" for h in heads), *(f"{h} after" for h in heads))]
+    subjects += [
+        (row.kind, row.group, row.subject, *(f"{value:.3f}" for value in (*row.before, *row.after)))
+        for row in report.held_out
+    ]
+    return f"{aligned(factors)}\n\n{aligned(subjects)}"
+
+
+def harm_text(harms: Sequence[Harm]) -> str:
+    """One block per scan, task and method."""
+    return "\n\n".join(_harm(harm) for harm in harms)
+
+
+def _harm(harm: Harm) -> str:
+    rows: list[tuple[str, ...]] = [
+        ("planted lesions", "contrast", "n", "recovered", "least", "total", "visible", "off by mm", "AUROC")
+    ]
+    rows += [
+        (
+            f"{one.diameter_mm:g} mm",
+            f"{one.contrast:+.0%}",
+            str(one.n),
+            *(f"{value:.2f}" for value in (one.recovered, one.least, one.total, one.visible, one.displaced_mm)),
+            f"{one.auroc:.2f}",
+        )
+        for one in harm.lesions
+    ]
+    false = ", ".join(
+        f"{f.diameter_mm:g} mm {f.per_litre:.0f} ({f.reference_per_litre:.0f})" for f in harm.false_lesions
+    )
+    tissues = ", ".join(f"{t.tissue} {t.bias_percent:+.1f} % (Dice {t.dice:.3f})" for t in harm.tissues)
+    steady = harm.stability
+    hidden = harm.null_lesion
+    lines = [
+        f"{harm.scan}, {harm.task}, {harm.method}",
+        aligned(rows),
+        f"false blobs per litre (the reference's own): {false}",
+        f"unmeasured part: energy {harm.prior.energy:.3f} of the reference's, "
+        f"correlation {harm.prior.correlation:.3f}, median share {harm.prior.share:.3f}",
+        f"tissue volumes: {tissues}",
+        f"patches that contradict the reference: {harm.flagged} of {harm.patches}",
+        f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {steady.shift_change:.4f} of R "
+        f"(error {steady.shift_error:.4f}), under flips {steady.flip_change:.4f} of R",
+    ]
+    if hidden is not None:
+        lines.append(f"invisible lesions: measured share {hidden.measured_share:.3f}, response {hidden.response:+.4f}")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Plots of what a draw costs and of how far a stated deviation can be trusted; a figure without numbers is None."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from statistics import median
+
+from medsr.report.blocks import Figure
+from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, panel
+from medsr.validation.findings import BASELINES, Findings, Uncertainty
+from medsr.validation.report.plots import in_order, legend, median_curve
+
+KINDS = (("draws", "spread of draws"), ("variance", "variance head"))
+
+
+def dial(findings: Findings) -> Figure | None:
+    """Sharpness against error from the mean to a draw: the perception-distortion line."""
+    if not findings.dial:
+        return None
+    panels = [
+        panel(task, *_dial_axes(findings, task), list(_dial_marks(findings, task)))
+        for task in in_order(point.task for point in findings.dial)
+    ]
+    caption = (
+        "From the mean (dial 0) to a draw (dial 1): sharper pictures cost PSNR. Thin lines are cases, the thick one "
+        "the median. A method below and left of the line is dominated; power in the upper band may be noise."
+    )
+    names = legend(("cubic", "ibp", "mean", "sample"))
+    return Figure("dial", "Sharpness and error", caption, tuple(panels), names, [asdict(p) for p in findings.dial])
+
+
+def coverage(found: Sequence[Uncertainty]) -> Figure | None:
+    """Share of voxels within the stated intervals, as stated and after calibration."""
+    if not found:
+        return None
+    panels, rows = [], []
+    for kind, name in KINDS:
+        chosen = [one for one in found if one.method == kind]
+        if not chosen:
+            continue
+        marks: list[Mark] = [Line(((0.45, 0.45), (1.0, 1.0)), "rule", "right")]
+        for which, look in (("coverage", "before"), ("calibrated", "after")):
+            curves = [sorted((float(p) / 100, c) for p, c in getattr(one, which).items()) for one in chosen]
+            curves = [curve for curve in curves if curve]
+            marks += [Dot(point, look, one.scan) for one, c in zip(chosen, curves, strict=False) for point in c]
+            marks.append(Line(median_curve(curves), look, f"median, {look} calibration"))
+        values = [c for one in chosen for c in (*one.coverage.values(), *one.calibrated.values())]
+        y = axis_over("share of voxels inside", [0.45, 1.0, *values])
+        panels.append(panel(name, Axis("stated level", 0.45, 1.0), y, marks))
+        rows += list(_coverage_rows(chosen))
+    caption = (
+        "Intervals that are right lie on the diagonal: below it they are too narrow. Each dot is a case, the line the "
+        "median. Which voxels are missed is not shown here."
+    )
+    keys = (("before", "as stated"), ("after", "after calibration"))
+    return Figure("coverage", "Coverage of the stated intervals", caption, tuple(panels), keys, rows)
+
+
+def spread_skill(found: Sequence[Uncertainty]) -> Figure | None:
+    """Error against stated deviation in bins of it."""
+    panels, rows = [], []
+    for kind, name in KINDS:
+        chosen = [one for one in found if one.method == kind and one.spread]
+        if not chosen:
+            continue
+        largest = max(max(*one.spread, *one.skill) for one in chosen) * 1.05 or 1.0
+        marks: list[Mark] = [Line(((0.0, 0.0), (largest, largest)), "rule", "right")]
+        for one in chosen:
+            points = tuple(zip(one.spread, one.skill, strict=True))
+            marks.append(Line(points, f"{kind} faint", f"{one.scan}, {one.task}"))
+            marks += [Dot(point, kind, f"{one.scan}, {one.task}") for point in points]
+            rows += [{"scan": one.scan, "task": one.task, "of": kind, "stated": s, "error": e} for s, e in points]
+        axes = Axis("stated deviation over R", 0.0, largest), Axis("error over R", 0.0, largest)
+        panels.append(panel(name, *axes, marks))
+    if not panels:
+        return None
+    caption = (
+        "Root mean square error in ten bins of stated deviation, each line a case. On the diagonal the stated "
+        "deviation is right; above it the result is less certain than it says."
+    )
+    return Figure("spread_skill", "Stated deviation and error", caption, tuple(panels), (), rows)
+
+
+def _dial_axes(findings: Findings, task: str) -> tuple[Axis, Axis]:
+    points = [p for p in findings.dial if p.task == task]
+    others = _baseline_points(findings, task)
+    bands = [p.upper_band for p in points] + [band for _, (band, _) in others] + [1.0]
+    levels = [p.psnr_db for p in points] + [level for _, (_, level) in others]
+    return axis_over("sharpness (upper band; 1: reference)", bands), axis_over("PSNR in dB", levels)
+
+
+def _dial_marks(findings: Findings, task: str) -> Iterator[Mark]:
+    points = [p for p in findings.dial if p.task == task]
+    yield Rule(1.0, "reference", upright=True)
+    for scan in in_order(p.scan for p in points):
+        line = sorted((p.dial, p.upper_band, p.psnr_db) for p in points if p.scan == scan)
+        yield Line(tuple((band, level) for _, band, level in line), "sample faint", scan)
+    settings = sorted({p.dial for p in points})
+    middle = [_middle((p.upper_band, p.psnr_db) for p in points if p.dial == dial) for dial in settings]
+    yield Line(tuple(middle), "sample")
+    yield Dot(middle[0], "mean big", f"dial {settings[0]:g}")
+    yield Dot(middle[-1], "sample big", f"dial {settings[-1]:g}")
+    for method, point in _baseline_points(findings, task):
+        yield Dot(point, f"{method} big", method)
+
+
+def _baseline_points(findings: Findings, task: str) -> list[tuple[str, Point]]:
+    scores = [s for s in findings.scores if s.task == task]
+    return [
+        (method, _middle((s.upper_band, s.psnr_db) for s in scores if s.method == method))
+        for method in BASELINES
+        if any(s.method == method for s in scores)
+    ]
+
+
+def _middle(points: Iterable[Point]) -> Point:
+    across, up = zip(*points, strict=True)
+    return median(across), median(up)
+
+
+def _coverage_rows(chosen: Sequence[Uncertainty]) -> Iterator[dict[str, object]]:
+    for one in chosen:
+        for level, value in one.coverage.items():
+            after = one.calibrated.get(level, math.nan)
+            known = {"scan": one.scan, "task": one.task, "of": one.method, "level": level}
+            yield {**known, "stated": value, "calibrated": after}

@@ -1,0 +1,119 @@
+"""What a study keeps of each finished case, so that the next run measures nothing twice: OUT/parts/KEY.json and .npz.
+
+The views are written first, so that a .json stands for both. Numbers that are no JSON are written as words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from medsr.errors import InputError, OutputError
+from medsr.io import files
+from medsr.validation.findings import Findings
+from medsr.validation.hallucination import Harm
+from medsr.validation.measure import Measured
+from medsr.validation.view_files import write_views
+
+SCHEMA = 1
+FOLDER = "parts"
+MAX_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Part:
+    """The numbers of one finished case.
+
+    Attributes:
+        findings: of one scan and task.
+        harms: of the same.
+    """
+
+    findings: Findings
+    harms: tuple[Harm, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The folder of the finished cases.
+
+    Attributes:
+        root: of the study's output.
+    """
+
+    root: Path
+
+    def views(self, key: str) -> Path:
+        """The file of a case's views."""
+        return self.root / FOLDER / f"{key}.npz"
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what a killed run left half written.
+
+        Raises:
+            OutputError: it can't be made or written.
+        """
+        folder = self.root / FOLDER
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(files.unwritable(folder, error)) from error
+        for draft in folder.glob(".part-*"):
+            with suppress(OSError):
+                draft.unlink()
+        files.check_writable(folder / "probe")
+
+    def read(self, key: str) -> Part | None:
+        """A finished case, None where there is none that can be read."""
+        path = self._path(key)
+        try:
+            if not self.views(key).is_file() or path.stat().st_size > MAX_BYTES:
+                return None
+            return _part(json.loads(path.read_text(encoding="utf-8")), key)
+        except (OSError, ValueError, InputError, ValidationError):
+            return None
+
+    def write(self, key: str, measured: Measured) -> Part:
+        """Keep a finished case.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+        write_views(measured.views, self.views(key))
+        part = Part(measured.findings, measured.harms)
+        content = {
+            "schema": SCHEMA,
+            "key": key,
+            "findings": part.findings.as_dict(),
+            "harm": [one.as_dict() for one in part.harms],
+        }
+        with files.atomic(self._path(key)) as file:
+            file.write((json.dumps(_worded(content), indent=1) + "\n").encode())
+        return part
+
+    def _path(self, key: str) -> Path:
+        return self.root / FOLDER / f"{key}.json"
+
+
+def _part(content: Any, key: str) -> Part | None:
+    if not isinstance(content, dict) or (content.get("schema"), content.get("key")) != (SCHEMA, key):
+        return None
+    harms = TypeAdapter(tuple[Harm, ...]).validate_python(content["harm"])
+    return Part(Findings.from_dict(content["findings"]), harms)
+
+
+def _worded(value: object) -> object:
+    """NaN and infinity as words, which pydantic reads back as numbers."""
+    if isinstance(value, dict):
+        return {key: _worded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_worded(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,218 @@
+"""Validation as a whole: references and real pairs to findings, verdicts and a report; parallel, and resumable.
+
+The one path for the command line, the pipeline and the model card.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from medsr.errors import CasesFailedError, GateError, MedsrError, UsageError
+from medsr.io.names import nameless
+from medsr.metrics.gates import Verdict, judge
+from medsr.model.weights import model_facts
+from medsr.record import NOTICE, Record
+from medsr.validation.findings import PAIR_CONVENTION, Findings, Unmeasured
+from medsr.validation.hallucination import Harm
+from medsr.validation.measure import PlannedTrial
+from medsr.validation.plan import Pair, plan_trials, read_pairs
+from medsr.validation.recipe import StudyRecipe
+from medsr.validation.report.page import StudyReport, write_report
+from medsr.validation.store import Part, Parts
+from medsr.validation.workers import measure_all
+
+__all__ = ["OnCase", "Pair", "Study", "check_study", "read_pairs", "study", "write_study"]
+
+OnCase = Callable[[str, str, Findings | str, int, int], None]
+"""Called with scan, task, the findings of the case or why it has none, the cases that ended, and all cases."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What came of a validation.
+
+    Attributes:
+        findings: of every case that could be measured, and which could not.
+        harms: of each scan, task and method that was looked at.
+        verdicts: of the gates.
+        views: file of the views of each scan and task, where there is an output folder.
+        record: what was done, with what.
+        failures: why each case of `findings.unmeasured` failed, with the names of files: for the terminal alone.
+    """
+
+    findings: Findings
+    harms: tuple[Harm, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    views: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+
+    def further(self) -> dict[str, object]:
+        """What goes into JSON beside the findings."""
+        return {
+            "harm": [one.as_dict() for one in self.harms],
+            "verdicts": [asdict(one) for one in self.verdicts],
+            "record": self.record,
+        }
+
+
+def study(
+    references: Sequence[Path],
+    recipe: StudyRecipe,
+    folder: Path | None = None,
+    *,
+    pairs: Sequence[Pair] = (),
+    facts: Mapping[str, dict[str, str]] | None = None,
+    on_case: OnCase | None = None,
+) -> Study:
+    """Measure every reference under every task, and every real pair; what is finished already is not done again.
+
+    Args:
+        references: fine scans: NIfTI files, DICOM series, folders of both.
+        recipe: what is measured, and by how many processes.
+        folder: where finished cases are kept and the report is written; None keeps nothing.
+        pairs: of `read_pairs`.
+        facts: of a manifest, by scan.
+        on_case: told of each case that ends.
+
+    Raises:
+        MedsrError: the study can't begin, its only case failed, or a gate is on something that is not measured. Any
+            other case that fails is listed in `findings.unmeasured`.
+    """
+    began = time.monotonic()
+    model = model_facts(recipe.model) if recipe.needs_model else {}
+    sources = [path.absolute() for path in references]  # so that a name in a message is found, and taken out
+    planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
+    if not planned:
+        raise UsageError("no case to measure: no scan, or none that the tasks are meant for")
+    parts = None if folder is None else Parts(folder)
+    if parts is not None:
+        parts.prepare()
+    ended, n_before = _ended(planned, recipe, parts, on_case)
+    failed = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Exception)]
+    if len(planned) == 1 and failed:
+        raise failed[0][1]
+    findings = _together(planned, ended, model, recipe)
+    done = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Part)]
+    found = Study(
+        findings=findings,
+        harms=tuple(harm for _, came in done for harm in came.harms),
+        verdicts=_verdicts(findings, recipe),
+        views={} if parts is None else {(one.scan, one.task.name): parts.views(one.key) for one, _ in done},
+        record={
+            "versions": Record.versions_here(),
+            "model": model,
+            "recipe": recipe.as_dict(),
+            "cases": len(planned),
+            "failed": len(failed),
+            "measured_before": n_before,
+            "seconds": round(time.monotonic() - began, 3),
+            "notice": NOTICE,
+        },
+        failures=tuple(f"{one.scan}, {one.task.name}: {_said(came)}" for one, came in failed),
+    )
+    if folder is not None:
+        write_study(found, folder)
+    return found
+
+
+def write_study(found: Study, folder: Path) -> Path:
+    """Write the report of a study: index.html, a page per case, and the numbers for machines.
+
+    Returns:
+        The page to open.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    return write_report(StudyReport(found.findings, found.harms, found.verdicts, found.views, found.record), folder)
+
+
+def check_study(found: Study) -> None:
+    """Nothing where every case was measured and every gate is kept.
+
+    Raises:
+        GateError: a gate is not kept; this says more than a case that failed.
+        CasesFailedError: some cases could not be measured.
+    """
+    missing = found.failures
+    failed = [verdict.gate for verdict in found.verdicts if not verdict.passed]
+    without = f"; {len(missing)} cases could not be measured" if missing else ""
+    if failed:
+        raise GateError(f"{len(failed)} of {len(found.verdicts)} gates failed: {', '.join(failed)}{without}")
+    if missing:
+        raise CasesFailedError(
+            f"{len(missing)} of {found.record['cases']} cases could not be measured, the first {missing[0]}"
+        )
+
+
+Ending = Part | Exception
+
+
+def _ended(
+    planned: Sequence[PlannedTrial], recipe: StudyRecipe, parts: Parts | None, on_case: OnCase | None
+) -> tuple[list[Ending], int]:
+    """What came of each case, now or in an earlier run; and how many earlier ones were taken over."""
+    ended: dict[int, Ending] = {}
+
+    def end(number: int, came: Ending) -> None:
+        ended[number] = came
+        one = planned[number]
+        if on_case is not None:
+            told = _said(came) if isinstance(came, Exception) else came.findings
+            on_case(one.scan, one.task.name, told, len(ended), len(planned))
+
+    for number, one in enumerate(planned):
+        before = one.error or (None if parts is None else parts.read(one.key))
+        if before is not None:
+            end(number, before)
+    n_before = sum(isinstance(came, Part) for came in ended.values())
+    left = [number for number in range(len(planned)) if number not in ended]
+    for position, came in measure_all([planned[number] for number in left], recipe):
+        number = left[position]
+        if isinstance(came, Exception):
+            end(number, came)
+        elif parts is None:
+            end(number, Part(came.findings, came.harms))
+        else:
+            end(number, parts.write(planned[number].key, came))
+    return [ended[number] for number in range(len(planned))], n_before
+
+
+def _together(
+    planned: Sequence[PlannedTrial], ended: Sequence[Ending], model: Mapping[str, str], recipe: StudyRecipe
+) -> Findings:
+    """One set of findings; facts of a manifest are those of this run, whenever a case was measured."""
+    cases = list(zip(planned, ended, strict=True))
+    findings = Findings.merged([came.findings for _, came in cases if isinstance(came, Part)])
+    facts = {one.scan: one.facts for one in planned}
+    return replace(
+        findings,
+        model=dict(model),
+        convention=f"{findings.convention} {PAIR_CONVENTION}" if findings.fits else findings.convention,
+        seed=recipe.bootstrap_seed,
+        cases=tuple(replace(case, facts=facts[case.scan]) for case in findings.cases),
+        unmeasured=tuple(
+            Unmeasured(one.scan, one.task.name, _reason(one, came))
+            for one, came in cases
+            if isinstance(came, Exception)
+        ),
+    )
+
+
+def _verdicts(findings: Findings, recipe: StudyRecipe) -> tuple[Verdict, ...]:
+    if not findings.scores:
+        return tuple(Verdict(gate.text, passed=False, checked=0) for gate in recipe.limits)
+    return judge(recipe.limits, findings.rows())
+
+
+def _reason(planned: PlannedTrial, error: Exception) -> str:
+    """Why a case failed, without the names of files."""
+    return nameless(_said(error), planned.paths)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, MedsrError) else f"an error of medsr ({type(error).__name__}: {error})"

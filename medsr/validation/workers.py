@@ -1,0 +1,134 @@
+"""Many cases of a study, here or in worker processes: one that fails, or takes its process with it, costs itself alone.
+
+Workers write nothing: what they measured comes back through a pipe, so that a killed one leaves nothing half written.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from medsr.errors import ResourceError
+from medsr.model.allocator import keep_freed_memory
+from medsr.validation.measure import Measured, PlannedTrial, measure_trial
+from medsr.validation.recipe import StudyRecipe
+
+DIED = "its process died, most likely for want of memory; choose fewer workers, or a smaller scan"
+
+Ended = tuple[int, Measured | Exception]
+"""The number of a case and what came of it."""
+
+
+Measure = Callable[[PlannedTrial, StudyRecipe], Measured]
+
+
+def measure_all(
+    planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure = measure_trial
+) -> Iterator[Ended]:
+    """Every case with what came of it, as they end.
+
+    Args:
+        planned: cases without an error.
+        recipe: how many processes, and what is measured.
+        measure: what is done with each case; a function that worker processes can import.
+    """
+    if recipe.workers and planned:
+        yield from _in_processes(planned, recipe, measure)
+        return
+    for number, one in enumerate(planned):
+        yield number, _attempt(one, recipe, measure)
+
+
+def _attempt(planned: PlannedTrial, recipe: StudyRecipe, measure: Measure) -> Measured | Exception:
+    try:
+        return measure(planned, recipe)
+    except Exception as error:
+        return error
+
+
+def _in_processes(planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure) -> Iterator[Ended]:
+    waiting = deque(enumerate(planned))
+    n_lanes = min(recipe.workers, len(planned))
+    lanes: list[_Lane] = []
+    running: dict[Future[Measured], tuple[_Lane, int]] = {}
+
+    def give(lane: _Lane) -> None:
+        if waiting:
+            number, one = waiting.popleft()
+            running[lane.submit(measure, one, recipe)] = lane, number
+
+    try:
+        for _ in range(n_lanes):
+            lanes.append(_Lane(n_lanes))
+            give(lanes[-1])
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                lane, number = running.pop(future)
+                came = lane.result(future)
+                give(lane)
+                yield number, came
+    finally:
+        for lane in lanes:
+            lane.stop()
+
+
+class _Lane:
+    """One process that measures case after case, and a new one where it died.
+
+    Args:
+        n_lanes: how many share the cores.
+    """
+
+    def __init__(self, n_lanes: int) -> None:
+        self._n_lanes = n_lanes
+        self._start()
+
+    def submit(self, measure: Measure, planned: PlannedTrial, recipe: StudyRecipe) -> Future[Measured]:
+        return self._pool.submit(measure, planned, recipe)
+
+    def result(self, future: Future[Measured]) -> Measured | Exception:
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, BrokenProcessPool):
+            self._pool.shutdown()
+            self._start()
+            return ResourceError(DIED)
+        if not isinstance(error, Exception):
+            raise error
+        return error
+
+    def stop(self) -> None:
+        """End the process at once; nobody waits for its case any more."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> None:
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_lanes,))
+        self._pid = self._pool.submit(os.getpid).result()
+
+
+def _begin(n_lanes: int) -> None:
+    """Set up a worker: its share of the cores, Ctrl-C left to the parent, and no life without it."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(max(1, torch.get_num_threads() // n_lanes))
+    keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

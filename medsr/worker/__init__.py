@@ -1,0 +1,1 @@
+"""A child process that loads once and takes jobs; batch, validation and the viewer share it."""

@@ -1,0 +1,311 @@
+"""Laws of the main job: where the result lies, what it is made of, and that it is the same however it is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from phantoms import affine, head
+from scipy import ndimage
+from tiny_models import tiny_model
+
+from medsr import affine as grids
+from medsr.enhancement.enhancement import EnhanceSettings, draw_states, enhance
+from medsr.enhancement.posterior import scan_noise
+from medsr.enhancement.uncertainty import SPREAD_BLUR_VOX
+from medsr.errors import EnvelopeError, InputError, UsageError
+from medsr.model.conditioning import expected_detail, roughness
+from medsr.model.intensity import scale_of
+from medsr.model.spec import Envelope
+from medsr.physics.acquisition import acquisition_of
+from medsr.physics.tasks import TASKS, degrade
+from medsr.volume import Source, Volume
+
+SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
+MODEL, SILENT = tiny_model(), tiny_model(silent=True)
+QUIET = EnhanceSettings(noise=0.0)
+QUICK = EnhanceSettings(draws=2, steps=2, noise=3.0, seed=5)
+
+
+def range_of(volume):
+    low, high = np.percentile(volume.data, (0.1, 99.9))
+    return float(high - low)
+
+
+def difference(ours, theirs):
+    """Largest difference of two scans in units of the data range."""
+    return float(np.abs(ours.data - theirs.data).max()) / range_of(theirs)
+
+
+def of_mode(mode, **changes):
+    return dataclasses.replace(QUICK, mode=mode, **changes)
+
+
+each_mode = pytest.mark.parametrize("mode", ["mean", "sample", "spread"])
+
+
+# --- where the result lies --------------------------------------------------------------------------------------------
+
+
+@each_mode
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        affine((1.0, 1.0, 3.0)),
+        affine((1.0, 1.0, 3.0), turn_deg=(20, -10, 35), origin_mm=(-30.0, 12.5, 7.25)),
+        affine((1.0, 1.0, 3.0), axes=(2, 0, 1), flips=(-1, 1, -1)),
+    ],
+)
+def test_the_result_lies_where_the_scan_lies(mode, matrix):
+    scan = SLICES.with_data(SLICES.data, matrix)
+    result = enhance(scan, MODEL, of_mode(mode))
+    acquisition = acquisition_of(scan)
+    for fine in [result.volume] + ([result.spread] if mode == "spread" else []):
+        assert fine.shape == acquisition.fine_shape == (18, 20, 18)
+        assert np.array_equal(fine.affine, acquisition.fine_affine)
+        assert np.abs(grids.fov_corners(fine.affine, fine.shape) - grids.fov_corners(matrix, scan.shape)).max() < 1e-6
+    assert result.residual.shape == scan.shape
+    assert np.array_equal(result.residual.affine, scan.affine)
+    assert result.volume.data.dtype == np.float32
+
+
+def test_the_scan_itself_is_not_changed():
+    before = SLICES.data.copy()
+    enhance(SLICES, MODEL, QUICK)
+    np.testing.assert_array_equal(SLICES.data, before)
+
+
+def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
+    scan = dataclasses.replace(SLICES, thickness_mm=2.5, slice_axis=2)
+    result = enhance(scan, MODEL, of_mode("spread"))
+    assert result.volume.thickness_mm is None
+    assert result.spread.thickness_mm is None
+    assert result.residual.thickness_mm == 2.5
+    in_plane = enhance(scan, MODEL, QUICK, acquisition_of(scan, factors=(2, 2, 1)))
+    assert in_plane.volume.thickness_mm == 2.5
+
+
+# --- what it is made of -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [0.0, 8.0])
+@pytest.mark.parametrize("modality", ["MR", "CT"])
+def test_a_network_that_says_nothing_leaves_the_plain_start(noise, modality):
+    """Without noise that already reproduces the scan; with noise the projection pulls at what the start smoothed."""
+    scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
+    result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
+    op, scale = acquisition_of(scan).op, scale_of(scan.data, modality)
+    y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
+    start = op.start(y, roughness(noise / scale.width))
+    ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
+    expected = scale.from_model(op.prox(start, y, ratio))[0, 0].numpy()
+    assert np.abs(result.volume.data - expected).max() < 1e-4 * range_of(scan)
+
+
+@each_mode
+def test_without_noise_the_result_reproduces_the_scan(mode):
+    result = enhance(SLICES, MODEL, of_mode(mode, noise=0.0))
+    assert np.abs(result.residual.data).max() < 1e-4 * range_of(SLICES)
+    seen = acquisition_of(SLICES).op(torch.from_numpy(np.array(result.volume.data)))
+    assert np.abs(seen.numpy() - SLICES.data).max() < 1e-4 * range_of(SLICES)
+
+
+def test_the_residual_is_what_the_result_leaves_of_the_scan():
+    result = enhance(SLICES, MODEL, dataclasses.replace(QUIET, noise=20.0))
+    seen = acquisition_of(SLICES).op(torch.from_numpy(np.array(result.volume.data))).numpy()
+    np.testing.assert_allclose(result.residual.data, SLICES.data - seen, atol=1e-4 * range_of(SLICES))
+    rms = float(np.sqrt(np.square(result.residual.data, dtype=np.float64).mean()))
+    assert result.record.residual == pytest.approx(rms / 20.0, rel=1e-3)
+    assert result.record.noise_sigma == pytest.approx(20.0)
+
+
+@each_mode
+def test_intensities_commute_with_an_affine_change_of_an_mr_scan(mode):
+    gain, offset = 3.7, -120.0
+    changed = SLICES.with_data(np.float32(gain) * SLICES.data + np.float32(offset))
+    settings = of_mode(mode)
+    ours = enhance(SLICES, MODEL, settings)
+    theirs = enhance(changed, MODEL, dataclasses.replace(settings, noise=gain * settings.noise))
+    rescaled = ours.volume.with_data(np.float32(gain) * ours.volume.data + np.float32(offset))
+    assert difference(theirs.volume, rescaled) < 1e-4
+    if mode == "spread":
+        np.testing.assert_allclose(theirs.spread.data, gain * ours.spread.data, atol=1e-4 * range_of(changed))
+
+
+def test_estimated_noise_commutes_with_a_change_of_unit():
+    rng = np.random.default_rng(0)
+    noisy = SLICES.with_data(SLICES.data + rng.normal(0, 15, SLICES.shape).astype(np.float32))
+    larger = noisy.with_data(10 * noisy.data)
+    ours, theirs = (enhance(scan, SILENT).record.noise_sigma for scan in (noisy, larger))
+    assert theirs == pytest.approx(10 * ours, rel=1e-3)
+    scale = scale_of(noisy.data, "MR")
+    assert scan_noise(noisy, scale, EnhanceSettings(), acquisition_of(noisy).op) * scale.width == pytest.approx(ours)
+
+
+def test_a_degraded_scan_comes_back_on_its_own_grid():
+    reference = head((18, 20, 18))
+    coarse, acquisition = degrade(reference, TASKS["thick3"])
+    result = enhance(coarse, MODEL, QUIET, acquisition)
+    assert result.volume.shape == reference.shape
+    np.testing.assert_allclose(result.volume.affine, reference.to_ras().affine, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), (3, 2, 9), (5, 30, 2)])
+def test_tiny_scans_are_enhanced_too(shape):
+    data = np.random.default_rng(1).normal(100, 20, shape).astype(np.float32)
+    result = enhance(Volume(data, affine()), MODEL)
+    assert result.volume.shape == tuple(2 * n for n in shape)
+
+
+# --- draws ------------------------------------------------------------------------------------------------------------
+
+
+@each_mode
+def test_the_same_seed_gives_the_same_bits(mode):
+    ours, theirs = (enhance(SLICES, MODEL, of_mode(mode)) for _ in range(2))
+    np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)
+    if mode == "spread":
+        np.testing.assert_array_equal(ours.spread.data, theirs.spread.data)
+
+
+def test_another_seed_gives_another_draw_and_the_same_mean():
+    ours, theirs = (enhance(SLICES, MODEL, of_mode("sample", seed=seed)).volume for seed in (1, 2))
+    assert difference(ours, theirs) > 1e-3
+    ours, theirs = (enhance(SLICES, MODEL, of_mode("mean", seed=seed)).volume for seed in (1, 2))
+    np.testing.assert_array_equal(ours.data, theirs.data)
+
+
+@pytest.mark.parametrize(("mode", "tile"), [("mean", 8), ("sample", 12), ("sample", 21), ("spread", 40)])
+def test_another_tile_gives_the_same_result(mode, tile):
+    scan = head((7, 9, 13), (1.0, 1.0, 6.0))  # 78 voxels along one axis: farther than the network sees
+    whole, parts = (enhance(scan, MODEL, of_mode(mode, tile=size)) for size in (None, tile))
+    assert difference(parts.volume, whole.volume) < 1e-3
+    if mode == "spread":
+        assert np.abs(parts.spread.data - whole.spread.data).max() < 1e-3 * range_of(scan)
+
+
+def test_the_dial_goes_from_the_mean_to_the_draw():
+    mean = enhance(SLICES, MODEL, of_mode("mean")).volume.data
+    dialled = [enhance(SLICES, MODEL, of_mode("sample", dial=dial)).volume.data for dial in (0.0, 0.5, 1.0)]
+    np.testing.assert_array_equal(dialled[0], mean)
+    np.testing.assert_allclose(dialled[1], (dialled[0] + dialled[2]) / 2, atol=1e-4 * range_of(SLICES))
+
+
+def test_the_spread_is_how_draws_differ_from_the_mean():
+    result = enhance(SLICES, MODEL, of_mode("spread", draws=3))
+    np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, of_mode("mean")).volume.data)
+    assert result.spread.data.min() >= 0
+    assert result.spread.data.max() > 0
+    assert enhance(SLICES, MODEL, of_mode("mean")).spread is None
+    assert enhance(SLICES, MODEL, of_mode("sample")).spread is None
+
+
+def test_more_draws_begin_with_the_same_draws():
+    """Draw 0 of a spread is the draw that `sample` shows: with two draws the second follows from both."""
+    two = enhance(SLICES, MODEL, of_mode("spread", draws=2))
+    mean, first = two.volume.data, enhance(SLICES, MODEL, of_mode("sample")).volume.data
+    at_least = ndimage.gaussian_filter((first - mean) ** 2, SPREAD_BLUR_VOX)
+    assert np.all(2 * two.spread.data**2 >= at_least - 1e-6 * range_of(SLICES) ** 2)
+
+
+def test_every_step_of_a_draw_can_be_watched():
+    states = list(draw_states(SLICES, MODEL, of_mode("sample", steps=4)))
+    assert len(states) == 4
+    assert all(state.shape == (18, 20, 18) for state in states)
+    last = enhance(SLICES, MODEL, of_mode("sample", steps=4)).volume
+    assert difference(states[-1], last) < 1e-5
+
+
+def test_watching_may_stop():
+    states = draw_states(SLICES, MODEL, of_mode("sample", steps=1000))
+    next(states)
+    states.close()
+
+
+# --- progress, envelope, record ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 4), ("spread", 6)])
+@pytest.mark.parametrize(("tile", "n_tiles"), [(None, 1), (16, 8)])
+def test_progress_counts_up_to_its_total(mode, evaluations, tile, n_tiles):
+    seen = []
+    enhance(SLICES, MODEL, of_mode(mode, tile=tile), on_progress=lambda *told: seen.append(told))
+    total = evaluations * n_tiles
+    assert seen == [("network", number, total) for number in range(1, total + 1)]
+
+
+NARROW = tiny_model(envelope=Envelope(modalities=("CT",), max_factor=2.0))
+
+
+def test_outside_the_envelope_nothing_is_done_unless_forced():
+    seen = []
+    with pytest.raises(EnvelopeError, match=r"modality MR .*factor 3 .*--force goes on") as caught:
+        enhance(SLICES, NARROW, QUICK, on_progress=lambda *told: seen.append(told))
+    assert "\n" not in str(caught.value)
+    assert seen == []
+    with pytest.raises(EnvelopeError):
+        next(draw_states(SLICES, NARROW, QUICK))
+    record = enhance(SLICES, NARROW, dataclasses.replace(QUICK, force=True)).record
+    assert record.envelope == "outside"
+    assert any("modality MR" in warning for warning in record.warnings)
+    assert enhance(SLICES, MODEL, QUICK).record.envelope == "inside"
+
+
+def test_a_constant_scan_is_refused():
+    with pytest.raises(InputError, match="constant image"):
+        enhance(SLICES.with_data(np.full(SLICES.shape, 7, np.float32)), MODEL)
+
+
+def test_an_acquisition_of_another_scan_is_refused():
+    other = acquisition_of(head((18, 20, 7), (1.0, 1.0, 3.0)))
+    with pytest.raises(UsageError, match="the scan has"):
+        enhance(SLICES, MODEL, QUICK, other)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "best"},
+        {"dial": 1.5},
+        {"dial": float("nan")},
+        {"draws": 1},
+        {"steps": 0},
+        {"seed": -1},
+        {"seed": 2**64},
+        {"noise": -1.0},
+        {"noise": float("inf")},
+        {"noise": float("nan")},
+        {"tile": 0},
+        {"tile": -8},
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UsageError) as caught:
+        EnhanceSettings(**wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_largest_seed_is_a_seed():
+    enhance(SLICES, MODEL, of_mode("sample", seed=2**64 - 1))
+
+
+def test_the_record_says_what_was_done_and_nothing_of_where():
+    scan = dataclasses.replace(SLICES, source=Source("nifti", "ab" * 32, "int16", "T1w", ("qform used",)))
+    record = enhance(scan, MODEL, of_mode("sample", dial=0.4)).record
+    content = json.loads(record.to_json())
+    assert content["input"]["content_sha256"] == "ab" * 32
+    assert content["input"]["shape"] == [18, 20, 6]
+    assert content["model"] == {"name": "tiny", "version": "0", "sha256": "0" * 64}
+    assert content["settings"] == dataclasses.asdict(of_mode("sample", dial=0.4))
+    assert content["task"] == acquisition_of(scan).summary()
+    assert content["device"] == "cpu, float32"
+    assert content["warnings"] == ["qform used"]
+    assert set(content["seconds"]) == {"start", "network", "finish"}
+    assert content["peak_memory_bytes"] > 2**20
+    text = record.to_json()
+    assert "/" not in text.replace(content["notice"], "")
+    assert ".nii" not in text

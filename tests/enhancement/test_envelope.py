@@ -1,0 +1,125 @@
+"""The envelope's verdict: training-like scans are inside, odd ones at the edge, broken ones outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from phantoms import noisy_head as scan
+from tiny_models import EVERYTHING, tiny_model
+
+from medsr.enhancement.enhancement import EnhanceSettings, Whole, enhance
+from medsr.enhancement.envelope import judge, sealed_weights
+from medsr.errors import EnvelopeError
+from medsr.model.intensity import scale_of
+from medsr.model.scan_statistics import usual_ranges
+from medsr.model.spec import Envelope
+from medsr.model.weights import describe_model
+from medsr.physics.acquisition import acquisition_of
+
+
+@pytest.fixture(scope="module")
+def envelope():
+    return replace(
+        EVERYTHING, statistics=usual_ranges(scan(n, modality) for modality in ("MR", "CT") for n in range(3))
+    )
+
+
+def verdict(volume, envelope, **options):
+    return judge(volume, acquisition_of(volume), envelope, **options)
+
+
+BROKEN = {
+    "inverted": lambda data: data.max() - data,
+    "noise alone": lambda data: np.random.default_rng(0).standard_normal(data.shape),
+    "very noisy": lambda data: data + 250 * np.random.default_rng(0).standard_normal(data.shape),
+    "label map": lambda data: np.digitize(data, (50, 300, 500)),
+    "saturated": lambda data: np.minimum(data, np.percentile(data, 60)),
+    "repeated": lambda data: np.repeat(data[..., ::2], 2, axis=2),
+    "signed": lambda data: data - np.roll(data, 3, axis=0),
+    "one spike": lambda data: np.where(np.arange(data.size).reshape(data.shape) == 5, 1e6, data),
+}
+
+
+@pytest.mark.parametrize("modality", ["MR", "CT"])
+def test_a_scan_like_those_of_training_is_inside(envelope, modality):
+    found = verdict(scan(9, modality), envelope)
+    assert (found.level, found.objections, found.notices) == ("inside", (), ())
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_scan_is_outside_and_the_number_is_named(envelope, kind):
+    volume = scan(9)
+    found = verdict(volume.with_data(np.asarray(BROKEN[kind](np.array(volume.data)), np.float32)), envelope)
+    assert found.level == "outside", found
+    assert "usual" in found.objections[0]
+    assert found.distance > 1
+
+
+def test_slices_out_of_order_are_not_inside(envelope):
+    volume = scan(9)
+    order = np.random.default_rng(0).permutation(volume.shape[2])
+    found = verdict(volume.with_data(np.ascontiguousarray(volume.data[..., order])), envelope)
+    assert found.level != "inside"
+    assert any("slices" in text for text in (*found.objections, *found.notices))
+
+
+def test_a_wrong_modality_is_outside(envelope):
+    assert verdict(replace(scan(9, "CT"), modality="MR"), envelope).level == "outside"
+    assert verdict(replace(scan(9), modality="CT"), envelope).level == "outside"
+    shifted = scan(9, "CT")
+    assert verdict(shifted.with_data(shifted.data + 1024), envelope).level == "outside"
+
+
+def test_a_little_too_much_noise_is_at_the_edge(envelope):
+    found = verdict(scan(9, sigma=40.0), envelope)
+    assert found.level == "edge"
+    assert any("noise" in text for text in found.notices)
+
+
+def test_without_ranges_or_for_a_part_the_grid_alone_is_judged(envelope):
+    broken = scan(9).with_data(np.random.default_rng(0).standard_normal((48, 56, 44)).astype(np.float32))
+    assert verdict(broken, EVERYTHING).level == "inside"
+    assert verdict(broken, envelope, voxels=False).level == "inside"
+
+
+@pytest.mark.parametrize(
+    "limits, level",
+    [
+        ({}, "inside"),
+        ({"max_factor_several": 2.05}, "edge"),
+        ({"max_factor_several": 1.5}, "outside"),
+        ({"max_coarse_mm": 2.55}, "edge"),
+        ({"max_coarse_mm": 2.0}, "outside"),
+    ],
+)
+def test_the_last_part_of_the_validated_grid_is_the_edge(limits, level):
+    volume = scan()
+    acquisition = acquisition_of(volume, factors=(2,))
+    assert judge(volume, acquisition, replace(EVERYTHING, **limits)).level == level
+
+
+def test_ranges_travel_with_the_weights(envelope, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    path.write_bytes(sealed_weights(tiny_model(), envelope.statistics))
+    assert describe_model(path).envelope == envelope
+
+
+def test_enhance_refuses_warns_and_records(envelope):
+    model = tiny_model(silent=True, envelope=envelope)
+    edge = scan(9, sigma=40.0)
+    record = enhance(edge, model).record
+    assert record.envelope == "edge"
+    assert any(text.startswith("at the edge of the validated range: noise") for text in record.warnings)
+    broken = edge.with_data(np.random.default_rng(0).standard_normal(edge.shape).astype(np.float32))
+    with pytest.raises(EnvelopeError, match="usual"):
+        enhance(broken, model)
+    assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
+    whole = Whole(scale_of(broken.data, "MR"), 0.0, (0, 0, 0))
+    assert enhance(broken, model, whole=whole).record.envelope == "inside"
+    assert enhance(scan(9), model).record.envelope == "inside"
+
+
+def test_the_default_envelope_judges_the_grid_alone():
+    assert Envelope().statistics == {}

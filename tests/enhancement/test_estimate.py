@@ -1,0 +1,72 @@
+"""What a run needs grows with what it computes, and fits the limit where it can."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phantoms import head
+from tiny_models import tiny_model
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.estimate import PROCESS_BYTES, TILES, estimate, free_memory, measured_speed, seconds_left
+from medsr.model.spec import Envelope
+from medsr.physics.acquisition import acquisition_of
+
+SCAN = head((60, 60, 20), (1.0, 1.0, 3.0))
+MODEL = tiny_model()
+MEAN = EnhanceSettings()
+
+
+def needs(factors=(1, 1, 3), settings=MEAN, limit=None, model=MODEL, speed=1e6):
+    return estimate(acquisition_of(SCAN, factors=factors), "MR", model, settings, speed, limit)
+
+
+def test_shape_and_spacing_are_those_of_the_result():
+    found = needs()
+    assert found.shape == (60, 60, 60)
+    assert found.spacing_mm == pytest.approx((1.0, 1.0, 1.0))
+    assert found.objections == ()
+
+
+def test_finer_grids_more_draws_and_slower_machines_take_longer():
+    base = needs()
+    assert needs((2, 2, 6)).seconds > base.seconds
+    assert needs((2, 2, 6)).memory_bytes > base.memory_bytes
+    assert (
+        needs(settings=EnhanceSettings(mode="spread")).seconds > needs(settings=EnhanceSettings(mode="sample")).seconds
+    )
+    assert needs(speed=5e5).seconds > base.seconds
+
+
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 8), ("spread", 50)])
+def test_evaluations_are_those_that_enhance_reports(mode, evaluations):
+    assert needs(settings=EnhanceSettings(mode=mode)).evaluations == evaluations
+
+
+@given(st.integers(PROCESS_BYTES, 2 * PROCESS_BYTES))
+def test_the_largest_tile_below_the_limit_is_chosen(limit):
+    found = needs((2, 2, 6), limit=limit)
+    assert found.memory_bytes <= limit or found.tile == TILES[-1]
+    assert found.tile is None or needs((2, 2, 6), limit=limit + PROCESS_BYTES).memory_bytes >= found.memory_bytes
+
+
+def test_what_lies_outside_the_envelope_is_said():
+    found = needs(model=tiny_model(envelope=Envelope(max_factor=2.0, max_coarse_mm=2.0)))
+    assert any("factor 3" in text for text in found.objections)
+    assert any("slices every 3" in text for text in found.objections)
+
+
+def test_speed_is_voxels_over_the_seconds_of_a_clock():
+    ticks = iter([10.0, 12.0])
+    assert measured_speed(MODEL, clock=lambda: next(ticks)) == 64**3 / 2
+
+
+def test_time_left_is_that_of_the_parts_that_are_left():
+    assert seconds_left(1, 4, 2.0) == 6.0
+    assert seconds_left(4, 4, 8.0) == 0.0
+
+
+def test_free_memory_is_a_number_or_unknown():
+    found = free_memory()
+    assert found is None or found > 0

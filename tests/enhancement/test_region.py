@@ -1,0 +1,110 @@
+"""A region is the whole's own part: same place, same noise, nearly the same values."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phantoms import affine, head
+from tiny_models import tiny_model
+
+from medsr.enhancement.enhancement import EnhanceSettings, enhance, region
+from medsr.enhancement.region import LEAST_VOX, Box, crop, enhance_region, part_of
+from medsr.errors import UsageError
+from medsr.physics.acquisition import acquisition_of
+
+SCAN = head((30, 28, 20), (1.0, 1.0, 3.0)).with_data(
+    head((30, 28, 20), (1.0, 1.0, 3.0)).data, affine((1.0, 1.0, 3.0), turn_deg=(20, -10, 35), origin_mm=(-30, 12, 7))
+)
+MODEL = tiny_model()
+BOX = Box((8, 9, 7), (20, 18, 12))
+SETTINGS = EnhanceSettings(draws=2, steps=2, seed=5, flips=0)
+
+
+@st.composite
+def boxes(draw, least=1):
+    start = [draw(st.integers(0, n - least)) for n in SCAN.shape]
+    return Box(tuple(start), tuple(draw(st.integers(a + least, n)) for a, n in zip(start, SCAN.shape, strict=True)))
+
+
+@pytest.mark.parametrize("mode", ["mean", "sample", "spread"])
+def test_a_region_is_the_part_of_the_whole_where_it_lies(mode):
+    settings = dataclasses.replace(SETTINGS, mode=mode)
+    acquisition = acquisition_of(SCAN, factors=(1, 1, 3))
+    whole = enhance(SCAN, MODEL, settings, acquisition)
+    result = enhance_region(SCAN, BOX, MODEL, settings, acquisition)
+    expected = crop(whole.volume, Box((8, 9, 21), (20, 18, 36)))
+    np.testing.assert_allclose(result.volume.affine, expected.affine, atol=1e-9)
+    R = np.ptp(whole.volume.data)
+    assert np.sqrt(np.mean((result.volume.data - expected.data) ** 2)) < 2e-3 * R
+    if mode == "spread":
+        theirs = crop(whole.spread, Box((8, 9, 21), (20, 18, 36))).data
+        np.testing.assert_allclose(result.spread.data, theirs, atol=5e-3 * R)
+
+
+def test_the_record_says_that_it_is_a_region():
+    record = enhance_region(SCAN, BOX, MODEL, SETTINGS, acquisition_of(SCAN)).record
+    assert any("region" in warning for warning in record.warnings)
+
+
+def test_the_states_of_a_draw_are_those_of_the_region():
+    seen = {}
+    settings = dataclasses.replace(SETTINGS, mode="sample", steps=3)
+    result = enhance_region(SCAN, BOX, MODEL, settings, acquisition_of(SCAN), on_state=seen.__setitem__)
+    assert list(seen) == [0, 1, 2]
+    assert all(state.shape == result.volume.shape for state in seen.values())
+    np.testing.assert_allclose(seen[2].data, result.volume.data, atol=1e-3)
+    assert np.std(seen[0].data - seen[2].data) > np.std(seen[1].data - seen[2].data)
+
+
+@given(boxes(), st.sampled_from([None, (1, 1, 3), (1.3, 1, 2.7)]))
+def test_a_part_holds_the_region_and_its_margin_and_keeps_the_operator(box, factors):
+    acquisition = acquisition_of(SCAN, factors=factors)
+    part = part_of(SCAN, box, acquisition)
+    assert all(b >= LEAST_VOX for b in part.box.shape)
+    for inner, outer, wanted, n in zip(
+        zip(part.box.start, part.box.stop, strict=True),
+        zip(part.outer.start, part.outer.stop, strict=True),
+        zip(box.start, box.stop, strict=True),
+        SCAN.shape,
+        strict=True,
+    ):
+        assert 0 <= outer[0] <= inner[0] <= wanted[0] < wanted[1] <= inner[1] <= outer[1] <= n
+    for ours, theirs in zip(part.acquisition.op.axes, acquisition.op.axes, strict=True):
+        assert (ours is None) == (theirs is None)
+        assert ours is None or (ours.profile, ours.fwhm) == (theirs.profile, theirs.fwhm)
+
+
+@given(boxes(least=2))
+def test_cropped_voxels_stay_where_they_are(box):
+    part = crop(SCAN, box)
+    middle = np.array(part.shape) // 2
+    np.testing.assert_allclose(
+        part.affine[:3, :3] @ middle + part.affine[:3, 3],
+        SCAN.affine[:3, :3] @ (middle + box.start) + SCAN.affine[:3, 3],
+        atol=1e-9,
+    )
+    assert part.data[tuple(middle)] == SCAN.data[tuple(middle + box.start)]
+
+
+def test_the_noise_of_a_large_scan_is_read_around_the_region(monkeypatch):
+    monkeypatch.setattr(region, "MOST_NOISE_VOX", 1000)
+    monkeypatch.setattr(region, "NOISE_SIDE_VOX", 12)
+    seen = []
+    monkeypatch.setattr(region, "scan_noise", lambda volume, *rest: seen.append(volume) or 0.0)
+    enhance_region(SCAN, BOX, MODEL, SETTINGS, acquisition_of(SCAN))
+    np.testing.assert_array_equal(seen[0].data, SCAN.data[8:20, 7:19, 3:15])
+
+
+@pytest.mark.parametrize("box", [((0, 0, 0), (0, 4, 4)), ((-1, 0, 0), (4, 4, 4))])
+def test_an_empty_box_is_refused(box):
+    with pytest.raises(UsageError, match="at least one"):
+        Box(*box)
+
+
+def test_a_box_outside_the_scan_is_refused():
+    with pytest.raises(UsageError, match="inside it"):
+        part_of(SCAN, Box((0, 0, 0), (31, 4, 4)), acquisition_of(SCAN))

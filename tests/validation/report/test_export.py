@@ -1,0 +1,51 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from medsr.validation.report.export import aligned, text_of, write_csv, write_json
+from medsr.validation.trial import Findings, Score
+
+
+def a_score(method: str, psnr_db: float, scan: str = "a") -> Score:
+    return Score(scan, "iso2", "R A S", method, psnr_db, 0.9, 0.05, 3.0, 0.1, 0.8, 0.5, 1.25)
+
+
+@pytest.fixture
+def findings() -> Findings:
+    scores = (a_score("cubic", 20.0), a_score("ibp", 22.0), a_score("mean", 23.5), a_score("oracle", 30.0))
+    return Findings(scores, {"name": "m", "version": "1", "sha256": "0"})
+
+
+def test_text_shows_gains_beside_the_convention_and_marks_the_ceiling(findings: Findings) -> None:
+    text = text_of(findings)
+    assert "+1.50" in text
+    assert "(oracle: a ceiling)" in text
+    assert findings.convention in text
+    assert "Medians" not in text
+
+
+def test_several_scans_get_medians(findings: Findings) -> None:
+    more = Findings((*findings.scores, a_score("ibp", 25.0, "b"), a_score("mean", 25.5, "b")), findings.model)
+    assert "Medians over scans" in text_of(more)
+
+
+def test_json_and_csv_hold_the_same_scores(findings: Findings, tmp_path: Path) -> None:
+    write_json(findings, tmp_path / "f.json")
+    write_csv(findings, tmp_path / "f.csv")
+    content = json.loads((tmp_path / "f.json").read_text())
+    with (tmp_path / "f.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == [score["method"] for score in content["scores"]]
+    assert [float(row["psnr_db"]) for row in rows] == [score["psnr_db"] for score in content["scores"]]
+
+
+def test_a_gain_that_was_not_measured_is_null_in_json(tmp_path: Path) -> None:
+    write_json(Findings((a_score("mean", 20.0),), {}), tmp_path / "f.json")
+    assert json.loads((tmp_path / "f.json").read_text())["scores"][0]["gain_over_ibp_db"] is None
+
+
+def test_columns_line_up() -> None:
+    lines = aligned([("a", "1"), ("long", "22")]).splitlines()
+    assert len({len(line) for line in lines}) == 1

@@ -1,0 +1,170 @@
+"""What scores say over subjects: hand-made tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from medsr.errors import InputError
+from medsr.validation.findings import (
+    Case,
+    DialPoint,
+    Findings,
+    PairFit,
+    Score,
+    Shells,
+    Uncertainty,
+    Unmeasured,
+    subject_of,
+)
+from medsr.validation.report.export import finite
+
+SCANS = ("sub-a_T1w", "sub-a_T2w", "sub-b_T1w", "sub-c_CT")
+
+
+def score(scan: str, method: str, psnr_db: float) -> Score:
+    return Score(scan, "iso2", "R A S", method, psnr_db, 0.9, 0.05, 3.0, 0.1, 0.8, 0.5, 1.0)
+
+
+def case(scan: str) -> Case:
+    modality = "CT" if scan.endswith("CT") else "MR"
+    contrast = scan.rsplit("_", 1)[1]
+    facts = {"scanner": "one" if "-a" in scan else "two"}
+    return Case(
+        scan, "iso2", subject_of(scan), modality, contrast, "R A S", 2.0, (1.0, 1.0, 1.0), 700.0, 5.0, 40.0, facts
+    )
+
+
+@pytest.fixture
+def findings() -> Findings:
+    gains = dict(zip(SCANS, (1.0, 2.0, 0.5, -0.25), strict=True))
+    scores = [score(scan, "ibp", 20.0) for scan in SCANS] + [score(s, "mean", 20 + gain) for s, gain in gains.items()]
+    trust = Uncertainty("sub-a_T1w", "iso2", "draws", {"90": 0.8}, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
+    return Findings(tuple(scores), {}, cases=tuple(map(case, SCANS)), uncertainties=(trust,))
+
+
+@pytest.mark.parametrize(
+    ("scan", "expected"),
+    [
+        ("sub-01_T1w", "01"),
+        ("sub-01_ses-2_acq-x_FLAIR", "01"),
+        ("01_T1w", "01"),
+        ("scan_1", "scan_1"),
+        ("x", "x"),
+        ("a_b_CT", "a_b_CT"),
+    ],
+)
+def test_whose_scan_it_is(scan, expected):
+    assert subject_of(scan) == expected
+
+
+def test_comparisons_count_subjects(findings):
+    (found,) = findings.comparisons(baselines=("ibp",))
+    assert (found.method, found.baseline, found.test.interval.n) == ("mean", "ibp", 3)
+    assert found.test.interval.median == pytest.approx(0.5)  # a 1.5, b 0.5, c -0.25
+    assert found.test.improved == pytest.approx(2 / 3)
+    assert found.test.p_holm is None
+    assert "at least 6" in found.test.note
+
+
+def test_holm_goes_over_all_comparisons():
+    scans = [f"sub-{n}_T1w" for n in range(7)]
+    rows = [score(s, m, 20 + n + k) for k, s in enumerate(scans) for n, m in enumerate(("cubic", "ibp", "mean"))]
+    found = Findings(tuple(rows), {}).comparisons()
+    assert [one.test.p for one in found] == [pytest.approx(2 / 128)] * 2
+    assert [one.test.p_holm for one in found] == [pytest.approx(4 / 128)] * 2
+
+
+def test_less_is_better_for_errors(findings):
+    smaller = [dataclasses.replace(s, hfen=0.4 if s.method == "mean" else 0.5) for s in findings.scores]
+    (found,) = Findings(tuple(smaller), {}, cases=findings.cases).comparisons("hfen", ("ibp",))
+    assert found.test.improved == 1
+
+
+def test_strata_by_what_the_scan_says_and_by_a_manifest(findings):
+    found = {(one.by, one.value): one.gain_db for one in findings.strata()}
+    assert found["modality", "CT"].median == -0.25
+    assert found["contrast", "T1w"].median == pytest.approx(0.75)
+    assert found["scanner", "one"].median == pytest.approx(1.5)
+    assert found["factor", "2"].n == 3
+    assert {one.by for one in findings.strata(["contrast"])} == {"contrast"}
+
+
+def test_the_worst_comes_first(findings):
+    assert [one.scan for one in findings.worst_first()] == ["sub-c_CT", "sub-b_T1w", "sub-a_T1w", "sub-a_T2w"]
+
+
+def test_rows_for_gates_have_gains_subjects_and_coverage_of_the_mean(findings):
+    rows = {(row["scan"], row["method"]): row for row in findings.rows()}
+    row = rows["sub-a_T1w", "mean"]
+    assert (row["gain_over_ibp_db"], row["subject"], row["coverage90"]) == (1.0, "a", 0.8)
+    assert "coverage90" not in rows["sub-a_T1w", "ibp"]
+    calibrated = dataclasses.replace(findings.uncertainties[0], calibrated={"90": 0.91})
+    again = dataclasses.replace(findings, uncertainties=(calibrated,)).rows()
+    assert next(r for r in again if "coverage90" in r)["coverage90"] == 0.91
+
+
+def test_everything_is_plain(findings):
+    content = findings.as_dict()
+    text = json.dumps(content)
+    assert {"cases", "uncertainties", "comparisons", "strata", "worst_first"} <= set(content)
+    assert content["worst_first"][0] == {"scan": "sub-c_CT", "task": "iso2"}
+    assert math.isnan(json.loads(text)["scores"][0]["hfen"])
+
+
+@pytest.fixture
+def everything(findings):
+    return dataclasses.replace(
+        findings,
+        model={"name": "tiny", "version": "0", "sha256": "0"},
+        seed=3,
+        dial=(DialPoint("sub-a_T1w", "iso2", 0.5, 20.0, 0.4),),
+        shells=(Shells("sub-a_T1w", "iso2", "mean", "S", (0.1, 0.2), (1.0, 0.3)),),
+        fits=(PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),),
+        unmeasured=(Unmeasured("sub-d_T1w", "iso2", "is truncated"),),
+    )
+
+
+def test_findings_come_back_from_their_json(everything):
+    content = json.loads(json.dumps(finite(everything.as_dict())))
+    again = Findings.from_dict(content)
+    assert repr(again) == repr(everything)
+    assert math.isnan(again.scores[0].hfen)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scores": [{"scan": "x"}]}, "scores|task"),
+        ({"scores": "none"}, "no findings"),
+        ({"model": None}, "no findings"),
+        ({"dial": [{"scan": "a", "task": "b", "dial": "half", "psnr_db": 1, "upper_band": 1}]}, "dial"),
+    ],
+)
+def test_what_are_no_findings_is_refused(everything, change, said):
+    with pytest.raises(InputError, match=said):
+        Findings.from_dict({**everything.as_dict(), **change})
+
+
+def test_parts_put_together_are_the_whole(everything):
+    names = ("scores", "cases", "uncertainties", "dial", "shells", "fits", "unmeasured")
+    parts = [
+        dataclasses.replace(everything, **{n: tuple(r for r in getattr(everything, n) if r.scan == s) for n in names})
+        for s in (*SCANS, "sub-d_T1w")
+    ]
+    whole = Findings.merged(parts)
+    assert all({repr(r) for r in getattr(whole, n)} == {repr(r) for r in getattr(everything, n)} for n in names)
+    assert Findings.merged([]) == Findings((), {})
+    with pytest.raises(InputError, match="different models"):
+        Findings.merged([everything, dataclasses.replace(everything, model={})])
+
+
+def test_the_seed_of_the_bootstrap_decides_about_intervals_alone():
+    rows = [score(f"sub-{n}_T1w", m, 20 + (m == "mean") * n**1.5) for n in range(9) for m in ("ibp", "mean")]
+    first, other = (Findings(tuple(rows), {}, seed=seed).comparisons(baselines=("ibp",))[0].test for seed in (0, 1))
+    assert first.interval.median == other.interval.median
+    assert first.p == other.p
+    assert Findings(tuple(rows), {}, seed=1).comparisons(baselines=("ibp",))[0].test == other

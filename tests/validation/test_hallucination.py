@@ -1,0 +1,82 @@
+"""Every test of harm, on methods whose answers are known and on a small network."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from phantoms import head
+from tiny_models import tiny_model
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.metrics.error import foreground_mask
+from medsr.physics.tasks import TASKS
+from medsr.validation.hallucination import central, harm_of, restorers, stability
+
+REFERENCE = head((44, 48, 40))
+QUICK = EnhanceSettings(steps=2, flips=0)
+
+
+@pytest.fixture(scope="module")
+def harms():
+    methods = restorers(tiny_model(silent=True), QUICK, ("ibp", "mean"))
+    return {one.method: one for one in harm_of("a", REFERENCE, TASKS["thick5"], methods, contrasts=(0.5,))}
+
+
+def test_a_silent_network_does_what_the_plain_start_does(harms):
+    ours, theirs = harms["mean"], harms["ibp"]
+    assert [t.dice for t in ours.tissues] == pytest.approx([t.dice for t in theirs.tissues], abs=2e-3)
+    assert ours.stability.shift_error == pytest.approx(theirs.stability.shift_error, rel=1e-2)
+
+
+def test_the_plain_start_adds_nothing_of_its_own(harms):
+    assert harms["ibp"].prior.energy < 1e-6
+    assert harms["ibp"].prior.share < 1e-6
+    assert all(one.per_litre == 0 for one in harms["ibp"].false_lesions)
+
+
+def test_everything_turns_into_json(harms):
+    content = json.loads(json.dumps(harms["mean"].as_dict()))
+    assert content["method"] == "mean"
+    assert {"diameter_mm", "contrast", "recovered", "auroc"} <= set(content["lesions"][0])
+    assert content["patches"] >= content["flagged"]
+
+
+def test_methods_without_a_model_are_left_out():
+    assert list(restorers(None, QUICK)) == ["cubic", "ibp"]
+
+
+def test_the_middle_is_where_it_was():
+    part = central(REFERENCE, 30)
+    assert part.shape == (30, 30, 30)
+    np.testing.assert_array_equal(part.data, REFERENCE.data[7:37, 9:39, 5:35])
+    np.testing.assert_allclose(part.affine[:3, 3], REFERENCE.affine[:3, :3] @ (7, 9, 5) + REFERENCE.affine[:3, 3])
+
+
+def test_a_symmetric_linear_method_is_steady_and_one_that_amplifies_is_not():
+    mask = foreground_mask(REFERENCE.data, "MR")
+    found = {
+        name: stability(REFERENCE, TASKS["iso2"], restore, mask, 700.0)
+        for name, restore in restorers(None, QUICK).items()
+    }
+    assert found["ibp"].flip_change < 1e-6
+    assert found["cubic"].noise_gain < 1 < found["ibp"].noise_gain
+
+    def shouting(coarse, acquisition):
+        return 10 * restorers(None, QUICK)["cubic"](coarse, acquisition)
+
+    loud = stability(REFERENCE, TASKS["iso2"], shouting, mask, 700.0)
+    assert loud.noise_gain == pytest.approx(10 * found["cubic"].noise_gain, rel=1e-3)
+    assert loud.shift_change == pytest.approx(10 * found["cubic"].shift_change, rel=1e-3)
+
+
+def test_a_method_that_hangs_on_the_side_of_the_head_is_caught_by_flips():
+    mask = foreground_mask(REFERENCE.data, "MR")
+
+    def lopsided(coarse, acquisition):
+        x = restorers(None, QUICK)["cubic"](coarse, acquisition)
+        x[:10] += 70
+        return x
+
+    assert stability(REFERENCE, TASKS["iso2"], lopsided, mask, 700.0).flip_change > 0.01

@@ -1,0 +1,87 @@
+"""One case from files to numbers: what is asked for is measured, wherever the scan lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dicom_phantoms import write_classic
+from phantoms import head
+from tiny_models import TINY, tiny_net
+
+from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.errors import InputError
+from medsr.io import save
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import weights_bytes
+from medsr.physics.tasks import TASKS
+from medsr.validation.measure import measure_trial
+from medsr.validation.plan import plan_trials
+from medsr.validation.recipe import StudyRecipe
+
+FINE = head((24, 26, 24))
+NARROW = Envelope(max_factor=1.5, max_factor_several=1.5, max_coarse_mm=1.5, fine_mm=(0.5, 2.0))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """A model that takes nothing coarse, so that every task lies outside its envelope."""
+    weights = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
+    weights.write_bytes(weights_bytes(tiny_net().state_dict(), ModelSpec("narrow", "0", TINY, NARROW)))
+    quick = EnhanceSettings(draws=2, steps=2, flips=0)
+    return StudyRecipe((TASKS["iso2"],), ("ibp",), str(weights), "cpu", enhance=quick)
+
+
+def measured(source, recipe):
+    (planned,) = plan_trials([source], recipe, "")
+    return measure_trial(planned, recipe)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scans") / "sub-a_T1w.nii.gz"
+    save(FINE, path)
+    return path
+
+
+def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
+    full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, harm=True, dial=(0.0, 1.0))
+    found = measured(scan, full)
+    assert [score.method for score in found.findings.scores] == ["ibp", "mean"]
+    assert [one.method for one in found.findings.uncertainties] == ["draws", "variance"]
+    assert [one.method for one in found.harms] == ["ibp", "mean"]
+    assert [point.dial for point in found.findings.dial] == [0.0, 1.0]
+    assert found.findings.model["name"] == "narrow"
+
+
+def test_the_line_goes_to_the_whole_draw_whatever_dial_the_method_sample_has(scan, recipe):
+    half = replace(recipe, methods=("sample",), dial=(0.5, 1.0), enhance=replace(recipe.enhance, dial=0.5))
+    found = measured(scan, half).findings
+    assert found.dial[0].psnr_db == pytest.approx(found.scores[0].psnr_db, abs=1e-4)
+    assert found.dial[1].psnr_db < found.dial[0].psnr_db
+
+
+def test_nothing_is_loaded_or_drawn_where_nothing_of_the_model_is_asked(scan, recipe):
+    found = measured(scan, replace(recipe, model="no such model"))
+    assert found.findings.model == {}
+    assert (found.findings.dial, found.findings.uncertainties, found.harms) == ((), (), ())
+    assert found.views.scan == "sub-a_T1w"
+
+
+def test_a_dicom_series_gives_what_its_voxels_give(tmp_path, recipe):
+    data = np.rint(FINE.data).astype(np.int16)
+    write_classic(tmp_path / "series", data, FINE.affine)
+    (tmp_path / "nifti").mkdir()
+    save(FINE.with_data(data.astype(np.float32)), tmp_path / "nifti" / "sub-a_T1w.nii.gz")
+    folder, one_file, nifti = (
+        measured(path, recipe).findings.scores[0].psnr_db
+        for path in (tmp_path / "series", next((tmp_path / "series").iterdir()), tmp_path / "nifti")
+    )
+    assert folder == one_file == pytest.approx(nifti, abs=1e-3)
+
+
+def test_several_volumes_in_one_file_are_refused(tmp_path, recipe):
+    save([FINE, FINE], tmp_path / "sub-a_bold.nii.gz")
+    with pytest.raises(InputError, match="2 volumes"):
+        measured(tmp_path / "sub-a_bold.nii.gz", recipe)

@@ -1,0 +1,108 @@
+"""The recipe of a study: what is not known is refused, what is left out is that of the named task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medsr.errors import UsageError
+from medsr.physics.tasks import TASKS
+from medsr.validation.recipe import StudyRecipe, read_study_recipe, study_recipe
+
+TEXT = """
+methods = ["ibp", "mean"]
+gates = ["psnr>=20, median ssim>0.5"]
+dial = [0, 0.5, 1]
+uncertainty = true
+bootstrap_seed = 7
+workers = 2
+
+[enhance]
+steps = 4
+seed = 3
+
+[[tasks]]
+name = "iso2"
+
+[[tasks]]
+name = "thick5, told too thin"
+base = "thick5"
+profile = "box"
+told_profile = "gaussian"
+told_fwhm_mm = 4
+
+[[tasks]]
+name = "noisy by three"
+factor = 3
+noise_share = 0.03
+"""
+
+
+def test_a_recipe_is_read_with_named_tasks_as_base(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(TEXT)
+    recipe = read_study_recipe(path)
+    assert recipe.tasks[0] == TASKS["iso2"]
+    assert recipe.tasks[1] == replace(
+        TASKS["thick5"], name="thick5, told too thin", profile="box", told_profile="gaussian", told_fwhm_mm=4
+    )
+    assert (recipe.tasks[2].factor, recipe.tasks[2].noise_share) == (3, 0.03)
+    assert (recipe.enhance.steps, recipe.enhance.seed, recipe.bootstrap_seed) == (4, 3, 7)
+    assert [gate.metric for gate in recipe.limits] == ["psnr", "ssim"]
+    assert recipe.as_dict()["gates"] == ["psnr>=20", "median ssim>0.5"]
+
+
+def test_files_of_a_recipe_lie_beside_it(tmp_path):
+    (tmp_path / "limits.txt").write_text("psnr>=30\n")
+    (tmp_path / "own.safetensors").write_bytes(b"")
+    (tmp_path / "study.toml").write_text('gates = ["limits.txt"]\nmodel = "own.safetensors"\n')
+    recipe = read_study_recipe(tmp_path / "study.toml")
+    assert [gate.text for gate in recipe.limits] == ["psnr>=30"]
+    assert recipe.model == str(tmp_path / "own.safetensors")
+    assert str(tmp_path) not in str(recipe.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"task": []}, "unknown key task;"),
+        ({"enhance": {"step": 3}}, "unknown key enhance.step"),
+        ({"tasks": [{"name": "iso2", "factors": 2}]}, "unknown key tasks.factors"),
+        ({"tasks": ["iso2"]}, r"\[\[tasks\]\]"),
+        ({"tasks": [{"name": "mine"}]}, "either factor or thick_mm"),
+        ({"tasks": [{"name": "mine", "base": "iso3"}]}, "'iso3'"),
+        ({"tasks": [{"name": "iso2"}, {"name": "iso2"}]}, "two tasks"),
+        ({"tasks": [{"name": "pair", "factor": 2}]}, "'pair'"),
+        ({"tasks": [{"name": "mine", "factor": "two"}]}, "tasks.0.factor"),
+        ({"methods": ["magic"]}, "'magic'"),
+        ({"dial": [2]}, "dial"),
+        ({"workers": -1}, "workers"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(content, said):
+    with pytest.raises(UsageError, match=said):
+        study_recipe(content)
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="can't be read"):
+        read_study_recipe(tmp_path / "missing.toml")
+    (tmp_path / "bad.toml").write_text("tasks = [")
+    with pytest.raises(UsageError, match="not TOML"):
+        read_study_recipe(tmp_path / "bad.toml")
+
+
+def test_a_model_is_needed_where_anything_is_measured_of_it():
+    plain = StudyRecipe(methods=("cubic", "ibp"))
+    assert not plain.needs_model
+    assert replace(plain, methods=("mean",)).needs_model
+    assert replace(plain, dial=(0.5,)).needs_model
+    assert replace(plain, gates=("coverage90 in [0.8,1]",)).needs_model
+
+
+def test_the_recipe_of_the_pipeline_can_be_read():
+
+    recipe = read_study_recipe(Path(__file__).parents[1] / "pipelines" / "validate" / "study.toml")
+    assert {"iso2", "iso4", "thick5", "noisy2"} <= {task.name for task in recipe.tasks}
