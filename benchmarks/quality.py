@@ -31,23 +31,23 @@ CROP = 96
 def main(model_name: str) -> None:
     keep_freed_memory()
     model = load_model(model_name)
-    result: dict[str, object] = {name: draws(_trial(name), model) for name in DRAWN}
+    result: dict[str, object] = {name: samples(_trial(name), model) for name in DRAWN}
     result["model"] = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
     scans = sorted(path.name.removesuffix(".nii.gz") for path in SCANS.glob("*.nii.gz"))
-    result["textures"] = [{"scan": name, **one_draw(_trial(name), model)} for name in scans]
+    result["textures"] = [{"scan": name, **one_sample(_trial(name), model)} for name in scans]
     result["lesions"] = [row for name in scans for task in ("iso2", "thick5") for row in lesions(name, task, model)]
     Path("results").mkdir(exist_ok=True)
     Path("results/quality.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
-def draws(trial: Trial, model: Model) -> dict[str, float]:
+def samples(trial: Trial, model: Model) -> dict[str, float]:
     """Draws of one scan: the numbers of `texture`, the price of the dial at 0.5, and that of the mean of 8 draws."""
     mean = _restored(trial, model, EnhanceSettings())
     samples = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
-    drawn = posterior(trial.coarse, model, EnhanceSettings(draws=8), trial.acquisition).draws
+    drawn = posterior(trial.coarse, model, EnhanceSettings(samples=8), trial.acquisition).samples
     one_run = [np.asarray(volume.data) for volume in drawn]
-    half = _restored(trial, model, EnhanceSettings(mode="sample", dial=0.5))
+    half = _restored(trial, model, EnhanceSettings(mode="sample", blend=0.5))
     return {
         **texture(trial, mean, samples[0]),
         "dial_half_cost_db": _level(trial, mean) - _level(trial, half),
@@ -56,7 +56,7 @@ def draws(trial: Trial, model: Model) -> dict[str, float]:
     }
 
 
-def one_draw(trial: Trial, model: Model) -> dict[str, float]:
+def one_sample(trial: Trial, model: Model) -> dict[str, float]:
     """The numbers of `texture` of the mean and one draw."""
     mean, sample = (
         _restored(trial, model, settings) for settings in (EnhanceSettings(), EnhanceSettings(mode="sample"))

@@ -11,7 +11,7 @@ from typing import Any
 import medsr
 from medsr.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 NOTICE = (
     "Research software, not a medical device: not for diagnosis, treatment planning or any clinical decision. "
     "Structures finer than the acquired slices may be missing or invented; always read the original images."
@@ -26,7 +26,7 @@ class Record:
         versions: of medsr, torch and python.
         input: format, content hash, modality, shape, spacing.
         task: factors, grids, profile (`Acquisition.summary`).
-        settings: mode, seed, dial, draws, steps and the rest of what was asked for.
+        settings: mode, seed, blend, samples, steps and the rest of what was asked for.
         model: name, version, hash of the weights; empty where none was used.
         device: where it ran and in which precision.
         seconds: per stage.
@@ -34,11 +34,11 @@ class Record:
         noise_sigma: estimated or given, in the scan's own unit.
         residual: root mean square of scan minus degraded result, in units of the noise.
         drift: mean of degraded result minus scan, over the range that the model works in.
-        spread: root mean square spread over that range; None where none was asked for.
+        uncertainty_rms: root mean square of the uncertainty map over that range; None where none was asked for.
         envelope: "inside", at the "edge" or "outside" of what the model was validated on.
         warnings: what a careful reader should know.
         output: of a DICOM series: slices, scale, clipped voxels, filled source slices; empty for NIfTI.
-        uncertainty: of a spread: whether it is calibrated and, by level, how many spreads wide half an interval is.
+        uncertainty: of the map: whether it is calibrated and, by level, the half width of an interval over the map.
         notice: what the result must not be used for.
         schema: version of this layout.
     """
@@ -54,7 +54,7 @@ class Record:
     noise_sigma: float | None = None
     residual: float | None = None
     drift: float | None = None
-    spread: float | None = None
+    uncertainty_rms: float | None = None
     envelope: str = ""
     warnings: tuple[str, ...] = ()
     output: dict[str, Any] = field(default_factory=dict)

@@ -17,7 +17,7 @@ MOST_CHARACTERS = 24  # of a layer's name that make the list wider
 
 
 def role_of(layer: Any) -> str:
-    """What medsr's layer holds: "scan", "enhanced", "spread" and so on; "" for layers of others."""
+    """What medsr's layer holds: "scan", "enhanced", "uncertainty" and so on; "" for layers of others."""
     facts = layer.metadata.get(METADATA_KEY)
     return "" if facts is None or layer.ndim != 3 else str(facts.get("role", "scan"))
 

@@ -46,18 +46,18 @@ class CompareWidget(QWidget):
         self._curtain: Curtain | None = None
         self.scan = LayerChoice(napari_viewer, ("scan",), self, follows=False)
         self.result = LayerChoice(napari_viewer, ("enhanced",), self)
-        self.spread = LayerChoice(napari_viewer, ("spread",), self, follows=False)
+        self.uncertainty = LayerChoice(napari_viewer, ("uncertainty",), self, follows=False)
         self._lay_out()
         self.result.chosen.connect(self._on_result)
         self.view.currentIndexChanged.connect(self.show_view)
         self.position.valueChanged.connect(self._on_position)
-        self.overlay.toggled.connect(self._show_spread)
-        self.threshold.valueChanged.connect(self._show_spread)
-        self.spread.chosen.connect(self._on_spread)
+        self.overlay.toggled.connect(self._show_uncertainty)
+        self.threshold.valueChanged.connect(self._show_uncertainty)
+        self.uncertainty.chosen.connect(self._on_uncertainty)
         napari_viewer.dims.events.order.connect(self._turn_curtain)
         napari_viewer.mouse_move_callbacks.append(self._read_out)
         self._on_result()
-        self._on_spread()
+        self._on_uncertainty()
 
     def show_view(self) -> None:
         """Show what is chosen; what it needs is computed first."""
@@ -122,7 +122,7 @@ class CompareWidget(QWidget):
             canvas.grid.enabled = view == "grid"
             self._viewer.reset_view()
         self.position.setEnabled(view == "curtain")
-        self._show_spread()
+        self._show_uncertainty()
 
     def _curtain_layer(self) -> Any:
         found, before, after = self.companion("curtain"), self.companion("cubic"), self.result.layer()
@@ -169,9 +169,9 @@ class CompareWidget(QWidget):
             self.position.setValue(round(self._curtain.share * CURTAIN_STEPS))
             yield
 
-    def _show_spread(self, *_: Any) -> None:
+    def _show_uncertainty(self, *_: Any) -> None:
         """The spread in colour over what is shown, only where it is above the threshold."""
-        layer = self.spread.layer()
+        layer = self.uncertainty.layer()
         is_grid = self.view.currentData() == "grid"  # where every layer has a picture of its own
         self.overlay.setEnabled(layer is not None and not is_grid)
         self.threshold.setEnabled(layer is not None and self.overlay.isChecked())
@@ -182,16 +182,16 @@ class CompareWidget(QWidget):
             self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
         layer.contrast_limits = (min(self.threshold.value(), layer.contrast_limits[1]), layer.contrast_limits[1])
 
-    def _on_spread(self) -> None:
+    def _on_uncertainty(self) -> None:
         """Let the slider run over the chosen spread, and begin where that begins."""
-        layer = self.spread.layer()
+        layer = self.uncertainty.layer()
         if layer is not None:
             low, high = layer.contrast_limits
             self.threshold.blockSignals(True)
             self.threshold.setRange(0.0, high)
             self.threshold.setValue(low)
             self.threshold.blockSignals(False)
-        self._show_spread()
+        self._show_uncertainty()
 
     def _on_result(self) -> None:
         """Choose the scan that the result was made of."""
@@ -206,7 +206,7 @@ class CompareWidget(QWidget):
         if not isalive(self):  # the dock was closed
             viewer.mouse_move_callbacks.remove(self._read_out)
             return
-        layers = {"before": self.scan.layer(), "after": self.result.layer(), "spread": self.spread.layer()}
+        layers = {"before": self.scan.layer(), "after": self.result.layer(), "uncertainty": self.uncertainty.layer()}
         values = {
             name: voxel_at(layer.data, layer.world_to_data(event.position))
             for name, layer in layers.items()
@@ -236,7 +236,7 @@ class CompareWidget(QWidget):
             "After": self.result,
             "View": self.view,
             "Curtain": self.position,
-            "Spread": self.spread,
+            "Spread": self.uncertainty,
             "": self.overlay,
             "From": self.threshold,
             "Here": self.values,

@@ -32,7 +32,7 @@ from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
 from .wish_form import WishForm
 
-TITLES = {"mean": "mean", "sample": "draw", "spread": "mean"}  # of the enhanced layer
+TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # of the enhanced layer
 PLAN_DELAY_MS = 250  # after the last change, so that typing asks once
 
 
@@ -279,6 +279,6 @@ def _layers_of(made: Made, event: Event, wish: Wish) -> Any:
     where = "" if wish.region is None else ", region"
     facts = {"record": content["record"], "wish": wish.to_dict()}
     layers = [made.scan(content["enhanced"], "enhanced", f"{TITLES[wish.mode]}{where}", **facts)]
-    if content["spread"] is not None:
-        layers.append(made.spread(content["spread"], f"spread{where}", **facts))
+    if content["uncertainty"] is not None:
+        layers.append(made.uncertainty(content["uncertainty"], f"spread{where}", **facts))
     return layers

@@ -16,11 +16,11 @@ DIFFERENCE_COLOURS = {
     "name": "medsr difference",
     "colors": [[0.2, 0.6, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 0.1, 1.0]],
 }
-SPREAD_COLOURS = {
+UNCERTAINTY_COLOURS = {
     "name": "medsr spread",
     "colors": [[1.0, 0.2, 0.0, 0.0], [1.0, 0.4, 0.0, 0.4], [1.0, 0.9, 0.2, 0.8]],
 }
-SPREAD_FROM = 0.4  # of full colour: less is not shown to begin with
+UNCERTAINTY_FROM = 0.4  # of full colour: less is not shown to begin with
 FULL_COLOUR_PERCENTILE = 99.8  # of the spread, and of the size of differences
 STEP_LABEL = "step"
 OTHER_UNIT = "pixel"  # napari has no word for an axis of steps
@@ -51,11 +51,11 @@ class Made:
         """
         return self._layer(volume, title, {"role": role, **facts}, contrast_limits=self._limits)
 
-    def spread(self, volume: Volume, title: str = "spread", **facts: Any) -> LayerData:
+    def uncertainty(self, volume: Volume, title: str = "uncertainty", **facts: Any) -> LayerData:
         """Where draws differ, in colour over the scan, clear where they agree."""
         high = _percentile(volume.data)
-        looks = {"contrast_limits": (SPREAD_FROM * high, high), "colormap": SPREAD_COLOURS}
-        return self._layer(volume, title, {"role": "spread", **facts}, **looks, blending="translucent_no_depth")
+        looks = {"contrast_limits": (UNCERTAINTY_FROM * high, high), "colormap": UNCERTAINTY_COLOURS}
+        return self._layer(volume, title, {"role": "uncertainty", **facts}, **looks, blending="translucent_no_depth")
 
     def difference(self, volume: Volume, role: str, title: str, **facts: Any) -> LayerData:
         """A signed map: blue below zero, black at zero, orange above.

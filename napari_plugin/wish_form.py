@@ -25,10 +25,14 @@ from medsr.viewing.request import Wish, numbers_of
 from .choices import LayerChoice
 
 GRIDS = {"automatic": "auto", "spacing in mm": "spacing", "factor": "factor", "that of a layer": "onto"}
-MODES = {"mean: least error": "mean", "sample: one plausible draw": "sample", "spread: where draws differ": "spread"}
+MODES = {
+    "mean: least error": "mean",
+    "sample: one plausible draw": "sample",
+    "spread: where draws differ": "uncertainty",
+}
 PROFILES = ("gaussian", "box", "trapezoid", "kspace")
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
-DIAL_STEPS = 20
+BLEND_STEPS = 20
 
 
 class WishForm(QWidget):
@@ -88,8 +92,10 @@ class WishForm(QWidget):
         )
         if mode == "mean":
             return wish
-        dial = self.dial.value() / DIAL_STEPS if mode == "sample" else Wish.dial
-        return replace(wish, dial=dial, draws=self.draws.value(), steps=self.steps.value(), seed=self.seed.value())
+        blend = self.blend.value() / BLEND_STEPS if mode == "sample" else Wish.blend
+        return replace(
+            wish, blend=blend, samples=self.samples.value(), steps=self.steps.value(), seed=self.seed.value()
+        )
 
     def _add_grid(self, viewer: Any) -> None:
         self.grid_kind = _choice(GRIDS, "automatic: all axes as fine as the finest; an isotropic scan: twice as fine")
@@ -106,23 +112,23 @@ class WishForm(QWidget):
     def _add_mode(self, mode: str) -> None:
         self.mode = _choice(MODES, "The mean has the least error and looks smoother; a draw looks like a scan")
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
-        self.dial = QSlider(Qt.Orientation.Horizontal)
-        self.dial.setRange(0, DIAL_STEPS)
-        self.dial.setValue(DIAL_STEPS)
-        self.dial.setToolTip("Left: the mean; right: the draw")
-        self.draws, self.steps = _whole(2, 64, Wish.draws), _whole(1, 64, Wish.steps)
+        self.blend = QSlider(Qt.Orientation.Horizontal)
+        self.blend.setRange(0, BLEND_STEPS)
+        self.blend.setValue(BLEND_STEPS)
+        self.blend.setToolTip("Left: the mean; right: the draw")
+        self.samples, self.steps = _whole(2, 64, Wish.samples), _whole(1, 64, Wish.steps)
         self.seed, self.flips = _whole(0, 2**31 - 1, Wish.seed), _whole(0, 3, Wish.flips)
         self.flips.setToolTip("Axes over whose flips the mean is averaged: each doubles the time; 0 is quickest")
         self.watch = QCheckBox("watch it being refined")
         self._rows.addRow("Result", self.mode)
-        rows = {"Mean to draw": self.dial, "Draws": self.draws, "Steps": self.steps, "Seed": self.seed}
+        rows = {"Mean to draw": self.blend, "Draws": self.samples, "Steps": self.steps, "Seed": self.seed}
         for label, field in rows.items():
             self._rows.addRow(label, field)
         self._rows.addRow("Flips", self.flips)
         self._rows.addRow("", self.watch)
         self.mode.currentIndexChanged.connect(self._on_choice)
-        self.dial.valueChanged.connect(self.changed)
-        for number in (self.draws, self.steps, self.seed, self.flips):
+        self.blend.valueChanged.connect(self.changed)
+        for number in (self.samples, self.steps, self.seed, self.flips):
             number.valueChanged.connect(self.changed)
 
     def _add_acquisition(self) -> None:
@@ -179,8 +185,8 @@ class WishForm(QWidget):
         shown = {
             self.grid_text: grid in ("spacing", "factor"),
             self.onto_layer: grid == "onto",
-            self.dial: mode == "sample",
-            self.draws: mode == "spread",
+            self.blend: mode == "sample",
+            self.samples: mode == "uncertainty",
             self.steps: mode != "mean",
             self.seed: mode != "mean",
             self.watch: mode == "sample",

@@ -84,7 +84,7 @@ def _derivation(facts: dict[str, Any]) -> Derivation:
     if "record" not in facts:
         return saved_from_memory()
     record = Record.from_json(json.dumps(facts["record"]))
-    return derivation_of(record, "spread" if facts.get("role") == "spread" else "result")
+    return derivation_of(record, "uncertainty" if facts.get("role") == "uncertainty" else "result")
 
 
 def _is_scan(keywords: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from medsr.validation.findings import Findings
 from medsr.validation.hallucination import Harm, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
 from medsr.validation.report.page import StudyReport
-from medsr.validation.scores import Case, DialPoint, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import BlendPoint, Case, Score, Shells, Uncertainty, Unmeasured
 from medsr.validation.trial import Trial, make_trial, restorations
 from medsr.validation.view_files import write_views
 from medsr.validation.views import CaseViews, views_of
@@ -91,8 +91,8 @@ def made_findings(scans: Sequence[str], tasks: Sequence[str], facts: dict[str, s
         {"name": "made-up", "version": "1.0", "sha256": "ab" * 32},
         cases=tuple(cases),
         uncertainties=tuple(u for s in scans for t in tasks for u in _uncertainties(s, t, rng)),
-        dial=tuple(
-            DialPoint(s, t, d, 29 - 2 * d, 0.2 + 0.7 * d) for s in scans for t in tasks for d in (0.0, 0.5, 1.0)
+        blend=tuple(
+            BlendPoint(s, t, d, 29 - 2 * d, 0.2 + 0.7 * d) for s in scans for t in tasks for d in (0.0, 0.5, 1.0)
         ),
         shells=tuple(_shells(s, t, m) for s in scans for t in tasks for m in GAINS_DB),
         unmeasured=(Unmeasured("sub-09_T1w", "iso4", "2.5 mm is too coarse for this task; choose thick5"),),
@@ -134,7 +134,7 @@ def _scores(scan: str, task: str, level: float, rng: np.random.Generator) -> Ite
 
 
 def _uncertainties(scan: str, task: str, rng: np.random.Generator) -> Iterator[Uncertainty]:
-    for kind in ("draws", "variance"):
+    for kind in ("samples", "variance"):
         off = 0.02 * float(rng.standard_normal())
         levels = {"50": 0.45 + off, "80": 0.74 + off, "90": 0.85 + off, "95": 0.91 + off}
         after = {"50": 0.5 + off, "80": 0.8 + off, "90": 0.9 + off, "95": 0.95 + off}

@@ -23,7 +23,7 @@ pytestmark = [
 
 def largest_difference(mode, dtype):
     scan = head((40, 44, 14), (1.0, 1.0, 3.0))
-    settings = EnhanceSettings(mode=mode, steps=4, draws=2, noise=3.0)
+    settings = EnhanceSettings(mode=mode, steps=4, samples=2, noise=3.0)
     on_cpu = enhance(scan, tiny_model(), settings).volume.data
     on_cuda = enhance(scan, tiny_model(device="cuda", dtype=dtype), settings).volume.data
     low, high = np.percentile(scan.data, (0.1, 99.9))

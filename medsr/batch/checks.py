@@ -16,10 +16,10 @@ from medsr.record import Record
 from medsr.volume import Volume
 
 SAME_GRID_MM = 1e-2
-NUMBERS = ("residual", "drift", "spread")
+NUMBERS = ("residual", "drift", "uncertainty_rms")
 WORST_LAST: dict[str, tuple[str, ...]] = {"calibrated": ("yes", "no"), "envelope": get_args(Level)}
 NO_REFERENCE = "no reference on the result's grid"
-UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "spread": 'only mode "spread" draws it'}
+UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'only mode "uncertainty" computes it'}
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:

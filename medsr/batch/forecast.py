@@ -16,6 +16,6 @@ def forecast(plan: Plan) -> float:
     """
     recipe = plan.recipe
     model = load_model(recipe.model, recipe.device.partition(",")[0])
-    draws = {"mean": 0, "sample": 1, "spread": recipe.enhance.draws}[recipe.enhance.mode]
-    evaluations = 2**recipe.enhance.flips + recipe.enhance.steps * draws
-    return float(plan.voxels * (evaluations / measured_speed(model) + 1e-6 * SECONDS_PER_MVOXEL * (1 + draws)))
+    samples = {"mean": 0, "sample": 1, "uncertainty": recipe.enhance.samples}[recipe.enhance.mode]
+    evaluations = 2**recipe.enhance.flips + recipe.enhance.steps * samples
+    return float(plan.voxels * (evaluations / measured_speed(model) + 1e-6 * SECONDS_PER_MVOXEL * (1 + samples)))

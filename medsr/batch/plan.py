@@ -59,7 +59,7 @@ class Plan:
     @property
     def most_bytes(self) -> int:
         """Upper bound of what the outputs take, uncompressed float32."""
-        maps = 2 if self.recipe.enhance.mode == "spread" else 1
+        maps = 2 if self.recipe.enhance.mode == "uncertainty" else 1
         return 4 * maps * self.voxels
 
 

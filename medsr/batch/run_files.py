@@ -14,7 +14,7 @@ from medsr.batch.outcome import MEANING, Row, Tally
 from medsr.io import files
 from medsr.record import NOTICE, Record
 
-CHECKS = ("psnr_db", "ssim", "residual", "drift", "spread")
+CHECKS = ("psnr_db", "ssim", "residual", "drift", "uncertainty_rms")
 STAGES = ("read", "enhance", "write")
 COLUMNS = (
     "case",

@@ -265,7 +265,7 @@ def _refuse_foreign(path: Path, root: Path, known: set[str]) -> None:
     if (
         not path.with_name(f"{path.name}.json").exists()
         and not path.name.endswith(".json")
-        and "_spread" not in path.name
+        and "_uncertainty" not in path.name
     ):
         raise OutputError("a file that medsr did not write has the name of the output; move it away")
 

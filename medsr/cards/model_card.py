@@ -71,7 +71,7 @@ class ModelCard(Strict):
     weights: dict[str, str | int]
     network: dict[str, Any]
     envelope: dict[str, Any]
-    draw_spread: float
+    sample_scale: float
     calibration: dict[str, Any] | None
     trained: dict[str, Any]
     data_cards: dict[str, str]

@@ -19,7 +19,7 @@ def calibrate(
     task: Annotated[list[str], typer.Option(help="May be given several times.")] = ["iso2", "thick5"],  # noqa: B006
     model: Annotated[str, typer.Option("--model", help="Name of a packaged model, or a file.")] = "medsr-base",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    draws: Annotated[int, typer.Option(help="Draws behind each spread.")] = 8,
+    samples: Annotated[int, typer.Option(help="Draws behind each spread.")] = 8,
     steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
@@ -39,7 +39,7 @@ def calibrate(
     from medsr.validation.report.export import write_plain
     from medsr.validation.report.summary import calibration_of
 
-    settings = EnhanceSettings(mode="spread", draws=draws, steps=steps, seed=seed)
+    settings = EnhanceSettings(mode="uncertainty", samples=samples, steps=steps, seed=seed)
     case = CalibrationCase(tuple(task_named(name) for name in task), settings)
     if json is not None:
         files.check_writable(json)

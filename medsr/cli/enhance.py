@@ -32,8 +32,8 @@ def enhance(
     spacing: Annotated[str | None, typer.Option(help="Wanted spacing in mm: 1 or 1,1,1.")] = None,
     factor: Annotated[str | None, typer.Option(help="Wanted voxels per voxel instead: 2 or 1,1,5.")] = None,
     mode: Annotated[str, typer.Option(help="mean (least error), sample (one plausible draw) or spread.")] = "mean",
-    dial: Annotated[float, typer.Option(help="Mode sample: 0 (mean) to 1 (draw).")] = 1.0,
-    draws: Annotated[int, typer.Option(help="Mode spread: draws behind the map.")] = 8,
+    blend: Annotated[float, typer.Option(help="Mode sample: 0 (mean) to 1 (draw).")] = 1.0,
+    samples: Annotated[int, typer.Option(help="Mode uncertainty: draws behind the map.")] = 8,
     steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     flips: Annotated[int, typer.Option(help="Axes over whose flips the mean is averaged; 0 is quickest.")] = 1,
@@ -72,7 +72,7 @@ def enhance(
     from medsr.model.allocator import keep_freed_memory
     from medsr.model.weights import load_model
 
-    settings = EnhanceSettings(mode_named(mode), dial, draws, steps, seed, flips, noise, tile, force)
+    settings = EnhanceSettings(mode_named(mode), blend, samples, steps, seed, flips, noise, tile, force)
     dicom = DicomOptions(compression_named(compress), keep_private)
     case = EnhanceCase(
         spacing_mm=numbers(spacing, "--spacing"),
@@ -86,7 +86,7 @@ def enhance(
         volume=volume,
         output=Output(format_named(format), like, dicom, parametric_map),
     )
-    check_target(target, source, case.output, spread=settings.mode == "spread")
+    check_target(target, source, case.output, uncertainty=settings.mode == "uncertainty")
     keep_freed_memory()
     loaded = load_model(model, device)
     with reported(source.name, quiet) as on_progress:

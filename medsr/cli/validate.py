@@ -43,7 +43,7 @@ def validate(
         str | None, typer.Option("--model", help="Packaged model, or a .safetensors file; medsr-base.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    dial: Annotated[
+    blend: Annotated[
         str | None, typer.Option(help="Error against texture between mean (0) and draw (1): 0,0.25,0.5,0.75,1.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Evaluations of the network per draw.")] = None,
@@ -96,7 +96,7 @@ def validate(
         "device": device,
         "workers": workers,
         "gates": None if gate is None else tuple(gate),
-        "dial": _dials(dial),
+        "blend": _blends(blend),
         "uncertainty": uncertainty or None,
         "harm": harm or None,
     }
@@ -145,11 +145,11 @@ def _tasks(names: list[str] | None, profile: str | None) -> tuple[Task, ...] | N
     return tuple(task_named(name, shape) for name in dict.fromkeys(names))
 
 
-def _dials(text: str | None) -> tuple[float, ...] | None:
+def _blends(text: str | None) -> tuple[float, ...] | None:
     try:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"--dial is {text!r}; expected numbers from 0 to 1, such as 0,0.5,1") from error
+        raise UsageError(f"--blend is {text!r}; expected numbers from 0 to 1, such as 0,0.5,1") from error
 
 
 def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:

@@ -14,7 +14,7 @@ AXIS_BITS = 20  # indices below a million per axis
 BALANCED = 8  # draws whose noises add up to nothing
 
 
-def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, origin: tuple[int, int, int]) -> Tensor:
+def white_noise(shape: tuple[int, int, int], seed: int, sample: int, step: int, origin: tuple[int, int, int]) -> Tensor:
     """Standard normal noise (1, 1, I, J, K), float32, a function of seed, draw, step and voxel index alone.
 
     The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and Box and
@@ -23,11 +23,11 @@ def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, or
     Args:
         shape: of the region.
         seed: of the run, 0 or more.
-        draw: number of the draw.
+        sample: number of the draw.
         step: number of the sampler's step.
         origin: index of the region's first voxel in the whole grid, each 0 or more.
     """
-    key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(draw)) + np.uint64(step))
+    key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(sample)) + np.uint64(step))
     i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(origin, shape, strict=True))
     plane = (j[:, None] << np.uint64(AXIS_BITS)) + k[None, :]
     values = np.empty(shape, dtype=np.float32)
@@ -36,7 +36,7 @@ def white_noise(shape: tuple[int, int, int], seed: int, draw: int, step: int, or
     return torch.from_numpy(values)[None, None]
 
 
-def draw_noise(shape: tuple[int, int, int], seed: int, draw: int, origin: tuple[int, int, int]) -> Tensor:
+def sample_noise(shape: tuple[int, int, int], seed: int, sample: int, origin: tuple[int, int, int]) -> Tensor:
     """Standard normal noise (1, 1, I, J, K) that a draw starts from; that of each set of `BALANCED` draws sums to zero.
 
     Draws 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: what is averaged over a whole set, such as a
@@ -46,14 +46,14 @@ def draw_noise(shape: tuple[int, int, int], seed: int, draw: int, origin: tuple[
     Args:
         shape: of the region.
         seed: of the run, 0 or more.
-        draw: number of the draw.
+        sample: number of the draw.
         origin: index of the region's first voxel in the whole grid.
     """
-    first = draw - draw % BALANCED
+    first = sample - sample % BALANCED
     common = torch.zeros(1, 1, *shape)
     for number in range(first, first + BALANCED):
         common += white_noise(shape, seed, number, 0, origin) / BALANCED
-    return (white_noise(shape, seed, draw, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
+    return (white_noise(shape, seed, sample, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
 
 
 def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:

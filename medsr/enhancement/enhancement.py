@@ -27,12 +27,12 @@ from medsr.enhancement.posterior import (
     Mode,
     OnProgress,
     Whole,
-    draw_of,
     finished,
     last_of,
     mode_named,
     posterior_mean,
     prepared,
+    sample_steps,
     solved,
 )
 from medsr.enhancement.uncertainty import UNUSED, trust_of
@@ -54,10 +54,10 @@ __all__ = [
     "Posterior",
     "Whole",
     "described",
-    "draw_states",
     "enhance",
     "mode_named",
     "posterior",
+    "sample_states",
 ]
 
 OnState = Callable[[int, Volume], None]
@@ -70,14 +70,14 @@ class Enhancement:
 
     Attributes:
         volume: the finer scan.
-        spread: standard deviation of draws, in the scan's unit, on the fine grid, calibrated where the weights hold
-            factors; None but in mode "spread".
+        uncertainty: standard deviation of samples, in the scan's unit, on the fine grid, calibrated where the weights
+            hold factors; None but in mode "uncertainty".
         residual: scan minus degraded result, in the scan's unit, on the coarse grid.
         record: what was done.
     """
 
     volume: Volume
-    spread: Volume | None
+    uncertainty: Volume | None
     residual: Volume
     record: Record
 
@@ -125,17 +125,17 @@ def enhance(
     with _timed(seconds, "finish"):
         x = finished(problem, detail)
         finer = _volume(volume, x, scale, acquisition)
-        spread = None
+        uncertainty = None
         trust = UNUSED
         if deviation is not None:
             known, factors = model.spec.calibration, acquisition.factors
-            trust = trust_of(known, volume.modality, factors, settings.draws, settings.steps)
-            spread = _on_fine_grid(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
+            trust = trust_of(known, volume.modality, factors, settings.samples, settings.steps)
+            uncertainty = _on_fine_grid(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
         left = residual_map(problem.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
         chi = residual_in_noise_units(problem.op, x, problem.y, noise)
-        typical = None if spread is None else float(np.sqrt(np.mean(np.square(spread.data)))) / scale.width
+        typical = None if uncertainty is None else float(np.sqrt(np.mean(np.square(uncertainty.data)))) / scale.width
     record = Record(
         versions=Record.versions_here(),
         input=described(volume),
@@ -148,12 +148,12 @@ def enhance(
         noise_sigma=problem.noise * scale.width,
         residual=chi,
         drift=-float(left.mean()) / scale.width,
-        spread=typical,
+        uncertainty_rms=typical,
         envelope=verdict.level,
         warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),
         uncertainty=trust.facts,
     )
-    return Enhancement(finer, spread, residual, record)
+    return Enhancement(finer, uncertainty, residual, record)
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,12 @@ class Posterior:
     Attributes:
         mean: the expected scan.
         deviation: standard deviation that the variance head gives each voxel.
-        draws: plausible scans, each computed when it is asked for.
+        samples: plausible scans, each computed when it is asked for.
     """
 
     mean: Volume
     deviation: Volume
-    draws: Iterator[Volume]
+    samples: Iterator[Volume]
 
 
 def posterior(
@@ -191,7 +191,7 @@ def posterior(
     problem = prepared(volume, model, acquisition, settings, scale, None, whole)
     mean = posterior_mean(problem, model)
     width = problem.detail * scale.width
-    states = (last_of(draw_of(problem, mean, model, settings, draw)) for draw in range(settings.draws))
+    states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(
         _volume(volume, finished(problem, mean.detail), scale, acquisition),
         _on_fine_grid(volume, torch.sqrt(mean.variance) * width, acquisition),
@@ -199,7 +199,7 @@ def posterior(
     )
 
 
-def draw_states(
+def sample_states(
     volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition | None = None
 ) -> Iterator[Volume]:
     """The expected clean scan at every step of one draw, noise becoming anatomy; the last one is the draw."""
@@ -208,7 +208,7 @@ def draw_states(
     scale = scale_of(volume.data, volume.modality)
     problem = prepared(volume, model, acquisition, settings, scale, None)
     mean = posterior_mean(problem, model)
-    for _, state in draw_of(problem, mean, model, settings, draw=0):
+    for _, state in sample_steps(problem, mean, model, settings, sample=0):
         yield _volume(volume, finished(problem, state), scale, acquisition)
 
 

@@ -78,10 +78,10 @@ def estimate(
     needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
     tile = fitting[0] if fitting else tiles[-1]
-    draws = {"mean": 0, "sample": 1, "spread": settings.draws}[settings.mode]
-    evaluations = 2**settings.flips + settings.steps * draws
+    samples = {"mean": 0, "sample": 1, "uncertainty": settings.samples}[settings.mode]
+    evaluations = 2**settings.flips + settings.steps * samples
     seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
-    seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + draws)
+    seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + samples)
     return Estimate(
         shape=shape,
         spacing_mm=acquisition.fine_spacing_mm,

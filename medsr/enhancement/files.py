@@ -90,7 +90,7 @@ def enhance_file(
 
     Several volumes of one file or series are enhanced in turn. In NIfTI they are written back together, but the parts
     of a series that was split as NAME_1.nii.gz, NAME_2.nii.gz and so on; in DICOM each becomes a series in a folder of
-    its own inside TARGET. In mode "spread" the spread map goes beside the output as NAME_spread.
+    its own inside TARGET. In mode "uncertainty" the spread map goes beside the output as NAME_spread.
 
     Args:
         source: NIfTI file, DICOM folder or any file of a series.
@@ -105,7 +105,7 @@ def enhance_file(
     Raises:
         MedsrError: as `io.load_all`, `acquisition_of`, `enhance` and `io.save`.
     """
-    chosen = check_target(target, source, case.output, spread=case.settings.mode == "spread")
+    chosen = check_target(target, source, case.output, uncertainty=case.settings.mode == "uncertainty")
     _check_dtype(case, chosen)
     volumes, stacks = read_case(source, case, chosen)
     results = enhance_volumes(volumes, case, model, on_progress)
@@ -158,8 +158,8 @@ def write_results(
     names = names_of(target, case, len(results))
     groups = [list(results)] if len(names) == 1 else [[result] for result in results]
     for path, group in zip(names, groups, strict=True):
-        spreads = [_measured(result.spread) for result in group if result.spread is not None]
-        write_nifti([one.volume for one in group], [one.record for one in group], path, case.dtype, spreads)
+        uncertainties = [_measured(result.uncertainty) for result in group if result.uncertainty is not None]
+        write_nifti([one.volume for one in group], [one.record for one in group], path, case.dtype, uncertainties)
     return [result.record for result in results]
 
 
@@ -199,8 +199,8 @@ def _write_series(
 ) -> list[Record]:
     made = [_series(stack, result, case, n) for n, (stack, result) in enumerate(zip(stacks, results, strict=True))]
     records = [replace(result.record, output=summary(one)) for result, (one, _) in zip(results, made, strict=True)]
-    spreads = [spread for _, spread in made if spread is not None]
-    write_dicom([one for one, _ in made], records, target, spreads, parametric_map=case.output.parametric_map)
+    uncertainties = [uncertainty for _, uncertainty in made if uncertainty is not None]
+    write_dicom([one for one, _ in made], records, target, uncertainties, parametric_map=case.output.parametric_map)
     return records
 
 
@@ -221,14 +221,14 @@ def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
 def _series(
     stack: Stack, result: Enhancement, case: EnhanceCase, index: int
 ) -> tuple[DerivedSeries, DerivedSeries | None]:
-    """The series of one result and, in mode "spread", that of its spread."""
+    """The series of one result and, in mode "uncertainty", that of its spread."""
     number = NUMBERS_PER_SCAN * index + 1
 
     def one(volume: Volume, kind: Kind, number: int) -> DerivedSeries:
         return DerivedSeries(volume, stack, derivation_of(result.record, kind), case.output.dicom, number)
 
-    spread = None if result.spread is None else one(result.spread, "spread", number + 1)
-    return one(result.volume, "result", number), spread
+    uncertainty = None if result.uncertainty is None else one(result.uncertainty, "uncertainty", number + 1)
+    return one(result.volume, "result", number), uncertainty
 
 
 def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnProgress | None) -> Enhancement:
@@ -242,6 +242,6 @@ def _as_modality(volume: Volume, modality: Modality | None) -> Volume:
     return volume if modality is None else replace(volume, modality=modality)
 
 
-def _measured(spread: Volume) -> Volume:
+def _measured(uncertainty: Volume) -> Volume:
     """A map is never rounded to whole numbers, whatever the scan was."""
-    return replace(spread, data=np.asarray(spread.data), source=replace(spread.source, dtype="float32"))
+    return replace(uncertainty, data=np.asarray(uncertainty.data), source=replace(uncertainty.source, dtype="float32"))

@@ -61,14 +61,14 @@ def format_of(source: Path, target: Path, output: Output) -> Format:
     return "dicom"
 
 
-def check_target(target: Path, source: Path, output: Output | None = None, *, spread: bool = False) -> Format:
+def check_target(target: Path, source: Path, output: Output | None = None, *, uncertainty: bool = False) -> Format:
     """Refuse a target before any work is done for it.
 
     Args:
         target: name of the output.
         source: the input.
         output: what is asked for; NIfTI where not given.
-        spread: whether a spread goes beside it.
+        uncertainty: whether a spread goes beside it.
 
     Returns:
         The format that is meant.
@@ -82,7 +82,7 @@ def check_target(target: Path, source: Path, output: Output | None = None, *, sp
         _check_nifti(target, source, output or Output())
         files.check_writable(target)
     else:
-        _check_folders(target, source, spread, output or Output())
+        _check_folders(target, source, uncertainty, output or Output())
     files.check_writable(record_path(target))
     return chosen
 
@@ -96,14 +96,14 @@ def _check_nifti(target: Path, source: Path, output: Output) -> None:
         raise UsageError("--like, --compress, --keep-private and --parametric-map are for DICOM; name a folder as OUT")
 
 
-def _check_folders(target: Path, source: Path, spread: bool, output: Output) -> None:
+def _check_folders(target: Path, source: Path, uncertainty: bool, output: Output) -> None:
     inputs = [path.resolve() for path in (source, output.like) if path is not None]
     here = target.resolve()
     if any(path == here or path in here.parents for path in inputs):
         raise UsageError(f"{target}: lies in the input itself; choose a folder beside it")
-    if output.parametric_map and not spread:
-        raise UsageError("a parametric map holds the spread; ask for --mode spread as well")
-    for folder in (target, *_companions(target, spread, output.parametric_map)):
+    if output.parametric_map and not uncertainty:
+        raise UsageError("a parametric map holds the spread; ask for --mode uncertainty as well")
+    for folder in (target, *_companions(target, uncertainty, output.parametric_map)):
         check_folder(folder)
 
 
@@ -123,14 +123,14 @@ def write_nifti(
     records: Sequence[Record],
     target: Path,
     dtype: str | None,
-    spreads: Sequence[Volume] = (),
+    uncertainties: Sequence[Volume] = (),
 ) -> None:
     """Record and spread first, then the scan: a scan without its record must never exist, nor one without its scan."""
-    companions = [beside(target, "spread")] if spreads else []
+    companions = [beside(target, "uncertainty")] if uncertainties else []
 
     def write() -> None:
-        if spreads:
-            save(spreads, companions[0], dtype="float32")
+        if uncertainties:
+            save(uncertainties, companions[0], dtype="float32")
         save(volumes, target, dtype=dtype)
 
     _with_record(records, target, companions, write)
@@ -140,7 +140,7 @@ def write_dicom(
     series: Sequence[DerivedSeries],
     records: Sequence[Record],
     target: Path,
-    spreads: Sequence[DerivedSeries] = (),
+    uncertainties: Sequence[DerivedSeries] = (),
     *,
     parametric_map: bool = False,
 ) -> None:
@@ -148,23 +148,23 @@ def write_dicom(
 
     Several series go into folders of their own inside `target`, named 1, 2 and so on.
     """
-    companions = _companions(target, bool(spreads), parametric_map)
+    companions = _companions(target, bool(uncertainties), parametric_map)
 
     def write() -> None:
         with atomic_folders(*companions, target) as parts:
             write_all(series, parts[-1])
-            if spreads:
-                write_all(spreads, parts[0])
+            if uncertainties:
+                write_all(uncertainties, parts[0])
             if parametric_map:
                 from medsr.io.dicom.parametric import write_maps
 
-                write_maps(spreads, series, parts[1])
+                write_maps(uncertainties, series, parts[1])
 
     _with_record(records, target, (), write)
 
 
-def _companions(target: Path, spread: bool, parametric_map: bool) -> list[Path]:
-    return [beside(target, "spread")] * spread + [beside(target, "map")] * parametric_map
+def _companions(target: Path, uncertainty: bool, parametric_map: bool) -> list[Path]:
+    return [beside(target, "uncertainty")] * uncertainty + [beside(target, "map")] * parametric_map
 
 
 def _with_record(

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
-from medsr.diffusion.noise import draw_noise
+from medsr.diffusion.noise import sample_noise
 from medsr.diffusion.samplers import dpm_solver_2m
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
-from medsr.enhancement.uncertainty import spread_of
+from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale
@@ -30,7 +30,7 @@ from medsr.physics.ops import Separable
 from medsr.physics.ops.noise import estimate_sigma
 from medsr.volume import Volume
 
-Mode = Literal["mean", "sample", "spread"]
+Mode = Literal["mean", "sample", "uncertainty"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
@@ -47,9 +47,9 @@ class EnhanceSettings:
     """What is asked for beside the grid.
 
     Attributes:
-        mode: "mean" (best expected error), "sample" (one plausible draw) or "spread" (mean, and how draws differ).
-        dial: 0 (mean) to 1 (draw), for "sample".
-        draws: draws behind the spread.
+        mode: "mean" (best expected error), "sample" (one plausible draw) or "uncertainty" (mean, and how draws differ).
+        blend: 0 (mean) to 1 (draw), for "sample".
+        samples: draws behind the spread.
         steps: evaluations of the network per draw.
         seed: of the draws.
         flips: axes along which the mean is averaged over flips; each doubles its evaluations.
@@ -59,8 +59,8 @@ class EnhanceSettings:
     """
 
     mode: Mode = "mean"
-    dial: float = 1.0
-    draws: int = 8
+    blend: float = 1.0
+    samples: int = 8
     steps: int = 6
     seed: int = 0
     flips: int = 1
@@ -70,9 +70,9 @@ class EnhanceSettings:
 
     def __post_init__(self) -> None:
         mode_named(self.mode)
-        if not 0 <= self.dial <= 1:
-            raise UsageError(f"dial is {self.dial:g}; expected 0 (mean) to 1 (draw)")
-        if self.draws < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
+        if not 0 <= self.blend <= 1:
+            raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
+        if self.samples < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
             raise UsageError("expected at least 2 draws, 1 step and a seed from 0 to 2**64 - 1")
         if not 0 <= self.flips <= 3:
             raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
@@ -115,8 +115,8 @@ class Problem:
 
     op: Separable
     y: Tensor  # (1, 1, i, j, k)
-    start: Tensor  # (1, 1, I, J, K)
-    rest: Tensor  # what the start leaves of y, in units of the expected detail
+    ibp: Tensor  # (1, 1, I, J, K)
+    rest: Tensor  # what the IBP estimate leaves of y, in units of the expected detail
     detail: float
     noise: float  # in the model range
     raw: RawNetwork
@@ -157,17 +157,17 @@ def prepared(
     op = acquisition.op
     y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
     noise = scan_noise(volume, scale, settings, op) if whole is None else whole.noise
-    start = op.start(y, roughness(noise))
+    ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
-    draws = {"mean": 0, "sample": 1, "spread": settings.draws}[settings.mode]
-    net = _network(model, acquisition.fine_shape, settings, on_progress, 2**settings.flips + settings.steps * draws)
-    maps = scan_maps(op, start, acquisition.fine_spacing_mm).to(model.dtype)
+    samples = {"mean": 0, "sample": 1, "uncertainty": settings.samples}[settings.mode]
+    net = _network(model, acquisition.fine_shape, settings, on_progress, 2**settings.flips + settings.steps * samples)
+    maps = scan_maps(op, ibp, acquisition.fine_spacing_mm).to(model.dtype)
     return Problem(
         op=op,
         y=y,
-        start=start,
-        rest=(y - op(start)) / detail,
+        ibp=ibp,
+        rest=(y - op(ibp)) / detail,
         detail=detail,
         noise=noise,
         raw=conditioned(net, maps, numbers),
@@ -181,7 +181,7 @@ def prepared(
 def solved(
     problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None]
 ) -> tuple[Tensor, Tensor | None]:
-    """The detail that was asked for and, in mode "spread", its standard deviation, in units of the expected one.
+    """The detail that was asked for and, in mode "uncertainty", its standard deviation, in units of the expected one.
 
     Args:
         problem: of `prepared`.
@@ -197,28 +197,28 @@ def solved(
         return mean.detail, None
     if settings.mode == "sample":
         drawn = mean.detail
-        for number, (state, clean) in enumerate(draw_of(problem, mean, model, settings, 0)):
+        for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0)):
             on_step(number, state)
             drawn = clean
-        return mean.detail + settings.dial * (drawn - mean.detail), None
+        return mean.detail + settings.blend * (drawn - mean.detail), None
     total = torch.zeros_like(mean.detail)
-    for draw in range(settings.draws):
-        total += (last_of(draw_of(problem, mean, model, settings, draw)) - mean.detail) ** 2
-    return mean.detail, spread_of(total / settings.draws)
+    for sample in range(settings.samples):
+        total += (last_of(sample_steps(problem, mean, model, settings, sample)) - mean.detail) ** 2
+    return mean.detail, standard_deviation(total / settings.samples)
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
     """The network's answer without any noisy state, made consistent with the scan (docs/physics.md)."""
     infinite = torch.full((1,), torch.inf, device=model.device)
-    answer = estimate(problem.raw_mean, torch.zeros_like(problem.start), infinite)
+    answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
     return PosteriorMean(
         problem.op.prox(answer.mean, problem.rest, ratio), torch.exp(answer.log_variance.clamp(-10, 3))
     )
 
 
-def draw_of(
-    problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, draw: int
+def sample_steps(
+    problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, sample: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Noisy and expected clean states of one draw (docs/physics.md, eq. 12), from the mean plus noise to the draw.
 
@@ -230,9 +230,9 @@ def draw_of(
         mean: of `posterior_mean`.
         model: that the problem was prepared for.
         settings: steps and seed.
-        draw: number of the draw: each has noise of its own.
+        sample: number of the draw: each has noise of its own.
     """
-    noise = draw_noise(problem.shape, settings.seed, draw, problem.origin).to(model.device)
+    noise = sample_noise(problem.shape, settings.seed, sample, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
     x = mean.detail + torch.sqrt(START_SIGMA**2 + mean.variance) * noise
     denoise = consistent(
@@ -242,14 +242,14 @@ def draw_of(
         if number < settings.steps:
             yield x, step.clean
         else:
-            draw_state = _spread_as_expected(step.clean, mean, model.spec.draw_spread)
-            yield draw_state, draw_state
+            sample_state = _at_expected_distance(step.clean, mean, model.spec.sample_scale)
+            yield sample_state, sample_state
         x = step.x
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
     """The scan (1, 1, I, J, K) in the model range of a detail (1, 1, I, J, K) in units of the expected one."""
-    return problem.start + problem.detail * detail
+    return problem.ibp + problem.detail * detail
 
 
 def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
@@ -294,15 +294,15 @@ def _network(
     return tiled(model, tile, model.net.spec.reach, GRID, on_tile)
 
 
-def _spread_as_expected(draw: Tensor, mean: PosteriorMean, draw_spread: float) -> Tensor:
+def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:
     """The draw moved along its line from the mean until it lies as far away as the variance head says.
 
     A few steps of an imperfect denoiser give draws that lie too near or too far, and by how much depends on the
     scan; the energy of the whole deviation sets it right without changing its texture.
     """
-    away = draw - mean.detail
+    away = sample - mean.detail
     expected, found = mean.variance.mean(), away.square().mean()
-    return mean.detail + draw_spread * torch.sqrt(expected / found.clamp_min(1e-12)) * away
+    return mean.detail + sample_scale * torch.sqrt(expected / found.clamp_min(1e-12)) * away
 
 
 def _fine_axes(volume: Volume) -> tuple[int, ...]:

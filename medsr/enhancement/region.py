@@ -151,7 +151,7 @@ def enhance_region(
     return replace(
         result,
         volume=inner(result.volume, part),
-        spread=None if result.spread is None else inner(result.spread, part),
+        uncertainty=None if result.uncertainty is None else inner(result.uncertainty, part),
         residual=inner(result.residual, part),
         record=replace(result.record, warnings=(*result.record.warnings, said)),
     )

@@ -153,7 +153,7 @@ def _in_slabs(
     noise = scan_noise(volume, scale, settings, acquisition.op)
     boxes = list(_boxes(coarse, fine, axis, cut.slab_vox))
     margin = ceil(SLAB_MARGIN_VOX * coarse[axis] / fine[axis])
-    whole = _Assembled.empty(volume, acquisition, spread=settings.mode == "spread")
+    whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
     for number, box in enumerate(boxes):
         part = part_of(volume, _wider(box, axis, margin, coarse[axis]), acquisition)
         result = enhance(
@@ -198,13 +198,13 @@ class _Assembled:
 
     x: NDArray[np.float32]
     residual: NDArray[np.float32]
-    spread: NDArray[np.float32] | None
+    uncertainty: NDArray[np.float32] | None
     records: list[Record]
 
     @classmethod
-    def empty(cls, volume: Volume, acquisition: Acquisition, *, spread: bool) -> _Assembled:
+    def empty(cls, volume: Volume, acquisition: Acquisition, *, uncertainty: bool) -> _Assembled:
         fine = acquisition.fine_shape
-        deviations = np.empty(fine, np.float32) if spread else None
+        deviations = np.empty(fine, np.float32) if uncertainty else None
         return cls(np.empty(fine, np.float32), np.empty(volume.shape, np.float32), deviations, [])
 
     def put(self, box: Box, part: Part, result: Enhancement) -> None:
@@ -212,8 +212,8 @@ class _Assembled:
         fine = np.array(self.x.shape) / self.residual.shape
         _copy(self.x, result.volume, box, part.outer, fine)
         _copy(self.residual, result.residual, box, part.outer, np.ones(3))
-        if self.spread is not None and result.spread is not None:
-            _copy(self.spread, result.spread, box, part.outer, fine)
+        if self.uncertainty is not None and result.uncertainty is not None:
+            _copy(self.uncertainty, result.uncertainty, box, part.outer, fine)
         self.records.append(result.record)
 
     def finished(self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale) -> Enhancement:
@@ -229,7 +229,7 @@ class _Assembled:
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
             residual=sqrt(sum(squares) / max(1, len(squares))),
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
-            spread=None if self.spread is None else _rms(self.spread) / scale.width,
+            uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,
             warnings=(
                 *first.warnings,
@@ -238,8 +238,8 @@ class _Assembled:
             ),
         )
         finer = replace(volume, data=self.x, affine=acquisition.fine_affine, thickness_mm=None)
-        spread = None if self.spread is None else finer.with_data(self.spread)
-        return Enhancement(finer, spread, volume.with_data(self.residual), record)
+        uncertainty = None if self.uncertainty is None else finer.with_data(self.uncertainty)
+        return Enhancement(finer, uncertainty, volume.with_data(self.residual), record)
 
 
 def _rms(values: NDArray[np.float32]) -> float:

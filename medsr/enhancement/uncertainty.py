@@ -13,8 +13,8 @@ from torch import Tensor
 from medsr.metrics.uncertainty import normal_width
 from medsr.model.spec import Calibration, calibration_group
 
-SPREAD_BLUR_VOX = 1.0
-SPREAD_LEVEL = 0.9  # a calibrated spread is the deviation whose normal interval of this level covers that share
+BLUR_VOX = 1.0
+LEVEL = 0.9  # a calibrated spread is the deviation whose normal interval of this level covers that share
 
 
 @dataclass(frozen=True)
@@ -37,35 +37,37 @@ UNUSED = Trust(1.0, {}, ())
 """Where no spread was asked for."""
 
 
-def spread_of(variance: Tensor) -> Tensor:
+def standard_deviation(variance: Tensor) -> Tensor:
     """Deviation from the mean square distance of a few draws to the mean, (..., I, J, K), averaged with its neighbours.
 
     A variance of 8 draws alone is off by half of itself; the true one changes little from voxel to voxel. Under a
     Gaussian of sigma 1 voxel it points at the large errors better (AUROC) and has a lower CRPS on held-out scans.
     """
-    sigmas = [0.0] * (variance.ndim - 3) + [SPREAD_BLUR_VOX] * 3
+    sigmas = [0.0] * (variance.ndim - 3) + [BLUR_VOX] * 3
     smooth = ndimage.gaussian_filter(variance.cpu().numpy(), sigmas, mode="reflect")
     return torch.from_numpy(smooth).clamp_min(0).sqrt().to(variance.device)
 
 
-def trust_of(calibration: Calibration | None, modality: str, factors: Sequence[float], draws: int, steps: int) -> Trust:
+def trust_of(
+    calibration: Calibration | None, modality: str, factors: Sequence[float], samples: int, steps: int
+) -> Trust:
     """The factor of a spread of draws, and what to say of it.
 
     Args:
         calibration: of the weights; None where they hold none.
         modality: of the scan.
         factors: fine voxels per coarse voxel.
-        draws: behind the spread.
+        samples: behind the spread.
         steps: of each draw.
     """
     if calibration is None:
         said = "the spread is not calibrated: these weights hold no factors, so intervals made of it may be too narrow"
         return Trust(1.0, {"calibrated": False}, (said,))
     group = calibration_group(modality, factors)
-    scales = calibration.factors_for("draws", group)
-    factor = scales[SPREAD_LEVEL]
+    scales = calibration.factors_for("samples", group)
+    factor = scales[LEVEL]
     widths = {f"{level:g}": round(normal_width(level) * f / factor, 4) for level, f in scales.items()}
-    differs = draws < calibration.draws or steps != calibration.steps
-    said = f"the spread was calibrated on {calibration.draws} draws of {calibration.steps} steps; this one differs"
+    differs = samples < calibration.samples or steps != calibration.steps
+    said = f"the spread was calibrated on {calibration.samples} draws of {calibration.steps} steps; this one differs"
     facts = {"calibrated": True, "group": group, "factor": round(factor, 4), "half_widths": widths}
     return Trust(factor, facts, (said,) if differs else ())

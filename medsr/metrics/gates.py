@@ -32,7 +32,7 @@ EXAMPLES = "psnr>=30, median ssim>0.9, coverage90 in [0.87,0.93] or envelope==in
 UNITS = ("_db", "_mm", "_hu")  # a gate may leave the unit of a column away
 MAX_BYTES = 1 << 16
 BY_REFERENCE = ("psnr_db", "ssim")
-BY_RECORD = ("residual", "drift", "spread", "envelope", "calibrated")
+BY_RECORD = ("residual", "drift", "uncertainty_rms", "envelope", "calibrated")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _GATE = re.compile(
@@ -170,7 +170,7 @@ def row_of(record: Record) -> dict[str, float | str | None]:
     return {
         "residual": record.residual,
         "drift": None if record.drift is None else abs(record.drift),
-        "spread": record.spread,
+        "uncertainty_rms": record.uncertainty_rms,
         "envelope": record.envelope,
         "calibrated": "yes" if record.uncertainty.get("calibrated") else "no",
     }

@@ -53,7 +53,7 @@ def spread_skill(error: Values, deviation: Values, n_bins: int = N_BINS) -> Spre
     )
 
 
-def crps_of_draws(draws: Values, truth: Values) -> float:
+def crps_of_samples(draws: Values, truth: Values) -> float:
     """Mean fair continuous ranked probability score, in the scan's unit (Ferro 2014, eq. 4); at least 2 draws.
 
     mean |draw - truth| - sum over pairs |draw_i - draw_j| / (2 M (M - 1)): its expectation does not depend on M.

@@ -15,13 +15,13 @@ from medsr.physics.ops import AxisSampling, Separable
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
 
-N_MAPS = 11  # noisy detail, start, its curvature per axis, cosine and sine of the slice phase per axis
+N_MAPS = 11  # noisy detail, IBP estimate, its curvature per axis, cosine and sine of the slice phase per axis
 N_ANATOMY = 4
 FIRST_SINE = 6  # its place among the maps, two further for each axis
 N_SCAN_CONDITIONS = 14
 N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
 
-DETAIL_PER_OCTAVE = 0.024  # median detail beyond the plain start per doubling of an axis, measured on training scans
+DETAIL_PER_OCTAVE = 0.024  # median detail beyond the IBP estimate per doubling of an axis, measured on training scans
 FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range
 CENTRE = 0.35  # of the model range: the inputs are centred there
 # The curvature must be the loudest input: with all maps alike a network gained 0.03 dB in 150 steps, so 0.29.
@@ -30,7 +30,7 @@ PHASE_GAIN = 0.1
 
 
 def expected_detail(op: Separable) -> float:
-    """Expected standard deviation of the detail that the plain start misses, in units of the model range.
+    """Expected standard deviation of the detail that the IBP estimate misses, in units of the model range.
 
     Grows with the octaves that an axis lost, axes adding up as variances. On the training scans single patches lie
     within a factor of 2 of it for factors 2 to 9 on one, two or three axes.
@@ -40,7 +40,7 @@ def expected_detail(op: Separable) -> float:
 
 
 def roughness(noise_sigma: float) -> float:
-    """The start's roughness penalty for white noise of `noise_sigma` in the model range (`Separable.start`)."""
+    """The IBP estimate's roughness penalty for white noise of `noise_sigma` in the model range (`Separable.ibp`)."""
     return float(f"{(noise_sigma / FLAT_DIFFERENCE) ** 2:.2g}")
 
 
@@ -67,27 +67,27 @@ def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise
     return torch.tensor(values, dtype=torch.float32)
 
 
-def scan_maps(op: Separable, start: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
+def scan_maps(op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
     """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling: anatomy, then the slice phases.
 
     Args:
         op: the acquisition.
-        start: (B, 1, I, J, K) plain start in the model range.
+        ibp: (B, 1, I, J, K) IBP estimate in the model range.
         spacing_mm: spacing of the fine grid.
     """
-    size = (start.shape[-3], start.shape[-2], start.shape[-1])
-    i, j, k = (phase.expand(len(start), -1, -1).to(start) for phase in slice_phases(op, size))
-    return joined_maps(anatomy_maps(op, start, spacing_mm), (i, j, k))
+    size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
+    i, j, k = (phase.expand(len(ibp), -1, -1).to(ibp) for phase in slice_phases(op, size))
+    return joined_maps(anatomy_maps(op, ibp, spacing_mm), (i, j, k))
 
 
-def anatomy_maps(op: Separable, start: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
-    """What the start shows, (B, N_ANATOMY, I, J, K): itself, and its curvature along each axis.
+def anatomy_maps(op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
+    """What the IBP estimate shows, (B, N_ANATOMY, I, J, K): itself, and its curvature along each axis.
 
     The curvature along an axis counts in units of the expected detail, and less the coarser the axis is: neighbouring
     slices differ by far more than neighbouring pixels.
     """
     gains = [CURVATURE_GAIN * min(spacing_mm) / (h * expected_detail(op)) for h in spacing_mm]
-    return torch.cat([start - CENTRE, *(gain * _curvature(start, axis) for axis, gain in enumerate(gains))], dim=1)
+    return torch.cat([ibp - CENTRE, *(gain * _curvature(ibp, axis) for axis, gain in enumerate(gains))], dim=1)
 
 
 def slice_phases(op: Separable, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:

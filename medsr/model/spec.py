@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medsr.errors import ModelError
@@ -12,6 +12,8 @@ from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 
 FORMAT = "medsr-1"
+STORED_NAMES = {"sample_scale": "draw_spread", "samples": "draws"}  # as format medsr-1 calls them
+TABLES = ("factors", "held_out")  # of a calibration: by kind of uncertainty
 LEAST_FACTOR = 1.5  # of an axis that counts as refined: thick slices stay one axis where the pixels change a little
 
 
@@ -73,11 +75,11 @@ class Calibration:
 
     Attributes:
         levels: of the central intervals.
-        factors: "draws" or "variance", then group (`calibration_group`, or "all"): per level, what the half width of a
-            normal distribution with the stated deviation is multiplied by.
+        factors: "samples" or "variance", then group (`calibration_group`, or "all"): per level, what the half width of
+            a normal distribution with the stated deviation is multiplied by.
         subjects: behind the factors, by group.
         held_out: like `factors`: share of voxels covered, mean over subjects that their factors were not taken from.
-        draws: behind the spread; fewer of them make it noisier than was measured.
+        samples: behind the spread; fewer of them make it noisier than was measured.
         steps: of each draw.
         tasks: that the subjects' scans were degraded by.
     """
@@ -86,12 +88,12 @@ class Calibration:
     factors: dict[str, dict[str, tuple[float, ...]]]
     subjects: dict[str, int]
     held_out: dict[str, dict[str, tuple[float, ...]]]
-    draws: int
+    samples: int
     steps: int
     tasks: tuple[str, ...]
 
     def factors_for(self, kind: str, group: str) -> dict[float, float]:
-        """Factor of each level for "draws" or "variance" in a group, or in all scans where the group has none."""
+        """Factor of each level for "samples" or "variance" in a group, or in all scans where the group has none."""
         groups = self.factors[kind]
         return dict(zip(self.levels, groups.get(group, groups["all"]), strict=True))
 
@@ -117,7 +119,7 @@ class ModelSpec:
         net: the network.
         envelope: what it was validated on.
         error_variance: of the network's error in measured directions, in squared units of the expected detail.
-        draw_spread: how far a draw lies from the mean, in units of what the variance head says; chosen on the
+        sample_scale: how far a draw lies from the mean, in units of what the variance head says; chosen on the
             validation split.
         calibration: of the stated uncertainties; None where it was not measured.
         licence: of the weights.
@@ -131,7 +133,7 @@ class ModelSpec:
     net: NetSpec
     envelope: Envelope = field(default_factory=Envelope)
     error_variance: float = 0.3
-    draw_spread: float = 1.0
+    sample_scale: float = 1.0
     calibration: Calibration | None = None
     licence: str = "Apache-2.0"
     trained: dict[str, Any] = field(default_factory=dict)
@@ -151,7 +153,8 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
     """
     try:
         size = int.from_bytes(content[:8], "little")
-        facts: dict[str, Any] = dict(json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"]))
+        stored = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"])
+        facts: dict[str, Any] = _renamed(dict(stored), {there: here for here, there in STORED_NAMES.items()})
         found = facts["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{name} is not a medsr weights file; expected safetensors with medsr metadata") from error
@@ -173,6 +176,24 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
             f"this version gives {N_MAPS} and {N_CONDITIONS}"
         )
     return spec
+
+
+def metadata_of(spec: ModelSpec) -> str:
+    """The specification as JSON text, as `specification_in` reads it from a weights file."""
+    return json.dumps(_renamed(asdict(spec), STORED_NAMES))
+
+
+def _renamed(facts: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """The same facts by other names, those of the calibration and its tables included."""
+    found = {names.get(key, key): value for key, value in facts.items()}
+    calibration = found.get("calibration")
+    if isinstance(calibration, dict):
+        tables = {
+            key: {names.get(kind, kind): groups for kind, groups in value.items()} if key in TABLES else value
+            for key, value in calibration.items()
+        }
+        found["calibration"] = {names.get(key, key): value for key, value in tables.items()}
+    return found
 
 
 def _ranges_of(facts: dict[str, Any]) -> dict[str, dict[str, tuple[float, float]]]:
@@ -206,7 +227,7 @@ def _calibration_of(facts: dict[str, Any]) -> Calibration:
 
     factors = table("factors")
     rows = [row for groups in factors.values() for row in groups.values()]
-    if any("all" not in groups for groups in factors.values()) or set(factors) != {"draws", "variance"}:
+    if any("all" not in groups for groups in factors.values()) or set(factors) != {"samples", "variance"}:
         raise ValueError("factors for all scans are missing")
     if any(len(row) != len(levels) or not all(0 < value < float("inf") for value in row) for row in rows):
         raise ValueError("factors are not one positive number per level")
@@ -215,7 +236,7 @@ def _calibration_of(facts: dict[str, Any]) -> Calibration:
         factors=factors,
         subjects={group: int(n) for group, n in facts["subjects"].items()},
         held_out=table("held_out"),
-        draws=int(facts["draws"]),
+        samples=int(facts["samples"]),
         steps=int(facts["steps"]),
         tasks=tuple(facts["tasks"]),
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from medsr.errors import ModelError, ResourceError
 from medsr.model.nets import DetailNet, channels_last
-from medsr.model.spec import ModelSpec, specification_in
+from medsr.model.spec import ModelSpec, metadata_of, specification_in
 
 DEFAULT_MODEL = "medsr-base"
 MAX_BYTES = 16 * 2**20
@@ -151,7 +150,7 @@ def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
         name: (value.bfloat16() if value.ndim > 1 else value.float()).contiguous().cpu()
         for name, value in state.items()
     }
-    content = save(tensors, {"medsr": json.dumps(asdict(spec))})
+    content = save(tensors, {"medsr": metadata_of(spec)})
     if len(content) > MAX_BYTES:
         raise ModelError(f"weights need {len(content)} bytes; the limit is {MAX_BYTES}: use a smaller network")
     return content

@@ -35,9 +35,9 @@ class Task:
         noise_share: MR noise as a share of the 99th percentile.
         noise_hu: CT noise.
         in_plane: leave the slice axis alone.
-        told_profile: shape of the profile that methods are told of, where it is not the true one: what a wrong
+        assumed_profile: shape of the profile that methods are told of, where it is not the true one: what a wrong
             assumption costs.
-        told_fwhm_mm: its width, where that is not the true one.
+        assumed_fwhm_mm: its width, where that is not the true one.
         all_axes: refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
     """
 
@@ -49,8 +49,8 @@ class Task:
     noise_share: float = 0.0
     noise_hu: float = 0.0
     in_plane: bool = False
-    told_profile: Profile | None = None
-    told_fwhm_mm: float | None = None
+    assumed_profile: Profile | None = None
+    assumed_fwhm_mm: float | None = None
     all_axes: bool = False
 
 
@@ -139,7 +139,7 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
     true = degradation(turned, task)
     y = true.op(torch.from_numpy(np.array(turned.data)))
     y = _noisy(y, turned, task, seed)
-    acquisition = as_told(true, task)
+    acquisition = with_assumed_profile(true, task)
     thick = acquisition.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
     sampling = None if thick is None else acquisition.op.axes[thick]
     thickness_mm = turned.thickness_mm
@@ -156,14 +156,14 @@ def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acqui
     return coarse, acquisition
 
 
-def as_told(acquisition: Acquisition, task: Task) -> Acquisition:
+def with_assumed_profile(acquisition: Acquisition, task: Task) -> Acquisition:
     """The acquisition with the profile and the width that methods are told of."""
     axes = [
         axis
         and replace(
             axis,
-            profile=task.told_profile or axis.profile,
-            fwhm=axis.fwhm if task.told_fwhm_mm is None else task.told_fwhm_mm / h,
+            profile=task.assumed_profile or axis.profile,
+            fwhm=axis.fwhm if task.assumed_fwhm_mm is None else task.assumed_fwhm_mm / h,
         )
         for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
     ]

@@ -96,7 +96,7 @@ def make_batch(
 def degraded(
     x: Tensor, scanner: ScannerDraw, spacing_mm: tuple[float, float, float], modality: str, seed: int
 ) -> tuple[Tensor, Separable, Tensor]:
-    """A window seen by a drawn scanner: its plain start, the operator, and the numbers for the network.
+    """A window seen by a drawn scanner: its IBP estimate, the operator, and the numbers for the network.
 
     Args:
         x: (1, 1, I, J, K) in the model range.
@@ -112,8 +112,8 @@ def degraded(
         generator = torch.Generator(x.device).manual_seed(seed)
         add = add_gaussian if modality == "CT" else add_rician
         y = add(y, scanner.noise_sigma, generator)
-    start = op.start(y, roughness(scanner.noise_sigma))
-    return start, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
+    ibp = op.ibp(y, roughness(scanner.noise_sigma))
+    return ibp, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
 
 
 def _joined(patches: Sequence[Batch]) -> Batch:
@@ -146,13 +146,13 @@ def _draw_patch(
     a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
     x, weight = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm, (a, b, c))
     noise_seed = int(rng.integers(2**31))
-    start, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
+    ibp, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)
-    size = (start.shape[-3], start.shape[-2], start.shape[-1])
+    size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
     i, j, k = (phase[..., inside] for phase, inside in zip(slice_phases(op, size), inner, strict=True))
     patch = Batch(
-        detail=(x[None, None][place] - start[place]) / expected_detail(op),
-        anatomy=_anatomy(op, start, scan.spacing_mm, inner),
+        detail=(x[None, None][place] - ibp[place]) / expected_detail(op),
+        anatomy=_anatomy(op, ibp, scan.spacing_mm, inner),
         phases=(i, j, k),
         scan=numbers,
         weight=weight[None, None][place],
@@ -164,13 +164,13 @@ def _draw_patch(
 
 
 def _anatomy(
-    op: Separable, start: Tensor, spacing_mm: tuple[float, float, float], inner: tuple[slice, slice, slice]
+    op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float], inner: tuple[slice, slice, slice]
 ) -> Tensor:
     """The anatomy maps of a part of the window: a curvature only needs the neighbours."""
     for dim, part in zip((-3, -2, -1), inner, strict=True):
-        before, after = min(1, part.start), min(1, start.shape[dim] - part.stop)
-        start = start.narrow(dim, part.start - before, part.stop - part.start + before + after)
-    maps = anatomy_maps(op, start, spacing_mm)
+        before, after = min(1, part.start), min(1, ibp.shape[dim] - part.stop)
+        ibp = ibp.narrow(dim, part.start - before, part.stop - part.start + before + after)
+    maps = anatomy_maps(op, ibp, spacing_mm)
     for dim, part in zip((-3, -2, -1), inner, strict=True):
         maps = maps.narrow(dim, min(1, part.start), part.stop - part.start)
     return maps

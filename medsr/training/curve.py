@@ -1,4 +1,4 @@
-"""The learning curve: gain over the plain start in dB on held-out scans, per task, as numbers, CSV and picture."""
+"""The learning curve: gain over the IBP estimate in dB on held-out scans, per task, as numbers, CSV and picture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Probe:
         name: scan and task, such as "sub-x01_T1w thick5".
         task: the task alone.
         truth: (1, 1, I, J, K) in the model range.
-        start: its plain start.
+        ibp: its IBP estimate.
         op: the operator.
         spacing_mm: of the truth.
         numbers: (1, N_SCAN_CONDITIONS).
@@ -42,7 +42,7 @@ class Probe:
     name: str
     task: str
     truth: Tensor
-    start: Tensor
+    ibp: Tensor
     op: Separable
     spacing_mm: tuple[float, float, float]
     numbers: Tensor
@@ -55,16 +55,16 @@ def make_probes(scans: Sequence[PackedScan], device: torch.device) -> list[Probe
 
 @torch.inference_mode()
 def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
-    """Gain of the projected posterior mean over the plain start, in dB, per probe."""
+    """Gain of the projected posterior mean over the IBP estimate, in dB, per probe."""
     gains: dict[str, float] = {}
     for probe in probes:
-        raw = conditioned(net, scan_maps(probe.op, probe.start, probe.spacing_mm), probe.numbers)
-        infinite = torch.full((1,), torch.inf, device=probe.start.device)
-        with torch.autocast(probe.start.device.type, torch.bfloat16):
-            detail = estimate(raw, torch.zeros_like(probe.start), infinite).mean.float()
-        result = probe.start + expected_detail(probe.op) * detail
+        raw = conditioned(net, scan_maps(probe.op, probe.ibp, probe.spacing_mm), probe.numbers)
+        infinite = torch.full((1,), torch.inf, device=probe.ibp.device)
+        with torch.autocast(probe.ibp.device.type, torch.bfloat16):
+            detail = estimate(raw, torch.zeros_like(probe.ibp), infinite).mean.float()
+        result = probe.ibp + expected_detail(probe.op) * detail
         result = probe.op.prox(result, probe.op(probe.truth), 0.0)
-        gains[probe.name] = 10 * float(torch.log10(_error(probe.start, probe) / _error(result, probe)))
+        gains[probe.name] = 10 * float(torch.log10(_error(probe.ibp, probe) / _error(result, probe)))
     return gains
 
 
@@ -111,7 +111,7 @@ def draw_curve(path: Path, picture: Path) -> None:
         panel.set(title=task, xlabel="step")
         panel.locator_params(axis="x", nbins=4)
     axes[0].set_ylim(bottom=max(LOWEST_SHOWN_DB, axes[0].get_ylim()[0]))  # a curve that fell is cut, none that rose
-    axes[0].set_ylabel("gain over the plain start (dB)")
+    axes[0].set_ylabel("gain over the IBP estimate (dB)")
     axes[-1].legend(fontsize=6, ncol=2)
     figure.savefig(picture, dpi=110)
     pyplot.close(figure)
@@ -122,8 +122,8 @@ def _probe(scan: PackedScan, task: str, device: torch.device) -> Probe:
     for dim, n in enumerate(scan.data.shape):
         x = x.narrow(dim, max(0, (n - CROP) // 2), min(n, CROP))
     x = x[None, None].to(device)
-    start, op, numbers = degraded(x, _scanner(scan, task), scan.spacing_mm, scan.modality, seed=0)
-    return Probe(f"{scan.name} {task}", task, x, start, op, scan.spacing_mm, numbers)
+    ibp, op, numbers = degraded(x, _scanner(scan, task), scan.spacing_mm, scan.modality, seed=0)
+    return Probe(f"{scan.name} {task}", task, x, ibp, op, scan.spacing_mm, numbers)
 
 
 def _scanner(scan: PackedScan, task: str) -> ScannerDraw:

@@ -30,7 +30,7 @@ class TrainingRecipe:
         cards: data cards' folders, whose hashes go into the weights.
         device: "auto", "cpu" or "cuda".
         curve_every: steps between points of the curve (more often at the start).
-        draw_spread: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
+        sample_scale: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
         training: of `medsr.training.loop.train`.
     """
 
@@ -44,7 +44,7 @@ class TrainingRecipe:
     cards: tuple[Path, ...] = ()
     device: str = "auto"
     curve_every: int = 500
-    draw_spread: float = 1.0
+    sample_scale: float = 1.0
     training: TrainingSettings = field(default_factory=lambda: default_training())
 
 

@@ -103,7 +103,7 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
     modalities = tuple(name for name in get_args(Modality) if name in ranges)
     envelope = Envelope(modalities=modalities, statistics=ranges)
     spec = ModelSpec(
-        recipe.name, recipe.version, recipe.training.net, envelope, draw_spread=recipe.draw_spread, trained=trained
+        recipe.name, recipe.version, recipe.training.net, envelope, sample_scale=recipe.sample_scale, trained=trained
     )
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
 

@@ -49,7 +49,7 @@ def cubic(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
 
 def ibp(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
     """G y, the fixed point of iterative back-projection, without a noise term; `noise_sigma` is not used."""
-    return op.start(y)
+    return op.ibp(y)
 
 
 def wiener(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
@@ -180,7 +180,7 @@ def tv(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
     share = float(np.prod([axis.n_coarse / axis.n_fine for axis in degraded]))
     factor = max((axis.n_fine / axis.n_coarse for axis in degraded), default=1.0)
     weight = share * (TV_DETAIL_WEIGHT * factor**2 + TV_NOISE_WEIGHT * noise_sigma**3)
-    x = op.start(y)
+    x = op.ibp(y)
     scales = _difference_scales(x)
     step = TV_STEP / share
     dual_step = 1 / (step * 4 * sum(scale**2 for scale in scales))

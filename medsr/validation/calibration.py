@@ -87,7 +87,7 @@ def calibrate(
             factors={kind: {group: factors(_chosen(curves, kind, group)) for group in groups} for kind in KINDS},
             subjects={group: len(_subjects(_chosen(curves, KINDS[0], group))) for group in groups},
             held_out={kind: {group: _mean_after(held_out, kind, group) for group in groups} for kind in KINDS},
-            draws=settings.draws,
+            samples=settings.samples,
             steps=settings.steps,
             tasks=tuple(dict.fromkeys(curve.task for curve in curves)),
         ),

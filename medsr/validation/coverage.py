@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from medsr.enhancement.enhancement import EnhanceSettings, Posterior, Whole, posterior
 from medsr.enhancement.region import Box, inner, part_of
-from medsr.enhancement.uncertainty import spread_of
+from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
 from medsr.metrics.uncertainty import (
     LEVELS,
     auroc,
     coverage,
-    crps_of_draws,
     crps_of_normal,
+    crps_of_samples,
     normal_width,
     spread_skill,
 )
@@ -28,7 +28,7 @@ from medsr.validation.findings import Uncertainty, subject_of
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
 
-KINDS = ("draws", "variance")
+KINDS = ("samples", "variance")
 SIDE_VOX = 48  # of the part of each scan that is measured: voxels of one subject tell less and less
 WIDTHS = np.geomspace(0.02, 100.0, 600)  # half widths of intervals, in stated deviations, that coverage is tabled at
 LEAST_DEVIATION = 1e-6  # of R; a deviation of exactly 0 would make any error infinitely surprising
@@ -84,13 +84,13 @@ def measure(
         raise UsageError(f"{scan}: the middle of the scan holds no body; choose another reference")
     voxels = _Voxels.of(believed, shown, trial.reference.data[window], mask, trial.data_range)
     group = calibration_group(trial.reference.modality, trial.acquisition.factors)
-    stated = {"draws": voxels.spread, "variance": voxels.deviation}
-    draws, variance = (_uncertainty(scan, task, kind, voxels, stated[kind], model, group) for kind in KINDS)
+    stated = {"samples": voxels.uncertainty, "variance": voxels.deviation}
+    samples, variance = (_uncertainty(scan, task, kind, voxels, stated[kind], model, group) for kind in KINDS)
     first, second = (
         CoverageCurve(subject_of(scan), scan, task, kind, group, coverage_curve(voxels.error, stated[kind]))
         for kind in KINDS
     )
-    return (draws, variance), (first, second)
+    return (samples, variance), (first, second)
 
 
 def middle(trial: Trial, side_vox: int) -> Box:
@@ -117,8 +117,8 @@ class _Voxels:
     truth: NDArray[np.float64]
     error: NDArray[np.float64]
     deviation: NDArray[np.float64]
-    draws: NDArray[np.float32]  # (M, n)
-    spread: NDArray[np.float64]
+    samples: NDArray[np.float32]  # (M, n)
+    uncertainty: NDArray[np.float64]
 
     @classmethod
     def of(
@@ -135,13 +135,16 @@ class _Voxels:
         )
         squares = np.zeros(believed.mean.shape, dtype=np.float32)
         kept: list[NDArray[np.float32]] = []
-        for draw in believed.draws:
-            squares += (draw.data - believed.mean.data) ** 2
-            kept.append(shown(draw)[mask] / np.float32(R))
-        draws = np.stack(kept)
-        spread = shown(believed.mean.with_data(spread_of(torch.from_numpy(squares / len(draws))).numpy()))[mask] / R
-        floors = (np.maximum(values, LEAST_DEVIATION) for values in (deviation, spread))
-        return cls(truth, mean - truth, next(floors), draws, next(floors).astype(np.float64))
+        for sample in believed.samples:
+            squares += (sample.data - believed.mean.data) ** 2
+            kept.append(shown(sample)[mask] / np.float32(R))
+        samples = np.stack(kept)
+        uncertainty = (
+            shown(believed.mean.with_data(standard_deviation(torch.from_numpy(squares / len(samples))).numpy()))[mask]
+            / R
+        )
+        floors = (np.maximum(values, LEAST_DEVIATION) for values in (deviation, uncertainty))
+        return cls(truth, mean - truth, next(floors), samples, next(floors).astype(np.float64))
 
 
 def _uncertainty(
@@ -152,7 +155,7 @@ def _uncertainty(
     bins = spread_skill(error, stated)
     known = model.spec.calibration
     scaled = {} if known is None else known.factors_for(kind, group)
-    of_draws = kind == "draws"
+    of_samples = kind == "samples"
     return Uncertainty(
         scan=scan,
         task=task,
@@ -161,14 +164,14 @@ def _uncertainty(
         calibrated={
             _percent(level): coverage(error, stated, factor * normal_width(level)) for level, factor in scaled.items()
         },
-        crps=crps_of_draws(voxels.draws, voxels.truth) if of_draws else crps_of_normal(error, stated),
+        crps=crps_of_samples(voxels.samples, voxels.truth) if of_samples else crps_of_normal(error, stated),
         crps_constant=crps_of_normal(error, np.full(error.shape, max(rmse, LEAST_DEVIATION))),
         auroc=auroc(error, stated),
         deviation=float(np.sqrt(np.mean(stated**2))),
         error=rmse,
-        spread=bins.spread,
+        uncertainty=bins.spread,
         skill=bins.error,
-        n_draws=len(voxels.draws) if of_draws else 0,
+        n_samples=len(voxels.samples) if of_samples else 0,
     )
 
 

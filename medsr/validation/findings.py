@@ -12,14 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from medsr.errors import InputError
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
-from medsr.validation.scores import NAN, Case, DialPoint, PairFit, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import NAN, BlendPoint, Case, PairFit, Score, Shells, Uncertainty, Unmeasured
 
 __all__ = [
     "CONVENTION",
     "PAIR_CONVENTION",
+    "BlendPoint",
     "Case",
     "Comparison",
-    "DialPoint",
     "Findings",
     "PairFit",
     "Score",
@@ -85,7 +85,7 @@ class Findings:
         convention: what the numbers mean.
         cases: what is known of each scan and task.
         uncertainties: how far the stated uncertainty can be trusted.
-        dial: the line from the mean to a draw.
+        blend: the line from the mean to a draw.
         shells: shell correlation along every degraded axis.
         fits: of real pairs.
         unmeasured: cases that failed.
@@ -97,7 +97,7 @@ class Findings:
     convention: str = CONVENTION
     cases: tuple[Case, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
-    dial: tuple[DialPoint, ...] = ()
+    blend: tuple[BlendPoint, ...] = ()
     shells: tuple[Shells, ...] = ()
     fits: tuple[PairFit, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
@@ -223,7 +223,7 @@ class Findings:
 
     def rows(self) -> list[dict[str, object]]:
         """The table that gates judge: scores with gains, subject and, for the mean, coverage of its intervals."""
-        trust = {(u.scan, u.task): u for u in self.uncertainties if u.method == "draws"}
+        trust = {(u.scan, u.task): u for u in self.uncertainties if u.method == "samples"}
         rows: list[dict[str, object]] = []
         for score in self.scores:
             row: dict[str, object] = {**asdict(score), "subject": self.subject_of(score.scan)}
@@ -249,7 +249,7 @@ class Findings:
             "medians": self.medians(),
             "cases": [asdict(case) for case in self.cases],
             "uncertainties": [asdict(one) for one in self.uncertainties],
-            "dial": [asdict(one) for one in self.dial],
+            "blend": [asdict(one) for one in self.blend],
             "shells": [asdict(one) for one in self.shells],
             "fits": [asdict(one) for one in self.fits],
             "unmeasured": [asdict(one) for one in self.unmeasured],

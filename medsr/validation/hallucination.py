@@ -185,7 +185,7 @@ def _harm(
         return restore(*degrade(reference, task, seed))
 
     def measured(scan: Tensor) -> Tensor:
-        return op.start(op(scan))
+        return op.ibp(op(scan))
 
     lesions = choose_lesions(part, mask, seed)
     unit = tissue_contrast(part, mask)

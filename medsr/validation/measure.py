@@ -18,11 +18,11 @@ from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
 from medsr.validation.coverage import measure
-from medsr.validation.findings import DialPoint, Findings, PairFit, Score, Shells
+from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
 from medsr.validation.hallucination import METHOD_NAMES, Harm, harm_of, restorers
 from medsr.validation.pairs import pair_trial
 from medsr.validation.recipe import StudyRecipe
-from medsr.validation.trial import Trial, case_of, dial_points, make_trial, measured, named, restorations
+from medsr.validation.trial import Trial, blend_points, case_of, make_trial, measured, named, restorations
 from medsr.validation.views import CaseViews, views_of
 from medsr.volume import Volume
 
@@ -116,7 +116,7 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         model=named(model),
         cases=(case_of(trial, scan, task, planned.facts),),
         uncertainties=trust,
-        dial=_dial(trial, planned, recipe, model, results),
+        blend=_blend(trial, planned, recipe, model, results),
         shells=tuple(shells),
         fits=fits,
     )
@@ -150,23 +150,23 @@ def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) 
         planned.scan,
         task.name,
         settings,
-        task.told_profile or task.profile,
-        task.told_fwhm_mm,
+        task.assumed_profile or task.profile,
+        task.assumed_fwhm_mm,
     )
     return trial, (fit,)
 
 
-def _dial(
+def _blend(
     trial: Trial, planned: PlannedTrial, recipe: StudyRecipe, model: Model | None, results: Results
-) -> tuple[DialPoint, ...]:
+) -> tuple[BlendPoint, ...]:
     """The line from mean to draw; what of both is not there yet is computed."""
-    if not recipe.dial or model is None:
+    if not recipe.blend or model is None:
         return ()
-    whole = replace(recipe.enhance, dial=1.0)
+    whole = replace(recipe.enhance, blend=1.0)
     ends = {name: x for name, x in results.items() if name == "mean" or (name == "sample" and whole == recipe.enhance)}
     missing = [name for name in ("mean", "sample") if name not in ends]
     ends |= {name: x for name, x, _ in restorations(trial, model, missing, whole)}
-    return dial_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.dial)
+    return blend_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.blend)
 
 
 def _harms(planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None) -> tuple[Harm, ...]:

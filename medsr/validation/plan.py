@@ -127,7 +127,7 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
         low=(table.parent / low).absolute(),
         high=(table.parent / high).absolute(),
         name=scan_name(row.get("scan") or Path(low).name),
-        told=replace(PAIR, told_profile=shape, told_fwhm_mm=width),
+        told=replace(PAIR, assumed_profile=shape, assumed_fwhm_mm=width),
         facts={name: row.get(name) or "" for name in columns},
     )
 

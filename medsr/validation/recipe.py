@@ -18,7 +18,7 @@ from medsr.metrics.gates import Gate, read_gates
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.trial import ALL_METHODS, LEARNED
 
-MEASURED_BY_DRAWS = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
+MEASURED_BY_SAMPLES = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
 PAIR = Task("pair")
 """What is asked of a real pair: to restore the low scan as it is."""
 
@@ -35,7 +35,7 @@ class StudyRecipe:
         device: "auto", "cpu" or "cuda".
         workers: processes; 0 works in this one.
         gates: limits, or files of them; exit code 8 where one is not kept.
-        dial: settings between mean (0) and draw (1) for the line of error against texture.
+        blend: settings between mean (0) and draw (1) for the line of error against texture.
         uncertainty: measure how far the stated uncertainty can be trusted.
         harm: plant lesions and look for harm.
         bootstrap_seed: of the intervals over subjects.
@@ -48,7 +48,7 @@ class StudyRecipe:
     device: str = "auto"
     workers: int = 0
     gates: tuple[str, ...] = ()
-    dial: tuple[float, ...] = ()
+    blend: tuple[float, ...] = ()
     uncertainty: bool = False
     harm: bool = False
     bootstrap_seed: int = 0
@@ -62,8 +62,8 @@ class StudyRecipe:
         twice = [name for name in names if names.count(name) > 1 or name == PAIR.name]
         if twice:
             raise UsageError(f"two tasks are called {twice[0]!r}; give each a name of its own, and none {PAIR.name!r}")
-        if not all(0 <= dial <= 1 for dial in self.dial):
-            raise UsageError(f"dial is {list(self.dial)}; expected numbers from 0 (mean) to 1 (draw)")
+        if not all(0 <= blend <= 1 for blend in self.blend):
+            raise UsageError(f"blend is {list(self.blend)}; expected numbers from 0 (mean) to 1 (sample)")
         if self.workers < 0 or self.bootstrap_seed < 0 or not self.methods:
             raise UsageError("expected at least one method, and neither workers nor a seed below 0")
 
@@ -79,17 +79,17 @@ class StudyRecipe:
     @property
     def measures_uncertainty(self) -> bool:
         """Whether draws are needed for it: a gate on it does so as well."""
-        return self.uncertainty or any(gate.metric in MEASURED_BY_DRAWS for gate in self.limits)
+        return self.uncertainty or any(gate.metric in MEASURED_BY_SAMPLES for gate in self.limits)
 
     @property
     def needs_model(self) -> bool:
         """Whether anything is measured of the model."""
-        return bool(set(self.methods) & set(LEARNED)) or bool(self.dial) or self.measures_uncertainty
+        return bool(set(self.methods) & set(LEARNED)) or bool(self.blend) or self.measures_uncertainty
 
     @property
     def settings_key(self) -> str:
         """Hash of what decides about the numbers of one case, its task aside."""
-        deciding = (self.methods, self.dial, self.measures_uncertainty, self.harm, asdict(self.enhance))
+        deciding = (self.methods, self.blend, self.measures_uncertainty, self.harm, asdict(self.enhance))
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Uncertainty:
         auroc: how well the deviation points at the largest tenth of the errors; 0.5 is blind.
         deviation: root mean square stated deviation over R.
         error: root mean square error of the mean over R.
-        spread: by bins of stated deviation: its root mean square over R.
+        uncertainty: by bins of stated deviation: its root mean square over R.
         skill: the root mean square error over R in the same bins; equal to `spread` where that is right.
         n_draws: draws behind it; 0 for the variance head.
     """
@@ -92,9 +92,9 @@ class Uncertainty:
     auroc: float
     deviation: float
     error: float
-    spread: tuple[float, ...]
+    uncertainty: tuple[float, ...]
     skill: tuple[float, ...]
-    n_draws: int
+    n_samples: int
 
 
 @dataclass(frozen=True)
@@ -135,20 +135,20 @@ class Case:
 
 
 @dataclass(frozen=True)
-class DialPoint:
+class BlendPoint:
     """What one setting of the dial between mean and draw gives and costs.
 
     Attributes:
         scan: name of the reference.
         task: name of the task.
-        dial: 0 (mean) to 1 (draw).
+        blend: 0 (mean) to 1 (draw).
         psnr_db: of mean + dial (draw - mean); see `medsr.validation.findings.CONVENTION`.
         upper_band: as in `Score`: 1 is as sharp as the reference.
     """
 
     scan: str
     task: str
-    dial: float
+    blend: float
     psnr_db: float
     upper_band: float
 

@@ -28,7 +28,7 @@ from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops.noise import estimate_sigma
 from medsr.physics.tasks import Task, degradation, degrade
 from medsr.validation.baselines import METHODS, band_limited_oracle
-from medsr.validation.findings import CONVENTION, Case, DialPoint, Findings, Score, Shells, Uncertainty, subject_of
+from medsr.validation.findings import CONVENTION, BlendPoint, Case, Findings, Score, Shells, Uncertainty, subject_of
 from medsr.volume import Volume
 
 LEARNED = ("mean", "sample")
@@ -43,8 +43,8 @@ __all__ = [
     "Findings",
     "Score",
     "Trial",
+    "blend_points",
     "case_of",
-    "dial_points",
     "make_trial",
     "measured",
     "named",
@@ -212,14 +212,14 @@ def measured(
     )
 
 
-def dial_points(
+def blend_points(
     trial: Trial,
     scan: str,
     task: str,
     mean: NDArray[np.float32],
-    draw: NDArray[np.float32],
-    dials: Sequence[float],
-) -> tuple[DialPoint, ...]:
+    sample: NDArray[np.float32],
+    blends: Sequence[float],
+) -> tuple[BlendPoint, ...]:
     """The line from the mean to a draw, in error and in texture (Blau & Michaeli 2018).
 
     Exact: a dial mixes the two in the model range, and the way back to the scan's unit is a straight line.
@@ -229,17 +229,17 @@ def dial_points(
         scan: its name.
         task: its name.
         mean: (I, J, K) in the scan's unit.
-        draw: (I, J, K), of the dial at 1.
-        dials: 0 to 1.
+        sample: (I, J, K), of the dial at 1.
+        blends: 0 to 1.
     """
     found = []
-    for dial in dials:
-        x = mean + np.float32(dial) * (draw - mean)
+    for blend in blends:
+        x = mean + np.float32(blend) * (sample - mean)
         found.append(
-            DialPoint(
+            BlendPoint(
                 scan,
                 task,
-                dial,
+                blend,
                 psnr(x, trial.reference.data, trial.mask, trial.data_range),
                 upper_half_band_ratio(x, trial.reference.data, _degraded(trial), trial.mask),
             )

@@ -35,7 +35,7 @@ from medsr.volume import Volume
 from medsr.worker.child import Job, Report
 
 PROFILES: tuple[Profile, ...] = get_args(Profile)
-METHODS = {"mean": "mean", "spread": "mean", "sample": "sample"}  # what the result of a mode is called in a report
+METHODS = {"mean": "mean", "uncertainty": "mean", "sample": "sample"}  # what the result of a mode is called in a report
 MOST_WATCHED_BYTES = 2**31  # of all the steps of a draw together, which the viewer keeps
 
 
@@ -195,7 +195,7 @@ def _wish(request: dict[str, Any]) -> Wish:
 
 def _settings(wish: Wish) -> EnhanceSettings:
     return EnhanceSettings(
-        mode_named(wish.mode), wish.dial, wish.draws, wish.steps, wish.seed, wish.flips, force=wish.force
+        mode_named(wish.mode), wish.blend, wish.samples, wish.steps, wish.seed, wish.flips, force=wish.force
     )
 
 
@@ -232,7 +232,7 @@ def _watched(ready: Ready, report: Report, steps: int, needs: Estimate) -> Calla
 def _answer(ready: Ready, result: Enhancement) -> dict[str, Any]:
     return {
         "enhanced": packed(result.volume, ready.folder),
-        "spread": None if result.spread is None else packed(result.spread, ready.folder),
+        "uncertainty": None if result.uncertainty is None else packed(result.uncertainty, ready.folder),
         "residual": packed(result.residual, ready.folder),
         "record": asdict(result.record),
     }

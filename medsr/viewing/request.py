@@ -20,9 +20,9 @@ class Wish:
     Attributes:
         spacing_mm: wanted spacing, one number or one per stored axis; None: not asked for.
         factors: wanted voxels per voxel instead.
-        mode: "mean", "sample" or "spread".
-        dial: 0 (mean) to 1 (draw), for "sample".
-        draws: behind the spread.
+        mode: "mean", "sample" or "uncertainty".
+        blend: 0 (mean) to 1 (draw), for "sample".
+        samples: behind the spread.
         steps: evaluations of the network per draw.
         seed: of the draws.
         flips: axes along which the mean is averaged over flips.
@@ -38,8 +38,8 @@ class Wish:
     spacing_mm: tuple[float, ...] | None = None
     factors: tuple[float, ...] | None = None
     mode: str = "mean"
-    dial: float = 1.0
-    draws: int = 8
+    blend: float = 1.0
+    samples: int = 8
     steps: int = 6
     seed: int = 0
     flips: int = 1
@@ -78,7 +78,7 @@ class Wish:
         words += _numbers("--spacing", self.spacing_mm) + _numbers("--factor", self.factors)
         if self.mode != Wish.mode:
             words += ["--mode", self.mode]
-        relevant = {"mean": (), "sample": ("dial", "steps", "seed"), "spread": ("draws", "steps", "seed")}
+        relevant = {"mean": (), "sample": ("blend", "steps", "seed"), "uncertainty": ("samples", "steps", "seed")}
         for name in (*relevant.get(self.mode, ()), "flips", "profile", "model", "device"):
             value = getattr(self, name)
             if value != getattr(Wish, name):

@@ -62,9 +62,9 @@ def picture_refining(viewer: Any, dock: Any) -> None:
 
 def picture_enhanced(viewer: Any, dock: Any) -> None:
     """The whole scan enhanced, with its spread over it."""
-    choose(dock.form.mode, "spread")
+    choose(dock.form.mode, "uncertainty")
     choose(dock.form.region_kind, "whole")
-    dock.form.draws.setValue(4)
+    dock.form.samples.setValue(4)
     dock.run()
     wait(dock.go.isEnabled)
     take(viewer, "enhanced")

@@ -52,7 +52,7 @@ def _of_tasks(findings: Findings, tasks: Sequence[str]) -> Findings:
     """The rows of some tasks."""
     rows = {
         name: tuple(row for row in getattr(findings, name) if row.task in tasks)
-        for name in ("scores", "cases", "uncertainties", "dial", "shells", "fits", "unmeasured")
+        for name in ("scores", "cases", "uncertainties", "blend", "shells", "fits", "unmeasured")
     }
     return replace(findings, **rows)
 

@@ -39,7 +39,7 @@ def test_of_several_volumes_the_worst_counts_and_drift_either_way():
     second = record(residual=1.2, drift=0.01, envelope="inside", uncertainty={"calibrated": False})
     assert blind_checks([first, second]) == {"residual": 1.2, "drift": 0.02}
     assert blind_words([first, second]) == {"envelope": "edge", "calibrated": "no"}
-    assert blind_checks([first, record(spread=0.03)])["spread"] == 0.03
+    assert blind_checks([first, record(uncertainty=0.03)])["uncertainty"] == 0.03
 
 
 def judged(outcome, *gates):
@@ -52,7 +52,7 @@ def test_gates_decide_and_say_why():
     assert (failed.state, failed.kind, failed.stage) == ("failed", "limit", "check")
     assert failed.reason == (
         "residual<=1.1: it is 1.2; psnr>=20: it could not be measured: no reference on the result's grid; "
-        'spread<=0.1: it could not be measured: only mode "spread" draws it'
+        'spread<=0.1: it could not be measured: only mode "uncertainty" draws it'
     )
     assert judged(failed, "residual<=1.5") == DONE
 

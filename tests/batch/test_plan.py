@@ -142,9 +142,9 @@ def test_a_written_plan_is_read_as_it_was(tmp_path):
 
 def test_recipes_refuse_what_they_do_not_know(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text('names = "hash"\nreferences = "fine"\ngates = ["residual<=1.5"]\n[enhance]\nmode = "spread"\n')
+    path.write_text('names = "hash"\nreferences = "fine"\ngates = ["residual<=1.5"]\n[enhance]\nmode = "uncertainty"\n')
     recipe = read_batch_recipe(path)
-    assert (recipe.names, recipe.enhance.mode, recipe.gates) == ("hash", "spread", ("residual<=1.5",))
+    assert (recipe.names, recipe.enhance.mode, recipe.gates) == ("hash", "uncertainty", ("residual<=1.5",))
     assert recipe.references == tmp_path / "fine"
     assert batch_recipe(json.loads('{"enhance": {"seed": 3}}')).enhance.seed == 3
     for text in (

@@ -48,11 +48,20 @@ def test_enhance_needs_no_option_and_leaves_a_record(
 
 
 def test_spread_writes_its_map_beside_the_result(folder: Path, tmp_path: Path) -> None:
-    arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "f.nii.gz", "--mode", "spread", "--draws", "2", "-q"]
+    arguments = [
+        "enhance",
+        folder / "thick.nii.gz",
+        tmp_path / "f.nii.gz",
+        "--mode",
+        "uncertainty",
+        "--samples",
+        "2",
+        "-q",
+    ]
     assert run([str(argument) for argument in arguments]) == 0
-    spread = load(tmp_path / "f_spread.nii.gz")
-    assert spread.data.min() >= 0
-    np.testing.assert_allclose(spread.affine, load(tmp_path / "f.nii.gz").affine)
+    uncertainty = load(tmp_path / "f_uncertainty.nii.gz")
+    assert uncertainty.data.min() >= 0
+    np.testing.assert_allclose(uncertainty.affine, load(tmp_path / "f.nii.gz").affine)
 
 
 def test_degrade_then_enhance_comes_back_to_the_grid(folder: Path, tmp_path: Path) -> None:
@@ -125,7 +134,7 @@ def test_wrong_wishes_end_in_code_2(folder: Path, tmp_path: Path, capsys: pytest
     refused(capsys, ["enhance", scan, out, "--factor", "two"], 2, "--factor")
     refused(capsys, ["enhance", scan, out, "--factor", "0.5", "-q"], 2, "finer")
     refused(capsys, ["enhance", scan, out, "--mode", "magic"], 2, "mean")
-    refused(capsys, ["enhance", scan, out, "--dial", "2", "--mode", "sample"], 2, "dial")
+    refused(capsys, ["enhance", scan, out, "--blend", "2", "--mode", "sample"], 2, "blend")
     refused(capsys, ["degrade", scan, out, "--task", "iso3"], 2, "iso2")
     assert run(["enhance", str(scan)]) == 2
     assert run(["nonsense"]) == 2

@@ -46,10 +46,10 @@ def test_a_nifti_name_or_format_gives_nifti(series, tmp_path):
 
 
 def test_options_of_dicom_reach_the_files(series, tmp_path):
-    options = ("--mode", "spread", "--draws", "2", "--steps", "1", "--parametric-map", "--compress", "rle")
+    options = ("--mode", "uncertainty", "--samples", "2", "--steps", "1", "--parametric-map", "--compress", "rle")
     assert enhance(series, tmp_path / "finer", *options, "--keep-private") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("finer", "finer.json", "finer_map", "finer_spread", "series")
+        *("finer", "finer.json", "finer_map", "finer_uncertainty", "series")
     ]
     assert json.loads((tmp_path / "finer.json").read_text())["output"]["private_elements"] == "kept"
     assert dcmread(tmp_path / "finer" / "0001.dcm").file_meta.TransferSyntaxUID.is_compressed
@@ -76,7 +76,7 @@ def test_gaps_are_filled_when_asked(series, tmp_path, capsys):
         (["--compress", "jpeg"], "j2k"),
         (["--gaps", "ignore"], "split"),
         (["--tilt", "ignore"], "resample"),
-        (["--parametric-map"], "--mode spread"),
+        (["--parametric-map"], "--mode uncertainty"),
     ],
 )
 def test_wrong_wishes_end_in_one_line_and_code_2(series, tmp_path, capsys, options, word):

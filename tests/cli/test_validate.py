@@ -79,10 +79,10 @@ def test_a_recipe_is_followed_but_for_the_options_given(folder, tmp_path):
     )
     found = tmp_path / "f.json"
     scan = folder / "sub-a_T1w.nii.gz"
-    assert medsr(scan, "--recipe", recipe, "--dial", "0.5", "--device", "cpu", "--json", found, "-q") == 0
+    assert medsr(scan, "--recipe", recipe, "--blend", "0.5", "--device", "cpu", "--json", found, "-q") == 0
     content = json.loads(found.read_text())
     assert {score["task"] for score in content["scores"]} == {"iso2", "told"}
-    assert [point["dial"] for point in content["dial"]] == [0.5, 0.5]
+    assert [point["blend"] for point in content["blend"]] == [0.5, 0.5]
     assert [case["degraded_by"] for case in content["cases"]] == ["", "gaussian, S 3.11 mm"]
 
 
@@ -101,8 +101,8 @@ def test_pairs_need_no_reference_beside_them(folder, tmp_path, capsys):
         (("IN",), "--task"),
         (("IN", "--task", "iso3"), "iso2"),
         (("IN", "--task", "iso2", "--methods", "magic"), "magic"),
-        (("IN", "--task", "iso2", "--dial", "half"), "--dial"),
-        (("IN", "--task", "iso2", "--dial", "2"), "dial"),
+        (("IN", "--task", "iso2", "--blend", "half"), "--blend"),
+        (("IN", "--task", "iso2", "--blend", "2"), "blend"),
         (("IN", "--task", "iso2", "--gate", "psnr"), "gate"),
         (("IN", "--task", "iso2", "--by", "scanner"), "--manifest"),
         (("IN", "--profile", "box"), "--profile"),

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import shapes
 
-from medsr.diffusion.noise import BALANCED, draw_noise, white_noise
+from medsr.diffusion.noise import BALANCED, sample_noise, white_noise
 
 N = 60
 SIGNIFICANT = 4.5  # standard errors: once in 150 000
 
 
 @given(shapes(1, 6), st.tuples(*[st.integers(0, 50)] * 3), st.integers(0, 2**64 - 1), st.integers(0, 100))
-def test_the_noise_of_a_region_is_that_of_the_whole(shape, origin, seed, draw):
-    whole = white_noise((12, 13, 14), seed, draw, 3, tuple(max(0, o - 4) for o in origin))
+def test_the_noise_of_a_region_is_that_of_the_whole(shape, origin, seed, sample):
+    whole = white_noise((12, 13, 14), seed, sample, 3, tuple(max(0, o - 4) for o in origin))
     inside = tuple(o - max(0, o - 4) for o in origin)
-    region = white_noise(shape, seed, draw, 3, origin)
+    region = white_noise(shape, seed, sample, 3, origin)
     assert region.shape == (1, 1, *shape)
     assert region.dtype == torch.float32
     window = tuple(slice(start, start + n) for start, n in zip(inside, shape, strict=True))
@@ -91,7 +91,7 @@ def test_planes_lie_far_apart_in_the_whole_index():
 
 @pytest.mark.parametrize("first", [0, BALANCED])
 def test_the_noises_of_a_set_of_draws_sum_to_zero_and_each_is_standard_normal(first):
-    noises = torch.cat([draw_noise((N, N, N), 7, first + n, (0, 0, 0)) for n in range(BALANCED)])
+    noises = torch.cat([sample_noise((N, N, N), 7, first + n, (0, 0, 0)) for n in range(BALANCED)])
     assert noises.sum(0).abs().max() < 1e-5
     n = N**3
     for noise in noises.double():
@@ -102,10 +102,10 @@ def test_the_noises_of_a_set_of_draws_sum_to_zero_and_each_is_standard_normal(fi
 
 
 def test_noises_of_different_sets_are_unrelated():
-    ours, theirs = (draw_noise((30, 30, 30), 7, draw, (0, 0, 0)) for draw in (0, BALANCED))
+    ours, theirs = (sample_noise((30, 30, 30), 7, sample, (0, 0, 0)) for sample in (0, BALANCED))
     assert abs(correlation(ours, theirs)) < SIGNIFICANT
 
 
 def test_the_noise_of_a_draw_in_a_region_is_that_of_the_whole():
-    whole = draw_noise((8, 9, 10), 3, 2, (0, 0, 0))
-    assert torch.equal(draw_noise((3, 4, 5), 3, 2, (4, 1, 5)), whole[..., 4:7, 1:5, 5:10])
+    whole = sample_noise((8, 9, 10), 3, 2, (0, 0, 0))
+    assert torch.equal(sample_noise((3, 4, 5), 3, 2, (4, 1, 5)), whole[..., 4:7, 1:5, 5:10])

@@ -12,7 +12,7 @@ import torch
 from medsr.diffusion.samplers import ancestral, dpm_solver_2m, euler, heun, last_of
 from medsr.diffusion.schedule import SIGMA_MAX, SIGMA_MIN, karras
 
-N_DRAWS = 10_000
+N_SAMPLES = 10_000
 SIGNIFICANT = 4.5  # standard errors: once in 150 000
 Z90 = 1.6448536  # 90 % of a normal law lie within
 
@@ -64,8 +64,8 @@ def ddim(x, levels, eta, noise):
         a, b = alpha_bar(sigma), alpha_bar(sigma_next)
         clean = as_denoiser_of(sigma, x)
         eps = (x - a**0.5 * clean) / (1 - a) ** 0.5
-        spread = eta * ((1 - b) / (1 - a)) ** 0.5 * (1 - a / b) ** 0.5
-        x = b**0.5 * clean + (1 - b - spread**2) ** 0.5 * eps + spread * noise(n)
+        uncertainty = eta * ((1 - b) / (1 - a)) ** 0.5 * (1 - a / b) ** 0.5
+        x = b**0.5 * clean + (1 - b - uncertainty**2) ** 0.5 * eps + uncertainty * noise(n)
     return x  # alpha_bar is 1 at the end
 
 
@@ -197,18 +197,18 @@ def test_draws_have_the_posteriors_mean_variance_and_coverage(sampler):
 
     def denoise(x, sigma):
         s2 = sigma[:, None, None, None, None] ** 2
-        centre, spread = (value.reshape(1, 1, 1, 1, 3) for value in (mean, variance))
-        return centre + spread / (spread + s2) * (x - centre)
+        centre, uncertainty = (value.reshape(1, 1, 1, 1, 3) for value in (mean, variance))
+        return centre + uncertainty / (uncertainty + s2) * (x - centre)
 
-    x = mean + torch.sqrt(variance + SIGMA_MAX**2) * white((N_DRAWS, 1, 1, 1, 3), 7)
-    draws = last_of(sampler(denoise, x, karras(80, sigma_min=0.01))).x.reshape(N_DRAWS, 3)
-    error = (draws.mean(0) - mean).abs() / torch.sqrt(variance / N_DRAWS)
+    x = mean + torch.sqrt(variance + SIGMA_MAX**2) * white((N_SAMPLES, 1, 1, 1, 3), 7)
+    samples = last_of(sampler(denoise, x, karras(80, sigma_min=0.01))).x.reshape(N_SAMPLES, 3)
+    error = (samples.mean(0) - mean).abs() / torch.sqrt(variance / N_SAMPLES)
     assert error.max() < SIGNIFICANT
-    ratio = draws.var(0) / variance
-    assert (ratio - 1).abs().max() < SIGNIFICANT * math.sqrt(2 / N_DRAWS) + 0.02
-    covered = ((draws - mean).abs() < Z90 * torch.sqrt(variance)).double().mean(0)
-    assert (covered - 0.9).abs().max() < SIGNIFICANT * math.sqrt(0.09 / N_DRAWS) + 0.005
-    assert torch.corrcoef(draws.T).triu(1).abs().max() < SIGNIFICANT / math.sqrt(N_DRAWS)
+    ratio = samples.var(0) / variance
+    assert (ratio - 1).abs().max() < SIGNIFICANT * math.sqrt(2 / N_SAMPLES) + 0.02
+    covered = ((samples - mean).abs() < Z90 * torch.sqrt(variance)).double().mean(0)
+    assert (covered - 0.9).abs().max() < SIGNIFICANT * math.sqrt(0.09 / N_SAMPLES) + 0.005
+    assert torch.corrcoef(samples.T).triu(1).abs().max() < SIGNIFICANT / math.sqrt(N_SAMPLES)
 
 
 # --- what a loop over steps may rely on -------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def errors_of_source(shared: Path, name: str, folder: Path) -> set[str]:
 def test_dicom3tools_find_no_error_that_the_source_did_not_have(shared_data, tmp_path, name):
     known = errors_of_source(shared_data / "dicom", name, tmp_path)
     result = derived(shared_data / "dicom" / name)
-    for series in (result, replace(result, derivation=replace(DERIVATION, kind="spread"))):
+    for series in (result, replace(result, derivation=replace(DERIVATION, kind="uncertainty"))):
         for k, content in enumerate(islice(encoded(series), 2)):
             path = tmp_path / f"{series.derivation.kind}{k}.dcm"
             path.write_bytes(content)

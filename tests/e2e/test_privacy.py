@@ -64,13 +64,13 @@ def command(
     assert leaks(temporary) == []
 
 
-@pytest.mark.parametrize(("name", "mode"), [("mr", "spread"), ("ct", "mean")])
+@pytest.mark.parametrize(("name", "mode"), [("mr", "uncertainty"), ("ct", "mean")])
 def test_dicom_to_dicom_keeps_the_patient_in_the_series_alone(
     command: Command, scans: Path, tmp_path: Path, name: str, mode: str
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    options = ("--format", "dicom", "--mode", mode, "--draws", 2, "--model", scans / "tiny.safetensors")
+    options = ("--format", "dicom", "--mode", mode, "--samples", 2, "--model", scans / "tiny.safetensors")
     assert command("enhance", scans / f"{IN_PATHS}_{name}", out / "finer", *options) == 0
     assert leaks(out) == []
     derived = [path for path in out.rglob("*") if path.is_file() and is_dicom(path)]
@@ -84,7 +84,7 @@ def test_dicom_to_dicom_keeps_the_patient_in_the_series_alone(
 def test_dicom_to_nifti_leaves_the_patient_behind(command: Command, scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    options = ("--format", "nifti", "--mode", "spread", "--draws", 2, "--model", scans / "tiny.safetensors")
+    options = ("--format", "nifti", "--mode", "uncertainty", "--samples", 2, "--model", scans / "tiny.safetensors")
     assert command("enhance", scans / f"{IN_PATHS}_mr", out / "finer.nii.gz", *options) == 0
     assert leaks(out) == []
 

@@ -66,8 +66,8 @@ def test_without_noise_answers_reproduce_the_scan(profile, sigma):
 def test_without_noise_a_draw_reproduces_the_scan():
     op, rest = operator(), white(6, 5, 6)
     denoise = consistent(lambda x, s: x / (1 + s[0] ** 2), op, rest, 0.0, 0.3)
-    draw = last_of(euler(denoise, 3 * white(12, 5, 15, seed=1), karras(6))).x
-    torch.testing.assert_close(op(draw), rest, atol=1e-6, rtol=0)
+    sample = last_of(euler(denoise, 3 * white(12, 5, 15, seed=1), karras(6))).x
+    torch.testing.assert_close(op(sample), rest, atol=1e-6, rtol=0)
 
 
 def test_an_answer_that_fits_is_left_alone():

@@ -13,9 +13,9 @@ from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr import affine as grids
-from medsr.enhancement.enhancement import EnhanceSettings, draw_states, enhance
+from medsr.enhancement.enhancement import EnhanceSettings, enhance, sample_states
 from medsr.enhancement.posterior import scan_noise
-from medsr.enhancement.uncertainty import SPREAD_BLUR_VOX
+from medsr.enhancement.uncertainty import BLUR_VOX
 from medsr.errors import EnvelopeError, InputError, UsageError
 from medsr.model.conditioning import expected_detail, roughness
 from medsr.model.intensity import scale_of
@@ -27,7 +27,7 @@ from medsr.volume import Source, Volume
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
 MODEL, SILENT = tiny_model(), tiny_model(silent=True)
 QUIET = EnhanceSettings(noise=0.0)
-QUICK = EnhanceSettings(draws=2, steps=2, noise=3.0, seed=5)
+QUICK = EnhanceSettings(samples=2, steps=2, noise=3.0, seed=5)
 
 
 def range_of(volume):
@@ -44,7 +44,7 @@ def of_mode(mode, **changes):
     return dataclasses.replace(QUICK, mode=mode, **changes)
 
 
-each_mode = pytest.mark.parametrize("mode", ["mean", "sample", "spread"])
+each_mode = pytest.mark.parametrize("mode", ["mean", "sample", "uncertainty"])
 
 
 # --- where the result lies --------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_the_result_lies_where_the_scan_lies(mode, matrix):
     scan = SLICES.with_data(SLICES.data, matrix)
     result = enhance(scan, MODEL, of_mode(mode))
     acquisition = acquisition_of(scan)
-    for fine in [result.volume] + ([result.spread] if mode == "spread" else []):
+    for fine in [result.volume] + ([result.uncertainty] if mode == "uncertainty" else []):
         assert fine.shape == acquisition.fine_shape == (18, 20, 18)
         assert np.array_equal(fine.affine, acquisition.fine_affine)
         assert np.abs(grids.fov_corners(fine.affine, fine.shape) - grids.fov_corners(matrix, scan.shape)).max() < 1e-6
@@ -80,9 +80,9 @@ def test_the_scan_itself_is_not_changed():
 
 def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
     scan = dataclasses.replace(SLICES, thickness_mm=2.5, slice_axis=2)
-    result = enhance(scan, MODEL, of_mode("spread"))
+    result = enhance(scan, MODEL, of_mode("uncertainty"))
     assert result.volume.thickness_mm is None
-    assert result.spread.thickness_mm is None
+    assert result.uncertainty.thickness_mm is None
     assert result.residual.thickness_mm == 2.5
     in_plane = enhance(scan, MODEL, QUICK, acquisition_of(scan, factors=(2, 2, 1)))
     assert in_plane.volume.thickness_mm == 2.5
@@ -99,7 +99,7 @@ def test_a_network_that_says_nothing_leaves_the_plain_start(noise, modality):
     result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
     op, scale = acquisition_of(scan).op, scale_of(scan.data, modality)
     y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
-    start = op.start(y, roughness(noise / scale.width))
+    start = op.ibp(y, roughness(noise / scale.width))
     ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
     expected = scale.from_model(op.prox(start, y, ratio))[0, 0].numpy()
     assert np.abs(result.volume.data - expected).max() < 1e-4 * range_of(scan)
@@ -131,8 +131,8 @@ def test_intensities_commute_with_an_affine_change_of_an_mr_scan(mode):
     theirs = enhance(changed, MODEL, dataclasses.replace(settings, noise=gain * settings.noise))
     rescaled = ours.volume.with_data(np.float32(gain) * ours.volume.data + np.float32(offset))
     assert difference(theirs.volume, rescaled) < 1e-4
-    if mode == "spread":
-        np.testing.assert_allclose(theirs.spread.data, gain * ours.spread.data, atol=1e-4 * range_of(changed))
+    if mode == "uncertainty":
+        np.testing.assert_allclose(theirs.uncertainty.data, gain * ours.uncertainty.data, atol=1e-4 * range_of(changed))
 
 
 def test_estimated_noise_commutes_with_a_change_of_unit():
@@ -167,8 +167,8 @@ def test_tiny_scans_are_enhanced_too(shape):
 def test_the_same_seed_gives_the_same_bits(mode):
     ours, theirs = (enhance(SLICES, MODEL, of_mode(mode)) for _ in range(2))
     np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)
-    if mode == "spread":
-        np.testing.assert_array_equal(ours.spread.data, theirs.spread.data)
+    if mode == "uncertainty":
+        np.testing.assert_array_equal(ours.uncertainty.data, theirs.uncertainty.data)
 
 
 def test_another_seed_gives_another_draw_and_the_same_mean():
@@ -178,41 +178,41 @@ def test_another_seed_gives_another_draw_and_the_same_mean():
     np.testing.assert_array_equal(ours.data, theirs.data)
 
 
-@pytest.mark.parametrize(("mode", "tile"), [("mean", 8), ("sample", 12), ("sample", 21), ("spread", 40)])
+@pytest.mark.parametrize(("mode", "tile"), [("mean", 8), ("sample", 12), ("sample", 21), ("uncertainty", 40)])
 def test_another_tile_gives_the_same_result(mode, tile):
     scan = head((7, 9, 13), (1.0, 1.0, 6.0))  # 78 voxels along one axis: farther than the network sees
     whole, parts = (enhance(scan, MODEL, of_mode(mode, tile=size)) for size in (None, tile))
     assert difference(parts.volume, whole.volume) < 1e-3
-    if mode == "spread":
-        assert np.abs(parts.spread.data - whole.spread.data).max() < 1e-3 * range_of(scan)
+    if mode == "uncertainty":
+        assert np.abs(parts.uncertainty.data - whole.uncertainty.data).max() < 1e-3 * range_of(scan)
 
 
 def test_the_dial_goes_from_the_mean_to_the_draw():
     mean = enhance(SLICES, MODEL, of_mode("mean")).volume.data
-    dialled = [enhance(SLICES, MODEL, of_mode("sample", dial=dial)).volume.data for dial in (0.0, 0.5, 1.0)]
-    np.testing.assert_array_equal(dialled[0], mean)
-    np.testing.assert_allclose(dialled[1], (dialled[0] + dialled[2]) / 2, atol=1e-4 * range_of(SLICES))
+    blended = [enhance(SLICES, MODEL, of_mode("sample", blend=blend)).volume.data for blend in (0.0, 0.5, 1.0)]
+    np.testing.assert_array_equal(blended[0], mean)
+    np.testing.assert_allclose(blended[1], (blended[0] + blended[2]) / 2, atol=1e-4 * range_of(SLICES))
 
 
 def test_the_spread_is_how_draws_differ_from_the_mean():
-    result = enhance(SLICES, MODEL, of_mode("spread", draws=3))
+    result = enhance(SLICES, MODEL, of_mode("uncertainty", samples=3))
     np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, of_mode("mean")).volume.data)
-    assert result.spread.data.min() >= 0
-    assert result.spread.data.max() > 0
-    assert enhance(SLICES, MODEL, of_mode("mean")).spread is None
-    assert enhance(SLICES, MODEL, of_mode("sample")).spread is None
+    assert result.uncertainty.data.min() >= 0
+    assert result.uncertainty.data.max() > 0
+    assert enhance(SLICES, MODEL, of_mode("mean")).uncertainty is None
+    assert enhance(SLICES, MODEL, of_mode("sample")).uncertainty is None
 
 
 def test_more_draws_begin_with_the_same_draws():
     """Draw 0 of a spread is the draw that `sample` shows: with two draws the second follows from both."""
-    two = enhance(SLICES, MODEL, of_mode("spread", draws=2))
+    two = enhance(SLICES, MODEL, of_mode("uncertainty", samples=2))
     mean, first = two.volume.data, enhance(SLICES, MODEL, of_mode("sample")).volume.data
-    at_least = ndimage.gaussian_filter((first - mean) ** 2, SPREAD_BLUR_VOX)
-    assert np.all(2 * two.spread.data**2 >= at_least - 1e-6 * range_of(SLICES) ** 2)
+    at_least = ndimage.gaussian_filter((first - mean) ** 2, BLUR_VOX)
+    assert np.all(2 * two.uncertainty.data**2 >= at_least - 1e-6 * range_of(SLICES) ** 2)
 
 
 def test_every_step_of_a_draw_can_be_watched():
-    states = list(draw_states(SLICES, MODEL, of_mode("sample", steps=4)))
+    states = list(sample_states(SLICES, MODEL, of_mode("sample", steps=4)))
     assert len(states) == 4
     assert all(state.shape == (18, 20, 18) for state in states)
     last = enhance(SLICES, MODEL, of_mode("sample", steps=4)).volume
@@ -220,7 +220,7 @@ def test_every_step_of_a_draw_can_be_watched():
 
 
 def test_watching_may_stop():
-    states = draw_states(SLICES, MODEL, of_mode("sample", steps=1000))
+    states = sample_states(SLICES, MODEL, of_mode("sample", steps=1000))
     next(states)
     states.close()
 
@@ -228,7 +228,7 @@ def test_watching_may_stop():
 # --- progress, envelope, record ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 4), ("spread", 6)])
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 4), ("uncertainty", 6)])
 @pytest.mark.parametrize(("tile", "n_tiles"), [(None, 1), (16, 8)])
 def test_progress_counts_up_to_its_total(mode, evaluations, tile, n_tiles):
     seen = []
@@ -247,7 +247,7 @@ def test_outside_the_envelope_nothing_is_done_unless_forced():
     assert "\n" not in str(caught.value)
     assert seen == []
     with pytest.raises(EnvelopeError):
-        next(draw_states(SLICES, NARROW, QUICK))
+        next(sample_states(SLICES, NARROW, QUICK))
     record = enhance(SLICES, NARROW, dataclasses.replace(QUICK, force=True)).record
     assert record.envelope == "outside"
     assert any("modality MR" in warning for warning in record.warnings)
@@ -269,9 +269,9 @@ def test_an_acquisition_of_another_scan_is_refused():
     "wrong",
     [
         {"mode": "best"},
-        {"dial": 1.5},
-        {"dial": float("nan")},
-        {"draws": 1},
+        {"blend": 1.5},
+        {"blend": float("nan")},
+        {"samples": 1},
         {"steps": 0},
         {"seed": -1},
         {"seed": 2**64},
@@ -295,12 +295,12 @@ def test_the_largest_seed_is_a_seed():
 
 def test_the_record_says_what_was_done_and_nothing_of_where():
     scan = dataclasses.replace(SLICES, source=Source("nifti", "ab" * 32, "int16", "T1w", ("qform used",)))
-    record = enhance(scan, MODEL, of_mode("sample", dial=0.4)).record
+    record = enhance(scan, MODEL, of_mode("sample", blend=0.4)).record
     content = json.loads(record.to_json())
     assert content["input"]["content_sha256"] == "ab" * 32
     assert content["input"]["shape"] == [18, 20, 6]
     assert content["model"] == {"name": "tiny", "version": "0", "sha256": "0" * 64}
-    assert content["settings"] == dataclasses.asdict(of_mode("sample", dial=0.4))
+    assert content["settings"] == dataclasses.asdict(of_mode("sample", blend=0.4))
     assert content["task"] == acquisition_of(scan).summary()
     assert content["device"] == "cpu, float32"
     assert content["warnings"] == ["qform used"]

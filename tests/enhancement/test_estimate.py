@@ -34,12 +34,13 @@ def test_finer_grids_more_draws_and_slower_machines_take_longer():
     assert needs((2, 2, 6)).seconds > base.seconds
     assert needs((2, 2, 6)).memory_bytes > base.memory_bytes
     assert (
-        needs(settings=EnhanceSettings(mode="spread")).seconds > needs(settings=EnhanceSettings(mode="sample")).seconds
+        needs(settings=EnhanceSettings(mode="uncertainty")).seconds
+        > needs(settings=EnhanceSettings(mode="sample")).seconds
     )
     assert needs(speed=5e5).seconds > base.seconds
 
 
-@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 8), ("spread", 50)])
+@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 8), ("uncertainty", 50)])
 def test_evaluations_are_those_that_enhance_reports(mode, evaluations):
     assert needs(settings=EnhanceSettings(mode=mode)).evaluations == evaluations
 

@@ -24,7 +24,7 @@ from medsr.volume import Source
 MODEL = tiny_model()
 SCAN = head((14, 16, 6), (1.0, 1.0, 2.5), source=Source(dtype="int16"))
 MEAN = EnhanceCase(settings=EnhanceSettings(noise=2.0))
-SPREAD = EnhanceCase(settings=EnhanceSettings(mode="spread", draws=2, steps=1))
+UNCERTAINTY = EnhanceCase(settings=EnhanceSettings(mode="uncertainty", samples=2, steps=1))
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ def test_volumes_of_one_file_are_enhanced_in_turn(tmp_path, out):
 
 
 def test_the_spread_lies_beside_the_scan_and_is_never_rounded(source, out):
-    enhance_file(source, out / "finer.nii.gz", SPREAD, MODEL)
-    assert names(out) == ["finer.nii.gz", "finer.nii.gz.json", "finer_spread.nii.gz"]
-    spread = nib.load(out / "finer_spread.nii.gz")
-    assert spread.get_data_dtype() == np.float32
-    assert spread.shape == (14, 16, 15)
-    assert spread.get_fdata().min() >= 0
-    np.testing.assert_allclose(spread.affine, nib.load(out / "finer.nii.gz").affine)
+    enhance_file(source, out / "finer.nii.gz", UNCERTAINTY, MODEL)
+    assert names(out) == ["finer.nii.gz", "finer.nii.gz.json", "finer_uncertainty.nii.gz"]
+    uncertainty = nib.load(out / "finer_uncertainty.nii.gz")
+    assert uncertainty.get_data_dtype() == np.float32
+    assert uncertainty.shape == (14, 16, 15)
+    assert uncertainty.get_fdata().min() >= 0
+    np.testing.assert_allclose(uncertainty.affine, nib.load(out / "finer.nii.gz").affine)
 
 
 def test_what_is_asked_of_the_grid_and_of_the_modality_is_done(source, out):
@@ -188,7 +188,7 @@ def test_outside_the_envelope_nothing_is_written(source, out):
 # --- nothing half done ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", [MEAN, SPREAD])
+@pytest.mark.parametrize("case", [MEAN, UNCERTAINTY])
 def test_an_interrupted_run_leaves_nothing(source, out, case):
     def interrupt(stage, done, total):
         if done == total:
@@ -207,16 +207,16 @@ def too_bright(tmp_path):
 
 
 def test_a_result_that_cannot_be_stored_leaves_nothing(tmp_path, out):
-    case = dataclasses.replace(SPREAD, dtype="uint8")
+    case = dataclasses.replace(UNCERTAINTY, dtype="uint8")
     with pytest.raises(UsageError, match="don't fit uint8"):
         enhance_file(too_bright(tmp_path), out / "finer.nii.gz", case, MODEL)
     assert names(out) == []
 
 
 def test_a_result_that_cannot_be_stored_leaves_an_older_one_with_its_own_record(source, tmp_path, out):
-    enhance_file(source, out / "finer.nii.gz", SPREAD, MODEL)
+    enhance_file(source, out / "finer.nii.gz", UNCERTAINTY, MODEL)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    other = dataclasses.replace(SPREAD, dtype="uint8", settings=dataclasses.replace(SPREAD.settings, seed=9))
+    other = dataclasses.replace(UNCERTAINTY, dtype="uint8", settings=dataclasses.replace(UNCERTAINTY.settings, seed=9))
     with pytest.raises(UsageError):
         enhance_file(too_bright(tmp_path), out / "finer.nii.gz", other, MODEL)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

@@ -27,7 +27,7 @@ MODEL = tiny_model()
 VALUES = np.rint(head((14, 16, 6), (1.0, 1.0, 2.5)).data).astype(np.int16)
 MATRIX = affine((1, 1, 2.5), turn_deg=(3, -8, 4), flips=(-1, -1, 1), origin_mm=(20, 30, -40))
 MEAN = EnhanceCase(settings=EnhanceSettings(noise=2.0, flips=0))
-SPREAD = EnhanceCase(settings=EnhanceSettings(mode="spread", draws=2, steps=1, flips=0))
+UNCERTAINTY = EnhanceCase(settings=EnhanceSettings(mode="uncertainty", samples=2, steps=1, flips=0))
 
 
 @pytest.fixture
@@ -113,13 +113,13 @@ def test_a_second_run_gives_the_same_files_and_replaces_the_first(source, out):
 
 
 def test_spread_and_map_lie_beside_the_series(source, out):
-    enhance_file(source, out / "finer", asked(SPREAD, parametric_map=True), MODEL)
-    assert names(out) == ["finer", "finer.json", "finer_map", "finer_spread"]
+    enhance_file(source, out / "finer", asked(UNCERTAINTY, parametric_map=True), MODEL)
+    assert names(out) == ["finer", "finer.json", "finer_map", "finer_uncertainty"]
     assert names(out / "finer_map") == ["0001.dcm"]
-    spread = io.load(out / "finer_spread")
-    assert spread.data.min() >= 0
-    np.testing.assert_allclose(spread.affine, io.load(out / "finer").affine)
-    numbers = {dcmread(out / name / "0001.dcm").SeriesNumber for name in ("finer", "finer_spread", "finer_map")}
+    uncertainty = io.load(out / "finer_uncertainty")
+    assert uncertainty.data.min() >= 0
+    np.testing.assert_allclose(uncertainty.affine, io.load(out / "finer").affine)
+    numbers = {dcmread(out / name / "0001.dcm").SeriesNumber for name in ("finer", "finer_uncertainty", "finer_map")}
     assert len(numbers) == 3
 
 
@@ -213,7 +213,7 @@ def test_wishes_that_do_not_go_together_for_nifti(nifti, out, name, output, mess
     [
         ("finer.dcm", {}, r"doesn't end in \.dcm"),
         ("finer.zip", {}, r"doesn't end in \.zip"),
-        ("finer", {"parametric_map": True}, "--mode spread"),
+        ("finer", {"parametric_map": True}, "--mode uncertainty"),
         ("finer", {"like": "in"}, "--like is for NIfTI"),
     ],
 )
@@ -266,7 +266,7 @@ def test_outside_the_envelope_nothing_is_written(source, out):
     assert names(out) == []
 
 
-@pytest.mark.parametrize("case", [MEAN, SPREAD])
+@pytest.mark.parametrize("case", [MEAN, UNCERTAINTY])
 def test_an_interrupted_run_leaves_what_was_there(source, out, case):
     def interrupt(stage, done, total):
         if done == total:

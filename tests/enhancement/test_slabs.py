@@ -22,11 +22,11 @@ SHIPPED = load_model(device="cpu").net.spec
 GIB = 2**30
 
 
-@pytest.mark.parametrize(("mode", "axis_factor"), [("mean", 2), ("sample", 2), ("spread", 2)])
+@pytest.mark.parametrize(("mode", "axis_factor"), [("mean", 2), ("sample", 2), ("uncertainty", 2)])
 def test_slabs_make_the_whole(mode, axis_factor, monkeypatch):
     scan = head((10, 12, 60), (1.0, 1.0, 2.0))
     acquisition = acquisition_of(scan, factors=(1, 1, axis_factor))
-    settings = EnhanceSettings(mode=mode, steps=1, draws=2, flips=0, noise=5.0)
+    settings = EnhanceSettings(mode=mode, steps=1, samples=2, flips=0, noise=5.0)
     whole = enhance(scan, MODEL, settings, acquisition)
     monkeypatch.setattr("medsr.enhancement.slabs.cut_for", lambda *_: Cut(2, 40))
     progress = []
@@ -39,10 +39,11 @@ def test_slabs_make_the_whole(mode, axis_factor, monkeypatch):
     assert parts.record.input == whole.record.input
     assert abs(parts.record.residual - whole.record.residual) < 0.1
     assert parts.record.drift == pytest.approx(whole.record.drift, abs=1e-4)
-    assert parts.record.spread is None or parts.record.spread == pytest.approx(whole.record.spread, rel=5e-2)
+    if mode == "uncertainty":
+        assert parts.record.uncertainty_rms == pytest.approx(whole.record.uncertainty_rms, rel=5e-2)
     assert "computed in 3 slabs" in parts.record.warnings[-1]
     assert progress[-1][1] == progress[-1][2]
-    assert (parts.spread is None) == (mode != "spread")
+    assert (parts.uncertainty is None) == (mode != "uncertainty")
 
 
 def test_slabs_are_judged_as_the_whole_scan_is(monkeypatch):

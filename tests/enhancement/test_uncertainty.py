@@ -6,42 +6,42 @@ import numpy as np
 import pytest
 import torch
 
-from medsr.enhancement.uncertainty import spread_of, trust_of
+from medsr.enhancement.uncertainty import standard_deviation, trust_of
 from medsr.model.spec import Calibration
 
 THICK = (1.0, 1.15, 5.0)
 CALIBRATION = Calibration(
     levels=(0.5, 0.9),
-    factors={"draws": {"all": (1.0, 1.5), "CT, one axis": (0.5, 0.8)}, "variance": {"all": (1.0, 1.0)}},
+    factors={"samples": {"all": (1.0, 1.5), "CT, one axis": (0.5, 0.8)}, "variance": {"all": (1.0, 1.0)}},
     subjects={"all": 8},
     held_out={},
-    draws=8,
+    samples=8,
     steps=6,
     tasks=("iso2",),
 )
 
 
 def test_a_constant_variance_stays_and_a_noisy_one_gets_nearer_to_the_truth():
-    torch.testing.assert_close(spread_of(torch.full((1, 1, 6, 7, 8), 4.0)), torch.full((1, 1, 6, 7, 8), 2.0))
-    draws = torch.randn(8, 20, 20, 20, generator=torch.Generator().manual_seed(0))
-    variance = draws.square().mean(0)
-    assert (spread_of(variance) - 1).square().mean() < 0.2 * (variance.sqrt() - 1).square().mean()
-    assert spread_of(variance).square().mean() == pytest.approx(float(variance.mean()), rel=0.01)
+    torch.testing.assert_close(standard_deviation(torch.full((1, 1, 6, 7, 8), 4.0)), torch.full((1, 1, 6, 7, 8), 2.0))
+    samples = torch.randn(8, 20, 20, 20, generator=torch.Generator().manual_seed(0))
+    variance = samples.square().mean(0)
+    assert (standard_deviation(variance) - 1).square().mean() < 0.2 * (variance.sqrt() - 1).square().mean()
+    assert standard_deviation(variance).square().mean() == pytest.approx(float(variance.mean()), rel=0.01)
 
 
 def test_the_factor_is_that_of_the_group_and_widths_are_in_written_spreads():
-    trust = trust_of(CALIBRATION, "CT", THICK, draws=8, steps=6)
+    trust = trust_of(CALIBRATION, "CT", THICK, samples=8, steps=6)
     assert (trust.factor, trust.warnings) == (0.8, ())
     assert trust.facts["half_widths"] == {
         "0.5": pytest.approx(0.6745 * 0.5 / 0.8, abs=1e-4),
         "0.9": pytest.approx(1.6449, abs=1e-4),
     }
-    assert trust_of(CALIBRATION, "MR", (2, 2, 2), draws=16, steps=6).factor == 1.5
+    assert trust_of(CALIBRATION, "MR", (2, 2, 2), samples=16, steps=6).factor == 1.5
 
 
-@pytest.mark.parametrize(("draws", "steps"), [(4, 6), (8, 3)])
-def test_other_draws_than_were_measured_are_warned_of(draws, steps):
-    assert "differs" in trust_of(CALIBRATION, "MR", THICK, draws, steps).warnings[0]
+@pytest.mark.parametrize(("samples", "steps"), [(4, 6), (8, 3)])
+def test_other_draws_than_were_measured_are_warned_of(samples, steps):
+    assert "differs" in trust_of(CALIBRATION, "MR", THICK, samples, steps).warnings[0]
 
 
 def test_without_a_calibration_nothing_is_scaled_and_the_record_says_so():

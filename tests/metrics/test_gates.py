@@ -109,7 +109,15 @@ def test_records_without_references_can_be_judged():
 
 def test_a_record_is_a_row():
     record = Record(
-        {}, {}, {}, {}, residual=0.8, drift=-0.001, spread=0.03, envelope="inside", uncertainty={"calibrated": True}
+        {},
+        {},
+        {},
+        {},
+        residual=0.8,
+        drift=-0.001,
+        uncertainty_rms=0.03,
+        envelope="inside",
+        uncertainty={"calibrated": True},
     )
     rows = [row_of(record)]
     assert passes("residual<=1.3, ", rows)
@@ -121,7 +129,7 @@ def test_a_record_is_a_row():
 
 def test_a_case_is_judged_by_itself():
     gates = case_gates(["psnr>=24", "residual<=1.5", "drift in [0,0.1]", "envelope==inside", "spread<1"])
-    assert [gate.metric for gate in gates] == ["psnr", "residual", "drift", "envelope", "spread"]
+    assert [gate.metric for gate in gates] == ["psnr", "residual", "drift", "envelope", "uncertainty"]
 
 
 @pytest.mark.parametrize(

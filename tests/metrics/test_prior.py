@@ -17,7 +17,7 @@ EVERYWHERE = np.ones(SHAPE, dtype=bool)
 
 
 def measured(x: torch.Tensor) -> torch.Tensor:
-    return OP.start(OP(x))
+    return OP.ibp(OP(x))
 
 
 def parts(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

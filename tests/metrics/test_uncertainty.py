@@ -14,8 +14,8 @@ from medsr.metrics.uncertainty import (
     LEVELS,
     auroc,
     coverage,
-    crps_of_draws,
     crps_of_normal,
+    crps_of_samples,
     normal_width,
     pair_auroc,
     spread_skill,
@@ -62,14 +62,14 @@ def test_the_score_of_draws_is_its_definition(m, seed):
     draws, truth = rng.standard_normal((m, 7)), rng.standard_normal(7)
     near = np.mean(np.abs(draws - truth))
     apart = sum(abs(draws[i] - draws[j]) for i in range(m) for j in range(m)).mean() / (2 * m * (m - 1))
-    assert crps_of_draws(draws, truth) == pytest.approx(near - apart)
+    assert crps_of_samples(draws, truth) == pytest.approx(near - apart)
 
 
 @pytest.mark.parametrize("m", [2, 8, 32])
 def test_few_draws_score_like_many(m):
     rng = np.random.default_rng(0)
     truth, draws = rng.standard_normal(40_000), rng.standard_normal((m, 40_000))
-    assert crps_of_draws(draws, truth) == pytest.approx(1 / math.sqrt(math.pi), rel=0.02)
+    assert crps_of_samples(draws, truth) == pytest.approx(1 / math.sqrt(math.pi), rel=0.02)
 
 
 @pytest.mark.parametrize(("error", "deviation"), [(0.0, 1.0), (1.3, 0.7), (-4.0, 2.0)])

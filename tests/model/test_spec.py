@@ -15,7 +15,7 @@ from medsr.errors import ModelError
 from medsr.model.spec import Calibration, Envelope, ModelSpec, calibration_group, specification_in
 from medsr.model.weights import weights_bytes
 
-SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, draw_spread=0.9)
+SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, sample_scale=0.9)
 
 
 def content_of(spec=SPEC):
@@ -124,10 +124,10 @@ def test_the_inside_of_the_envelope_has_no_objections(factor, spacing):
 
 CALIBRATION = Calibration(
     levels=(0.5, 0.9),
-    factors={kind: {"all": (1.0, 1.2), "MR, one axis": (0.9, 1.1)} for kind in ("draws", "variance")},
+    factors={kind: {"all": (1.0, 1.2), "MR, one axis": (0.9, 1.1)} for kind in ("samples", "variance")},
     subjects={"all": 8, "MR, one axis": 5},
-    held_out={kind: {"all": (0.5, 0.9)} for kind in ("draws", "variance")},
-    draws=8,
+    held_out={kind: {"all": (0.5, 0.9)} for kind in ("samples", "variance")},
+    samples=8,
     steps=6,
     tasks=("iso2", "thick5"),
 )
@@ -138,16 +138,16 @@ def test_a_calibration_is_kept_with_the_weights():
         content_of(dataclasses.replace(SPEC, calibration=CALIBRATION)), "c.safetensors"
     ).calibration
     assert found == CALIBRATION
-    assert found.factors_for("draws", calibration_group("MR", (1.0, 1.15, 5.0))) == {0.5: 0.9, 0.9: 1.1}
+    assert found.factors_for("samples", calibration_group("MR", (1.0, 1.15, 5.0))) == {0.5: 0.9, 0.9: 1.1}
     assert found.factors_for("variance", calibration_group("CT", (2.0, 2.0, 1.0))) == {0.5: 1.0, 0.9: 1.2}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda facts: facts["calibration"]["factors"].pop("draws"),
-        lambda facts: facts["calibration"]["factors"]["draws"].pop("all"),
-        lambda facts: facts["calibration"]["factors"]["draws"].update(all=[1.0]),
+        lambda facts: facts["calibration"]["factors"].pop("samples"),
+        lambda facts: facts["calibration"]["factors"]["samples"].pop("all"),
+        lambda facts: facts["calibration"]["factors"]["samples"].update(all=[1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, -1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, float("nan")]),
         lambda facts: facts["calibration"].update(factors=[]),

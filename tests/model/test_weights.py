@@ -19,7 +19,7 @@ from medsr.model.nets import NetSpec
 from medsr.model.spec import ModelSpec
 from medsr.model.weights import choose_device, describe_model, fastest_dtype, load_model, weights_bytes
 
-SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, draw_spread=0.9)
+SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, sample_scale=0.9)
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ def enhanced_layers(layer):
     from medsr_napari.layers import volume_of
 
     scan, keywords = volume_of(layer), layer[1]
-    result = enhance(scan, tiny_model(), EnhanceSettings(mode="spread", draws=2, steps=1), acquisition_of(scan))
+    result = enhance(scan, tiny_model(), EnhanceSettings(mode="uncertainty", samples=2, steps=1), acquisition_of(scan))
     made = Made("scan", keywords["metadata"]["medsr"], keywords["contrast_limits"], "id")
     record = {"record": asdict(result.record)}
-    return made.scan(result.volume, "enhanced", "mean", **record), made.spread(result.spread, **record)
+    return made.scan(result.volume, "enhanced", "mean", **record), made.uncertainty(result.uncertainty, **record)
 
 
 @pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])

@@ -176,7 +176,7 @@ def test_slices_that_were_not_degraded_keep_their_thickness():
 def test_a_wrong_assumption_changes_what_methods_are_told_and_not_the_scan() -> None:
     scan, task = head((20, 24, 30)), dataclasses.replace(TASKS["thick3"], profile="box")
     coarse, true = degrade(scan, task)
-    blurred, told = degrade(scan, dataclasses.replace(task, told_profile="gaussian", told_fwhm_mm=2.0))
+    blurred, told = degrade(scan, dataclasses.replace(task, assumed_profile="gaussian", assumed_fwhm_mm=2.0))
     np.testing.assert_array_equal(coarse.data, blurred.data)
     assert (true.profile_text, told.profile_text) == ("box, S 3 mm", "gaussian, S 2 mm")
     assert told.coarse_shape == true.coarse_shape

@@ -25,7 +25,7 @@ def probes():
 def test_every_scan_is_probed_under_every_task(probes):
     assert [probe.name for probe in probes] == [f"sub-{s} {task}" for s in ("a_T1w", "b_T2w") for task in TASKS]
     for probe in probes:
-        assert probe.start.shape == probe.truth.shape
+        assert probe.ibp.shape == probe.truth.shape
         assert probe.name.endswith(probe.task)
 
 

@@ -83,10 +83,10 @@ def test_a_finished_run_gives_its_weights_again(recipe: TrainingRecipe) -> None:
 def test_a_finished_run_takes_over_how_far_its_draws_are_to_lie(recipe: TrainingRecipe) -> None:
     first = train_recipe(recipe)
     assert first is not None
-    assert load_model(first, "cpu").spec.draw_spread == 1.0
-    again = train_recipe(replace(recipe, draw_spread=1.25))
+    assert load_model(first, "cpu").spec.sample_scale == 1.0
+    again = train_recipe(replace(recipe, sample_scale=1.25))
     assert again is not None
-    assert load_model(again, "cpu").spec.draw_spread == 1.25
+    assert load_model(again, "cpu").spec.sample_scale == 1.25
 
 
 def test_a_recipe_goes_on_from_the_weights_of_another(recipe: TrainingRecipe, tmp_path: Path) -> None:

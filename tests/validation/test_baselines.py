@@ -73,7 +73,7 @@ def test_better_models_give_smaller_errors(op):
 
 def test_ibp_is_the_plain_start_whatever_the_noise():
     y = FINE(phantom())
-    assert torch.equal(ibp(FINE, y, 0.3), FINE.start(y))
+    assert torch.equal(ibp(FINE, y, 0.3), FINE.ibp(y))
 
 
 @pytest.mark.parametrize("op", [THICK, FINE])

@@ -15,7 +15,7 @@ from medsr.model.weights import load_model
 from medsr.physics.tasks import TASKS
 from medsr.validation.calibrating import CalibrationCase, calibrate_files
 
-CASE = CalibrationCase((TASKS["thick5"],), EnhanceSettings(mode="spread", draws=2, steps=2, flips=0))
+CASE = CalibrationCase((TASKS["thick5"],), EnhanceSettings(mode="uncertainty", samples=2, steps=2, flips=0))
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from medsr.validation.calibration import ALL, calibrate, calibrated_weights, fac
 from medsr.validation.coverage import KINDS, CoverageCurve, coverage_curve, measure
 from medsr.validation.trial import make_trial
 
-SETTINGS = EnhanceSettings(mode="spread", draws=3, steps=2, flips=0)
+SETTINGS = EnhanceSettings(mode="uncertainty", samples=3, steps=2, flips=0)
 GROUP = "MR, one axis"
 
 
-def curve(subject: str, ratio: float, kind: str = "draws", group: str = GROUP, scan: str = "") -> CoverageCurve:
+def curve(subject: str, ratio: float, kind: str = "samples", group: str = GROUP, scan: str = "") -> CoverageCurve:
     """A subject whose errors are normal and `ratio` times as large as stated."""
     error = ratio * stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
     return CoverageCurve(subject, scan or subject, "thick5", kind, group, coverage_curve(error, np.ones_like(error)))
@@ -53,13 +53,13 @@ def test_the_mean_over_subjects_is_covered_and_scans_of_one_subject_count_once()
 
 def test_a_subjects_own_errors_do_not_touch_its_held_out_coverage():
     report = calibrate(curves({"a": 1.0, "b": 1.0, "c": 3.0}), (), SETTINGS)
-    row = next(row for row in report.held_out if (row.subject, row.kind, row.group) == ("c", "draws", ALL))
+    row = next(row for row in report.held_out if (row.subject, row.kind, row.group) == ("c", "samples", ALL))
     expected = [2 * stats.norm.cdf(normal_width(level) / 3) - 1 for level in LEVELS]
     np.testing.assert_allclose(row.before, expected, atol=0.003)
     np.testing.assert_allclose(row.after, expected, atol=0.01)  # a and b alone need no factor
     np.testing.assert_allclose(
-        report.calibration.held_out["draws"][ALL],
-        np.mean([r.after for r in report.held_out if (r.kind, r.group) == ("draws", ALL)], axis=0),
+        report.calibration.held_out["samples"][ALL],
+        np.mean([r.after for r in report.held_out if (r.kind, r.group) == ("samples", ALL)], axis=0),
     )
 
 
@@ -80,10 +80,10 @@ def test_groups_have_factors_of_their_own_where_there_are_subjects_enough():
         (),
         SETTINGS,
     ).calibration
-    assert set(found.factors["draws"]) == {ALL, GROUP, "CT, one axis"}
-    assert found.factors_for("draws", GROUP)[0.9] == pytest.approx(1, rel=0.02)
-    assert found.factors_for("draws", "CT, one axis")[0.9] == pytest.approx(2, rel=0.02)
-    assert found.factors_for("draws", "x") == found.factors_for("draws", ALL)
+    assert set(found.factors["samples"]) == {ALL, GROUP, "CT, one axis"}
+    assert found.factors_for("samples", GROUP)[0.9] == pytest.approx(1, rel=0.02)
+    assert found.factors_for("samples", "CT, one axis")[0.9] == pytest.approx(2, rel=0.02)
+    assert found.factors_for("samples", "x") == found.factors_for("samples", ALL)
     assert found.subjects == {ALL: 5, GROUP: 2, "CT, one axis": 2}
 
 
@@ -91,7 +91,7 @@ def test_groups_have_factors_of_their_own_where_there_are_subjects_enough():
 def test_a_guarantee_needs_subjects_enough(n):
     """(n / (n + 1)) miss + 1 / (n + 1) <= 0.1 can hold for 10 subjects or more, and for 0.2 from 5 on."""
     report = calibrate(curves({str(k): 1.0 for k in range(n)}), (), SETTINGS)
-    found = report.guaranteed["draws"]
+    found = report.guaranteed["samples"]
     assert (found["0.9"] is None) == (n < 10)
     assert (found["0.8"] is None) == (n < 5)
     if n == 25:
@@ -122,12 +122,12 @@ def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path)
         for one in (dataclasses.replace(loaded, dtype=torch.float32), plain)
     )
     np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)
-    np.testing.assert_allclose(ours.spread.data, 2 * theirs.spread.data, rtol=0.02)
+    np.testing.assert_allclose(ours.uncertainty.data, 2 * theirs.uncertainty.data, rtol=0.02)
     assert ours.record.uncertainty["calibrated"] is True
-    assert ours.record.spread == pytest.approx(2 * theirs.record.spread, rel=0.02)
+    assert ours.record.uncertainty == pytest.approx(2 * theirs.record.uncertainty, rel=0.02)
     assert abs(ours.record.drift) < 1e-3
     assert ours.record.uncertainty["half_widths"]["0.9"] == pytest.approx(1.6449, abs=1e-3)
     assert theirs.record.uncertainty == {"calibrated": False}
     assert any("not calibrated" in warning for warning in theirs.record.warnings)
-    (draws, _), _ = measure(trial, "sub-a_T1w", "thick5", loaded, SETTINGS)
-    assert draws.calibrated["90"] > draws.coverage["90"]
+    (samples, _), _ = measure(trial, "sub-a_T1w", "thick5", loaded, SETTINGS)
+    assert samples.calibrated["90"] > samples.coverage["90"]

@@ -14,7 +14,7 @@ from medsr.physics.tasks import TASKS
 from medsr.validation.coverage import WIDTHS, coverage_curve, measure, middle
 from medsr.validation.trial import make_trial
 
-SETTINGS = EnhanceSettings(mode="spread", draws=3, steps=2, flips=0)
+SETTINGS = EnhanceSettings(mode="uncertainty", samples=3, steps=2, flips=0)
 
 
 @given(st.integers(0, 20))
@@ -42,13 +42,13 @@ def test_the_middle_lies_inside_and_is_as_large_as_asked(trial):
 def test_what_is_measured_agrees_with_enhance(trial):
     """A part as large as the scan: the same mean, and the spread that `enhance` writes."""
     model = tiny_model()
-    (draws, variance), (curve_of_draws, _) = measure(trial, "sub-a_T1w", "thick5", model, SETTINGS, side_vox=40)
+    (samples, variance), (curve_of_samples, _) = measure(trial, "sub-a_T1w", "thick5", model, SETTINGS, side_vox=40)
     result = enhance(trial.coarse, model, SETTINGS, trial.acquisition)
     error = (result.volume.data - trial.reference.data)[trial.mask]
-    spread = result.spread.data[trial.mask]
-    assert draws.error == pytest.approx(np.sqrt(np.mean(error**2)) / trial.data_range, rel=1e-3)
-    assert draws.deviation == pytest.approx(np.sqrt(np.mean(spread**2)) / trial.data_range, rel=1e-3)
-    assert draws.coverage["90"] == pytest.approx(np.mean(np.abs(error) <= 1.6449 * spread), abs=0.01)
-    assert (draws.method, draws.n_draws, variance.method, variance.n_draws) == ("draws", 3, "variance", 0)
-    assert (curve_of_draws.subject, curve_of_draws.group) == ("a", "MR, one axis")
-    assert draws.calibrated == {}
+    uncertainty = result.uncertainty.data[trial.mask]
+    assert samples.error == pytest.approx(np.sqrt(np.mean(error**2)) / trial.data_range, rel=1e-3)
+    assert samples.deviation == pytest.approx(np.sqrt(np.mean(uncertainty**2)) / trial.data_range, rel=1e-3)
+    assert samples.coverage["90"] == pytest.approx(np.mean(np.abs(error) <= 1.6449 * uncertainty), abs=0.01)
+    assert (samples.method, samples.n_samples, variance.method, variance.n_samples) == ("samples", 3, "variance", 0)
+    assert (curve_of_samples.subject, curve_of_samples.group) == ("a", "MR, one axis")
+    assert samples.calibrated == {}

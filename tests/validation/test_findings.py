@@ -10,8 +10,8 @@ import pytest
 
 from medsr.errors import InputError
 from medsr.validation.findings import (
+    BlendPoint,
     Case,
-    DialPoint,
     Findings,
     PairFit,
     Score,
@@ -42,7 +42,7 @@ def case(scan: str) -> Case:
 def findings() -> Findings:
     gains = dict(zip(SCANS, (1.0, 2.0, 0.5, -0.25), strict=True))
     scores = [score(scan, "ibp", 20.0) for scan in SCANS] + [score(s, "mean", 20 + gain) for s, gain in gains.items()]
-    trust = Uncertainty("sub-a_T1w", "iso2", "draws", {"90": 0.8}, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
+    trust = Uncertainty("sub-a_T1w", "iso2", "samples", {"90": 0.8}, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
     return Findings(tuple(scores), {}, cases=tuple(map(case, SCANS)), uncertainties=(trust,))
 
 
@@ -121,7 +121,7 @@ def everything(findings):
         findings,
         model={"name": "tiny", "version": "0", "sha256": "0"},
         seed=3,
-        dial=(DialPoint("sub-a_T1w", "iso2", 0.5, 20.0, 0.4),),
+        blend=(BlendPoint("sub-a_T1w", "iso2", 0.5, 20.0, 0.4),),
         shells=(Shells("sub-a_T1w", "iso2", "mean", "S", (0.1, 0.2), (1.0, 0.3)),),
         fits=(PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),),
         unmeasured=(Unmeasured("sub-d_T1w", "iso2", "is truncated"),),
@@ -141,7 +141,7 @@ def test_findings_come_back_from_their_json(everything):
         ({"scores": [{"scan": "x"}]}, "scores|task"),
         ({"scores": "none"}, "no findings"),
         ({"model": None}, "no findings"),
-        ({"dial": [{"scan": "a", "task": "b", "dial": "half", "psnr_db": 1, "upper_band": 1}]}, "dial"),
+        ({"blend": [{"scan": "a", "task": "b", "blend": "half", "psnr_db": 1, "upper_band": 1}]}, "blend"),
     ],
 )
 def test_what_are_no_findings_is_refused(everything, change, said):
@@ -150,7 +150,7 @@ def test_what_are_no_findings_is_refused(everything, change, said):
 
 
 def test_parts_put_together_are_the_whole(everything):
-    names = ("scores", "cases", "uncertainties", "dial", "shells", "fits", "unmeasured")
+    names = ("scores", "cases", "uncertainties", "blend", "shells", "fits", "unmeasured")
     parts = [
         dataclasses.replace(everything, **{n: tuple(r for r in getattr(everything, n) if r.scan == s) for n in names})
         for s in (*SCANS, "sub-d_T1w")

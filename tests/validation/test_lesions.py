@@ -24,7 +24,7 @@ def perfect(reference):
 
 def plain_start(reference):
     coarse, acquisition = degrade(reference, THICK)
-    return acquisition.op.start(torch.from_numpy(np.array(coarse.data))).numpy()
+    return acquisition.op.ibp(torch.from_numpy(np.array(coarse.data))).numpy()
 
 
 def test_lesions_lie_in_tissue_apart_from_each_other_and_come_in_all_sizes():

@@ -29,7 +29,7 @@ def recipe(tmp_path_factory):
     """A model that takes nothing coarse, so that every task lies outside its envelope."""
     weights = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
     weights.write_bytes(weights_bytes(tiny_net().state_dict(), ModelSpec("narrow", "0", TINY, NARROW)))
-    quick = EnhanceSettings(draws=2, steps=2, flips=0)
+    quick = EnhanceSettings(samples=2, steps=2, flips=0)
     return StudyRecipe((TASKS["iso2"],), ("ibp",), str(weights), "cpu", enhance=quick)
 
 
@@ -46,26 +46,26 @@ def scan(tmp_path_factory):
 
 
 def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
-    full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, harm=True, dial=(0.0, 1.0))
+    full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, harm=True, blend=(0.0, 1.0))
     found = measured(scan, full)
     assert [score.method for score in found.findings.scores] == ["ibp", "mean"]
-    assert [one.method for one in found.findings.uncertainties] == ["draws", "variance"]
+    assert [one.method for one in found.findings.uncertainties] == ["samples", "variance"]
     assert [one.method for one in found.harms] == ["ibp", "mean"]
-    assert [point.dial for point in found.findings.dial] == [0.0, 1.0]
+    assert [point.blend for point in found.findings.blend] == [0.0, 1.0]
     assert found.findings.model["name"] == "narrow"
 
 
 def test_the_line_goes_to_the_whole_draw_whatever_dial_the_method_sample_has(scan, recipe):
-    half = replace(recipe, methods=("sample",), dial=(0.5, 1.0), enhance=replace(recipe.enhance, dial=0.5))
+    half = replace(recipe, methods=("sample",), blend=(0.5, 1.0), enhance=replace(recipe.enhance, blend=0.5))
     found = measured(scan, half).findings
-    assert found.dial[0].psnr_db == pytest.approx(found.scores[0].psnr_db, abs=1e-4)
-    assert found.dial[1].psnr_db < found.dial[0].psnr_db
+    assert found.blend[0].psnr_db == pytest.approx(found.scores[0].psnr_db, abs=1e-4)
+    assert found.blend[1].psnr_db < found.blend[0].psnr_db
 
 
 def test_nothing_is_loaded_or_drawn_where_nothing_of_the_model_is_asked(scan, recipe):
     found = measured(scan, replace(recipe, model="no such model"))
     assert found.findings.model == {}
-    assert (found.findings.dial, found.findings.uncertainties, found.harms) == ((), (), ())
+    assert (found.findings.blend, found.findings.uncertainties, found.harms) == ((), (), ())
     assert found.views.scan == "sub-a_T1w"
 
 

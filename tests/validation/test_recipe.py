@@ -46,7 +46,7 @@ def test_a_recipe_is_read_with_named_tasks_as_base(tmp_path):
     recipe = read_study_recipe(path)
     assert recipe.tasks[0] == TASKS["iso2"]
     assert recipe.tasks[1] == replace(
-        TASKS["thick5"], name="thick5, told too thin", profile="box", told_profile="gaussian", told_fwhm_mm=4
+        TASKS["thick5"], name="thick5, told too thin", profile="box", assumed_profile="gaussian", assumed_fwhm_mm=4
     )
     assert (recipe.tasks[2].factor, recipe.tasks[2].noise_share) == (3, 0.03)
     assert (recipe.enhance.steps, recipe.enhance.seed, recipe.bootstrap_seed) == (4, 3, 7)
@@ -77,7 +77,7 @@ def test_files_of_a_recipe_lie_beside_it(tmp_path):
         ({"tasks": [{"name": "pair", "factor": 2}]}, "'pair'"),
         ({"tasks": [{"name": "mine", "factor": "two"}]}, "tasks.0.factor"),
         ({"methods": ["magic"]}, "'magic'"),
-        ({"dial": [2]}, "dial"),
+        ({"blend": [2]}, "blend"),
         ({"workers": -1}, "workers"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_model_is_needed_where_anything_is_measured_of_it():
     plain = StudyRecipe(methods=("cubic", "ibp"))
     assert not plain.needs_model
     assert replace(plain, methods=("mean",)).needs_model
-    assert replace(plain, dial=(0.5,)).needs_model
+    assert replace(plain, blend=(0.5,)).needs_model
     assert replace(plain, gates=("coverage90 in [0.8,1]",)).needs_model
 
 

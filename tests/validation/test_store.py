@@ -13,7 +13,7 @@ from phantoms import head
 from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.errors import OutputError
 from medsr.physics.tasks import TASKS
-from medsr.validation.findings import DialPoint, Findings, Score
+from medsr.validation.findings import BlendPoint, Findings, Score
 from medsr.validation.hallucination import harm_of, restorers
 from medsr.validation.measure import Measured
 from medsr.validation.store import Parts
@@ -39,7 +39,7 @@ def test_numbers_come_back_bit_for_bit_also_those_that_json_has_not(parts, numbe
     findings = Findings(
         (replace(SCORE, psnr_db=numbers[0], hfen=numbers[1]),),
         {"name": "tiny"},
-        dial=(DialPoint("sub-a_T1w", "iso2", 0.5, numbers[2], 1.0),),
+        blend=(BlendPoint("sub-a_T1w", "iso2", 0.5, numbers[2], 1.0),),
     )
     parts.write("0", Measured(findings, (), VIEWS))
     assert repr(parts.read("0").findings) == repr(findings)

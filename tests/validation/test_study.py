@@ -18,7 +18,7 @@ from medsr.validation.recipe import StudyRecipe
 from medsr.validation.study import check_study, read_pairs, study
 from medsr.validation.trial import validate
 
-QUICK = EnhanceSettings(draws=2, steps=2, flips=0)
+QUICK = EnhanceSettings(samples=2, steps=2, flips=0)
 TIMES = {"seconds", "measured_before"}
 
 
@@ -41,7 +41,7 @@ def recipe(tmp_path_factory):
 def done(scans, recipe, tmp_path_factory):
     """A finished study with everything in it."""
     folder = tmp_path_factory.mktemp("study") / "out"
-    full = replace(recipe, dial=(0.0, 0.5, 1.0), uncertainty=True, gates=("psnr>=0",))
+    full = replace(recipe, blend=(0.0, 0.5, 1.0), uncertainty=True, gates=("psnr>=0",))
     return folder, full, study([scans], full, folder, facts={"sub-a_T1w": {"scanner": "one"}})
 
 
@@ -65,7 +65,7 @@ def test_the_report_lies_in_the_folder_and_holds_everything(done):
     assert (folder / "index.html").is_file()
     content = json.loads((folder / "validation.json").read_text())
     assert len(content["scores"]) == 8
-    assert {(p["scan"], p["dial"]) for p in content["dial"] if p["task"] == "iso2"} == {
+    assert {(p["scan"], p["blend"]) for p in content["blend"] if p["task"] == "iso2"} == {
         (f"sub-{s}_T1w", d) for s in "ab" for d in (0.0, 0.5, 1.0)
     }
     assert len(content["uncertainties"]) == 8
@@ -76,9 +76,9 @@ def test_the_report_lies_in_the_folder_and_holds_everything(done):
 
 def test_the_ends_of_the_dial_are_mean_and_draw(scans, recipe):
     methods = ("mean", "sample")
-    chosen = replace(recipe, dial=(0.0, 1.0), methods=methods, tasks=(TASKS["iso2"],))
+    chosen = replace(recipe, blend=(0.0, 1.0), methods=methods, tasks=(TASKS["iso2"],))
     found = study([scans / "sub-a_T1w.nii.gz"], chosen).findings
-    ends = dict(zip(methods, found.dial, strict=True))
+    ends = dict(zip(methods, found.blend, strict=True))
     for score in found.scores:
         assert ends[score.method].psnr_db == pytest.approx(score.psnr_db, abs=1e-4)
         assert ends[score.method].upper_band == pytest.approx(score.upper_band, rel=1e-4)
@@ -97,7 +97,7 @@ def test_a_second_run_measures_nothing_and_gives_the_same(done, scans):
 
 def test_changing_a_task_measures_that_task_alone(done, scans):
     folder, full, _ = done
-    changed = replace(full, tasks=(TASKS["iso2"], replace(TASKS["thick3"], profile="box", told_profile="gaussian")))
+    changed = replace(full, tasks=(TASKS["iso2"], replace(TASKS["thick3"], profile="box", assumed_profile="gaussian")))
     found = study([scans], changed, folder)
     assert found.record["measured_before"] == 2
     assert [case.degraded_by.partition(",")[0] for case in found.findings.cases] == ["", "box", "", "box"]
@@ -143,7 +143,7 @@ def test_a_failed_gate_says_more_than_a_failed_case(scans, recipe, tmp_path):
 def test_a_gate_on_coverage_has_the_draws_made_and_one_on_what_is_not_measured_is_refused(scans, recipe):
     one = replace(recipe, tasks=(TASKS["iso2"],), gates=("coverage90 in [2,3]",))
     found = study([scans / "sub-a_T1w.nii.gz"], one)
-    assert [u.method for u in found.findings.uncertainties] == ["draws", "variance"]
+    assert [u.method for u in found.findings.uncertainties] == ["samples", "variance"]
     assert [verdict.passed for verdict in found.verdicts] == [False]
     with pytest.raises(UsageError, match="lpips"):
         study([scans / "sub-a_T1w.nii.gz"], replace(one, methods=("ibp",), gates=("lpips<=1",)))

@@ -119,7 +119,7 @@ def test_shells_are_those_behind_the_cut_off(findings: Findings) -> None:
 
 def test_a_wrong_assumption_is_stated_and_costs(reference: Volume) -> None:
     true = replace(TASKS["thick5"], profile="box")
-    wrong = replace(true, name="told too thick", told_profile="gaussian", told_fwhm_mm=9)
+    wrong = replace(true, name="told too thick", assumed_profile="gaussian", assumed_fwhm_mm=9)
     found = validate([("a", reference)], [true, wrong], None, ("ibp",))
     assert [case.degraded_by for case in found.cases] == ["", found.cases[0].profile]
     assert found.cases[1].profile.startswith("gaussian, S 9")

@@ -55,10 +55,12 @@ def test_a_plan_takes_the_grid_of_a_layer(ask):
 
 
 def test_enhancing_is_the_library_s_own(ask):
-    answer = ask("enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="spread", draws=2, steps=2).to_dict())
-    theirs = enhance(COARSE, MODEL, EnhanceSettings(mode="spread", draws=2, steps=2), acquisition_of(COARSE))
+    answer = ask(
+        "enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="uncertainty", samples=2, steps=2).to_dict()
+    )
+    theirs = enhance(COARSE, MODEL, EnhanceSettings(mode="uncertainty", samples=2, steps=2), acquisition_of(COARSE))
     np.testing.assert_array_equal(unpacked(answer["enhanced"]).data, theirs.volume.data)
-    np.testing.assert_array_equal(unpacked(answer["spread"]).data, theirs.spread.data)
+    np.testing.assert_array_equal(unpacked(answer["uncertainty"]).data, theirs.uncertainty.data)
     assert answer["record"]["residual"] == theirs.record.residual
     unpacked(answer["residual"])
     assert not list(ask.folder.iterdir())

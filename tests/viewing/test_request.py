@@ -25,8 +25,8 @@ boxes = st.one_of(st.none(), st.tuples(*[st.tuples(*[st.integers(0, 99)] * 3)] *
 wishes = st.builds(
     Wish,
     spacing_mm=numbers,
-    mode=st.sampled_from(["mean", "sample", "spread"]),
-    dial=st.floats(0, 1),
+    mode=st.sampled_from(["mean", "sample", "uncertainty"]),
+    blend=st.floats(0, 1),
     seed=st.integers(0, 2**31),
     profile=st.sampled_from(get_args(Profile)),
     thickness_mm=st.one_of(st.none(), st.floats(0.5, 9.0)),
@@ -42,7 +42,7 @@ def test_a_wish_survives_json(wish):
 
 def test_the_defaults_are_those_of_the_command_line():
     wish, settings, case = Wish(), EnhanceSettings(), EnhanceCase()
-    for name in ("mode", "dial", "draws", "steps", "seed", "flips", "force"):
+    for name in ("mode", "blend", "samples", "steps", "seed", "flips", "force"):
         assert getattr(wish, name) == getattr(settings, name)
     for name in ("spacing_mm", "factors", "profile", "thickness_mm"):
         assert getattr(wish, name) == getattr(case, name)
@@ -66,9 +66,9 @@ def test_every_word_of_the_command_is_an_option_of_medsr_enhance(wish):
 
 
 def test_only_what_counts_in_a_mode_is_said():
-    wish = Wish(mode="sample", dial=0.5, draws=3, steps=9, factors=(1.0, 1.0, 5.0))
-    assert wish.command("", "o.nii") == "medsr enhance SCAN o.nii --factor 1,1,5 --mode sample --dial 0.5 --steps 9"
-    assert "--draws 3" in dataclasses.replace(wish, mode="spread").command("", "o.nii")
+    wish = Wish(mode="sample", blend=0.5, samples=3, steps=9, factors=(1.0, 1.0, 5.0))
+    assert wish.command("", "o.nii") == "medsr enhance SCAN o.nii --factor 1,1,5 --mode sample --blend 0.5 --steps 9"
+    assert "--samples 3" in dataclasses.replace(wish, mode="uncertainty").command("", "o.nii")
 
 
 def test_an_unknown_key_is_refused():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import medsr
 from medsr.record import Record
 
-Kind = Literal["result", "spread"]
+Kind = Literal["result", "uncertainty"]
 
 NO_DIAGNOSIS = "Research only, not for diagnosis."
 
@@ -26,7 +26,7 @@ class Derivation:
         text: one or more sentences for a human reader.
         recipe: everything but the input that changes a voxel, as JSON.
         model: name, version, sha256 of the weights; empty where none was used.
-        kind: "result" for a scan, "spread" for the standard deviation of draws.
+        kind: "result" for a scan, "uncertainty" for the standard deviation of draws.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Derivation:
 def derivation_of(record: Record, kind: Kind = "result") -> Derivation:
     """The derivation that a run record tells."""
     recipe = {name: getattr(record, name) for name in ("versions", "task", "settings", "model", "device")}
-    what = "Standard deviation of draws of the finer scan" if kind == "spread" else "Finer scan"
+    what = "Standard deviation of draws of the finer scan" if kind == "uncertainty" else "Finer scan"
     coarse, fine = (_times(record.task.get(f"{name}_spacing_mm", ())) for name in ("coarse", "fine"))
     text = (
         f"medsr {record.versions['medsr']}: {what}, {coarse} mm to {fine} mm, by model {record.model['name']} "
@@ -58,7 +58,7 @@ def saved_from_memory() -> Derivation:
 
 def series_label(kind: Kind, spacing_mm: NDArray[np.float64], n_filled: int) -> str:
     """The mark in a series description, such as "[medsr SR 1.0mm research]"."""
-    names = {"result": "SR", "spread": "SD"}
+    names = {"result": "SR", "uncertainty": "SD"}
     rounded = [_short(h) for h in spacing_mm]
     size = rounded[0] if len(set(rounded)) == 1 else "x".join(rounded)
     filled = f", {n_filled} filled" if n_filled else ""

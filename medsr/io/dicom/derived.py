@@ -188,7 +188,7 @@ def _common(series: DerivedSeries) -> Dataset:
 def _image_type(series: DerivedSeries, source: Dataset) -> list[str]:
     words = [str(word) for word in _several(source.get("ImageType"))][2:]
     words = words or ["OTHER" if modality_of(source) == "MR" else "AXIAL"]
-    return ["DERIVED", "SECONDARY", *words, *["SPREAD"] * (series.derivation.kind == "spread")]
+    return ["DERIVED", "SECONDARY", *words, *["SPREAD"] * (series.derivation.kind == "uncertainty")]
 
 
 def _set_places_in_the_archive(common: Dataset, series: DerivedSeries, source: Dataset) -> None:

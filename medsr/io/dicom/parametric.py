@@ -20,11 +20,11 @@ NEEDED_OF_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex
 NEEDED_OF_STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 
 
-def write_maps(spreads: Sequence[DerivedSeries], results: Sequence[DerivedSeries], folder: Path) -> None:
+def write_maps(uncertainties: Sequence[DerivedSeries], results: Sequence[DerivedSeries], folder: Path) -> None:
     """Write one parametric map per spread, 0001.dcm and so on, into an empty folder.
 
     Args:
-        spreads: standard deviations, in the unit of the scan.
+        uncertainties: standard deviations, in the unit of the scan.
         results: the series that they belong to, in the same order.
         folder: where to write.
 
@@ -32,14 +32,14 @@ def write_maps(spreads: Sequence[DerivedSeries], results: Sequence[DerivedSeries
         OSError: the disk is full or the folder gone.
         InputError: a source file is gone or damaged.
     """
-    for number, (spread, result) in enumerate(zip(spreads, results, strict=True), start=1):
-        with parsing(spread.stack.frames[0].path):
+    for number, (uncertainty, result) in enumerate(zip(uncertainties, results, strict=True), start=1):
+        with parsing(uncertainty.stack.frames[0].path):
             file = BytesIO()
-            _parametric_map(spread, result).save_as(file, enforce_file_format=True)
+            _parametric_map(uncertainty, result).save_as(file, enforce_file_format=True)
         write_file(folder / f"{number:04d}.dcm", file.getvalue())
 
 
-def _parametric_map(spread: DerivedSeries, result: DerivedSeries) -> Dataset:
+def _parametric_map(uncertainty: DerivedSeries, result: DerivedSeries) -> Dataset:
     """The map on the grid of the result, referring to the result's slices."""
     import highdicom  # slow to import, and asked for seldom
     from highdicom.content import VOILUTTransformation
@@ -47,15 +47,15 @@ def _parametric_map(spread: DerivedSeries, result: DerivedSeries) -> Dataset:
     from pydicom.sr.codedict import codes
 
     headers = [_complete(header) for header in slices(result)]
-    values = spread.volume.data.transpose(2, 1, 0)[slice_order(result)]
+    values = uncertainty.volume.data.transpose(2, 1, 0)[slice_order(result)]
     peak = float(values.max()) or 1.0
-    description = str(next(slices(spread)).SeriesDescription)
-    facts = (spread.facts, highdicom.__version__)
+    description = str(next(slices(uncertainty)).SeriesDescription)
+    facts = (uncertainty.facts, highdicom.__version__)
     dataset: Dataset = ParametricMap(
         source_images=headers,
         pixel_array=np.ascontiguousarray(values, dtype=np.float32),
         series_instance_uid=uid_of("map series", *facts),
-        series_number=int(headers[0].SeriesNumber) - result.number + spread.number + 1,
+        series_number=int(headers[0].SeriesNumber) - result.number + uncertainty.number + 1,
         sop_instance_uid=uid_of("map", *facts),
         instance_number=1,
         manufacturer="medsr",
@@ -67,7 +67,7 @@ def _parametric_map(spread: DerivedSeries, result: DerivedSeries) -> Dataset:
         voi_lut_transformations=[VOILUTTransformation(window_center=peak / 2, window_width=peak)],
         derivation=codes.DCM.SpatialResampling,
     )
-    _make_repeatable(dataset, headers[0], spread, description)
+    _make_repeatable(dataset, headers[0], uncertainty, description)
     return dataset
 
 
@@ -95,12 +95,12 @@ def _complete(header: Dataset) -> Dataset:
     return header
 
 
-def _make_repeatable(dataset: Dataset, header: Dataset, spread: DerivedSeries, description: str) -> None:
+def _make_repeatable(dataset: Dataset, header: Dataset, uncertainty: DerivedSeries, description: str) -> None:
     """The source's dates for the clock's, and UIDs of content for random ones."""
     dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     dataset.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.SeriesDescription = description
-    dataset.DerivationDescription = str(next(slices(spread)).DerivationDescription)
+    dataset.DerivationDescription = str(next(slices(uncertainty)).DerivationDescription)
     for keyword in ("SeriesDate", "SeriesTime", "InstanceCreationDate", "InstanceCreationTime"):
         dataset.pop(keyword, None)
     for name in ("Date", "Time"):
@@ -108,6 +108,6 @@ def _make_repeatable(dataset: Dataset, header: Dataset, spread: DerivedSeries, d
         setattr(dataset, f"Content{name}", moment)
     for item in dataset.get("ContributingEquipmentSequence") or []:
         item.pop("ContributionDateTime", None)
-    organisation = uid_of("map organisation", spread.facts)
+    organisation = uid_of("map organisation", uncertainty.facts)
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation

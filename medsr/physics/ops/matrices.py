@@ -1,4 +1,4 @@
-"""One small matrix per axis: sampling by a profile, cubic interpolation, and the plain start made of both.
+"""One small matrix per axis: sampling by a profile, cubic interpolation, and the IBP estimate made of both.
 
 All matrices are float64 NumPy, built once per axis and cached. Fine and coarse grid share the field of view:
 sample i of m is centred at (i + 1/2) n/m - 1/2 in voxels of the fine grid (docs/physics.md, eq. 1).
@@ -17,7 +17,7 @@ from scipy import ndimage
 from medsr.physics.ops.profiles import Profile, cumulative
 
 Matrix = NDArray[np.float64]
-MatrixKind = Literal["forward", "adjoint", "start", "to_eigen", "from_eigen", "cubic", "linear", "nearest"]
+MatrixKind = Literal["forward", "adjoint", "ibp", "to_eigen", "from_eigen", "cubic", "linear", "nearest"]
 
 
 def sample_centres(n_fine: int, n_coarse: int) -> NDArray[np.float64]:
@@ -126,13 +126,13 @@ class AxisSampling:
             raise ValueError(f"profile width is {self.fwhm} voxels; expected more than 0")
 
     def matrix(self, kind: MatrixKind, roughness: float = 0.0) -> Matrix:
-        """The matrix of that kind, float64; `roughness` is for the start alone (see `Separable.start`)."""
+        """The matrix of that kind, float64; `roughness` is for the IBP estimate alone (see `Separable.ibp`)."""
         match kind:
             case "forward":
                 return _forward(self)
             case "adjoint":
                 return _forward(self).T
-            case "start":
+            case "ibp":
                 return start_matrix(self, roughness)
             case "to_eigen":
                 return _eigen(self)[1].T

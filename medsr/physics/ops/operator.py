@@ -50,8 +50,8 @@ class Separable:
         """Nearest neighbour on the fine grid."""
         return self._each(y, "nearest", shrink=False)
 
-    def start(self, y: Tensor, roughness: float = 0.0) -> Tensor:
-        """G y, the plain start: iterative back-projection in closed form (docs/physics.md, eq. 5).
+    def ibp(self, y: Tensor, roughness: float = 0.0) -> Tensor:
+        """G y, the IBP estimate: iterative back-projection in closed form (docs/physics.md, eq. 5).
 
         Without noise G = C (A C)^-1, so A G y = y. With noise the Tikhonov form on differences of neighbouring
         samples, which amplifies less and keeps constants exactly.
@@ -60,7 +60,7 @@ class Separable:
             y: (..., i, j, k) coarse.
             roughness: variance of the noise over the variance of neighbouring samples' differences, >= 0.
         """
-        return self._each(y, "start", shrink=False, roughness=roughness)
+        return self._each(y, "ibp", shrink=False, roughness=roughness)
 
     def prox(self, x: Tensor, y: Tensor, ratio: float) -> Tensor:
         """X + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows (docs/physics.md, eq. 6).

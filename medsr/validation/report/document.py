@@ -22,7 +22,7 @@ from medsr.report.blocks import Cell, Figure, Table
 from medsr.validation.findings import Comparison, Findings, Stratum
 from medsr.validation.hallucination import Harm
 from medsr.validation.report.export import finite
-from medsr.validation.scores import Case, DialPoint, PairFit, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import BlendPoint, Case, PairFit, Score, Shells, Uncertainty, Unmeasured
 
 SCHEMA = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -72,7 +72,7 @@ class Document:
     medians: tuple[MedianRow, ...]
     cases: tuple[Case, ...]
     uncertainties: tuple[Uncertainty, ...]
-    dial: tuple[DialPoint, ...]
+    blend: tuple[BlendPoint, ...]
     shells: tuple[Shells, ...]
     fits: tuple[PairFit, ...]
     unmeasured: tuple[Unmeasured, ...]

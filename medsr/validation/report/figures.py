@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from medsr.report.blocks import Figure
 from medsr.validation.findings import Findings, Stratum
 from medsr.validation.report.plots import forest, paired, residual, shells
-from medsr.validation.report.uncertainty_plots import coverage, dial, spread_skill
+from medsr.validation.report.uncertainty_plots import blend, coverage, spread_skill
 
 
 def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, ...]:
@@ -17,7 +17,7 @@ def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, .
         paired(findings, "ssim", "SSIM", "SSIM of every case"),
         forest(strata),
         shells(findings.shells),
-        dial(findings),
+        blend(findings),
         coverage(findings.uncertainties),
         spread_skill(findings.uncertainties),
         residual(findings),

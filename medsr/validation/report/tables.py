@@ -116,7 +116,7 @@ def cases_table(findings: Findings, links: Links) -> Table:
     """Every case of the main method, the smallest gain over the baseline first."""
     method = main_method(findings)
     cases = {(case.scan, case.task): case for case in findings.cases}
-    trust = {(u.scan, u.task): u for u in findings.uncertainties if u.method == "draws"}
+    trust = {(u.scan, u.task): u for u in findings.uncertainties if u.method == "samples"}
     rows = []
     for score in findings.worst_first(method):
         key = (score.scan, score.task)

@@ -12,23 +12,23 @@ from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, pane
 from medsr.validation.findings import BASELINES, Findings, Uncertainty
 from medsr.validation.report.plots import in_order, legend, median_curve
 
-KINDS = (("draws", "spread of draws"), ("variance", "variance head"))
+KINDS = (("samples", "spread of draws"), ("variance", "variance head"))
 
 
-def dial(findings: Findings) -> Figure | None:
+def blend(findings: Findings) -> Figure | None:
     """Sharpness against error from the mean to a draw: the perception-distortion line."""
-    if not findings.dial:
+    if not findings.blend:
         return None
     panels = [
-        panel(task, *_dial_axes(findings, task), list(_dial_marks(findings, task)))
-        for task in in_order(point.task for point in findings.dial)
+        panel(task, *_blend_axes(findings, task), list(_blend_marks(findings, task)))
+        for task in in_order(point.task for point in findings.blend)
     ]
     caption = (
         "From the mean (dial 0) to a draw (dial 1): sharper pictures cost PSNR. Thin lines are cases, the thick one "
         "the median. A method below and left of the line is dominated; power in the upper band may be noise."
     )
     names = legend(("cubic", "ibp", "mean", "sample"))
-    return Figure("dial", "Sharpness and error", caption, tuple(panels), names, [asdict(p) for p in findings.dial])
+    return Figure("blend", "Sharpness and error", caption, tuple(panels), names, [asdict(p) for p in findings.blend])
 
 
 def coverage(found: Sequence[Uncertainty]) -> Figure | None:
@@ -62,13 +62,13 @@ def spread_skill(found: Sequence[Uncertainty]) -> Figure | None:
     """Error against stated deviation in bins of it."""
     panels, rows = [], []
     for kind, name in KINDS:
-        chosen = [one for one in found if one.method == kind and one.spread]
+        chosen = [one for one in found if one.method == kind and one.uncertainty]
         if not chosen:
             continue
-        largest = max(max(*one.spread, *one.skill) for one in chosen) * 1.05 or 1.0
+        largest = max(max(*one.uncertainty, *one.skill) for one in chosen) * 1.05 or 1.0
         marks: list[Mark] = [Line(((0.0, 0.0), (largest, largest)), "rule", "right")]
         for one in chosen:
-            points = tuple(zip(one.spread, one.skill, strict=True))
+            points = tuple(zip(one.uncertainty, one.skill, strict=True))
             marks.append(Line(points, f"{kind} faint", f"{one.scan}, {one.task}"))
             marks += [Dot(point, kind, f"{one.scan}, {one.task}") for point in points]
             rows += [{"scan": one.scan, "task": one.task, "of": kind, "stated": s, "error": e} for s, e in points]
@@ -83,22 +83,22 @@ def spread_skill(found: Sequence[Uncertainty]) -> Figure | None:
     return Figure("spread_skill", "Stated deviation and error", caption, tuple(panels), (), rows)
 
 
-def _dial_axes(findings: Findings, task: str) -> tuple[Axis, Axis]:
-    points = [p for p in findings.dial if p.task == task]
+def _blend_axes(findings: Findings, task: str) -> tuple[Axis, Axis]:
+    points = [p for p in findings.blend if p.task == task]
     others = _baseline_points(findings, task)
     bands = [p.upper_band for p in points] + [band for _, (band, _) in others] + [1.0]
     levels = [p.psnr_db for p in points] + [level for _, (_, level) in others]
     return axis_over("sharpness (upper band; 1: reference)", bands), axis_over("PSNR in dB", levels)
 
 
-def _dial_marks(findings: Findings, task: str) -> Iterator[Mark]:
-    points = [p for p in findings.dial if p.task == task]
+def _blend_marks(findings: Findings, task: str) -> Iterator[Mark]:
+    points = [p for p in findings.blend if p.task == task]
     yield Rule(1.0, "reference", upright=True)
     for scan in in_order(p.scan for p in points):
-        line = sorted((p.dial, p.upper_band, p.psnr_db) for p in points if p.scan == scan)
+        line = sorted((p.blend, p.upper_band, p.psnr_db) for p in points if p.scan == scan)
         yield Line(tuple((band, level) for _, band, level in line), "sample faint", scan)
-    settings = sorted({p.dial for p in points})
-    middle = [_middle((p.upper_band, p.psnr_db) for p in points if p.dial == dial) for dial in settings]
+    settings = sorted({p.blend for p in points})
+    middle = [_middle((p.upper_band, p.psnr_db) for p in points if p.blend == blend) for blend in settings]
     yield Line(tuple(middle), "sample")
     yield Dot(middle[0], "mean big", f"dial {settings[0]:g}")
     yield Dot(middle[-1], "sample big", f"dial {settings[-1]:g}")

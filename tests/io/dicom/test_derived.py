@@ -144,7 +144,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path):
     [
         {"derivation": replace(DERIVATION, recipe='{"seed": 1}')},
         {"derivation": replace(DERIVATION, text="Made otherwise.")},
-        {"derivation": replace(DERIVATION, kind="spread")},
+        {"derivation": replace(DERIVATION, kind="uncertainty")},
         {"options": DicomOptions(compress="rle")},
         {"options": DicomOptions(keep_private=True)},
         {"factor": 2},
@@ -493,9 +493,9 @@ def test_a_source_that_vanished_is_said_in_one_line(tmp_path):
 # --- spread -----------------------------------------------------------------------------------------------------------
 
 
-def spread_of(series):
+def standard_deviation(series):
     data = np.abs(np.asarray(series.volume.data)) / 100 + 0.001
-    derivation = replace(series.derivation, kind="spread")
+    derivation = replace(series.derivation, kind="uncertainty")
     return replace(series, volume=replace(series.volume, data=data), derivation=derivation, number=2)
 
 
@@ -503,15 +503,15 @@ def test_the_spread_is_a_series_of_the_same_class_with_its_own_scale(tmp_path):
     write_classic(tmp_path / "source", DATA, MATRIX, edit=tags(WindowCenter="40", WindowWidth="80"))
     series = series_of(tmp_path / "source")
     result = written(series, tmp_path / "out")
-    spread = written(spread_of(series), tmp_path / "spread")
-    assert spread[0].SOPClassUID == result[0].SOPClassUID
-    assert not uids(result) & uids(spread)
-    assert "[medsr SD" in spread[0].SeriesDescription
-    assert spread[0].ImageType[-1] == "SPREAD"
-    assert spread[0].SeriesNumber == result[0].SeriesNumber + 1
-    np.testing.assert_allclose(load(tmp_path / "spread").data, spread_of(series).volume.data, atol=3e-4)
-    assert 0 < spread[0].WindowWidth < 9
-    assert [d.ImagePositionPatient for d in spread] == [d.ImagePositionPatient for d in result]
+    uncertainty = written(standard_deviation(series), tmp_path / "uncertainty")
+    assert uncertainty[0].SOPClassUID == result[0].SOPClassUID
+    assert not uids(result) & uids(uncertainty)
+    assert "[medsr SD" in uncertainty[0].SeriesDescription
+    assert uncertainty[0].ImageType[-1] == "SPREAD"
+    assert uncertainty[0].SeriesNumber == result[0].SeriesNumber + 1
+    np.testing.assert_allclose(load(tmp_path / "uncertainty").data, standard_deviation(series).volume.data, atol=3e-4)
+    assert 0 < uncertainty[0].WindowWidth < 9
+    assert [d.ImagePositionPatient for d in uncertainty] == [d.ImagePositionPatient for d in result]
 
 
 @pytest.mark.parametrize("modality", ["MR", "CT"])
@@ -522,14 +522,14 @@ def test_a_parametric_map_lies_on_the_result(tmp_path, modality):
     series = series_of(tmp_path / "source")
     for name in "ab":
         (tmp_path / name).mkdir()
-        write_maps([spread_of(series)], [series], tmp_path / name)
+        write_maps([standard_deviation(series)], [series], tmp_path / name)
     assert (tmp_path / "a" / "0001.dcm").read_bytes() == (tmp_path / "b" / "0001.dcm").read_bytes()
     image = highdicom.imread(tmp_path / "a" / "0001.dcm")
     volume = image.get_volume()
     turned = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine @ np.eye(4)[:, [2, 1, 0, 3]]
     along = turned[:3, 2] @ series.volume.affine[:3, 2] > 0
     array = np.asarray(volume.array).transpose(2, 1, 0)[:, :, :: 1 if along else -1]
-    np.testing.assert_allclose(array, spread_of(series).volume.data, rtol=1e-6)
+    np.testing.assert_allclose(array, standard_deviation(series).volume.data, rtol=1e-6)
     np.testing.assert_allclose(np.abs(turned[:3, :3]), np.abs(series.volume.affine[:3, :3]), atol=1e-6)
     assert image.StudyInstanceUID == next(iter(written(series, tmp_path / "out"))).StudyInstanceUID
 

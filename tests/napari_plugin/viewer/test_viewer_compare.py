@@ -24,8 +24,8 @@ def enhanced(viewer, wait, tmp_path):
         viewer.open(str(tmp_path / f"{name}.nii.gz"), plugin="medsr")
     _, dock = viewer.window.add_plugin_dock_widget("medsr", "Enhance")
     dock.scan.choose(viewer.layers["thick"])
-    dock.form.mode.setCurrentIndex(dock.form.mode.findData("spread"))
-    dock.form.draws.setValue(2)
+    dock.form.mode.setCurrentIndex(dock.form.mode.findData("uncertainty"))
+    dock.form.samples.setValue(2)
     dock.form.steps.setValue(2)
     dock.run()
     wait(lambda: dock.go.isEnabled())
@@ -93,15 +93,15 @@ def test_the_curtain_follows_slider_mouse_and_view(enhanced, compare, wait):
 
 
 def test_the_spread_shows_where_it_is_above_the_threshold(enhanced, compare):
-    spread = enhanced.layers["thick: spread"]
+    uncertainty = enhanced.layers["thick: spread"]
     assert compare.overlay.isEnabled()
     compare.overlay.setChecked(True)
-    assert spread.visible
-    assert enhanced.layers[-1].name == spread.name
+    assert uncertainty.visible
+    assert enhanced.layers[-1].name == uncertainty.name
     compare.threshold.setValue(compare.threshold.maximum() / 2)
-    assert spread.contrast_limits[0] == pytest.approx(compare.threshold.value())
+    assert uncertainty.contrast_limits[0] == pytest.approx(compare.threshold.value())
     compare.overlay.setChecked(False)
-    assert not spread.visible
+    assert not uncertainty.visible
 
 
 def test_values_under_the_mouse(enhanced, compare):
@@ -111,7 +111,7 @@ def test_values_under_the_mouse(enhanced, compare):
     compare._read_out(enhanced, Event)
     before = enhanced.layers["thick"].data[5, 20, 18]
     assert compare.values.text().startswith(f"before {before:.4g}, after ")
-    assert "spread" in compare.values.text()
+    assert "uncertainty" in compare.values.text()
 
 
 def test_a_closed_dock_is_let_go(enhanced, compare, wait):

@@ -26,8 +26,8 @@ def finished(dock):
 
 def endless(dock):
     """Ask for more than a test waits for."""
-    dock.form.mode.setCurrentIndex(dock.form.mode.findData("spread"))
-    dock.form.draws.setValue(64)
+    dock.form.mode.setCurrentIndex(dock.form.mode.findData("uncertainty"))
+    dock.form.samples.setValue(64)
     dock.form.steps.setValue(64)
 
 

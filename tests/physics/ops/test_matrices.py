@@ -17,31 +17,31 @@ COMPACT = tuple(profile for profile in PROFILES if profile != "kspace")
 
 @given(samplings())
 def test_rows_sum_to_1(axis):
-    for kind in ("forward", "cubic", "linear", "nearest", "start"):
+    for kind in ("forward", "cubic", "linear", "nearest", "ibp"):
         np.testing.assert_allclose(axis.matrix(kind).sum(axis=1), 1.0, atol=1e-9)
 
 
 @given(samplings(), st.floats(0.0, 10.0))
 def test_the_start_keeps_constants_at_any_roughness(axis, roughness):
-    np.testing.assert_allclose(axis.matrix("start", roughness).sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(axis.matrix("ibp", roughness).sum(axis=1), 1.0, atol=1e-9)
 
 
 @given(samplings(), st.floats(1e-4, 10.0))
 def test_roughness_lowers_the_noise_of_the_start(axis, roughness):
-    smooth, plain = axis.matrix("start", roughness), axis.matrix("start")
+    smooth, plain = axis.matrix("ibp", roughness), axis.matrix("ibp")
     assert np.linalg.norm(smooth) <= np.linalg.norm(plain) * (1 + 1e-9)
 
 
 @given(samplings())
 def test_mirrored_scans_give_mirrored_results(axis):
-    for kind in ("forward", "cubic", "linear", "start"):
+    for kind in ("forward", "cubic", "linear", "ibp"):
         matrix = axis.matrix(kind)
         np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-9)
 
 
 @given(samplings())
 def test_the_plain_start_reproduces_what_was_measured(axis):
-    np.testing.assert_allclose(axis.matrix("forward") @ axis.matrix("start"), np.eye(axis.n_coarse), atol=1e-8)
+    np.testing.assert_allclose(axis.matrix("forward") @ axis.matrix("ibp"), np.eye(axis.n_coarse), atol=1e-8)
 
 
 @given(samplings())
@@ -101,7 +101,7 @@ def test_odd_k_space_rows_are_orthogonal(half, more):
 @given(st.integers(3, 20), st.integers(0, 40), st.data())
 def test_k_space_samples_waves_below_the_coarse_nyquist_exactly(n_coarse, more, data):
     n_fine = n_coarse + more
-    cycles, phase = data.draw(st.integers(0, (n_coarse - 1) // 2)), data.draw(st.floats(0, 6.28))
+    cycles, phase = data.sample(st.integers(0, (n_coarse - 1) // 2)), data.sample(st.floats(0, 6.28))
 
     def wave(position):
         return np.cos(2 * np.pi * cycles * position / n_fine + phase)

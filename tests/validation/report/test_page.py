@@ -66,7 +66,7 @@ def test_the_same_report_is_written_to_the_byte(made: StudyReport, index: Path, 
 
 def test_every_figure_leads_to_its_numbers(index: Path) -> None:
     links = re.findall(r'<a class="soft screen" href="(data/[^"]+)"', index.read_text())
-    assert {f"data/{name}.csv" for name in ("paired_psnr_db", "shells", "dial", "coverage", "lesions")} <= set(links)
+    assert {f"data/{name}.csv" for name in ("paired_psnr_db", "shells", "blend", "coverage", "lesions")} <= set(links)
     for link in links:
         with (index.parent / link).open(newline="") as file:
             assert list(csv.DictReader(file)), link

@@ -12,19 +12,19 @@ from medsr.validation.report.export import text_of, write_json, write_plain
 from medsr.validation.report.summary import calibration_of, interval_text, uncertainties_of
 
 LEVELS = {"50": 0.45, "80": 0.7, "90": 0.8, "95": 0.85}
-STATED = Uncertainty("sub-a_T1w", "iso2", "draws", LEVELS, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
+STATED = Uncertainty("sub-a_T1w", "iso2", "samples", LEVELS, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
 FOUR = (1.0, 1.1, 1.2, 1.3)
 CALIBRATION = Calibration(
     (0.5, 0.8, 0.9, 0.95),
-    {"draws": {"all": FOUR}},
+    {"samples": {"all": FOUR}},
     {"all": 3},
-    {"draws": {"all": (0.5, 0.8, 0.91, 0.95)}},
+    {"samples": {"all": (0.5, 0.8, 0.91, 0.95)}},
     8,
     6,
     ("iso2",),
 )
 REPORT = CalibrationReport(
-    CALIBRATION, (HeldOut("a", "draws", "all", FOUR, FOUR),), {"draws": {"0.9": None}}, (STATED,)
+    CALIBRATION, (HeldOut("a", "samples", "all", FOUR, FOUR),), {"samples": {"0.9": None}}, (STATED,)
 )
 
 
@@ -61,5 +61,5 @@ def test_several_scans_are_compared_by_subject_and_the_ceiling_stands_beside_the
 def test_a_calibration_is_written_as_json(tmp_path) -> None:
     write_plain(REPORT, tmp_path / "c.json")
     content = json.loads((tmp_path / "c.json").read_text())
-    assert content["guaranteed"]["draws"]["0.9"] is None
-    assert content["calibration"]["factors"]["draws"]["all"] == list(FOUR)
+    assert content["guaranteed"]["samples"]["0.9"] is None
+    assert content["calibration"]["factors"]["samples"]["all"] == list(FOUR)

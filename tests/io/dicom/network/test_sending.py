@@ -211,8 +211,8 @@ def test_only_dicom_files_go_out(series: Path) -> None:
     (series / "notes.txt").write_text("not an image")
     (series / "DICOMDIR").write_bytes((series / "slice_000.dcm").read_bytes())
     (series / ".part-1.dcm").write_bytes((series / "slice_000.dcm").read_bytes())
-    (series / "spread").mkdir()
-    shutil.move(series / "slice_003.dcm", series / "spread" / "slice_003.dcm")
+    (series / "uncertainty").mkdir()
+    shutil.move(series / "slice_003.dcm", series / "uncertainty" / "slice_003.dcm")
     numbers: list[int] = []
 
     def store(event: Event) -> int:
