@@ -19,14 +19,15 @@ from medsr.batch.dask_engine import Cluster, work_on_dask
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, job_of, plan_batch, work
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load, save
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.volume import Volume
 
-RECIPE = BatchRecipe(device="cpu", enhance=EnhanceSettings(noise=20.0, force=True))
+RECIPE = BatchRecipe(EnhanceSettings(device="cpu", noise=20.0, force=True))
 
 
 def main(n_cases: int, side: int) -> None:

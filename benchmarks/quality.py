@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance, posterior
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.piece import posterior
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load
 from medsr.metrics.error import foreground_mask, psnr
 from medsr.metrics.sharpness import upper_half_band_ratio

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model

@@ -66,7 +66,7 @@ def run(
     module: str = WORK,
 ) -> Tally:
     """Work on a plan that is written, as `batch`; on a dask cluster where one is named."""
-    job = job_of(plan, store, devices(plan.recipe.device), module)
+    job = job_of(plan, store, devices(plan.recipe.enhance.device), module)
     cases = chosen(plan, store, only, shard)
     page = _Page(plan, store, on_progress, whole=len(cases) == len(plan.cases))
     skipped, again = sum(plan.left_out.values()), bool(only)

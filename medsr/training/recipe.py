@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from medsr.errors import UsageError
-from medsr.io.toml import read_toml
+from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 from medsr.model.weights import packaged_models
@@ -33,6 +31,8 @@ class TrainingRecipe:
         sample_scale: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
         training: of `medsr.training.loop.train`.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     name: str
     version: str
@@ -60,26 +60,10 @@ def read_recipe(path: Path) -> TrainingRecipe:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
     content = read_toml(path, "a training recipe")
-    net = content.get("training", {}).get("net", {})
-    if isinstance(net, dict) and "training" in content:
-        content["training"]["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **net}
-    _refuse_unknown(path, content, TrainingRecipe)
-    _refuse_unknown(path, content.get("training", {}), TrainingSettings, "training.")
-    _refuse_unknown(path, net, NetSpec, "training.net.")
-    try:
-        recipe = TypeAdapter(TrainingRecipe).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {place}: {first['msg']}") from error
-    return _resolved(recipe, path.parent)
-
-
-def _refuse_unknown(path: Path, content: object, kind: type, prefix: str = "") -> None:
-    known = [entry.name for entry in fields(kind)]
-    for key in content if isinstance(content, dict) else ():
-        if key not in known:
-            raise UsageError(f"{path}: unknown key {prefix}{key}; known are {', '.join(known)}")
+    training = content.get("training")
+    if isinstance(training, dict) and isinstance(training.get("net", {}), dict):
+        training["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **training.get("net", {})}
+    return _resolved(parsed(TrainingRecipe, content, str(path)), path.parent)
 
 
 def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 
@@ -36,6 +38,8 @@ class TrainingSettings:
     Raises:
         ValueError: patches smaller than `SMALLEST_SIDE`.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     steps: int = 18000
     batch: int = 8

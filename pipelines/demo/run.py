@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import files, load, save
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model

@@ -15,7 +15,7 @@ from tiny_models import TINY
 
 from medsr.cards.bundle import WEIGHTS, write_bundle
 from medsr.cards.weights import read_weights
-from medsr.enhancement.files import record_path
+from medsr.enhancement.outputs import record_path
 from medsr.errors import OutputError
 from medsr.io import save
 from medsr.model.nets import DetailNet
