@@ -69,7 +69,7 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
 
 
 def variety_at(step: int, settings: TrainingSettings) -> float:
-    """0 during the plain steps, then rising to 1 over `widening_steps`."""
+    """Share of random acquisitions: 0 during the first `plain_steps`, then rising to 1 over `widening_steps`."""
     return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
 
 
