@@ -94,7 +94,7 @@ def batch(root: Path, engine: str) -> tuple[float, float]:
     else:
         tally = work_on_dask(job, plan.cases, on_change, Cluster(workers=1))
         batches = sorted(set(times))
-        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task tells all its cases at its end
+        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task reports all its cases at its end
         first, last, n_between = batches[0], batches[-1], len(times) - n_first
     assert tally.done == len(plan.cases)
     return (last - first) / n_between, sum(enhancing[2:]) / (

@@ -39,7 +39,7 @@ def main(n_slices: int, gib: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_ct(Path(folder) / "ct.nii", coarse)
         began = time.monotonic()
-        enhance_file(Path(folder) / "ct.nii", Path(folder) / "finer.nii", settings, model, shown, int(gib * 2**30))
+        enhance_file(Path(folder) / "ct.nii", Path(folder) / "enhanced.nii", settings, model, shown, int(gib * 2**30))
         seconds = time.monotonic() - began
     result = {
         "slices": n_slices,
@@ -57,7 +57,7 @@ def main(n_slices: int, gib: float) -> None:
 
 
 def write_ct(path: Path, shape: tuple[int, int, int]) -> None:
-    """Air around a body of soft tissue with noise; its generator is no part of the peak that is reported."""
+    """Air around a body of soft tissue with noise; its generator is not part of the peak that is reported."""
     rng = np.random.default_rng(0)
     i, j = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape[:2]], indexing="ij")
     plane = np.where(i**2 + j**2 < 0.7, 40.0, -1000.0).astype(np.float32)

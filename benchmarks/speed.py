@@ -68,8 +68,8 @@ def main(device: str = "cpu", weights: str = DEFAULT_MODEL) -> None:
     """Measure on a device ("cpu" or "cuda") with packaged weights or a file."""
     keep_freed_memory()
     model = load_model(weights, device)
-    coarse, acquisition = degrade(head(), TASKS["thick5"])
-    runs = [enhance(coarse, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
+    degraded, acquisition = degrade(head(), TASKS["thick5"])
+    runs = [enhance(degraded, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
     best = min(runs, key=lambda record: sum(record.seconds.values()))
     total = sum(best.seconds.values())
     flops = network_flops(model) * 2 ** EnhanceSettings().flips

@@ -18,18 +18,18 @@ class TrainingRecipe:
     """What `medsr train` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        name: of the model.
-        version: of its weights.
-        packs: folder of the training packs.
-        validation_packs: folder of held-out packs for the learning curve.
-        start: packaged model or weights file that training goes on from; none: from nothing.
-        probes: names of the held-out scans that the curve is drawn on; none means all.
-        run: folder of checkpoint, curve and final weights.
-        cards: data cards' folders, whose hashes go into the weights.
+        name: Name of the model.
+        version: Version of its weights.
+        packs: Folder of the training packs.
+        validation_packs: Folder of held-out packs for the learning curve.
+        run: Folder of checkpoint, curve and final weights.
+        start: Packaged model or weights file to go on from; None: random weights.
+        probes: Names of the held-out scans for the learning curve; empty: all of them.
+        cards: Folders of the data cards, whose hashes go into the weights.
         device: "auto", "cpu" or "cuda".
-        curve_every: steps between points of the curve (more often at the start).
-        sample_scale: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
-        training: of `medsr.training.loop.train`.
+        curve_every: Steps between points of the curve (more often at the start).
+        sample_scale: `ModelSpec.sample_scale` of the weights; chosen once they are trained, 1 before.
+        training: Settings of `medsr.training.loop.train`.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -57,7 +57,7 @@ def read_recipe(path: Path) -> TrainingRecipe:
     """The recipe in a TOML file.
 
     Raises:
-        UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
+        UsageError: No such file, not TOML, an unknown key or a value of the wrong kind.
     """
     content = read_toml(path, "a training recipe")
     training = content.get("training")

@@ -65,7 +65,7 @@ class NetSpec:
 class DetailNet(nn.Module):
     """(B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
 
-    Any size: it is padded with zeros at the far end to a multiple of `GRID`. `maps_per_voxel_flops` is for benchmarks.
+    Any size: it is padded with zeros at the far end to a multiple of `GRID`.
     """
 
     def __init__(self, spec: NetSpec) -> None:
