@@ -5,7 +5,7 @@ import json
 from xml.etree import ElementTree
 
 from medsr.batch.outcome import Outcome, Row, Tally
-from medsr.batch.run_files import write_cases, write_junit, write_run
+from medsr.batch.run_files import write_cases, write_junit_of_run, write_run
 from medsr.batch.run_page import time_text, write_page
 
 HOSTILE = '<script>alert("x")</script> & \x07 "'
@@ -19,7 +19,7 @@ TALLY = Tally(4, 1, 2, 3, 100, 75, 10.0, 50, {"crash": 1, "limit": 1})
 
 
 def test_junit_counts_what_it_lists(tmp_path):
-    write_junit(tmp_path / "junit.xml", ROWS, TALLY)
+    write_junit_of_run(tmp_path / "junit.xml", ROWS, 10.0)
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4",
@@ -28,6 +28,7 @@ def test_junit_counts_what_it_lists(tmp_path):
         "skipped": "1",
     }
     assert [len(suite.findall(f"testcase/{word}")) for word in ("failure", "error", "skipped")] == [1, 1, 1]
+    assert suite.find("testcase/failure").get("type") == "limit"
 
 
 def test_the_table_has_a_row_for_every_case(tmp_path):
