@@ -23,7 +23,7 @@ UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'on
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
-    """Residual, drift and uncertainty, as far as they were measured without a reference: the worst of a case's volumes."""
+    """The worst residual, drift and uncertainty of a case's volumes, as far as records tell them."""
     rows = [row_of(record) for record in records]
     found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
     return {name: max(values) for name, values in found.items() if values}

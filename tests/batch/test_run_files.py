@@ -2,6 +2,7 @@
 
 import csv
 import json
+from html import unescape
 from xml.etree import ElementTree
 
 from medsr.batch.outcome import Outcome, Row, Tally
@@ -56,6 +57,16 @@ def test_the_page_escapes_and_reloads_only_while_the_run_goes_on(tmp_path):
         assert ('http-equiv="refresh"' in html) == running
         assert "http://" not in html
         assert "https://" not in html
+
+
+def test_the_policy_of_the_page_allows_its_own_style_and_the_pictures_beside_it_alone(tmp_path):
+    write_page(tmp_path / "index.html", TALLY, ROWS, "m 1", running=True)
+    html = (tmp_path / "index.html").read_text()
+    allowed = unescape(html.partition('Content-Security-Policy" content="')[2].partition('"')[0])
+    assert "unsafe" not in allowed
+    assert "script-src 'none'" in allowed
+    assert "img-src 'self' file: data:" in allowed
+    assert " style=" not in html  # the policy would drop it
 
 
 def test_time_left_comes_from_voxels():
