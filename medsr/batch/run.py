@@ -15,7 +15,7 @@ from medsr.batch.progress import Count
 from medsr.batch.recipe import BatchRecipe, present
 from medsr.batch.sidecars import DESCRIPTION
 from medsr.batch.store import FOLDER, Store
-from medsr.batch.supervise import Crew, Job
+from medsr.batch.supervise import Job, Supervisor
 from medsr.errors import OutputError, UsageError
 from medsr.io import files
 from medsr.io.nifti import WRITABLE
@@ -132,8 +132,8 @@ def work(
             count.add(case, outcome, now=here)
             on_change(count.tally(skipped), outcome if here else None, 0)
 
-        with Crew(job) as crew:
-            crew.run(left, on_outcome, lambda running: on_change(count.tally(skipped), None, running), again)
+        with Supervisor(job) as supervisor:
+            supervisor.run(left, on_outcome, lambda running: on_change(count.tally(skipped), None, running), again)
     tidy(job.store)
     return count.tally(skipped)
 
