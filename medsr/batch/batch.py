@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from medsr.batch.dask_engine import Cluster, work_on_dask
-from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.outcome import Outcome, Row, Tally
 from medsr.batch.plan import Plan, Shard
 from medsr.batch.progress import row, rows, status
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import WORK, begin, chosen, job_of, plan_batch, work
-from medsr.batch.run_files import write_cases, write_junit, write_run
+from medsr.batch.run_files import write_cases, write_junit_of_run, write_run
 from medsr.batch.run_page import write_page
 from medsr.batch.slurm import run_slurm
 from medsr.batch.store import Store
@@ -66,7 +66,7 @@ def run(
     module: str = WORK,
 ) -> Tally:
     """Work on a plan that is written, as `batch`; on a dask cluster where one is named."""
-    job = job_of(plan, store, devices(plan.recipe.device), module)
+    job = job_of(plan, store, devices(plan.recipe.enhance.device), module)
     cases = chosen(plan, store, only, shard)
     page = _Page(plan, store, on_progress, whole=len(cases) == len(plan.cases))
     skipped, again = sum(plan.left_out.values()), bool(only)
@@ -153,5 +153,9 @@ def write_tables(plan: Plan, store: Store, tally: Tally) -> None:
     """
     settings = {key: value for key, value in plan.recipe.as_dict().items() if key not in PATHS}
     store.put("run.json", lambda draft: write_run(draft, tally, plan.model, settings))
-    store.put("cases.csv", lambda draft: write_cases(draft, (row(case, store) for case in plan.cases)))
-    store.put("junit.xml", lambda draft: write_junit(draft, (row(case, store) for case in plan.cases), tally))
+    store.put("cases.csv", lambda draft: write_cases(draft, _all_rows(plan, store)))
+    store.put("junit.xml", lambda draft: write_junit_of_run(draft, _all_rows(plan, store), tally.seconds))
+
+
+def _all_rows(plan: Plan, store: Store) -> Iterator[Row]:
+    return (row(case, store) for case in plan.cases)

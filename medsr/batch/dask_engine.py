@@ -1,4 +1,4 @@
-"""A run on dask.distributed: a task is a handful of cases, worked on by the same crew of supervised processes.
+"""A run on dask.distributed: a task is a handful of cases, worked on by the same supervisor of supervised processes.
 
 The task itself only waits, so it never holds the interpreter's lock: the deaths of dask workers whose heartbeat stops
 while a task computes can't happen. Workers need one thread each, and the input and output folders under the same names.
@@ -19,7 +19,7 @@ from medsr.batch.progress import Count
 from medsr.batch.recipe import Deadlines
 from medsr.batch.run import OnChange, still_to_do, tidy
 from medsr.batch.store import Store
-from medsr.batch.supervise import Crew, Job
+from medsr.batch.supervise import Job, Supervisor
 from medsr.errors import MedsrError, ResourceError, UsageError
 from medsr.metrics.gates import case_gates
 
@@ -33,7 +33,7 @@ CONFIG = {
     "distributed.worker.daemon": False,
 }
 
-_crews: dict[str, Crew] = {}
+_supervisors: dict[str, Supervisor] = {}
 _one_at_a_time = threading.Lock()
 
 
@@ -131,17 +131,17 @@ def work_on_task(cases: list[dict[str, Any]], told: dict[str, Any]) -> list[tupl
     """
     outcomes: list[tuple[str, bool]] = []
     with _one_at_a_time:
-        crew = _crews.get(told["root"])
-        if crew is None:
-            crew = _crews[told["root"]] = Crew(_job(told))
+        supervisor = _supervisors.get(told["root"])
+        if supervisor is None:
+            supervisor = _supervisors[told["root"]] = Supervisor(_job(told))
         try:
-            crew.run(
+            supervisor.run(
                 [planned(case) for case in cases],
                 lambda case, outcome, here: outcomes.append((outcome.to_json(), here)),
                 again=told["again"],
             )
         except MedsrError:
-            _crews.pop(told["root"]).__exit__()
+            _supervisors.pop(told["root"]).__exit__()
             raise
     return outcomes
 

@@ -15,7 +15,7 @@ from medsr.batch.progress import Count
 from medsr.batch.recipe import BatchRecipe, present
 from medsr.batch.sidecars import DESCRIPTION
 from medsr.batch.store import FOLDER, Store
-from medsr.batch.supervise import Crew, Job
+from medsr.batch.supervise import Job, Supervisor
 from medsr.errors import OutputError, UsageError
 from medsr.io import files
 from medsr.io.nifti import WRITABLE
@@ -35,15 +35,17 @@ def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
         ModelError: no such model.
         UsageError: a recipe or table that can't be used.
     """
-    if recipe.dtype is not None and recipe.dtype not in WRITABLE:
-        raise UsageError(f"dtype is {recipe.dtype!r}; expected one of {', '.join(WRITABLE)}")
+    dtype = recipe.enhance.output.dtype
+    if dtype is not None and dtype not in WRITABLE:
+        raise UsageError(f"dtype is {dtype!r}; expected one of {', '.join(WRITABLE)}")
     if recipe.references is not None and not recipe.references.is_dir():
         raise UsageError(f"{recipe.references}: references must be a folder")
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file; name a folder")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the input itself; name another folder")
-    return make_plan(source, target, recipe, model_facts(recipe.model), describe_model(weights_path(recipe.model)))
+    model = recipe.enhance.model
+    return make_plan(source, target, recipe, model_facts(model), describe_model(weights_path(model)))
 
 
 def begin(plan: Plan, target: Path) -> Store:
@@ -130,8 +132,8 @@ def work(
             count.add(case, outcome, now=here)
             on_change(count.tally(skipped), outcome if here else None, 0)
 
-        with Crew(job) as crew:
-            crew.run(left, on_outcome, lambda running: on_change(count.tally(skipped), None, running), again)
+        with Supervisor(job) as supervisor:
+            supervisor.run(left, on_outcome, lambda running: on_change(count.tally(skipped), None, running), again)
     tidy(job.store)
     return count.tally(skipped)
 

@@ -14,7 +14,7 @@ from medsr.errors import InputError, UsageError
 from medsr.io import files
 from medsr.io.dicom import read_dicom
 from medsr.io.dicom.archive import save_like
-from medsr.io.dicom.policies import DEFAULT, Policies
+from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.nifti import read_nifti, write_nifti
 from medsr.volume import Volume
 

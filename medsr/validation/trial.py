@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.artefacts import shift_mm, slice_comb
 from medsr.metrics.bands import band_errors
