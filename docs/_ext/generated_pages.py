@@ -18,9 +18,15 @@ import typer
 from sphinx.application import Sphinx
 
 from medsr import errors
+from medsr.batch.outcome import MEANING
 from medsr.cli.app import INTERRUPTED, app
+from medsr.diffusion.samplers import SAMPLERS
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.physics.ops.matrices import SLICE_PROFILES
+from medsr.physics.tasks import TASKS, Task
 
 ASKED = re.compile(r"^<!-- generated: (\w+)(?: (\S+))? -->$", re.MULTILINE)
+STEPS = EnhanceSettings().steps
 FIELD = re.compile(r"^    (\w+): (.*)$")
 
 
@@ -31,7 +37,9 @@ def setup(sphinx: Sphinx) -> dict[str, bool]:
 
 
 def _on_source(sphinx: Sphinx, page: str, source: list[str]) -> None:
-    source[0] = filled(source[0])
+    if ASKED.search(source[0]):
+        sphinx.env.note_reread()  # the page follows the code, which Sphinx does not watch
+        source[0] = filled(source[0])
 
 
 def filled(text: str) -> str:
@@ -118,12 +126,50 @@ def documented_fields(kind: type) -> dict[str, str]:
     return found
 
 
+def tasks() -> str:
+    """The named degradations."""
+    rows = (f"| `{task.name}` | {_what(task)} | {_noise(task)} | {_profile(task)} |" for task in TASKS.values())
+    return _table("| name | what | noise | profile |", rows)
+
+
+def _what(task: Task) -> str:
+    if task.thick_mm is not None:
+        return f"slices of {task.thick_mm:g} mm along one axis"
+    return f"factor {task.factor:g} {'in plane' if task.in_plane else 'on every axis fine enough'}"
+
+
+def _noise(task: Task) -> str:
+    return f"{100 * task.noise_share:g} % (CT: {task.noise_hu:g} HU)" if task.noise_share else ""
+
+
+def _profile(task: Task) -> str:
+    return task.profile if task.fwhm_mm is None else f"{task.profile}, {task.fwhm_mm:g} mm wide"
+
+
+def profiles() -> str:
+    """The slice profiles."""
+    rows = (f"| `{name}` | {_cell(one.summary)} |" for name, one in SLICE_PROFILES.items())
+    return _table("| `--profile` | what it is, and where it is met |", rows)
+
+
+def samplers() -> str:
+    """The samplers."""
+    rows = (f"| `{name}` | {_cell(one.summary)} | {one.evaluations(STEPS)} |" for name, one in SAMPLERS.items())
+    return _table(f"| `--sampler` | what it is | evaluations of the network for {STEPS} steps |", rows)
+
+
+def failures() -> str:
+    """The kinds of failure of a case."""
+    return _table("| kind | meaning |", (f"| `{kind}` | {_cell(text)} |" for kind, text in MEANING.items()))
+
+
 def modules(package: str) -> str:
-    """The documented members of every module of a package."""
+    """The documented members of every module of a package, and of the packages in it."""
     found = importlib.import_module(package)
-    names = [one.name for one in pkgutil.iter_modules(getattr(found, "__path__", []), f"{package}.") if not one.ispkg]
+    inner = pkgutil.walk_packages(getattr(found, "__path__", []), f"{package}.")
+    names = [(one.name, not one.ispkg) for one in inner if not one.name.endswith("__main__")]
     parts = [_module(package, members=not names)]
-    parts += [f"## {name}\n\n{_module(name, members=True)}" for name in names if not name.endswith("__main__")]
+    parts += [f"## {name}\n\n{_module(name, members=members)}" for name, members in names]
     return "\n\n".join(parts)
 
 
@@ -162,5 +208,6 @@ def _cell(text: str) -> str:
 
 
 PARTS: dict[str, Callable[..., str]] = {
-    part.__name__: part for part in (commands, exit_codes, settings, fields, modules)
+    part.__name__: part
+    for part in (commands, exit_codes, settings, fields, tasks, profiles, samplers, failures, modules)
 }
