@@ -18,6 +18,7 @@ from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
 from medsr.io.discover import Discovery, discover
+from medsr.io.formats import suffix_for
 from medsr.io.found import Found
 from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
@@ -123,7 +124,7 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     """The output's relative path, and whether it gives nothing of a person away."""
     is_dicom = found.number > 0
     as_dicom = recipe.format == "dicom" or (recipe.format is None and is_dicom)
-    suffix = "" if as_dicom else ".nii" if found.place.lower().endswith(".nii") else ".nii.gz"
+    suffix = "" if as_dicom else suffix_for(found.place, recipe.format)
     if found.target:
         return found.target, False
     if is_dicom or not found.name or recipe.names == "hash":

@@ -15,13 +15,13 @@ from medsr.batch.store import MADE, THUMB
 from medsr.batch.thumbnails import write_thumbnail
 from medsr.enhancement.enhancement import Enhancement
 from medsr.enhancement.files import EnhanceCase, Output, enhance_volumes, write_results
-from medsr.enhancement.outputs import NIFTI_NAMES
 from medsr.errors import UsageError
 from medsr.io import load, load_all
-from medsr.io.dicom import DicomScan, read_found
 from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.reading import DicomScan, read_found
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.triage import triage_files
+from medsr.io.formats import is_one_file
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
 from medsr.record import Record
@@ -73,7 +73,7 @@ class Enhancing:
         """Outputs, records, sidecar and picture; checks against the reference or without one."""
         made = Path(request["work"]) / MADE
         name = request["name"]
-        as_dicom = not name.endswith(NIFTI_NAMES)
+        as_dicom = not is_one_file(name)
         if as_dicom and not result.scans.stacks:
             raise UsageError("a NIfTI file says nothing of patient and study, so it can't become DICOM in a batch")
         stacks = result.scans.stacks if as_dicom else []
@@ -112,7 +112,7 @@ class Enhancing:
             profile=grid.profile,
             thickness_mm=grid.thickness_mm,
             modality=grid.modality,
-            dtype=recipe.dtype if request["name"].endswith(NIFTI_NAMES) else None,
+            dtype=recipe.dtype if is_one_file(request["name"]) else None,
             settings=settings,
             policies=recipe.policies,
             output=Output(dicom=recipe.dicom),

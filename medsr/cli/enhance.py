@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medsr.cli.options import (
+    FORMAT_NAMES,
     compression_named,
     format_named,
     modality_named,
@@ -16,6 +17,7 @@ from medsr.cli.options import (
     profile_named,
 )
 from medsr.cli.progress import reported
+from medsr.io.formats import endings, readable
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -25,9 +27,9 @@ Noise = Annotated[float | None, typer.Option(help="Noise of the scan in its own 
 
 
 def enhance(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="NIfTI file, DICOM folder, or any file of a series.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help=f"{readable()}.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz, or a folder for a DICOM series.")
+        Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}, or a folder for a DICOM series.")
     ],
     spacing: Annotated[str | None, typer.Option(help="Wanted spacing in mm: 1 or 1,1,1.")] = None,
     factor: Annotated[str | None, typer.Option(help="Wanted voxels per voxel instead: 2 or 1,1,5.")] = None,
@@ -52,7 +54,9 @@ def enhance(
     volume: Annotated[
         str | None, typer.Option(help="DICOM tree: the volume that medsr inspect lists as this.", metavar="NUMBER")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="nifti or dicom; as the input where not given.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(FORMAT_NAMES)}; as the input where not given.")
+    ] = None,
     like: Annotated[
         Path | None, typer.Option(help="NIfTI to DICOM: the series that the file was made of.", metavar="SERIES")
     ] = None,
@@ -103,7 +107,7 @@ def enhance(
 
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A fine scan.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}.")],
     task: Annotated[str, typer.Option(help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2.")],
     profile: Annotated[str | None, typer.Option(help="Another profile than the task's.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,

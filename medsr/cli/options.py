@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from medsr.errors import UsageError
+from medsr.io.formats import FormatName
 
 if TYPE_CHECKING:
-    from medsr.enhancement.files import Format
     from medsr.io import Policies
     from medsr.io.dicom.derived import Compression
     from medsr.physics.ops import Profile
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Name = TypeVar("Name", bound=str)
 
 PROFILE_NAMES: tuple[Profile, ...] = ("gaussian", "box", "trapezoid", "kspace")
-FORMAT_NAMES: tuple[Format, ...] = ("nifti", "dicom")
+FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
 COMPRESSION_NAMES: tuple[Compression, ...] = ("none", "j2k", "rle", "jpegls")
 GAPS: tuple[Literal["refuse", "fill", "split"], ...] = ("refuse", "fill", "split")
 TILTS: tuple[Literal["refuse", "resample"], ...] = ("refuse", "resample")
@@ -66,8 +66,8 @@ def modality_named(name: str) -> Modality | None:
     raise UsageError(f"modality is {name!r}; choose auto, MR or CT")
 
 
-def format_named(name: str | None) -> Format | None:
-    """nifti, dicom, or None where nothing was asked for.
+def format_named(name: str | None) -> FormatName | None:
+    """A format by its name, or None where nothing was asked for.
 
     Raises:
         UsageError: anything else.

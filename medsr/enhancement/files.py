@@ -10,8 +10,6 @@ import numpy as np
 
 from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, described, enhance
 from medsr.enhancement.outputs import (
-    NIFTI_NAMES,
-    Format,
     Output,
     beside,
     check_target,
@@ -22,12 +20,13 @@ from medsr.enhancement.outputs import (
 from medsr.enhancement.slabs import enhance_within
 from medsr.errors import UsageError
 from medsr.io import Policies, load_all
-from medsr.io.dicom import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.derivation import Kind, derivation_of
 from medsr.io.dicom.derived import DerivedSeries, summary
 from medsr.io.dicom.places import placed
+from medsr.io.dicom.reading import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import triage
+from medsr.io.formats import FORMATS, FormatName, is_one_file
 from medsr.io.nifti import WRITABLE
 from medsr.model.weights import Model
 from medsr.physics.acquisition import acquisition_of
@@ -38,7 +37,6 @@ from medsr.volume import Modality, Volume
 
 __all__ = [
     "EnhanceCase",
-    "Format",
     "Output",
     "beside",
     "check_target",
@@ -112,13 +110,13 @@ def enhance_file(
     return write_results(results, target, case, stacks)
 
 
-def read_case(source: Path, case: EnhanceCase, chosen: Format) -> tuple[list[Volume], list[Stack]]:
+def read_case(source: Path, case: EnhanceCase, chosen: FormatName) -> tuple[list[Volume], list[Stack]]:
     """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
 
     Raises:
         MedsrError: as `io.load_all` and `io.dicom.triage.triage`.
     """
-    if chosen == "nifti":
+    if not FORMATS[chosen].is_series:
         return (load_all(source, case.policies) if case.volume is None else _volumes(_scans(source, case))), []
     like = case.output.like
     scans = _scans(source, case) if like is None else placed(load_all(source), like, case.policies)
@@ -165,7 +163,7 @@ def write_results(
 
 def names_of(target: Path, case: EnhanceCase, n_volumes: int) -> list[Path]:
     """What is written for a case: the target, but a NIfTI file for each part of a series that was split."""
-    if case.policies.gaps == "split" and n_volumes > 1 and target.name.endswith(NIFTI_NAMES):
+    if case.policies.gaps == "split" and n_volumes > 1 and is_one_file(target.name):
         return [beside(target, str(number)) for number in range(1, n_volumes + 1)]
     return [target]
 
@@ -187,10 +185,10 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
     return results[0][0]
 
 
-def _check_dtype(case: EnhanceCase, chosen: Format) -> None:
+def _check_dtype(case: EnhanceCase, chosen: FormatName) -> None:
     if case.dtype is not None and case.dtype not in WRITABLE:
         raise UsageError(f"voxel type {case.dtype!r} is not one of {', '.join(WRITABLE)}")
-    if case.dtype is not None and chosen == "dicom":
+    if case.dtype is not None and FORMATS[chosen].is_series:
         raise UsageError("--dtype is for NIfTI; a DICOM series is always stored in 16 bits with a scale")
 
 

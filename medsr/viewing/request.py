@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medsr.errors import UsageError
+from medsr.io.formats import stem
 
 Triple = tuple[int, int, int]
 
@@ -110,8 +111,7 @@ def result_path(source: str) -> str:
     if not source:
         return "finer.nii.gz"
     path = Path(source)
-    stem = path.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".dcm")
-    return str(path.with_name(f"{stem}_finer.nii.gz"))
+    return str(path.with_name(f"{stem(path.name)}_finer.nii.gz"))
 
 
 def _numbers(option: str, values: Iterable[float] | None) -> list[str]:

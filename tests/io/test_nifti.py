@@ -122,8 +122,6 @@ def test_the_type_that_is_asked_for_is_written(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("volumes", "name", "dtype"),
     [
-        ([head()], "a.img", None),
-        ([head()], "a.nii.zip", None),
         ([head()], "a.nii", "complex64"),
         ([head()], "a.nii", "uint8"),
         ([], "a.nii", None),
