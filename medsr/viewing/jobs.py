@@ -13,11 +13,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from medsr.batch.batch import run
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan_file import PlannedCase
 from medsr.batch.recipe import BatchRecipe, Grid
-from medsr.batch.run import begin, plan_batch
+from medsr.batch.run import begin, plan_batch, run_plan
 from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
@@ -158,7 +157,7 @@ def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
             number = numbers[outcome.case]
             report("case", {"number": number, "case": _row(planned.cases[number], source, target, outcome)})
 
-    tally = run(planned, store, on_progress)
+    tally = run_plan(planned, store, on_progress)
     return {"done": tally.done, "failed": tally.failed}
 
 
