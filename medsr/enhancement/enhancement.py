@@ -56,6 +56,7 @@ __all__ = [
     "described",
     "enhance",
     "mode_named",
+    "on_fine_grid",
     "posterior",
     "sample_states",
 ]
@@ -130,7 +131,7 @@ def enhance(
         if deviation is not None:
             known, factors = model.spec.calibration, acquisition.factors
             trust = trust_of(known, volume.modality, factors, settings.samples, settings.steps)
-            uncertainty = _on_fine_grid(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
+            uncertainty = _placed(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
         left = residual_map(problem.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
@@ -194,7 +195,7 @@ def posterior(
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(
         _volume(volume, finished(problem, mean.detail), scale, acquisition),
-        _on_fine_grid(volume, torch.sqrt(mean.variance) * width, acquisition),
+        _placed(volume, torch.sqrt(mean.variance) * width, acquisition),
         (_volume(volume, finished(problem, state), scale, acquisition) for state in states),
     )
 
@@ -213,14 +214,24 @@ def sample_states(
 
 
 def _volume(volume: Volume, x: Tensor, scale: Scale, acquisition: Acquisition) -> Volume:
-    return _on_fine_grid(volume, scale.from_model(x), acquisition)
+    return _placed(volume, scale.from_model(x), acquisition)
 
 
-def _on_fine_grid(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume:
-    """A result; where the slices were refined, the coarse scan's thickness is no longer its own."""
+def _placed(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume:
+    return on_fine_grid(volume, _array(x), acquisition)
+
+
+def on_fine_grid(volume: Volume, data: NDArray[np.float32], acquisition: Acquisition) -> Volume:
+    """A result; where the slices were refined, the slice thickness of the input is no longer its own.
+
+    Args:
+        volume: The input.
+        data: (I, J, K) voxels of the result.
+        acquisition: How the input was acquired, and the fine grid.
+    """
     refined = volume.slice_axis is None or acquisition.degraded[volume.slice_axis]
     thickness_mm = None if refined else volume.thickness_mm
-    return replace(volume, data=_array(x), affine=acquisition.fine_affine, thickness_mm=thickness_mm)
+    return replace(volume, data=data, affine=acquisition.fine_affine, thickness_mm=thickness_mm)
 
 
 def _admitted(

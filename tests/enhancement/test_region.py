@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance, region
+from medsr.enhancement import region
+from medsr.enhancement.enhancement import EnhanceSettings, enhance
 from medsr.enhancement.region import LEAST_VOX, Box, crop, enhance_region, part_of
 from medsr.errors import UsageError
 from medsr.physics.acquisition import acquisition_of
