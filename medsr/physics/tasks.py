@@ -124,8 +124,7 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
 
 
 def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
-    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS (design of tasks:
-    docs/physics.md).
+    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS (docs/physics.md).
 
     Args:
         reference: High-resolution scan in any orientation.

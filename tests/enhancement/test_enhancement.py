@@ -124,6 +124,16 @@ def test_the_residual_is_what_the_result_leaves_of_the_scan():
 
 
 @each_mode
+def test_the_drift_is_how_much_brighter_the_result_is_than_the_scan(mode):
+    """In units of the range that the model works in, positive where the result is brighter."""
+    result = enhance(SLICES, MODEL, of_mode(mode, noise=100.0))
+    seen = acquisition_of(SLICES).op(torch.from_numpy(np.array(result.volume.data))).numpy()
+    drift = float(np.mean(seen - SLICES.data, dtype=np.float64)) / scale_of(SLICES.data, "MR").width
+    assert abs(drift) > 1e-5
+    assert result.record.drift == pytest.approx(drift, rel=1e-2)
+
+
+@each_mode
 def test_intensities_commute_with_an_affine_change_of_an_mr_scan(mode):
     gain, offset = 3.7, -120.0
     changed = SLICES.with_data(np.float32(gain) * SLICES.data + np.float32(offset))
