@@ -20,6 +20,7 @@ from medsr.errors import MedsrError
 from medsr.io import files
 from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
+from medsr.io.formats import suffix_for
 from medsr.io.found import Found
 from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
@@ -125,7 +126,7 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     is_dicom = found.number > 0
     wanted = recipe.enhance.output.format
     as_dicom = wanted == "dicom" or (wanted is None and is_dicom)
-    suffix = "" if as_dicom else ".nii" if found.place.lower().endswith(".nii") else ".nii.gz"
+    suffix = "" if as_dicom else suffix_for(found.place, wanted)
     if found.target:
         return found.target, False
     if is_dicom or not found.name or recipe.names == "hash":

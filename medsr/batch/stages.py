@@ -14,15 +14,15 @@ from medsr.batch.sidecars import write_sidecar
 from medsr.batch.store import MADE, THUMB
 from medsr.batch.thumbnails import write_thumbnail
 from medsr.enhancement.files import enhance_volumes, write_results
-from medsr.enhancement.outputs import NIFTI_NAMES
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import load, load_all
-from medsr.io.dicom import DicomScan, read_found
 from medsr.io.dicom.options import Policies
+from medsr.io.dicom.reading import DicomScan, read_found
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.triage import triage_files
+from medsr.io.formats import is_one_file
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
 from medsr.record import Record
@@ -76,7 +76,7 @@ class Enhancing:
         """Outputs, records, sidecar and picture; checks against the reference or without one."""
         made = Path(request["work"]) / MADE
         name = request["name"]
-        as_dicom = not name.endswith(NIFTI_NAMES)
+        as_dicom = not is_one_file(name)
         if as_dicom and not result.scans.stacks:
             raise UsageError("a NIfTI file says nothing of patient and study, so it can't become DICOM in a batch")
         stacks = result.scans.stacks if as_dicom else []
@@ -108,7 +108,7 @@ class Enhancing:
         settings, tile = self._recipe.enhance, request["tile"]
         if tile is not None:
             settings = replace(settings, tile=min(tile, settings.tile or tile))
-        if request["name"].endswith(NIFTI_NAMES):
+        if is_one_file(request["name"]):
             return settings
         return replace(settings, output=replace(settings.output, dtype=None))
 

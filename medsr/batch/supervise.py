@@ -7,71 +7,44 @@ import shutil
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medsr.batch.checks import verdict
 from medsr.batch.claims import Claim
+from medsr.batch.job import Job, OnOutcome, OnTick
 from medsr.batch.outcome import RETRIED, Kind, Outcome, Written
 from medsr.batch.plan_file import PlannedCase
-from medsr.batch.recipe import Deadlines
 from medsr.batch.slots import CaseInFlight, SlotEvent, WorkerSlot
-from medsr.batch.store import Store, case_key
+from medsr.batch.store import case_key
 from medsr.errors import OutputError, ResourceError
 from medsr.io.names import digest, nameless
-from medsr.metrics.gates import Gate
 
 TICK_S = 0.5
 CLAIM_AGAIN_S = 1.0
 ATTEMPTS = 2
 SMALLER_TILE = 64
-OnOutcome = Callable[[PlannedCase, Outcome, bool], None]
-"""Called with an outcome, and whether it was come by here and not by another run."""
-OnTick = Callable[[int], None]
-"""Called now and then with the number of cases in work."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What every case of a run shares.
-
-    Attributes:
-        store: of the output folder.
-        module: with `start` and `JOBS` (`pipeline`).
-        options: one mapping for each process.
-        model_sha256: of the weights.
-        settings_key: of the recipe.
-        gates: what a finished case must keep to pass.
-        deadlines: longest silences.
-    """
-
-    store: Store
-    module: str
-    options: tuple[Mapping[str, Any], ...]
-    model_sha256: str
-    settings_key: str
-    gates: tuple[Gate, ...] = ()
-    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 class Supervisor:
     """The processes of a run, kept warm from one call of `run` to the next.
 
     Args:
-        job: what every case shares.
+        job: What every case shares.
+        processes: Options for the `start` of each process.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, processes: Sequence[Mapping[str, Any]]) -> None:
         self._job = job
         self._events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
         here = digest(socket.gethostname(), str(time.time_ns()))[:8]
         self._slots = [
             WorkerSlot(job.module, options, job.store.logs / f"{here}-{number}.log", job.deadlines, self._events)
-            for number, options in enumerate(job.options)
+            for number, options in enumerate(processes)
         ]
         self._retries: deque[CaseInFlight] = deque()
         self._claims: dict[str, tuple[PlannedCase, Claim]] = {}  # of cases that another run has
@@ -102,10 +75,10 @@ class Supervisor:
         """Every case to an outcome; those that another run has are waited for.
 
         Args:
-            cases: what to do, in this order.
-            on_outcome: called with each outcome.
-            on_tick: called twice a second.
-            again: do what has failed a gate again, although its files are whole.
+            cases: Cases to do, in this order.
+            on_outcome: Called with each outcome.
+            on_tick: Called twice a second with the number of cases in work.
+            again: Whether a case that failed a gate is done again, although its files are whole.
 
         Raises:
             OutputError: outcomes can't be kept.

@@ -24,17 +24,18 @@ from medsr.cli.options import (
     option,
 )
 from medsr.cli.progress import reported
-from medsr.enhancement.settings import EnhanceSettings, Format, Input, Mode, Output, SamplerName
+from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
 from medsr.io.dicom.options import Compression, Gaps, Tilt
+from medsr.io.formats import FormatName, endings, readable
 from medsr.physics.profiles import Profile
 
 DEFAULT = EnhanceSettings()
 
 
 def enhance(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="NIfTI file, DICOM folder, or any file of a series.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help=f"{readable()}.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz, or a folder for a DICOM series.")
+        Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}, or a folder for a DICOM series.")
     ],
     modality: Annotated[
         ModalityChoice, option("--modality", help="Against what the headers say.", panel=INPUT)
@@ -107,7 +108,7 @@ def enhance(
     ] = DEFAULT.tile,
     force: Annotated[bool, flag("--force", "Go on outside what the model was validated on.", MODEL)] = DEFAULT.force,
     format: Annotated[
-        Format | None, option("--format", help="Else by the name of OUT, or as the input.", panel=OUTPUT)
+        FormatName | None, option("--format", help="Else by the name of OUT, or as the input.", panel=OUTPUT)
     ] = DEFAULT.output.format,
     dtype: Annotated[
         str | None,
@@ -172,7 +173,7 @@ def enhance(
 
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A high-resolution scan.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}.")],
     task: Annotated[
         str, option("--task", help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2.", metavar="NAME")
     ],

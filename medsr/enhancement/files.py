@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.outputs import NIFTI_NAMES, beside, check_target, write_dicom, write_nifti
+from medsr.enhancement.outputs import beside, check_target, write_dicom, write_nifti
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
-from medsr.enhancement.settings import EnhanceSettings, Format, Output
+from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import UsageError
 from medsr.io import Policies, load_all
-from medsr.io.dicom import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.derivation import Kind, derivation_of
 from medsr.io.dicom.derived import DerivedSeries, summary
 from medsr.io.dicom.places import placed
+from medsr.io.dicom.reading import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import triage
+from medsr.io.formats import FORMATS, FormatName, is_one_file
 from medsr.io.nifti import WRITABLE
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task, degrade
@@ -66,13 +67,13 @@ def enhance_file(
     return write_results(results, target, settings, stacks)
 
 
-def read_scans(source: Path, settings: EnhanceSettings, chosen: Format) -> tuple[list[Volume], list[Stack]]:
+def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> tuple[list[Volume], list[Stack]]:
     """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
 
     Raises:
         MedsrError: as `io.load_all` and `io.dicom.triage.triage`.
     """
-    if chosen == "nifti":
+    if not FORMATS[chosen].is_series:
         named = settings.input.volume is not None
         return (_volumes(_scans(source, settings)) if named else load_all(source, settings.input.policies)), []
     like = settings.output.like
@@ -124,7 +125,7 @@ def write_results(
 
 def names_of(target: Path, settings: EnhanceSettings, n_volumes: int) -> list[Path]:
     """What is written: the target, but a NIfTI file for each part of a series that was split."""
-    if settings.input.gaps == "split" and n_volumes > 1 and target.name.endswith(NIFTI_NAMES):
+    if settings.input.gaps == "split" and n_volumes > 1 and is_one_file(target.name):
         return [beside(target, str(number)) for number in range(1, n_volumes + 1)]
     return [target]
 
@@ -146,10 +147,10 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
     return results[0][0]
 
 
-def _check_dtype(output: Output, chosen: Format) -> None:
+def _check_dtype(output: Output, chosen: FormatName) -> None:
     if output.dtype is not None and output.dtype not in WRITABLE:
         raise UsageError(f"voxel type {output.dtype!r} is not one of {', '.join(WRITABLE)}")
-    if output.dtype is not None and chosen == "dicom":
+    if output.dtype is not None and FORMATS[chosen].is_series:
         raise UsageError("--dtype is for NIfTI; a DICOM series is always stored in 16 bits with a scale")
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from medsr.errors import UsageError
 from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Tilt
+from medsr.io.formats import FormatName
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.physics.profiles import PROFILES, Profile
 from medsr.volume import Modality
@@ -20,7 +21,6 @@ Mode = Literal["mean", "sample", "uncertainty"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
-Format = Literal["nifti", "dicom"]
 Triple = tuple[int, int, int]
 
 DEFAULT_MODEL = "medsr-base"
@@ -63,7 +63,7 @@ class Output:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
-    format: Format | None = None
+    format: FormatName | None = None
     like: Path | None = None
     dtype: str | None = None
     compress: Compression = "none"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError
 from medsr.io import load
-from medsr.io.dicom import read_found
+from medsr.io.dicom.reading import read_found
 from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from medsr import __version__
 from medsr.errors import InputError, MedsrError, UsageError
-from medsr.io import files
+from medsr.io import files, formats
 from medsr.io.bids import scan_name
 from medsr.io.dicom.series import find_series
 from medsr.io.discover import discover
 from medsr.io.found import Found
 from medsr.io.names import digest
-from medsr.io.outline import Outline, outline
+from medsr.io.outline import Outline
 from medsr.physics.profiles import PROFILES
 from medsr.physics.tasks import Task, is_for
 from medsr.validation.measure import PlannedTrial, ScanFiles
@@ -135,14 +135,15 @@ def _scans(source: Path, without: Path | None) -> Iterator[tuple[str, ScanFiles,
     """Name, place, grid and error of every scan of a reference as it was given."""
     name, place = scan_name(source.name), ScanFiles((str(source),))
     try:
-        if files.sniff(source) == "nifti":
-            yield name, place, outline(source), None
+        known = formats.by_content(source)
+        if not known.is_series:
+            yield name, place, known.outline(source), None
         elif not source.is_dir():
             yield name, ScanFiles(tuple(str(one.path) for one in find_series(source).files)), None, None
         else:
             found = discover(source, without=without).found
             if not found:
-                raise InputError(f"{source}: holds no scan; expected NIfTI files or DICOM series")
+                raise InputError(f"{source}: holds no scan; expected {formats.titles()}")
             yield from (_of_found(one) for one in found)
     except MedsrError as error:
         yield name, place, None, error
@@ -189,7 +190,9 @@ def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
 def _listed(place: ScanFiles) -> ScanFiles:
     """The files of a scan that was named by one path."""
     path = Path(place.paths[0])
-    return place if files.sniff(path) == "nifti" else ScanFiles(tuple(str(one.path) for one in find_series(path).files))
+    if not formats.by_content(path).is_series:
+        return place
+    return ScanFiles(tuple(str(one.path) for one in find_series(path).files))
 
 
 def _content(place: ScanFiles) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output
 from medsr.errors import UsageError
+from medsr.io.formats import stem
 
 OPTIONS = {"spacing_mm": "--spacing", "factors": "--factor", "thickness_mm": "--thickness"}
 """Options that are not called as the setting is."""
@@ -58,8 +59,7 @@ def result_path(source: str) -> str:
     if not source:
         return "finer.nii.gz"
     path = Path(source)
-    stem = path.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".dcm")
-    return str(path.with_name(f"{stem}_finer.nii.gz"))
+    return str(path.with_name(f"{stem(path.name)}_finer.nii.gz"))
 
 
 def _changed(settings: EnhanceSettings) -> Iterator[tuple[str, Any]]:

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from medsr.batch.batch import run
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan_file import PlannedCase
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.run import begin, plan_batch
+from medsr.batch.run import begin, plan_batch, run_plan
 from medsr.enhancement.enhancement import acquisition_for, enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
@@ -154,7 +153,7 @@ def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
             number = numbers[outcome.case]
             report("case", {"number": number, "case": _row(planned.cases[number], source, target, outcome)})
 
-    tally = run(planned, store, on_progress)
+    tally = run_plan(planned, store, on_progress)
     return {"done": tally.done, "failed": tally.failed}
 
 

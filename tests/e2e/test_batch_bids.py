@@ -12,8 +12,8 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.batch.batch import batch
 from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import batch
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.weights import weights_bytes
 from medsr.record import Record

@@ -90,7 +90,7 @@ def test_without_usable_files_nobody_is_asked(
         ([*scheduler, site.address, *shown(Certificates(ours.ca, ours.cert, site.stranger.key))], "not usable for TLS"),
         ([*scheduler, site.address, *shown(ours, tmp_path / "missing.pem")], "not usable for TLS"),
         ([*scheduler, "tcp://127.0.0.1:1", *shown(ours)], "name it so"),
-        (shown(ours), "are for --engine dask"),
+        (shown(ours), "is for --engine dask"),
     ):
         assert run(["batch", *job, "--progress", "none", *options]) == 2
         said = capsys.readouterr().err

@@ -193,7 +193,7 @@ def test_a_series_from_another_place_is_refused(nifti, out, tmp_path):
     ("name", "output", "message"),
     [
         ("finer", {"format": "dicom"}, "name the series it was made of by --like"),
-        ("finer.nii", {"format": "dicom"}, "written as a folder"),
+        ("finer.nii", {"format": "dicom"}, "names a NIfTI file"),
         ("finer", {"format": "nifti"}, r"ends in \.nii or \.nii\.gz"),
         ("finer", {}, r"ends in \.nii or \.nii\.gz"),
         ("finer.nii", {"compress": "rle"}, "are for DICOM"),
@@ -212,7 +212,7 @@ def test_wishes_that_do_not_go_together_for_nifti(nifti, out, name, output, mess
         ("finer.dcm", {}, r"doesn't end in \.dcm"),
         ("finer.zip", {}, r"doesn't end in \.zip"),
         ("finer", {"parametric_map": True}, "--mode uncertainty"),
-        ("finer", {"like": "in"}, "--like is for NIfTI"),
+        ("finer", {"like": "in"}, "--like is for an input in one file"),
     ],
 )
 def test_wishes_that_do_not_go_together_for_dicom(source, out, name, output, message):
