@@ -1,4 +1,4 @@
-"""The folder that the snippets of the documents run in: small scans under the names that pages use, and tiny weights."""
+"""The folder that snippets of the documents run in: small scans under the names that pages use, and tiny weights."""
 
 from __future__ import annotations
 
@@ -29,14 +29,11 @@ def make_folder(root: Path) -> Path:
     thick, _ = degrade(reference, TASKS["thick5"])
     medsr.save(reference, here / "reference.nii.gz", dtype="int16")
     medsr.save(thick, here / "scan.nii.gz", dtype="int16")
-    for number in (1, 2):
-        for folder, scan in (("references", reference), ("scans", thick)):
-            (here / folder).mkdir(exist_ok=True)
-            medsr.save(
-                scan.with_data(scan.data * (1 + number / 10)),
-                here / folder / f"sub-0{number}_T1w.nii.gz",
-                dtype="int16",
-            )
+    for folder, scan in (("references", reference), ("scans", thick)):
+        (here / folder).mkdir()
+        for number in (1, 2):
+            brighter = scan.with_data(scan.data * (1 + number / 10))
+            medsr.save(brighter, here / folder / f"sub-0{number}_T1w.nii.gz", dtype="int16")
     (here / "held_out").mkdir()
     shutil.copy(here / "reference.nii.gz", here / "held_out" / "sub-09_T1w.nii.gz")
     write_classic(here / "series", thick.data.astype(np.int16), thick.affine)

@@ -11,17 +11,19 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
 from sphinx.application import Sphinx
 
 from medsr import errors
+from medsr.batch.engines import ENGINES
 from medsr.batch.outcome import MEANING
 from medsr.cli.app import INTERRUPTED, app
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.io.formats import FORMATS
 from medsr.physics.ops.matrices import SLICE_PROFILES
 from medsr.physics.tasks import TASKS, Task
 
@@ -158,6 +160,25 @@ def samplers() -> str:
     return _table(f"| `--sampler` | what it is | evaluations of the network for {STEPS} steps |", rows)
 
 
+def engines() -> str:
+    """The engines of a batch, and the options that each takes."""
+    rows = (f"| `{one.name}` | {_cell(one.summary)} | {_options(one.takes)} |" for one in ENGINES.values())
+    return _table("| `--engine` | where cases are worked on | options |", rows)
+
+
+def _options(names: Sequence[str]) -> str:
+    return ", ".join(f"`--{name.replace('_', '-')}`" for name in names)
+
+
+def formats() -> str:
+    """The file formats."""
+    rows = (
+        f"| {one.title} | {', '.join(f'`{end}`' for end in one.suffixes)} | {_cell(one.help)} |"
+        for one in FORMATS.values()
+    )
+    return _table("| format | names end in | what is read |", rows)
+
+
 def failures() -> str:
     """The kinds of failure of a case."""
     return _table("| kind | meaning |", (f"| `{kind}` | {_cell(text)} |" for kind, text in MEANING.items()))
@@ -199,7 +220,7 @@ def _first_line(kind: type) -> str:
     return (kind.__doc__ or "").splitlines()[0].rstrip(".")
 
 
-def _table(head: str, rows: Iterator[str]) -> str:
+def _table(head: str, rows: Iterable[str]) -> str:
     return "\n".join((head, "|---" * (head.count("|") - 1) + "|", *rows))
 
 
@@ -209,5 +230,5 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (commands, exit_codes, settings, fields, tasks, profiles, samplers, failures, modules)
+    for part in (commands, exit_codes, settings, fields, tasks, profiles, samplers, engines, formats, failures, modules)
 }

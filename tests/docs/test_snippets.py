@@ -1,4 +1,4 @@
-"""Every snippet of the documents runs: shell through the command line, Python in one namespace a page, recipes as files.
+"""Every snippet of the documents runs: shell by the command line, Python in one namespace a page, recipes as files.
 
 A comment before a block says what a reader does not need to see:
 
