@@ -17,10 +17,11 @@ from medsr.batch.recipe import BatchRecipe, batch_recipe, present
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.io.bids import bids_name
 from medsr.io.discover import Discovery, discover
 from medsr.io.formats import suffix_for
 from medsr.io.found import Found
-from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
+from medsr.io.names import case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
 from medsr.physics.acquisition import acquisition_of
 

@@ -13,8 +13,8 @@ def read_toml(path: Path, expected: str) -> dict[str, Any]:
     """The keys and values of a TOML file.
 
     Args:
-        path: of the file.
-        expected: what it should hold, such as "a batch recipe".
+        path: Recipe to read.
+        expected: Name of what it should hold, such as "a batch recipe".
 
     Raises:
         UsageError: it can't be read, or is not TOML.

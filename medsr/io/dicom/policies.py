@@ -11,9 +11,9 @@ class Policies:
     """Refusal unless something else is asked for. NIfTI files, regular by their nature, ignore them.
 
     Attributes:
-        gaps: missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
+        gaps: Missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
             linearly between its neighbours; or "split" into several scans, each regular.
-        tilt: slices sheared against their normal: "refuse", or "resample" to an upright grid.
+        tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
     """
 
     gaps: Literal["refuse", "fill", "split"] = "refuse"
