@@ -23,14 +23,14 @@ UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'on
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
-    """Residual, drift and spread without a reference, as far as they were measured: the worst of a case's volumes."""
+    """The worst residual, drift and uncertainty of a case's volumes, as far as records tell them."""
     rows = [row_of(record) for record in records]
     found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
     return {name: max(values) for name, values in found.items() if values}
 
 
 def blind_words(records: Sequence[Record]) -> dict[str, str]:
-    """Verdict of the envelope and whether the spread is calibrated: the worst of a case's volumes."""
+    """Verdict of the envelope and whether the uncertainty is calibrated: the worst of a case's volumes."""
     rows = [row_of(record) for record in records]
     found = {name: [str(row[name]) for row in rows] for name in WORST_LAST}
     return {name: max(found[name], key=order.index) for name, order in WORST_LAST.items()}

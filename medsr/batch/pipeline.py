@@ -19,7 +19,16 @@ from typing import Any, Protocol
 
 from medsr.batch.outcome import Kind
 from medsr.batch.store import MADE
-from medsr.errors import EnvelopeError, GeometryError, InputError, MedsrError, OutputError, ResourceError, UsageError
+from medsr.errors import (
+    EnvelopeError,
+    GeometryError,
+    InputError,
+    MedsrError,
+    OutputError,
+    ResourceError,
+    UsageError,
+    is_out_of_memory,
+)
 from medsr.io import files
 from medsr.io.names import fingerprint, nameless
 from medsr.worker.child import Job, Report
@@ -41,7 +50,6 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (UsageError, "unsupported"),
     (OutputError, "write"),
     (ResourceError, "oom"),
-    (MemoryError, "oom"),
 )
 
 
@@ -190,7 +198,7 @@ def failure(error: Exception, stage: str, paths: Iterable[str], work: str) -> di
 
 
 def _kind(error: Exception, stage: str) -> Kind:
-    if "out of memory" in str(error) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return "oom"
     if isinstance(error, OSError):
         return "unreadable" if stage == "read" else "write"

@@ -118,7 +118,8 @@ def doctor() -> None:
     import pydicom
     import torch
 
-    from medsr.enhancement.enhancement import EnhanceSettings, enhance
+    from medsr.enhancement.enhancement import enhance
+    from medsr.enhancement.settings import EnhanceSettings
     from medsr.errors import MedsrError
     from medsr.model.weights import load_model
     from medsr.volume import Volume

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from medsr.enhancement.settings import Output
 from medsr.errors import UsageError
 from medsr.io import files, formats, save
 from medsr.io.dicom.archive import write_all
-from medsr.io.dicom.derived import DerivedSeries, DicomOptions
+from medsr.io.dicom.derived import DerivedSeries
 from medsr.io.dicom.folders import atomic_folders, check_folder
+from medsr.io.dicom.options import DicomOptions
 from medsr.io.formats import FORMATS, Format, FormatName
 from medsr.record import Record
 from medsr.volume import Volume
 
 FILE_NAMES = (".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # a folder is not called so
-
-
-@dataclass(frozen=True)
-class Output:
-    """In which format a result is written.
-
-    Attributes:
-        format: None: as the name of the output says, else as the input.
-        like: DICOM series that a NIfTI input was made of, whose place a DICOM output takes.
-        dicom: how DICOM files are written.
-        parametric_map: write the spread as a DICOM Parametric Map as well.
-    """
-
-    format: FormatName | None = None
-    like: Path | None = None
-    dicom: DicomOptions = field(default_factory=DicomOptions)
-    parametric_map: bool = False
 
 
 def format_of(source: Path, target: Path, output: Output) -> FormatName:

@@ -16,7 +16,7 @@ from medsr.errors import InputError, UsageError
 from medsr.io import files
 
 if TYPE_CHECKING:
-    from medsr.io.dicom.policies import Policies
+    from medsr.io.dicom.options import Policies
     from medsr.io.outline import Outline
     from medsr.volume import Volume
 

@@ -1,4 +1,4 @@
-"""A folder of fine scans to training packs."""
+"""A folder of high-resolution scans to training packs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def pack_folder(folder: Path, target: Path) -> list[Path]:
     """Pack every scan in one file below `folder`, a flat or BIDS-like tree whose names begin with "sub-LABEL".
 
     Args:
-        folder: where the scans are.
-        target: folder of the packs, made if missing.
+        folder: Folder of the scans, searched recursively.
+        target: Folder of the packs, made if missing.
 
     Returns:
-        The packs' paths.
+        Paths of the packs.
 
     Raises:
-        InputError: no scan, or a name without a subject.
+        InputError: No scan, or a name without a subject.
     """
     paths = sorted((path for path in folder.rglob("*") if is_one_file(path.name)), key=lambda path: path.name)
     if not paths:

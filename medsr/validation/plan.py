@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 from medsr import __version__
 from medsr.errors import InputError, MedsrError, UsageError
@@ -18,7 +17,7 @@ from medsr.io.discover import discover
 from medsr.io.found import Found
 from medsr.io.names import digest
 from medsr.io.outline import Outline
-from medsr.physics.ops import Profile
+from medsr.physics.profiles import PROFILES
 from medsr.physics.tasks import Task, is_for
 from medsr.validation.measure import PlannedTrial, ScanFiles
 from medsr.validation.recipe import PAIR, StudyRecipe
@@ -116,9 +115,9 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
     profile, thickness = row.get("profile") or "gaussian", row.get("thickness") or ""
     if not low or not high:
         raise UsageError(f"{table}, line {line}: expected a low and a high scan")
-    shape = next((one for one in _profiles() if one == profile), None)
+    shape = next((one for one in PROFILES if one == profile), None)
     if shape is None:
-        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(_profiles())}")
+        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(PROFILES)}")
     try:
         width = float(thickness) if thickness else None
     except ValueError as error:
@@ -130,10 +129,6 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
         told=replace(PAIR, assumed_profile=shape, assumed_fwhm_mm=width),
         facts={name: row.get(name) or "" for name in columns},
     )
-
-
-def _profiles() -> tuple[Profile, ...]:
-    return get_args(Profile)
 
 
 def _scans(source: Path, without: Path | None) -> Iterator[tuple[str, ScanFiles, Outline | None, MedsrError | None]]:

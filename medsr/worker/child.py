@@ -23,7 +23,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, TextIO
 
-from medsr.errors import MedsrError
+from medsr.errors import MedsrError, is_out_of_memory
 
 Report = Callable[[str, dict[str, Any]], None]
 """Called with the kind of an event and its content, while a job runs."""
@@ -69,11 +69,8 @@ def _attempt(work: Callable[[], Any], report: Report) -> None:
         work()
     except MedsrError as error:
         report("failed", {"message": " ".join(str(error).split())})
-    except MemoryError:
-        report("failed", {"message": OUT_OF_MEMORY})
     except Exception as error:
-        is_memory = "not enough memory" in str(error) or "out of memory" in str(error)
-        report("failed", {"message": OUT_OF_MEMORY if is_memory else _bug()})
+        report("failed", {"message": OUT_OF_MEMORY if is_out_of_memory(error) else _bug()})
 
 
 def _bug() -> str:

@@ -15,7 +15,8 @@ from medsr_napari.writers import write_dicom, write_file
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError, MedsrError, UsageError
 from medsr.io import load
 from medsr.physics.acquisition import acquisition_of

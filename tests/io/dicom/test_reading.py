@@ -20,7 +20,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from medsr.errors import GeometryError, InputError, MedsrError
-from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.options import Policies
 from medsr.io.dicom.reading import read_dicom, read_dicom_scans
 
 REFUSED = {

@@ -11,7 +11,7 @@ from medsr.batch.outcome import Outcome
 from medsr.batch.plan import make_plan
 from medsr.batch.progress import status
 from medsr.batch.recipe import BatchRecipe, Deadlines
-from medsr.batch.run import begin, job_of, work
+from medsr.batch.run import begin, work_on
 from medsr.batch.store import Store
 from medsr.errors import UsageError
 
@@ -140,9 +140,9 @@ def test_a_run_that_was_killed_between_listing_and_moving_is_finished_by_the_nex
 def test_an_input_that_vanished_is_the_failure_of_its_case(tmp_path):
     source, out = scans(tmp_path / "in", GOOD[:2]), tmp_path / "out"
     plan = make_plan(source, out, BatchRecipe(), MODEL)
-    job = job_of(plan, begin(plan, out), ["cpu"], "copying")
+    store = begin(plan, out)
     (source / GOOD[0]).unlink()
-    tally = work(job, plan.cases, lambda *_: None)
+    tally = work_on(plan, store, lambda *_: None, module="copying")
     assert (tally.done, tally.kinds) == (1, {"unreadable": 1})
 
 
