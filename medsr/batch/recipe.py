@@ -49,24 +49,24 @@ class BatchRecipe:
     """What `medsr batch` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        model: packaged name or weights file.
+        model: Packaged name or weights file.
         device: "auto", "cpu", "cuda", or several separated by commas, such as "cuda:0,cuda:1".
-        workers: processes per device.
-        include: patterns for the places of scans; none means all.
-        exclude: patterns for those left out.
+        workers: Number of processes for each device.
+        include: Patterns for the places of scans; empty for all.
+        exclude: Patterns for the places of scans that are left out.
         names: "mirror" keeps the input's folders and names, made safe; "hash" gives nothing of them away. DICOM series
             are always named by hashes.
-        format: "nifti" or "dicom"; None: as the input.
-        dtype: stored type of NIfTI outputs; None: that of the input.
-        references: folder with a fine scan of the same relative name for each case.
-        gates: what a finished case must keep to pass, of `medsr.metrics.gates.case_gates`.
-        memory_gib: for each worker; None: its share of four fifths of the machine's.
-        queue_gib: for scans read ahead, and as much for results that wait to be written.
+        format: "nifti" or "dicom"; None for that of the input.
+        dtype: Stored type of NIfTI outputs; None for that of the input.
+        references: Folder with a high-resolution scan of the same relative name for each case; None for none.
+        gates: Limits that a finished case must keep to pass, in the words of `medsr.metrics.gates.case_gates`.
+        memory_gib: Memory for each worker; None for its share of four fifths of the machine's.
+        queue_gib: Memory for scans read ahead, and as much for results that wait to be written.
         grid: the finer grid.
         enhance: of `enhance`.
-        policies: what to do with an irregular DICOM series.
-        dicom: how DICOM files are written.
-        deadlines: before a process is taken for hung.
+        policies: What to do with an irregular DICOM series.
+        dicom: How DICOM files are written.
+        deadlines: Longest silence of each stage before a process is taken for hung.
     """
 
     model: str = "medsr-base"

@@ -45,7 +45,7 @@ class Store:
     """The hidden folder of an output folder.
 
     Attributes:
-        root: the output folder.
+        root: Output folder.
     """
 
     root: Path
@@ -182,9 +182,9 @@ class Store:
         """Move finished files to their names.
 
         Args:
-            case: whose they are.
-            outcome: its ending; `written` lists the files by their names in the output folder.
-            work: folder of `new_work`.
+            case: Case as the plan has it.
+            outcome: Ending of the case; `written` lists the files by their names in the output folder.
+            work: Folder from `new_work`.
 
         Raises:
             OutputError: they can't be moved, or a file that is not medsr's stands in their way.
