@@ -36,18 +36,18 @@ test: setup  ## all tests (those for CUDA skip themselves without a device)
 	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
 	$(MAKE) gui
 
-check: setup  ## format, lint, types, floors
+check: setup  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy medsr napari_plugin
 	$(BIN)/lint-imports
 
-format: setup  ## rewrite the files in the house format and mend what ruff can mend
+format: setup  ## format the files with ruff and mend what it can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-laws: setup  ## only the rooms whose tests are laws: geometry, operators, noise maths, metrics
-	$(PYTEST) $(PARALLEL) $(wildcard tests/test_affine.py tests/test_volume.py) tests/ops tests/diffusion tests/metrics $(PYTEST_ARGS)
+laws: setup  ## only the tests that state laws: geometry, operators, noise, samplers, metrics
+	$(PYTEST) $(PARALLEL) $(wildcard tests/test_affine.py tests/test_volume.py) tests/physics tests/diffusion tests/metrics $(PYTEST_ARGS)
 
 slow: setup  ## only the tests that take more than a few seconds
 	$(PYTEST) $(PARALLEL) -m slow $(PYTEST_ARGS)
@@ -99,7 +99,7 @@ import ast
 from pathlib import Path
 
 files, functions = [], []
-for path in (p for room in ("medsr", "napari_plugin", "pipelines", "benchmarks", "tests") for p in Path(room).rglob("*.py")):
+for path in (p for folder in ("medsr", "napari_plugin", "pipelines", "benchmarks", "tests") for p in Path(folder).rglob("*.py")):
     text = path.read_text(encoding="utf-8")
     files.append((text.count("\n"), str(path)))
     for node in ast.walk(ast.parse(text)):

@@ -18,14 +18,15 @@ import numpy as np
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, work_on
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load, save
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.volume import Volume
 
-RECIPE = BatchRecipe(device="cpu", enhance=EnhanceSettings(noise=20.0, force=True))
+RECIPE = BatchRecipe(EnhanceSettings(device="cpu", noise=20.0, force=True))
 
 
 def main(n_cases: int, side: int) -> None:
@@ -91,7 +92,7 @@ def batch(root: Path, engine: str) -> tuple[float, float]:
         n_between = len(times) - 1
     else:
         batches = sorted(set(times))
-        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task tells all its cases at its end
+        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task reports all its cases at its end
         first, last, n_between = batches[0], batches[-1], len(times) - n_first
     assert tally.done == len(plan.cases)
     return (last - first) / n_between, sum(enhancing[2:]) / (

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.blobs import FalseLesions
 from medsr.metrics.gates import Verdict, judge, parse_gates
 from medsr.metrics.prior import PriorPart

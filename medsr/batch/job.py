@@ -84,7 +84,7 @@ def process_options(plan: Plan) -> list[Mapping[str, Any]]:
         ResourceError: no such device.
     """
     recipe = plan.recipe
-    places = [device for device in devices(recipe.device) for _ in range(recipe.workers)]
+    places = [device for device in devices(recipe.enhance.device) for _ in range(recipe.workers)]
     shared = {
         "recipe": present(recipe.as_dict()),
         "bids": plan.layout == "bids",

@@ -14,14 +14,16 @@ from pathlib import Path
 from medsr.batch.outcome import Kind
 from medsr.batch.plan_file import Head, PlannedCase, lines_of, planned, read_lines
 from medsr.batch.recipe import BatchRecipe, batch_recipe, present
+from medsr.enhancement.enhancement import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
+from medsr.io.formats import suffix_for
 from medsr.io.found import Found
 from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
-from medsr.physics.acquisition import acquisition_of
 
 Shard = tuple[int, int]
 """Number of the shard from 1, and how many there are."""
@@ -90,7 +92,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
     target, is_open = _target(found, discovery, recipe, case)
     problem, voxels = found.problem, 0
     kind: Kind = found.kind
-    if recipe.format == "dicom" and not found.number and not problem:
+    if recipe.enhance.output.format == "dicom" and not found.number and not problem:
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
     n_voxels = 0 if found.outline is None else found.outline.n_voxels
     try:
@@ -115,15 +117,16 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
 
 def _without_policies(problem: str, found: Found, recipe: BatchRecipe) -> str:
     """A DICOM series that is not regular as it lies may be so by the recipe's policies: then it is tried."""
-    mendable = found.number > 0 and found.kind == "geometry" and recipe.policies != BatchRecipe().policies
+    mendable = found.number > 0 and found.kind == "geometry" and recipe.enhance.input.policies != Policies()
     return "" if mendable else problem
 
 
 def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) -> tuple[str, bool]:
     """The output's relative path, and whether it gives nothing of a person away."""
     is_dicom = found.number > 0
-    as_dicom = recipe.format == "dicom" or (recipe.format is None and is_dicom)
-    suffix = "" if as_dicom else ".nii" if found.place.lower().endswith(".nii") else ".nii.gz"
+    wanted = recipe.enhance.output.format
+    as_dicom = wanted == "dicom" or (wanted is None and is_dicom)
+    suffix = "" if as_dicom else suffix_for(found.place, wanted)
     if found.target:
         return found.target, False
     if is_dicom or not found.name or recipe.names == "hash":
@@ -143,10 +146,9 @@ def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) ->
     """
     if found.outline is None:
         return 1
-    grid = recipe.grid
-    acquisition = acquisition_of(found.outline, grid.spacing_mm, grid.factors, grid.profile, grid.thickness_mm)
+    acquisition = acquisition_for(found.outline, recipe.enhance)
     if spec is not None:
-        admitted_grid(grid.modality, acquisition, spec, force=recipe.enhance.force)
+        admitted_grid(recipe.enhance.modality, acquisition, spec, force=recipe.enhance.force)
     return math.prod(acquisition.fine_shape) * found.outline.n_volumes
 
 

@@ -71,15 +71,17 @@ def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
         OutputError: the target is a file.
         UsageError: a recipe or table that can't be used.
     """
-    if recipe.dtype is not None and recipe.dtype not in WRITABLE:
-        raise UsageError(f"dtype is {recipe.dtype!r}; expected one of {', '.join(WRITABLE)}")
+    dtype = recipe.enhance.output.dtype
+    if dtype is not None and dtype not in WRITABLE:
+        raise UsageError(f"dtype is {dtype!r}; expected one of {', '.join(WRITABLE)}")
     if recipe.references is not None and not recipe.references.is_dir():
         raise UsageError(f"{recipe.references}: references must be a folder")
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file; name a folder")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the input itself; name another folder")
-    return make_plan(source, target, recipe, model_facts(recipe.model), describe_model(weights_path(recipe.model)))
+    model = recipe.enhance.model
+    return make_plan(source, target, recipe, model_facts(model), describe_model(weights_path(model)))
 
 
 def begin(plan: Plan, target: Path) -> Store:

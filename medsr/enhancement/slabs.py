@@ -17,11 +17,13 @@ from math import ceil, prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, Whole, enhance
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
-from medsr.enhancement.posterior import WHOLE_VOXELS, scan_noise
+from medsr.enhancement.piece import enhance_piece
+from medsr.enhancement.posterior import WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
+from medsr.enhancement.result import Enhancement, on_fine_grid
+from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.errors import ResourceError
 from medsr.model.allocator import returning_freed_memory
 from medsr.model.intensity import Scale, scale_of
@@ -39,8 +41,6 @@ SLAB_MARGIN_VOX = 8  # fine voxels, beyond the margin of a region: more changes 
 TILE_VOX = 128  # a side, where a scan is not computed in one piece
 HEAP = 1.05  # what the heap loses between blocks
 LEAST_FINE_VOX = 16  # thinner slabs are nearly all margin
-
-Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def enhance_within(
     net, n_bytes = model.net.spec, model.dtype.itemsize
     cut = cut_for(volume.shape, acquisition.fine_shape, settings.tile, net, n_bytes, memory_bytes)
     if cut is None:
-        return enhance(volume, model, settings, acquisition, on_progress)
+        return enhance_piece(volume, model, settings, acquisition, on_progress)
     with returning_freed_memory():
         return _in_slabs(volume, model, replace(settings, tile=cut.tile), acquisition, on_progress, cut)
 
@@ -156,7 +156,7 @@ def _in_slabs(
     whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
     for number, box in enumerate(boxes):
         part = part_of(volume, _wider(box, axis, margin, coarse[axis]), acquisition)
-        result = enhance(
+        result = enhance_piece(
             part.volume,
             model,
             settings,
@@ -237,7 +237,7 @@ class _Assembled:
                 f"computed in {len(self.records)} slabs, since memory does not hold the whole scan",
             ),
         )
-        finer = replace(volume, data=self.x, affine=acquisition.fine_affine, thickness_mm=None)
+        finer = on_fine_grid(volume, self.x, acquisition)
         uncertainty = None if self.uncertainty is None else finer.with_data(self.uncertainty)
         return Enhancement(finer, uncertainty, volume.with_data(self.residual), record)
 

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+from medsr.io import formats
+
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9]+)*(_[A-Za-z0-9]+)?")
@@ -50,4 +52,4 @@ def sidecar_thickness(path: Path) -> tuple[float | None, tuple[str, ...]]:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", name, flags=re.IGNORECASE)
+    return formats.stem(name) if formats.is_one_file(name) else name

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from medsr.errors import InputError, UsageError
-from medsr.io import files
+from medsr.io import files, formats
 from medsr.io.dicom.triage import LeftOut, triage_files
-from medsr.io.found import NIFTI_SUFFIXES, Found, dicom_found, nifti_found, niftis_found, series_found
+from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
 from medsr.io.names import safe
 
 Layout = Literal["tree", "bids", "table"]
@@ -87,14 +87,13 @@ def discover(
             left_out.append(LeftOut(path, "ignored", reason))
         else:
             kept.append(path)
-    niftis = [path for path in kept if path.name.lower().endswith(NIFTI_SUFFIXES)]
-    others = sorted(set(kept) - set(niftis))
-    found = niftis_found(root, niftis)
-    dicom, more = dicom_found(root, others)
+    whole = [path for path in kept if formats.is_one_file(path.name)]
+    found = files_found(root, whole)
+    dicom, more = dicom_found(root, sorted(set(kept) - set(whole)))
     found += dicom
     left_out += more
     if not found and not left_out:
-        raise InputError(f"{source}: holds no file; expected NIfTI files or DICOM series")
+        raise InputError(f"{source}: holds no file; expected {formats.titles()}")
     return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))
 
 
@@ -163,7 +162,7 @@ def _of_table(table: Path) -> Discovery:
     found: list[Found] = []
     for row in _rows(table):
         path = root / row["input"]
-        one = nifti_found(path, row["input"]) if path.name.lower().endswith(NIFTI_SUFFIXES) else _dicom_row(root, path)
+        one = file_found(path, row["input"]) if formats.is_one_file(path.name) else _dicom_row(root, path)
         reference = row.get("reference") or ""
         target = row.get("output") or ""
         if target and target != safe(target):

@@ -6,7 +6,7 @@ shifts and combs, `prior`, `tissue`, `blobs` and `patches` are harm, `uncertaint
 docs/metrics.md has every formula and what it can't see.
 """
 
-from medsr.metrics.artefacts import shift_mm, slice_comb
+from medsr.metrics.artefacts import comb_ratio, shift_mm, slice_comb
 from medsr.metrics.bands import band_errors
 from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import data_range, foreground_mask, mae, mean_drift, nrmse, psnr
@@ -18,6 +18,7 @@ from medsr.metrics.structure import ms_ssim, ssim, ssim_map
 __all__ = [
     "ShellCorrelation",
     "band_errors",
+    "comb_ratio",
     "data_range",
     "foreground_mask",
     "gradient_similarity",

@@ -83,7 +83,7 @@ def study(
             other case that fails is listed in `findings.unmeasured`.
     """
     began = time.monotonic()
-    model = model_facts(recipe.model) if recipe.needs_model else {}
+    model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [path.absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
     if not planned:

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
-from medsr.metrics.artefacts import shift_mm, slice_comb
+from medsr.metrics.artefacts import comb_ratio, shift_mm
 from medsr.metrics.bands import band_errors
 from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import data_range, foreground_mask, mae, mean_drift, nrmse, psnr
@@ -182,7 +183,6 @@ def measured(
     degraded = _degraded(trial)
     shells = [shell_correlation(x, reference, spacing, axis, mask) for axis in degraded]
     inside, outside = band_errors(x, reference, mask, R, n_coarse)
-    combs = [slice_comb(x, a, n_coarse[a], mask) / slice_comb(reference, a, n_coarse[a], mask) for a in degraded]
     found = Score(
         scan=scan,
         task=task,
@@ -204,7 +204,7 @@ def measured(
         error_inside=inside,
         error_outside=outside,
         shift_mm=float(np.linalg.norm(shift_mm(x, reference, spacing, mask))),
-        comb=max(combs),
+        comb=max(comb_ratio(x, reference, axis, n_coarse[axis], mask) for axis in degraded),
     )
     return found, tuple(
         Shells(scan, task, method, "RAS"[axis], shell.frequency_per_mm, shell.correlation)

@@ -1,4 +1,4 @@
-"""A folder of scans to a folder of finer ones: `medsr batch` as a script to start from."""
+"""Enhance a folder of scans: `medsr batch` as a script to start from."""
 
 from __future__ import annotations
 

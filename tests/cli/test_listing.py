@@ -13,8 +13,9 @@ from tiny_models import tiny_model
 
 from medsr import io
 from medsr.cli.app import run
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import sealed_weights
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.scan_statistics import ranges_of, statistics_seen
 from medsr.model.weights import load_model
 

@@ -13,8 +13,10 @@ from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr import affine as grids
-from medsr.enhancement.enhancement import EnhanceSettings, enhance, sample_states
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.piece import sample_states
 from medsr.enhancement.posterior import scan_noise
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import BLUR_VOX
 from medsr.errors import EnvelopeError, InputError, UsageError
 from medsr.model.conditioning import expected_detail, roughness

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import EVERYTHING, tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import Cut, cut_for, enhance_within, memory_of
 from medsr.errors import EnvelopeError, ResourceError
 from medsr.model.scan_statistics import usual_ranges

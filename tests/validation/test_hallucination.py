@@ -9,7 +9,7 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import foreground_mask
 from medsr.physics.tasks import TASKS
 from medsr.validation.hallucination import central, harm_of, restorers, stability

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import OutputError
 from medsr.physics.tasks import TASKS
 from medsr.validation.findings import BlendPoint, Findings, Score

@@ -9,7 +9,7 @@ import pytest
 from phantoms import head
 from tiny_models import write_tiny
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import CasesFailedError, GateError, InputError, UsageError
 from medsr.io import load, save
 from medsr.model.weights import load_model
@@ -34,7 +34,7 @@ def scans(tmp_path_factory):
 def recipe(tmp_path_factory):
     weights = write_tiny(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
     tasks = (TASKS["iso2"], TASKS["thick3"])
-    return StudyRecipe(tasks=tasks, methods=("ibp", "mean"), model=str(weights), device="cpu", enhance=QUICK)
+    return StudyRecipe(tasks=tasks, methods=("ibp", "mean"), enhance=replace(QUICK, model=str(weights), device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def without_times(value):
 def test_scores_are_those_of_validate(scans, recipe):
     path = scans / "sub-a_T1w.nii.gz"
     found = study([path], recipe)
-    model = load_model(recipe.model, "cpu")
+    model = load_model(recipe.enhance.model, "cpu")
     expected = validate([("sub-a_T1w", load(path))], recipe.tasks, model, recipe.methods, QUICK)
     assert [replace(s, seconds=0) for s in found.findings.scores] == [replace(s, seconds=0) for s in expected.scores]
     assert (found.findings.shells, found.findings.cases) == (expected.shells, expected.cases)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import psnr
 from medsr.metrics.resolution import ShellCorrelation

@@ -4,7 +4,3 @@ Rule: nothing that names a patient leaves the headers. Order inside, one way: po
 stack, series, splitting, triage, pixels, tilt, reading, uids, stored, enhanced, inherited, references, derivation,
 derived, encoding, folders, places, archive, parametric.
 """
-
-from medsr.io.dicom.reading import DicomScan, read_dicom, read_dicom_scans, read_found
-
-__all__ = ["DicomScan", "read_dicom", "read_dicom_scans", "read_found"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,13 @@ import medsr
 from medsr.io.dicom.derivation import Derivation, series_label, stack_text
 from medsr.io.dicom.headers import modality_of
 from medsr.io.dicom.inherited import HeaderOf, headers_of
+from medsr.io.dicom.options import DicomOptions
 from medsr.io.dicom.references import code_item, source_references
 from medsr.io.dicom.stack import LPS_TO_RAS, Stack
 from medsr.io.dicom.stored import Stored, stored
 from medsr.io.dicom.uids import uid_of
 from medsr.volume import Volume
 
-Compression = Literal["none", "j2k", "rle", "jpegls"]
 NEEDED_UIDS = ("StudyInstanceUID", "FrameOfReferenceUID")
 LO_CHARACTERS, ST_CHARACTERS = 64, 1024  # PS3.5, 6.2
 SHORT_HASH = 12  # characters of a hash where the whole one doesn't fit
@@ -39,19 +39,6 @@ MAX_SERIES_NUMBER = 2**31 - 1
 UNNUMBERED = 90  # stands for the number of a source series that has none
 WINDOW_SHARES = (0.5, 99.9)  # percentiles that a window spans where the source has none
 WINDOW_TAGS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
-
-
-@dataclass(frozen=True)
-class DicomOptions:
-    """How a derived series is written.
-
-    Attributes:
-        compress: "none", or lossless "j2k", "rle" or "jpegls".
-        keep_private: keep the source's private elements.
-    """
-
-    compress: Compression = "none"
-    keep_private: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class DerivedSeries:
     volume: Volume
     stack: Stack
     derivation: Derivation
-    options: DicomOptions = DicomOptions()
+    options: DicomOptions = field(default_factory=DicomOptions)
     number: int = 1
 
     @cached_property

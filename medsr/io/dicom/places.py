@@ -11,7 +11,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from medsr.errors import UsageError
-from medsr.io.dicom.policies import DEFAULT, Policies
+from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.dicom.reading import DicomScan, read_dicom_scans
 from medsr.volume import Volume
 

@@ -28,8 +28,8 @@ from medsr.errors import GeometryError
 from medsr.io import files
 from medsr.io.dicom.frames import frames_of
 from medsr.io.dicom.headers import modality_of, parsing, read_header
+from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.dicom.pixels import voxels
-from medsr.io.dicom.policies import DEFAULT, Policies
 from medsr.io.dicom.series import find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright

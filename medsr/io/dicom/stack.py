@@ -17,7 +17,7 @@ from medsr.errors import GeometryError
 from medsr.io.dicom import distances
 from medsr.io.dicom.distances import Part
 from medsr.io.dicom.frames import Frame
-from medsr.io.dicom.policies import DEFAULT, Policies
+from medsr.io.dicom.options import DEFAULT, Policies
 
 MAX_TILT_DEG = 45.0  # gantries tilt by 30 at most; what is sheared by more was made by something else
 MAX_SIDEWAYS_PIXELS = 0.25  # a slice may lie so much beside the line through the first and last one

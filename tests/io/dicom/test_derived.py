@@ -20,7 +20,8 @@ from medsr.errors import InputError, UsageError
 from medsr.io import Policies, load, save
 from medsr.io.dicom.archive import write_all
 from medsr.io.dicom.derivation import Derivation
-from medsr.io.dicom.derived import DerivedSeries, DicomOptions, summary
+from medsr.io.dicom.derived import DerivedSeries, summary
+from medsr.io.dicom.options import DicomOptions
 from medsr.io.dicom.parametric import write_maps
 from medsr.io.dicom.reading import read_dicom_scans
 

@@ -9,15 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.physics.ops.profiles import PROFILES, TRAPEZOID_RAMP, Profile, cumulative
+from medsr.physics.ops.matrices import SLICE_PROFILES
+from medsr.physics.profiles import PROFILES, TRAPEZOID_RAMP, Profile
 
-COMPACT = [profile for profile in PROFILES if profile != "kspace"]
+COMPACT = [name for name, entry in SLICE_PROFILES.items() if entry.has_width]
 profiles = st.sampled_from(COMPACT)
 widths = st.floats(0.1, 20.0)
 
 
 def test_the_table_lists_every_profile():
-    assert get_args(Profile) == PROFILES
+    assert get_args(Profile) == PROFILES == tuple(SLICE_PROFILES)
+
+
+def cumulative(name, u, fwhm):
+    return SLICE_PROFILES[name].integral(u, fwhm)
 
 
 @given(profiles, widths)
@@ -54,8 +59,3 @@ def test_compact_profiles_end_where_they_should(profile, half_base):
     inside, end = np.array([half_base - 1e-3]), np.array([half_base])
     assert cumulative(profile, inside, 1.0)[0] < 1
     assert cumulative(profile, end, 1.0)[0] == pytest.approx(1, abs=1e-12)
-
-
-def test_k_space_has_no_compact_profile():
-    with pytest.raises(ValueError, match="kspace"):
-        cumulative("kspace", np.zeros(1), 1.0)

@@ -1,9 +1,13 @@
-"""What the reader does with a DICOM series that is not one regular volume as it lies there."""
+"""How DICOM series are read where they are not one regular volume, and how derived series are written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+Gaps = Literal["refuse", "fill", "split"]
+Tilt = Literal["refuse", "resample"]
+Compression = Literal["none", "j2k", "rle", "jpegls"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,21 @@ class Policies:
         tilt: slices sheared against their normal: "refuse", or "resample" to an upright grid.
     """
 
-    gaps: Literal["refuse", "fill", "split"] = "refuse"
-    tilt: Literal["refuse", "resample"] = "refuse"
+    gaps: Gaps = "refuse"
+    tilt: Tilt = "refuse"
+
+
+@dataclass(frozen=True)
+class DicomOptions:
+    """How a derived series is written.
+
+    Attributes:
+        compress: "none", or lossless "j2k", "rle" or "jpegls".
+        keep_private: keep the source's private elements.
+    """
+
+    compress: Compression = "none"
+    keep_private: bool = False
 
 
 DEFAULT = Policies()

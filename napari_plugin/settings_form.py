@@ -1,4 +1,4 @@
-"""The form that becomes a `Wish`: grid, mode, acquisition, region. No arithmetic and no run."""
+"""The form that becomes `EnhanceSettings`: grid, mode, acquisition, region. No arithmetic and no run."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from medsr.viewing.request import Wish, numbers_of
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.physics.profiles import PROFILES
+from medsr.viewing.command import numbers_of
 
 from .choices import LayerChoice
 
 GRIDS = {"automatic": "auto", "spacing in mm": "spacing", "factor": "factor", "that of a layer": "onto"}
 MODES = {
     "mean: least error": "mean",
-    "sample: one plausible draw": "sample",
-    "spread: where draws differ": "uncertainty",
+    "sample: one plausible scan": "sample",
+    "uncertainty: where samples differ": "uncertainty",
 }
-PROFILES = ("gaussian", "box", "trapezoid", "kspace")
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
 BLEND_STEPS = 20
 
 
-class WishForm(QWidget):
+class SettingsForm(QWidget):
     """Fields of an enhancement.
 
     Args:
@@ -72,15 +73,15 @@ class WishForm(QWidget):
         """The layer whose grid is wanted, None where another grid is."""
         return self.onto_layer.needed("layer whose grid to take") if self.grid_kind.currentData() == "onto" else None
 
-    def wish(self) -> Wish:
+    def settings(self) -> EnhanceSettings:
         """What is filled in, but for the region.
 
         Raises:
             UsageError: the grid is not one or three numbers.
         """
-        kind, mode = self.grid_kind.currentData(), str(self.mode.currentData())
+        kind, mode = self.grid_kind.currentData(), self.mode.currentData()
         grid = numbers_of(self.grid_text.text()) if kind in ("spacing", "factor") else None
-        wish = Wish(
+        settings = EnhanceSettings(
             spacing_mm=grid if kind == "spacing" else None,
             factors=grid if kind == "factor" else None,
             mode=mode,
@@ -88,13 +89,12 @@ class WishForm(QWidget):
             thickness_mm=self.thickness.value() or None,
             flips=self.flips.value(),
             force=self.force.isChecked(),
-            watch=self.watch.isChecked(),
         )
         if mode == "mean":
-            return wish
-        blend = self.blend.value() / BLEND_STEPS if mode == "sample" else Wish.blend
+            return settings
+        blend = self.blend.value() / BLEND_STEPS if mode == "sample" else EnhanceSettings.blend
         return replace(
-            wish, blend=blend, samples=self.samples.value(), steps=self.steps.value(), seed=self.seed.value()
+            settings, blend=blend, samples=self.samples.value(), steps=self.steps.value(), seed=self.seed.value()
         )
 
     def _add_grid(self, viewer: Any) -> None:
@@ -116,12 +116,12 @@ class WishForm(QWidget):
         self.blend.setRange(0, BLEND_STEPS)
         self.blend.setValue(BLEND_STEPS)
         self.blend.setToolTip("Left: the mean; right: the draw")
-        self.samples, self.steps = _whole(2, 64, Wish.samples), _whole(1, 64, Wish.steps)
-        self.seed, self.flips = _whole(0, 2**31 - 1, Wish.seed), _whole(0, 3, Wish.flips)
+        self.samples, self.steps = _whole(2, 64, EnhanceSettings.samples), _whole(1, 64, EnhanceSettings.steps)
+        self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
         self.flips.setToolTip("Axes over whose flips the mean is averaged: each doubles the time; 0 is quickest")
         self.watch = QCheckBox("watch it being refined")
         self._rows.addRow("Result", self.mode)
-        rows = {"Mean to draw": self.blend, "Draws": self.samples, "Steps": self.steps, "Seed": self.seed}
+        rows = {"Mean to sample": self.blend, "Samples": self.samples, "Steps": self.steps, "Seed": self.seed}
         for label, field in rows.items():
             self._rows.addRow(label, field)
         self._rows.addRow("Flips", self.flips)

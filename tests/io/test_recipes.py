@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medsr.errors import UsageError
-from medsr.io.toml import read_toml
+from medsr.io.recipes import read_toml
 
 
 def test_keys_and_values_are_read(tmp_path):
