@@ -39,7 +39,7 @@ class Source:
     time_unit: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Volume:
     """A scan: voxels, where they lie in the body, and what kind of scan it is.
 
@@ -73,6 +73,12 @@ class Volume:
         data.flags.writeable = False
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "affine", grids.checked(self.affine))
+
+    def __repr__(self) -> str:
+        """One line without file names and patient data, such as "Volume(CT, 512 x 512 x 60 voxels ..., LPS)"."""
+        kind = " ".join(dict.fromkeys((self.modality, self.source.contrast))).rstrip()
+        shape, spacing = grids.axes_text(self.shape), grids.axes_text(self.spacing_mm)
+        return f"Volume({kind}, {shape} voxels of {spacing} mm, {grids.axis_codes(self.affine)})"
 
     @property
     def shape(self) -> tuple[int, int, int]:

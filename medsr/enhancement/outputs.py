@@ -85,8 +85,10 @@ def _file_format(target: Path) -> FormatName:
 
 
 def _check_file(target: Path, source: Path, chosen: Format, output: Output) -> None:
-    if chosen.writer is None or not chosen.suffix_of(target.name):
-        raise UsageError(f"{target}: expected a name that ends in {formats.endings()}")
+    if chosen.writer is None:
+        raise UsageError(f"{target}: {chosen.title} is not written; end the name in {formats.endings()}")
+    if not chosen.suffix_of(target.name):
+        raise UsageError(f"{target}: expected a name that ends in {formats.endings(chosen)}")
     if target.exists() and source.exists() and source.samefile(target):
         raise UsageError(f"{target}: is the input itself; choose another name for the output")
     if output.like is not None or output.parametric_map or output.dicom != DicomOptions():

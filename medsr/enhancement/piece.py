@@ -160,18 +160,6 @@ def posterior(
     )
 
 
-def sample_states(
-    volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition
-) -> Iterator[Volume]:
-    """The expected clean scan at every step of one sample, noise becoming anatomy; the last one is the sample."""
-    _admitted(volume, model, acquisition, settings)
-    scale = scale_of(volume.data, volume.modality)
-    problem = prepared(volume, model, acquisition, settings, scale, None)
-    mean = posterior_mean(problem, model)
-    for _, state in sample_steps(problem, mean, model, settings, sample=0):
-        yield _volume(volume, finished(problem, state), scale, acquisition)
-
-
 def _volume(volume: Volume, x: Tensor, scale: Scale, acquisition: Acquisition) -> Volume:
     return _placed(volume, scale.from_model(x), acquisition)
 

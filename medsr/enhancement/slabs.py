@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
 from medsr.enhancement.piece import enhance_piece
-from medsr.enhancement.posterior import WHOLE_VOXELS, OnProgress, Whole, scan_noise
+from medsr.enhancement.posterior import NOISE_FLOOR, WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
@@ -165,7 +165,7 @@ def _in_slabs(
             whole=Whole(scale, noise, part.origin),
         )
         whole.put(box, part, result)
-    return whole.finished(volume, acquisition, verdict, scale)
+    return whole.finished(volume, acquisition, verdict, scale, noise)
 
 
 def _boxes(coarse: Triple, fine: Triple, axis: int, slab_vox: int) -> Iterator[Box]:
@@ -216,10 +216,11 @@ class _Assembled:
             _copy(self.uncertainty, result.uncertainty, box, part.outer, fine)
         self.records.append(result.record)
 
-    def finished(self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale) -> Enhancement:
+    def finished(
+        self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale, noise: float
+    ) -> Enhancement:
         first = self.records[0]
         told = [text for text in verdict.warnings if text not in first.warnings]
-        squares = [record.residual**2 for record in self.records if record.residual is not None]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
         record = replace(
             first,
@@ -227,7 +228,7 @@ class _Assembled:
             task=acquisition.summary(),
             seconds=seconds,
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
-            residual=sqrt(sum(squares) / max(1, len(squares))),
+            residual=_rms(self.residual) / (max(noise, NOISE_FLOOR) * scale.width),
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
             uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,

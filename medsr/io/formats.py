@@ -221,9 +221,10 @@ def titles() -> str:
     return " or ".join(FORMATS[name].title for name in get_args(FormatName))
 
 
-def endings() -> str:
-    """The suffixes of every format that a result can be written in, for messages: ".nii or .nii.gz"."""
-    *others, last = sorted(suffix for known in FORMATS.values() if known.writer for suffix in known.suffixes)
+def endings(*chosen: Format) -> str:
+    """The suffixes of some formats, or else of all that a result can be written in, for messages: ".nii or .nii.gz"."""
+    rows = chosen or tuple(known for known in FORMATS.values() if known.writer)
+    *others, last = sorted(suffix for known in rows for suffix in known.suffixes)
     return f"{', '.join(others)} or {last}" if others else last
 
 

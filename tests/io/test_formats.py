@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from dataclasses import replace
 from importlib import import_module
 from typing import get_args
@@ -85,7 +86,7 @@ def test_what_a_format_writes_it_recognises_outlines_and_reads(tmp_path, row, ca
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.writer], ids=lambda row: row.name)
 def test_what_is_not_written_is_refused(tmp_path, row):
-    with pytest.raises(UsageError, match=r"\.nii or \.nii\.gz"):
+    with pytest.raises(UsageError, match=re.escape(formats.endings())):
         row.write([head()], tmp_path / f"scan{row.suffixes[0]}", None)
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from phantoms import affine, head
 import medsr
 from medsr.errors import InputError, UsageError
 from medsr.io import load, load_all, save
+from medsr.io.formats import endings
 
 DATA = np.arange(4 * 5 * 3, dtype=np.int16).reshape(4, 5, 3)
 
@@ -47,7 +49,7 @@ def test_dicom_is_loaded_by_folder_and_by_file_and_saved_as_nifti(tmp_path):
 @pytest.mark.parametrize("name", ["a.dcm", "a.IMA", "a.png", "a.img", "a.nii.zip", "a", "folder"])
 def test_other_formats_are_not_written(tmp_path, name):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match=r"\.nii or \.nii\.gz"):
+    with pytest.raises(UsageError, match=re.escape(endings())):
         save(head(), tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
