@@ -23,7 +23,7 @@ UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'on
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
-    """The worst residual, drift and uncertainty of a case's volumes, as far as records tell them."""
+    """The worst residual, drift and uncertainty of a case's volumes, as far as their records hold them."""
     rows = [row_of(record) for record in records]
     found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
     return {name: max(values) for name, values in found.items() if values}

@@ -179,7 +179,7 @@ def _write(line: Pipeline, request: Request, result: list[Any], seen: str, secon
 
 
 def _listed(made: Path) -> list[dict[str, Any]]:
-    """Every file made, with what tells later that it is whole."""
+    """Every file made, with what shows later that it is whole."""
     found = []
     for path in sorted(path for path in made.rglob("*") if path.is_file()):
         stat, name = path.stat(), path.relative_to(made).as_posix()

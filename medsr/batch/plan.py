@@ -38,7 +38,7 @@ class Plan:
         model: Name, version and hash of the weights.
         layout: Layout of the input, as in `Discovery`.
         cases: Cases in the order of their places in the input.
-        left_out: Number of files that are no case, by reason.
+        left_out: Number of files that are not cases, by reason.
     """
 
     recipe: BatchRecipe
@@ -68,7 +68,7 @@ class Plan:
 def make_plan(
     source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str], spec: ModelSpec | None = None
 ) -> Plan:
-    """Every case of an input, as far as headers tell.
+    """Every case of an input, as far as headers show.
 
     Args:
         source: Folder, BIDS data set, glob, table or file.

@@ -53,7 +53,7 @@ class Head:
         recipe: Keys of the recipe.
         model: Name, version and hash of the weights.
         layout: Layout of the input, as in `Discovery`.
-        left_out: Number of files that are no case, by reason.
+        left_out: Number of files that are not cases, by reason.
         schema: Version of the file's layout.
     """
 

@@ -15,7 +15,7 @@ from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import case_gates
 
 MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
-"""What changes nothing in a result, and so is no part of a case's key."""
+"""What changes nothing in a result, and so is not part of a case's key."""
 
 
 @dataclass(frozen=True)

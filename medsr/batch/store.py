@@ -111,10 +111,7 @@ class Store:
         """Remove what killed runs left of pages, unless a case is in work somewhere."""
         if not any(self.claims.iterdir()):
             for draft in [*(self.folder / "drafts").glob("page-*"), *(self.folder / "drafts").glob(".part-*")]:
-                if draft.is_dir():
-                    shutil.rmtree(draft, ignore_errors=True)
-                else:
-                    draft.unlink(missing_ok=True)
+                _remove(draft)
 
     def states(self) -> dict[str, State]:
         """State of every case of which an outcome is kept, from the names of the files alone."""
@@ -173,10 +170,7 @@ class Store:
     def sweep(self, case: str) -> None:
         """Remove half-made files of a case."""
         for work in (self.folder / "drafts").glob(f"{case}-*"):
-            if work.is_dir():
-                shutil.rmtree(work, ignore_errors=True)
-            else:
-                work.unlink(missing_ok=True)
+            _remove(work)
 
     def publish(self, case: PlannedCase, outcome: Outcome, work: Path) -> Outcome:
         """Move finished files to their names.
@@ -268,6 +262,14 @@ def _refuse_foreign(path: Path, root: Path, known: set[str]) -> None:
         and "_uncertainty" not in path.name
     ):
         raise OutputError("a file that medsr did not write has the name of the output; move it away")
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
