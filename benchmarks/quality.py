@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from medsr.enhancement.enhancement import EnhanceSettings, enhance, posterior
 from medsr.io import load
 from medsr.metrics.error import foreground_mask, psnr
-from medsr.metrics.sharpness import upper_half_band_ratio
+from medsr.metrics.sharpness import high_frequency_power_ratio
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
 from medsr.physics.tasks import TASKS, degradation, degrade
@@ -45,7 +45,7 @@ def samples(trial: Trial, model: Model) -> dict[str, float]:
     """Draws of one scan: the numbers of `texture`, the price of the dial at 0.5, and that of the mean of 8 draws."""
     mean = _restored(trial, model, EnhanceSettings())
     samples = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
-    drawn = posterior(trial.coarse, model, EnhanceSettings(samples=8), trial.acquisition).samples
+    drawn = posterior(trial.input, model, EnhanceSettings(samples=8), trial.acquisition).samples
     one_run = [np.asarray(volume.data) for volume in drawn]
     half = _restored(trial, model, EnhanceSettings(mode="sample", blend=0.5))
     return {
@@ -68,8 +68,8 @@ def texture(trial: Trial, mean: NDArray[np.float32], sample: NDArray[np.float32]
     """Power in the upper half band over the reference's, and how far a draw lies below the mean in dB."""
     axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
     return {
-        "upper_band_mean": upper_half_band_ratio(mean, trial.reference.data, axes, trial.mask),
-        "upper_band_sample": upper_half_band_ratio(sample, trial.reference.data, axes, trial.mask),
+        "upper_band_mean": high_frequency_power_ratio(mean, trial.reference.data, axes, trial.mask),
+        "upper_band_sample": high_frequency_power_ratio(sample, trial.reference.data, axes, trial.mask),
         "sample_cost_db": _level(trial, mean) - _level(trial, sample),
     }
 
@@ -122,7 +122,7 @@ def _level(trial: Trial, x: NDArray[np.float32]) -> float:
 
 
 def _restored(trial: Trial, model: Model, settings: EnhanceSettings) -> NDArray[np.float32]:
-    return np.asarray(enhance(trial.coarse, model, settings, trial.acquisition).volume.data)
+    return np.asarray(enhance(trial.input, model, settings, trial.acquisition).volume.data)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _HOMES = {
     "load": "medsr.io",
     "save": "medsr.io",
     "enhance": "medsr.enhancement.enhancement",
-    "validate": "medsr.validation.trial",
+    "validate": "medsr.validation.study",
     "errors": "medsr.errors",
 }
 
