@@ -10,8 +10,9 @@ import numpy as np
 
 from medsr.batch.outcome import Outcome
 from medsr.enhancement.envelope import Level
-from medsr.metrics import data_range, foreground_mask, mean_drift, psnr, ssim
+from medsr.metrics.error import data_range, foreground_mask, mean_drift, psnr
 from medsr.metrics.gates import BY_RECORD, BY_REFERENCE, Gate, judge, row_of
+from medsr.metrics.structure import ssim
 from medsr.record import Record
 from medsr.volume import Volume
 

@@ -223,7 +223,7 @@ def _descend(x: Tensor, dual: list[Tensor], scales: list[float], step: float) ->
     return moved
 
 
-def band_limited_oracle(op: Separable, y: Tensor, noise_sigma: float, reference: Tensor) -> Tensor:
+def band_limited(op: Separable, y: Tensor, noise_sigma: float, reference: Tensor) -> Tensor:
     """The reference without what lies above the coarse Nyquist frequency of each degraded axis: a ceiling, no method.
 
     No method that only restores frequencies inside that band, however well, comes nearer to the reference. The band is

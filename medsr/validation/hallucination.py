@@ -13,6 +13,7 @@ from torch import Tensor
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.metrics.arrays import rms
 from medsr.metrics.blobs import FalseLesions, false_lesions
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.patches import flagged_patches
@@ -33,6 +34,7 @@ from medsr.validation.lesions import (
     null_lesion,
     tissue_contrast,
 )
+from medsr.validation.methods import COMPARED
 from medsr.volume import Volume
 
 RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
@@ -41,7 +43,6 @@ RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
 SIDE_VOX = 96  # of the part of a scan that is looked at: dozens of results are needed
 NOISE_SHARE = 0.005  # of R: the small noise of the stability test
 SHIFT_SAMPLES = 0.25
-METHOD_NAMES = ("cubic", "ibp", "mean", "sample")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Stability:
 
 
 @dataclass(frozen=True)
-class Harm:
+class HallucinationTests:
     """One method on one scan under one task.
 
     Attributes:
@@ -97,7 +98,7 @@ class Harm:
 
 
 def restorers(
-    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = METHOD_NAMES
+    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = COMPARED
 ) -> dict[str, RestoreScan]:
     """The methods of those names: baselines, "mean" and "sample"; the learned ones only where there is a model."""
     found: dict[str, RestoreScan] = {}
@@ -109,7 +110,7 @@ def restorers(
     return found
 
 
-def harm_of(
+def hallucination_tests(
     scan: str,
     reference: Volume,
     task: Task,
@@ -117,8 +118,8 @@ def harm_of(
     seed: int = 0,
     contrasts: Sequence[float] = CONTRASTS,
     side_vox: int = SIDE_VOX,
-) -> tuple[Harm, ...]:
-    """Every test of harm on the middle of one scan, for every method.
+) -> tuple[HallucinationTests, ...]:
+    """Every hallucination test on the middle of one scan, for every method.
 
     Args:
         scan: name of the reference.
@@ -134,7 +135,7 @@ def harm_of(
         UsageError: it is too coarse or too small for the task.
     """
     part = central(reference.to_ras(), side_vox)
-    return tuple(_harm(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
+    return tuple(_tested(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
 
 
 def central(reference: Volume, side_vox: int) -> Volume:
@@ -164,16 +165,16 @@ def stability(
     shifted, kept = _shifted(reference, task, restore, acquisition, seed)
     flips = [_flipped(coarse, acquisition, restore, axis) for axis in range(3)]
     return Stability(
-        noise_gain=_rms((noisy - plain)[mask]) / _rms(noise),
-        shift_change=_rms((shifted - plain)[mask & kept]) / R,
-        shift_error=_rms((plain - reference.data)[mask & kept]) / R,
-        flip_change=max(_rms((flip - plain)[mask]) for flip in flips) / R,
+        noise_gain=rms((noisy - plain)[mask]) / rms(noise),
+        shift_change=rms((shifted - plain)[mask & kept]) / R,
+        shift_error=rms((plain - reference.data)[mask & kept]) / R,
+        flip_change=max(rms((flip - plain)[mask]) for flip in flips) / R,
     )
 
 
-def _harm(
+def _tested(
     scan: str, part: Volume, task: Task, name: str, restore: RestoreScan, seed: int, contrasts: Sequence[float]
-) -> Harm:
+) -> HallucinationTests:
     mask = foreground_mask(part.data, part.modality)
     R = data_range(part.data, mask, part.modality)
     coarse, acquisition = degrade(part, task, seed)
@@ -190,7 +191,7 @@ def _harm(
 
     lesions = choose_lesions(part, mask, seed)
     unit = tissue_contrast(part, mask)
-    return Harm(
+    return HallucinationTests(
         scan=scan,
         task=task.name,
         method=name,
@@ -241,7 +242,3 @@ def _learned(model: Model, settings: EnhanceSettings) -> RestoreScan:
         return np.asarray(enhance(coarse, model, settings, acquisition).volume.data)
 
     return restore
-
-
-def _rms(values: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

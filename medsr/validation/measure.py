@@ -19,7 +19,8 @@ from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
 from medsr.validation.coverage import measure
 from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
-from medsr.validation.hallucination import METHOD_NAMES, Harm, harm_of, restorers
+from medsr.validation.hallucination import HallucinationTests, hallucination_tests, restorers
+from medsr.validation.methods import COMPARED
 from medsr.validation.pairs import pair_trial
 from medsr.validation.recipe import StudyRecipe
 from medsr.validation.trial import Trial, blend_points, case_of, make_trial, measured, named, restorations
@@ -76,12 +77,12 @@ class Measured:
 
     Attributes:
         findings: of this scan and task alone.
-        harms: of each method that is looked at.
+        hallucination: of each method that is looked at.
         views: for the report.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...]
+    hallucination: tuple[HallucinationTests, ...]
     views: CaseViews
 
 
@@ -120,8 +121,10 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         shells=tuple(shells),
         fits=fits,
     )
-    harms = _harms(planned, reference, recipe, model) if recipe.harm and planned.low is None else ()
-    return Measured(findings, harms, views_of(scan, task, trial, results))
+    hallucination = (
+        _hallucination(planned, reference, recipe, model) if recipe.hallucination and planned.low is None else ()
+    )
+    return Measured(findings, hallucination, views_of(scan, task, trial, results))
 
 
 @lru_cache(maxsize=1)
@@ -169,7 +172,9 @@ def _blend(
     return blend_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.blend)
 
 
-def _harms(planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None) -> tuple[Harm, ...]:
-    names: Sequence[str] = [name for name in METHOD_NAMES if name in recipe.methods]
+def _hallucination(
+    planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None
+) -> tuple[HallucinationTests, ...]:
+    names: Sequence[str] = [name for name in COMPARED if name in recipe.methods]
     methods = restorers(model, replace(recipe.enhance, force=True), names)
-    return harm_of(planned.scan, reference, planned.task, methods, recipe.enhance.seed)
+    return hallucination_tests(planned.scan, reference, planned.task, methods, recipe.enhance.seed)

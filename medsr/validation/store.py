@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.errors import InputError, OutputError
 from medsr.io import files
 from medsr.validation.findings import Findings
-from medsr.validation.hallucination import Harm
+from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.measure import Measured
 from medsr.validation.view_files import write_views
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "parts"
 MAX_BYTES = 1 << 26
 
@@ -32,11 +32,11 @@ class Part:
 
     Attributes:
         findings: of one scan and task.
-        harms: of the same.
+        hallucination: of the same.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...] = ()
+    hallucination: tuple[HallucinationTests, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class Parts:
             OutputError: it can't be written.
         """
         write_views(measured.views, self.views(key))
-        part = Part(measured.findings, measured.harms)
+        part = Part(measured.findings, measured.hallucination)
         content = {
             "schema": SCHEMA,
             "key": key,
             "findings": part.findings.as_dict(),
-            "harm": [one.as_dict() for one in part.harms],
+            "hallucination": [one.as_dict() for one in part.hallucination],
         }
         with files.atomic(self._path(key)) as file:
             file.write((json.dumps(_worded(content), indent=1) + "\n").encode())
@@ -104,8 +104,8 @@ class Parts:
 def _part(content: Any, key: str) -> Part | None:
     if not isinstance(content, dict) or (content.get("schema"), content.get("key")) != (SCHEMA, key):
         return None
-    harms = TypeAdapter(tuple[Harm, ...]).validate_python(content["harm"])
-    return Part(Findings.from_dict(content["findings"]), harms)
+    hallucination = TypeAdapter(tuple[HallucinationTests, ...]).validate_python(content["hallucination"])
+    return Part(Findings.from_dict(content["findings"]), hallucination)
 
 
 def _worded(value: object) -> object:

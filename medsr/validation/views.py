@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.region import Box
+from medsr.validation.methods import COMPARED
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
 
@@ -23,7 +24,6 @@ Signed = NDArray[np.int8]
 
 REFERENCE = "reference"
 PLANES = ("sagittal", "coronal", "axial")  # across the axes that run closest to right, anterior, superior
-SHOWN = ("cubic", "ibp", "mean", "sample")  # where none of them was run, the first two methods
 IN_VOLUME = ("ibp", "mean")
 DIFFERENCE_SHARE = 0.2  # of the window: a difference that is stored, and coloured, in full
 FULL = 127
@@ -89,7 +89,7 @@ def views_of(scan: str, task: str, trial: Trial, results: Mapping[str, NDArray[n
         results: by method, (I, J, K) in the scan's unit; at least one.
     """
     located_by = "mean" if "mean" in results else next(iter(results))
-    chosen = _chosen(results, SHOWN)
+    chosen = _chosen(results, COMPARED)
     reference = trial.reference
     place = _worst_place(results[located_by], reference, trial.mask)
     window = window_of(reference, trial.mask, place)
@@ -124,6 +124,7 @@ def window_of(reference: Volume, mask: NDArray[np.bool_], place: tuple[int, int,
 
 
 def _chosen(results: Mapping[str, NDArray[np.float32]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Results of these names; where there are none, the first two."""
     found = {name: results[name] for name in names if name in results}
     return found or {name: results[name] for name in list(results)[:2]}
 

@@ -105,7 +105,7 @@ def test_two_subjects_are_too_few():
         calibrate(curves({"a": 1.0, "b": 1.0}), (), SETTINGS)
 
 
-def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path):
+def test_calibrated_weights_hold_the_same_weights_and_widen_the_intervals(tmp_path):
     trial = make_trial(head((36, 40, 32)), TASKS["thick5"], SETTINGS)
     model = tiny_model()
     report = calibrate(curves({"a": 2.0, "b": 2.0, "c": 2.0}), (), SETTINGS)
@@ -119,7 +119,7 @@ def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path)
     assert again.read_bytes() == path.read_bytes()
     plain = dataclasses.replace(loaded, spec=dataclasses.replace(loaded.spec, calibration=None), dtype=torch.float32)
     ours, theirs = (
-        enhance(trial.coarse, one, SETTINGS, trial.acquisition)
+        enhance(trial.input, one, SETTINGS, trial.acquisition)
         for one in (dataclasses.replace(loaded, dtype=torch.float32), plain)
     )
     np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)

@@ -46,7 +46,7 @@ def test_keys_change_with_what_decides_about_the_numbers_and_with_nothing_else(s
     others = (
         replace(RECIPE, methods=("ibp",)),
         replace(RECIPE, blend=(0.5,)),
-        replace(RECIPE, harm=True),
+        replace(RECIPE, hallucination=True),
         replace(RECIPE, uncertainty=True),
         replace(RECIPE, enhance=replace(RECIPE.enhance, seed=1)),
     )
