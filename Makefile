@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := check
-.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench validation readme wheel release sizes clean
+.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation readme wheel release sizes clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -74,6 +74,9 @@ screenshots: setup  ## take the pictures of docs/napari.md from a real viewer
 
 bench: setup  ## every benchmark: speed, memory, quality
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+docs: setup  ## the documentation to build/docs; warnings are errors
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
 
 validation: setup  ## the table of README.md and the numbers of the model card, from the validation scans; resumable
 	$(BIN)/python pipelines/validate/run.py

@@ -20,7 +20,13 @@ MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "inc
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Longest silence of a stage in seconds before the process is taken for hung."""
+    """Longest silence of a stage in seconds before the process is taken for hung.
+
+    Attributes:
+        read: While the scan is read.
+        enhance: While it is enhanced.
+        write: While the results are written.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
