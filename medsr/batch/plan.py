@@ -18,11 +18,12 @@ from medsr.enhancement.enhancement import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.io.bids import bids_name
 from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
 from medsr.io.formats import suffix_for
 from medsr.io.found import Found
-from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
+from medsr.io.names import case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
 
 Shard = tuple[int, int]
