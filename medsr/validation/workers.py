@@ -35,9 +35,9 @@ def measure_all(
     """Every case with what came of it, as they end.
 
     Args:
-        planned: cases without an error.
-        recipe: how many processes, and what is measured.
-        measure: what is done with each case; a function that worker processes can import.
+        planned: Cases without an error.
+        recipe: Number of processes, and what is measured.
+        measure: Function that measures one case, which worker processes can import.
     """
     if recipe.workers and planned:
         yield from _in_processes(planned, recipe, measure)
@@ -55,40 +55,40 @@ def _attempt(planned: PlannedTrial, recipe: StudyRecipe, measure: Measure) -> Me
 
 def _in_processes(planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure) -> Iterator[Ended]:
     waiting = deque(enumerate(planned))
-    n_lanes = min(recipe.workers, len(planned))
-    lanes: list[_Lane] = []
-    running: dict[Future[Measured], tuple[_Lane, int]] = {}
+    n_slots = min(recipe.workers, len(planned))
+    slots: list[_Slot] = []
+    running: dict[Future[Measured], tuple[_Slot, int]] = {}
 
-    def give(lane: _Lane) -> None:
+    def give(slot: _Slot) -> None:
         if waiting:
             number, one = waiting.popleft()
-            running[lane.submit(measure, one, recipe)] = lane, number
+            running[slot.submit(measure, one, recipe)] = slot, number
 
     try:
-        for _ in range(n_lanes):
-            lanes.append(_Lane(n_lanes))
-            give(lanes[-1])
+        for _ in range(n_slots):
+            slots.append(_Slot(n_slots))
+            give(slots[-1])
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                lane, number = running.pop(future)
-                came = lane.result(future)
-                give(lane)
+                slot, number = running.pop(future)
+                came = slot.result(future)
+                give(slot)
                 yield number, came
     finally:
-        for lane in lanes:
-            lane.stop()
+        for slot in slots:
+            slot.stop()
 
 
-class _Lane:
+class _Slot:
     """One process that measures case after case, and a new one where it died.
 
     Args:
-        n_lanes: how many share the cores.
+        n_slots: Number of processes that share the cores.
     """
 
-    def __init__(self, n_lanes: int) -> None:
-        self._n_lanes = n_lanes
+    def __init__(self, n_slots: int) -> None:
+        self._n_slots = n_slots
         self._start()
 
     def submit(self, measure: Measure, planned: PlannedTrial, recipe: StudyRecipe) -> Future[Measured]:
@@ -113,17 +113,17 @@ class _Lane:
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self) -> None:
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_lanes,))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_slots,))
         self._pid = self._pool.submit(os.getpid).result()
 
 
-def _begin(n_lanes: int) -> None:
+def _begin(n_slots: int) -> None:
     """Set up a worker: its share of the cores, Ctrl-C left to the parent, and no life without it."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, torch.get_num_threads() // n_lanes))
+    torch.set_num_threads(max(1, torch.get_num_threads() // n_slots))
     keep_freed_memory()
 
 
