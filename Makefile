@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := check
-.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench validation readme wheel release sizes clean
+.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation readme wheel release sizes clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,18 +36,18 @@ test: setup  ## all tests (those for CUDA skip themselves without a device)
 	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
 	$(MAKE) gui
 
-check: setup  ## format, lint, types, floors
+check: setup  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy medsr napari_plugin
 	$(BIN)/lint-imports
 
-format: setup  ## rewrite the files in the house format and mend what ruff can mend
+format: setup  ## format the files with ruff and mend what it can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-laws: setup  ## only the rooms whose tests are laws: geometry, operators, noise maths, metrics
-	$(PYTEST) $(PARALLEL) $(wildcard tests/test_affine.py tests/test_volume.py) tests/ops tests/diffusion tests/metrics $(PYTEST_ARGS)
+laws: setup  ## only the tests that state laws: geometry, operators, noise, samplers, metrics
+	$(PYTEST) $(PARALLEL) $(wildcard tests/test_affine.py tests/test_volume.py) tests/physics tests/diffusion tests/metrics $(PYTEST_ARGS)
 
 slow: setup  ## only the tests that take more than a few seconds
 	$(PYTEST) $(PARALLEL) -m slow $(PYTEST_ARGS)
@@ -75,6 +75,9 @@ screenshots: setup  ## take the pictures of docs/napari.md from a real viewer
 bench: setup  ## every benchmark: speed, memory, quality
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+docs: setup  ## the documentation to build/docs; warnings are errors
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
+
 validation: setup  ## the table of README.md and the numbers of the model card, from the validation scans; resumable
 	$(BIN)/python pipelines/validate/run.py
 
@@ -99,7 +102,7 @@ import ast
 from pathlib import Path
 
 files, functions = [], []
-for path in (p for room in ("medsr", "napari_plugin", "pipelines", "benchmarks", "tests") for p in Path(room).rglob("*.py")):
+for path in (p for folder in ("medsr", "napari_plugin", "pipelines", "benchmarks", "tests") for p in Path(folder).rglob("*.py")):
     text = path.read_text(encoding="utf-8")
     files.append((text.count("\n"), str(path)))
     for node in ast.walk(ast.parse(text)):

@@ -84,7 +84,7 @@ class Run:
         """Begin a run."""
         handle, name = tempfile.mkstemp(dir=source.parent)
         recipe = source.parent / "recipe.toml"
-        recipe.write_text("[enhance]\nforce = true\nflips = 0\n")  # blobs are no anatomy, and are refused as such
+        recipe.write_text("[enhance]\nforce = true\nflips = 0\n")  # blobs are not anatomy, and are refused as such
         medsr = [str(Path(sys.executable).with_name("medsr")), "batch"]
         command = [*medsr, str(source), str(target), str(recipe), "--progress", "json"]
         process = subprocess.Popen(command, stdout=handle, stderr=subprocess.DEVNULL)

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch.dask_engine import Cluster, work_on_dask
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.run import begin, job_of, plan_batch, work
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.batch.run import begin, plan_batch, work_on
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load, save
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.volume import Volume
 
-RECIPE = BatchRecipe(device="cpu", enhance=EnhanceSettings(noise=20.0, force=True))
+RECIPE = BatchRecipe(EnhanceSettings(device="cpu", noise=20.0, force=True))
 
 
 def main(n_cases: int, side: int) -> None:
@@ -77,7 +77,7 @@ def batch(root: Path, engine: str) -> tuple[float, float]:
     The share compares times of one run, so that other work on the machine weighs on both.
     """
     plan = plan_batch(root / "in", root / engine, RECIPE)
-    job = job_of(plan, begin(plan, root / engine), ["cpu"])
+    store = begin(plan, root / engine)
     times: list[float] = []
     enhancing: list[float] = []
 
@@ -86,14 +86,13 @@ def batch(root: Path, engine: str) -> tuple[float, float]:
             times.append(time.monotonic())
             enhancing.append(outcome.seconds["enhance"])
 
+    tally = work_on(plan, store, on_change, engine=engine)
     if engine == "local":
-        tally = work(job, plan.cases, on_change)
         first, last = times[0], times[-1]
         n_between = len(times) - 1
     else:
-        tally = work_on_dask(job, plan.cases, on_change, Cluster(workers=1))
         batches = sorted(set(times))
-        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task tells all its cases at its end
+        n_first = sum(moment - batches[0] < 0.1 for moment in times)  # a task reports all its cases at its end
         first, last, n_between = batches[0], batches[-1], len(times) - n_first
     assert tally.done == len(plan.cases)
     return (last - first) / n_between, sum(enhancing[2:]) / (

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.enhancement import EnhanceSettings
-from medsr.enhancement.files import EnhanceCase, enhance_file
+from medsr.enhancement.files import enhance_file
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import Cut, cut_for, memory_of
 from medsr.io import save
 from medsr.model.allocator import keep_freed_memory
@@ -35,13 +35,11 @@ def main(n_slices: int, gib: float) -> None:
     cut = cut_for(coarse, fine, None, net, n_bytes, int(gib * 2**30)) or Cut(0, fine[0])
     expected = memory_of(coarse, fine, cut, net, n_bytes)
     print(f"{cut}, expected {expected / 2**30:.1f} GiB", file=sys.stderr, flush=True)
-    case = EnhanceCase(
-        factors=(1, 1, 2), modality="CT", settings=EnhanceSettings(flips=0, force=True), memory_bytes=int(gib * 2**30)
-    )
+    settings = EnhanceSettings(factors=(1, 1, 2), modality="CT", flips=0, force=True)
     with tempfile.TemporaryDirectory() as folder:
         write_ct(Path(folder) / "ct.nii", coarse)
         began = time.monotonic()
-        enhance_file(Path(folder) / "ct.nii", Path(folder) / "finer.nii", case, model, shown)
+        enhance_file(Path(folder) / "ct.nii", Path(folder) / "enhanced.nii", settings, model, shown, int(gib * 2**30))
         seconds = time.monotonic() - began
     result = {
         "slices": n_slices,
@@ -59,7 +57,7 @@ def main(n_slices: int, gib: float) -> None:
 
 
 def write_ct(path: Path, shape: tuple[int, int, int]) -> None:
-    """Air around a body of soft tissue with noise; its generator is no part of the peak that is reported."""
+    """Air around a body of soft tissue with noise; its generator is not part of the peak that is reported."""
     rng = np.random.default_rng(0)
     i, j = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape[:2]], indexing="ij")
     plane = np.where(i**2 + j**2 < 0.7, 40.0, -1000.0).astype(np.float32)

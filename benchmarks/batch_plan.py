@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ import numpy as np
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.run import begin, job_of, work
+from medsr.batch.run import begin, work_on
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import save
 from medsr.volume import Volume
 
@@ -33,7 +35,7 @@ def main(n_cases: int, n_copied: int) -> None:
         root = Path(folder)
         make_tree(root / "in", n_cases)
         began, cpu = time.monotonic(), time.process_time()
-        plan = make_plan(root / "in", root / "out", BatchRecipe(), MODEL)
+        plan = make_plan(root / "in", root / "out", BatchRecipe(EnhanceSettings(device="cpu")), MODEL)
         store = begin(plan, root / "out")
         plan_s, plan_cpu_s = time.monotonic() - began, time.process_time() - cpu
         assert len(plan.cases) == n_cases
@@ -42,12 +44,13 @@ def main(n_cases: int, n_copied: int) -> None:
             if outcome is not None and tally.done % 1000 == 0:
                 print(f"{tally.done} copied, {tally.seconds:.0f} s", file=sys.stderr, flush=True)
 
+        part = replace(plan, cases=plan.cases[:n_copied])
         began = time.monotonic()
-        tally = work(job_of(plan, store, ["cpu"], "copying"), plan.cases[:n_copied], on_change)
+        tally = work_on(part, store, on_change, module="copying")
         copy_s = time.monotonic() - began
         assert tally.done == n_copied
         began = time.monotonic()
-        work(job_of(plan, store, ["cpu"], "copying"), plan.cases[:n_copied], on_change)
+        work_on(part, store, on_change, module="copying")
         again_s = time.monotonic() - began
         command = [str(Path(sys.executable).with_name("medsr")), "batch", "status", str(root / "out")]
         began, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""How well the envelope's verdict tells scans like the training scans from others and from broken ones: its ROC."""
+"""How well the envelope's verdict separates scans like the training scans from others and from broken ones: its ROC."""
 
 from __future__ import annotations
 

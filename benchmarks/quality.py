@@ -1,4 +1,4 @@
-"""What PSNR hides: the texture of draws and its price, the dial, the mean of draws, and what becomes of lesions."""
+"""What PSNR hides: texture and PSNR cost of posterior samples, blend and mean of samples; contrast of lesions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance, posterior
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.piece import posterior
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load
 from medsr.metrics.error import foreground_mask, psnr
 from medsr.metrics.sharpness import high_frequency_power_ratio
@@ -22,7 +24,7 @@ from medsr.validation.lesions import choose_lesions, lesion_findings, tissue_con
 from medsr.validation.trial import Trial, make_trial
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
-DRAWN = ("sub-bchadult01_T1w", "sub-openms12_T2w", "sub-cmbcrc01_CT")
+SAMPLED = ("sub-bchadult01_T1w", "sub-openms12_T2w", "sub-cmbcrc01_CT")
 DIAMETERS_MM = (4.0, 6.0, 8.0)
 CONTRASTS = (-0.5, 0.5)
 CROP = 96
@@ -31,7 +33,7 @@ CROP = 96
 def main(model_name: str) -> None:
     keep_freed_memory()
     model = load_model(model_name)
-    result: dict[str, object] = {name: samples(_trial(name), model) for name in DRAWN}
+    result: dict[str, object] = {name: samples(_trial(name), model) for name in SAMPLED}
     result["model"] = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
     scans = sorted(path.name.removesuffix(".nii.gz") for path in SCANS.glob("*.nii.gz"))
     result["textures"] = [{"scan": name, **one_sample(_trial(name), model)} for name in scans]
@@ -42,22 +44,22 @@ def main(model_name: str) -> None:
 
 
 def samples(trial: Trial, model: Model) -> dict[str, float]:
-    """Draws of one scan: the numbers of `texture`, the price of the dial at 0.5, and that of the mean of 8 draws."""
+    """Samples of one scan: the numbers of `texture`, the PSNR cost of blend 0.5 and that of the mean of 8 samples."""
     mean = _restored(trial, model, EnhanceSettings())
-    samples = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
-    drawn = posterior(trial.input, model, EnhanceSettings(samples=8), trial.acquisition).samples
-    one_run = [np.asarray(volume.data) for volume in drawn]
+    seeds = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
+    together = posterior(trial.input, model, EnhanceSettings(samples=8), trial.acquisition).samples
+    one_run = [np.asarray(volume.data) for volume in together]
     half = _restored(trial, model, EnhanceSettings(mode="sample", blend=0.5))
     return {
-        **texture(trial, mean, samples[0]),
-        "dial_half_cost_db": _level(trial, mean) - _level(trial, half),
+        **texture(trial, mean, seeds[0]),
+        "blend_half_cost_db": _level(trial, mean) - _level(trial, half),
         "mean_of_8_cost_db": _level(trial, mean) - _level(trial, np.mean(one_run, axis=0, dtype=np.float32)),
-        "mean_of_8_seeds_cost_db": _level(trial, mean) - _level(trial, np.mean(samples, axis=0, dtype=np.float32)),
+        "mean_of_8_seeds_cost_db": _level(trial, mean) - _level(trial, np.mean(seeds, axis=0, dtype=np.float32)),
     }
 
 
 def one_sample(trial: Trial, model: Model) -> dict[str, float]:
-    """The numbers of `texture` of the mean and one draw."""
+    """The numbers of `texture` for the mean and one sample."""
     mean, sample = (
         _restored(trial, model, settings) for settings in (EnhanceSettings(), EnhanceSettings(mode="sample"))
     )
@@ -65,17 +67,17 @@ def one_sample(trial: Trial, model: Model) -> dict[str, float]:
 
 
 def texture(trial: Trial, mean: NDArray[np.float32], sample: NDArray[np.float32]) -> dict[str, float]:
-    """Power in the upper half band over the reference's, and how far a draw lies below the mean in dB."""
+    """High-frequency power ratio of the mean and of a sample, and the PSNR of the sample below the mean in dB."""
     axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
     return {
-        "upper_band_mean": high_frequency_power_ratio(mean, trial.reference.data, axes, trial.mask),
-        "upper_band_sample": high_frequency_power_ratio(sample, trial.reference.data, axes, trial.mask),
+        "high_frequency_power_ratio_mean": high_frequency_power_ratio(mean, trial.reference.data, axes, trial.mask),
+        "high_frequency_power_ratio_sample": high_frequency_power_ratio(sample, trial.reference.data, axes, trial.mask),
         "sample_cost_db": _level(trial, mean) - _level(trial, sample),
     }
 
 
 def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
-    """What the mean keeps of planted lesions' contrast over what the plain start keeps, a row per size.
+    """Contrast of planted lesions in the mean over that in the IBP estimate, a row per size.
 
     Each row holds the worst and the median lesion, both for the contrast, brighter or darker, of which less is kept.
     """
@@ -83,7 +85,7 @@ def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
     mask = foreground_mask(reference.data, reference.modality)
     chosen = choose_lesions(reference, mask, diameters_mm=DIAMETERS_MM)
     acquisition = degradation(reference, TASKS[task])
-    plain, mean = (
+    ibp, mean = (
         lesion_findings(
             method,
             lambda scan, restore=restore: restore(*degrade(scan, TASKS[task])),
@@ -97,7 +99,7 @@ def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
     )
     rows: list[dict[str, object]] = []
     for diameter in DIAMETERS_MM if chosen else ():
-        pairs = [(a, b) for a, b in zip(plain, mean, strict=True) if a.diameter_mm == diameter]
+        pairs = [(a, b) for a, b in zip(ibp, mean, strict=True) if a.diameter_mm == diameter]
         rows.append(
             {
                 "scan": name,
@@ -106,8 +108,8 @@ def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
                 "n": pairs[0][0].n,
                 "worst": round(min(b.least / a.least for a, b in pairs), 3),
                 "median": round(min(b.recovered / a.recovered for a, b in pairs), 3),
-                "plain_worst": round(min(a.least for a, _ in pairs), 3),
-                "plain_median": round(min(a.recovered for a, _ in pairs), 3),
+                "ibp_worst": round(min(a.least for a, _ in pairs), 3),
+                "ibp_median": round(min(a.recovered for a, _ in pairs), 3),
             }
         )
     return rows

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
@@ -67,8 +68,8 @@ def main(device: str = "cpu", weights: str = DEFAULT_MODEL) -> None:
     """Measure on a device ("cpu" or "cuda") with packaged weights or a file."""
     keep_freed_memory()
     model = load_model(weights, device)
-    coarse, acquisition = degrade(head(), TASKS["thick5"])
-    runs = [enhance(coarse, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
+    degraded, acquisition = degrade(head(), TASKS["thick5"])
+    runs = [enhance(degraded, model, MADE_UP, acquisition).record for _ in range(REPEATS)]
     best = min(runs, key=lambda record: sum(record.seconds.values()))
     total = sum(best.seconds.values())
     flops = network_flops(model) * 2 ** EnhanceSettings().flips

@@ -1,28 +1,58 @@
-"""medsr: a finer scan out of a coarse one, true to what was measured.
+"""medsr: 3D diffusion super-resolution of MR and CT that stays true to what was measured.
 
-Public names are loaded on first use, so that `import medsr` takes no torch with it.
+Public names are loaded on first use, so that `import medsr` takes neither torch nor a file format with it.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_HOMES = {
+if TYPE_CHECKING:
+    from medsr import errors
+    from medsr.enhancement.enhancement import enhance
+    from medsr.enhancement.settings import EnhanceSettings
+    from medsr.io import load, load_all, save
+    from medsr.model.weights import load_model
+    from medsr.physics.tasks import degrade
+    from medsr.validation.study import validate
+    from medsr.volume import Volume
+
+_MODULES = {
+    "EnhanceSettings": "medsr.enhancement.settings",
     "Volume": "medsr.volume",
-    "load": "medsr.io",
-    "save": "medsr.io",
+    "degrade": "medsr.physics.tasks",
     "enhance": "medsr.enhancement.enhancement",
+    "load": "medsr.io",
+    "load_all": "medsr.io",
+    "load_model": "medsr.model.weights",
+    "save": "medsr.io",
     "validate": "medsr.validation.study",
-    "errors": "medsr.errors",
 }
 
 __version__ = "0.1.0"
-__all__ = ["Volume", "__version__", "enhance", "errors", "load", "save", "validate"]
+__all__ = [
+    "EnhanceSettings",
+    "Volume",
+    "__version__",
+    "degrade",
+    "enhance",
+    "errors",
+    "load",
+    "load_all",
+    "load_model",
+    "save",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name == "errors":
+        return import_module("medsr.errors")
+    if name not in _MODULES:
         raise AttributeError(f"module 'medsr' has no attribute {name!r}")
-    module = import_module(_HOMES[name])
-    return module if name == "errors" else getattr(module, name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -71,3 +71,9 @@ class ResourceError(MedsrError):
     """Not enough memory or disk, or the device is missing."""
 
     exit_code = 9
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out: Python has a class for it, torch and other libraries only words."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in said or "not enough memory" in said

@@ -25,7 +25,7 @@ from . import wording
 from .background import Background
 from .docks import fill, notice_label, text_label
 from .preferences import preferences
-from .wish_form import WishForm
+from .settings_form import SettingsForm
 
 COLUMNS = {"name": "scan", "state": "state", "grid": "result", "seconds": "seconds", "residual": "residual"}
 
@@ -43,17 +43,17 @@ class BatchWidget(QWidget):
         self._background = Background.of_application(preferences().device)
         self._cases: list[dict[str, Any]] = []
         self.source, self.target = QLineEdit(), QLineEdit()
-        self.form = WishForm(napari_viewer, preferences().mode, whole_scans=True)
+        self.form = SettingsForm(napari_viewer, preferences().mode, whole_scans=True)
         self._lay_out()
 
     def run(self) -> None:
         """Enhance the folder."""
         try:
-            wish = self.form.wish()
+            settings = self.form.settings()
         except MedsrError as error:
             wording.warn(str(error))
             return
-        request = {"source": self.source.text(), "target": self.target.text(), "wish": wish.to_dict()}
+        request = {"source": self.source.text(), "target": self.target.text(), "settings": settings.to_dict()}
         if not request["source"] or not request["target"]:
             wording.warn("choose the folder with the scans and the folder for the results")
             return

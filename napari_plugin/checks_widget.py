@@ -70,7 +70,8 @@ class ChecksWidget(QWidget):
         before, after = data_of(scan), data_of(result)
         truth = None if reference is None else data_of(reference)
         made = Made(scan.name, facts_of(scan), scan.contrast_limits, str(scan.unique_id))
-        request = {"wish": facts.get("wish", {}), "model": facts.get("record", {}).get("model", {}), "report": report}
+        model = facts.get("record", {}).get("model", {})
+        request = {"settings": facts.get("settings", {}), "model": model, "report": report}
         if truth is not None and self._box() is not None:
             request["region_mm"] = self._box()
         self.status.setText("measuring")

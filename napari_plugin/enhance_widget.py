@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import MedsrError
+from medsr.viewing.command import command_of, result_path
 from medsr.viewing.exchange import packed
-from medsr.viewing.request import Wish, result_path
 from medsr.worker.parent import Event
 
 from . import wording
@@ -30,7 +31,7 @@ from .layers import AXIS_LABELS, stored_box, volume_of
 from .outcomes import Made
 from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
-from .wish_form import WishForm
+from .settings_form import SettingsForm
 
 TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # of the enhanced layer
 PLAN_DELAY_MS = 250  # after the last change, so that typing asks once
@@ -49,11 +50,11 @@ class EnhanceWidget(QWidget):
         self._background = Background.of_application(preferences().device)
         self._background.warm()
         self._steps_layer: Any = None
-        self._running: Wish | None = None
+        self._running: EnhanceSettings | None = None
         self._planned: dict[str, Any] = {}
         self._judged: dict[str, list[str]] = {}
         self.scan = LayerChoice(napari_viewer, ("scan",), self)
-        self.form = WishForm(napari_viewer, preferences().mode)
+        self.form = SettingsForm(napari_viewer, preferences().mode)
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -67,11 +68,11 @@ class EnhanceWidget(QWidget):
         self.judge()
 
     def plan(self) -> None:
-        """Ask what the wish will come to, unless a run is on."""
+        """Ask what the request will come to, unless a run is on."""
         if self._running is not None:
             return
         try:
-            request = self._request(self._wish())
+            request = self._request(self._settings())
         except MedsrError as error:
             self.estimate.setText(str(error))
             self.verdict.setText("")
@@ -90,12 +91,12 @@ class EnhanceWidget(QWidget):
     def run(self) -> None:
         """Enhance the chosen layer."""
         try:
-            layer, wish = self.scan.needed("scan"), self._wish()
-            request = self._request(wish)
+            layer, settings = self.scan.needed("scan"), self._settings()
+            request = self._request(settings)
         except MedsrError as error:
             wording.warn(str(error))
             return
-        self._running, self._steps_layer = wish, None
+        self._running, self._steps_layer = settings, None
         made = Made(layer.name, facts_of(layer), layer.contrast_limits, str(layer.unique_id))
         data = data_of(layer)
         self._show_running(True)
@@ -105,7 +106,7 @@ class EnhanceWidget(QWidget):
             "enhance",
             lambda folder: {**request, "scan": packed(volume_of(data), folder)},
             self._on_event,
-            lambda event: _layers_of(made, event, wish),
+            lambda event: _layers_of(made, event, settings),
         )
 
     def cancel(self) -> None:
@@ -120,7 +121,7 @@ class EnhanceWidget(QWidget):
             MedsrError: no scan is chosen, or the form is not filled in.
         """
         path = str(facts_of(self.scan.needed("scan")).get("path", ""))
-        return self._wish(with_region=False, with_onto=True).command(path, result_path(path))
+        return command_of(self._settings(with_onto=True), path, result_path(path))
 
     def copy_command(self) -> None:
         """Put the command on the clipboard and show it."""
@@ -152,15 +153,15 @@ class EnhanceWidget(QWidget):
         if isalive(self):
             self._timer.start()
 
-    def _wish(self, *, with_region: bool = True, with_onto: bool = False) -> Wish:
-        wish = self.form.wish()
+    def _settings(self, *, with_onto: bool = False) -> EnhanceSettings:
+        settings = self.form.settings()
         if with_onto and self.form.onto is not None and self._planned.get("factors"):
-            wish = replace(wish, factors=tuple(self._planned["factors"]))
-        if not with_region or self.form.region == "whole":
-            return wish
+            settings = replace(settings, factors=tuple(self._planned["factors"]))
+        if self.form.region == "whole":
+            return settings
         layer = self.scan.needed("scan")
         low, high = self._corners(layer)
-        return replace(wish, region=stored_box(facts_of(layer), layer.scale, layer.translate, low, high))
+        return replace(settings, region=stored_box(facts_of(layer), layer.scale, layer.translate, low, high))
 
     def _corners(self, layer: Any) -> Corners:
         depth = self.form.depth_mm.value()
@@ -172,10 +173,11 @@ class EnhanceWidget(QWidget):
         shown = [axis - ndim for axis in self._viewer.dims.displayed]
         return visible_slab(corners, self._viewer.dims.point[-3:], shown, depth)
 
-    def _request(self, wish: Wish) -> dict[str, Any]:
+    def _request(self, settings: EnhanceSettings) -> dict[str, Any]:
         request: dict[str, Any] = {
             "scan": outline_of(self.scan.needed("scan")),
-            "wish": wish.to_dict(),
+            "settings": settings.to_dict(),
+            "watch": self.form.watch.isChecked(),
             "memory_limit": preferences().memory_limit,
         }
         if self.form.onto is not None:
@@ -268,7 +270,7 @@ class EnhanceWidget(QWidget):
         fill(self, inner)
 
 
-def _layers_of(made: Made, event: Event, wish: Wish) -> Any:
+def _layers_of(made: Made, event: Event, settings: EnhanceSettings) -> Any:
     """Layers of what came back, made on the thread that received it."""
     content = event.content
     if event.kind == "state":
@@ -276,9 +278,9 @@ def _layers_of(made: Made, event: Event, wish: Wish) -> Any:
         return first if content["number"] == 0 else made.scan(content["scan"], "steps", "")
     if event.kind != "done":
         return None
-    where = "" if wish.region is None else ", region"
-    facts = {"record": content["record"], "wish": wish.to_dict()}
-    layers = [made.scan(content["enhanced"], "enhanced", f"{TITLES[wish.mode]}{where}", **facts)]
+    where = "" if settings.region is None else ", region"
+    facts = {"record": content["record"], "settings": settings.to_dict()}
+    layers = [made.scan(content["enhanced"], "enhanced", f"{TITLES[settings.mode]}{where}", **facts)]
     if content["uncertainty"] is not None:
-        layers.append(made.uncertainty(content["uncertainty"], f"spread{where}", **facts))
+        layers.append(made.uncertainty(content["uncertainty"], f"uncertainty{where}", **facts))
     return layers

@@ -1,4 +1,4 @@
-"""What napari calls to open NIfTI files, DICOM folders or files, and the sample scan."""
+"""What napari calls to open scan files, DICOM folders or files, and the sample scan."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from medsr.errors import MedsrError
 from .layers import METADATA_KEY, LayerData, layer_of
 
 if TYPE_CHECKING:
+    from medsr.io.formats import Format
     from medsr.volume import Volume
 
 Paths = str | Sequence[str]
@@ -75,7 +76,7 @@ def sample_layers() -> list[LayerData]:
 
 @dataclass(frozen=True)
 class _Scan:
-    """Something to open: what to call it, where it lies, its series ("" for NIfTI), and how to read it."""
+    """Something to open: what to call it, where it lies, its series ("" for one file), and how to read it."""
 
     name: str
     path: Path
@@ -84,15 +85,16 @@ class _Scan:
 
 
 def _scans(paths: Sequence[Path]) -> Iterator[_Scan]:
-    """Every NIfTI file, and every volume of every DICOM series that is not open yet."""
+    """Every scan in one file, and every volume of every DICOM series that is not open yet."""
     from medsr.io import load_all
+    from medsr.io.formats import stem
 
     begun = _open_series()
     for path in paths:
         if path.is_dir():
             yield from _scans_in(path)
-        elif _kind(path) == "nifti":
-            yield _Scan(path.name.removesuffix(".gz").removesuffix(".nii"), path, "", partial(load_all, path))
+        elif (known := _format(path)) is not None and not known.is_series:
+            yield _Scan(stem(path.name), path, "", partial(load_all, path))
         else:
             series = _series_key(path)
             if series not in begun:
@@ -103,7 +105,7 @@ def _scans(paths: Sequence[Path]) -> Iterator[_Scan]:
 def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
     """The volumes of a folder tree, or those of the series that one of its files belongs to."""
     from medsr.io import load_all
-    from medsr.io.dicom import read_found
+    from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage, triage_files
 
     if member is None:
@@ -184,22 +186,22 @@ def _as_list(path: Paths) -> list[str]:
 
 
 def _is_scan(path: Path) -> bool:
-    """Whether a file is NIfTI or DICOM by its content, or a folder has such DICOM files."""
-    kind = _kind(path)
-    if kind != "folder":
-        return kind in ("nifti", "dicom")
+    """Whether a file is a scan by its content, or a folder has files of a series."""
+    known = _format(path)
+    if known is None or not path.is_dir():
+        return known is not None
     try:
         files = [file for _, file in zip(range(MOST_SNIFFED), path.iterdir(), strict=False)]
     except OSError:
         return False
-    return any(_kind(file) == "dicom" for file in files)
+    return any(_format(file) == known for file in files)
 
 
-def _kind(path: Path) -> str:
-    """What `medsr.io` calls a path by its content, "" for what it can't open."""
-    from medsr.io.files import sniff
+def _format(path: Path) -> Format | None:
+    """The format of a path by its content; None for what can't be opened."""
+    from medsr.io.formats import by_content
 
     try:
-        return sniff(path)
+        return by_content(path)
     except (MedsrError, OSError, ValueError):
-        return ""
+        return None

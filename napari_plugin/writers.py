@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from medsr.io.dicom.derivation import Derivation
 
 
-def write_nifti(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list[str]:
-    """Write one layer as NIfTI, and beside it the run record where medsr made the layer.
+def write_file(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list[str]:
+    """Write one layer as a file, and beside it the run record where medsr made the layer.
 
     Args:
-        path: ends in .nii or .nii.gz.
+        path: Name of the file, whose suffix decides the format (NIfTI).
         data: (Z, Y, X) as in the layer.
         keywords: of the layer.
 
@@ -64,8 +64,9 @@ def write_dicom(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list
     from medsr.io.dicom.derived import DerivedSeries
     from medsr.io.dicom.folders import atomic_folders
     from medsr.io.dicom.places import placed
+    from medsr.io.formats import stem
 
-    folder = Path(path.removesuffix(".dcm"))
+    folder = Path(path).with_name(stem(Path(path).name))
     volume = volume_of((data, keywords, "image"))
     facts = keywords["metadata"][METADATA_KEY]
     if facts["source"]["format"] != "dicom" or not facts.get("path"):

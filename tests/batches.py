@@ -12,7 +12,7 @@ from medsr import io
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.run import begin, chosen, job_of, work
+from medsr.batch.run import begin, work_on
 
 os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # computing processes import `copying` from here
 MODEL = {"name": "copy", "version": "0", "sha256": "0" * 64}
@@ -40,9 +40,7 @@ def copied(
         if outcome is not None:
             outcomes.append(outcome)
 
-    cases = chosen(plan, store, only, None)
-    tally = work(job_of(plan, store, ["cpu"], "copying"), cases, on_change, again=bool(only))
-    return tally, outcomes
+    return work_on(plan, store, on_change, only=only, module="copying"), outcomes
 
 
 def results(target: Path) -> dict[str, bytes]:

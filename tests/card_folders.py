@@ -41,8 +41,8 @@ FACTS = {
 def write_scan(path: Path, seed: int, shape: tuple[int, int, int] = SHAPE) -> str:
     """A scan of blobs of 8 mm, other ones for every seed; returns its SHA-256."""
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 1000, [-(-n // 4) for n in shape])
-    data = np.kron(coarse, np.ones((4, 4, 4), int))[: shape[0], : shape[1], : shape[2]].astype(np.int16)
+    blobs = rng.integers(0, 1000, [-(-n // 4) for n in shape])
+    data = np.kron(blobs, np.ones((4, 4, 4), int))[: shape[0], : shape[1], : shape[2]].astype(np.int16)
     data.flat[:2] = (0, 1000)
     image = nib.Nifti1Image(data, affine((1.0, 1.0, 2.0)))
     image.header.set_xyzt_units("mm")
@@ -64,13 +64,13 @@ def write_card(
     """A card of one scan for each label, in root/cards, with its scans in root/data.
 
     Args:
-        root: folder.
-        name: of the card.
-        purpose: of the card.
-        labels: of the subjects.
-        cells: of every row, in place of the usual ones.
-        facts: of the front matter, in place of the usual ones.
-        seed: of the first scan.
+        root: Folder of cards and data.
+        name: Name of the card.
+        purpose: Purpose of the card.
+        labels: Labels of the subjects.
+        cells: Cells of every row, in place of the usual ones.
+        facts: Facts of the front matter, in place of the usual ones.
+        seed: Random seed of the first scan.
     """
     rows = []
     for number, label in enumerate(labels):

@@ -10,7 +10,7 @@ import numpy as np
 from made_scores import made_score
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.blobs import FalseLesions
 from medsr.metrics.gates import Verdict, judge, parse_gates
 from medsr.metrics.prior import PriorPart

@@ -9,13 +9,13 @@ from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 
 @st.composite
-def samplings(sample: st.DrawFn, max_fine: int = 60, profiles: tuple[str, ...] = PROFILES) -> AxisSampling:
+def samplings(draw: st.DrawFn, max_fine: int = 60, profiles: tuple[str, ...] = PROFILES) -> AxisSampling:
     """One axis, by a whole or a broken factor; the width is 0.6 to 1.2 of the coarse spacing, at least a voxel."""
-    n_fine = sample(st.integers(4, max_fine))
-    factor = sample(st.floats(1.0, 8.0) | st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0]))
+    n_fine = draw(st.integers(4, max_fine))
+    factor = draw(st.floats(1.0, 8.0) | st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0]))
     n_coarse = max(2, round(n_fine / factor))
-    fwhm = max(1.0, sample(st.floats(0.6, 1.2)) * n_fine / n_coarse)
-    return AxisSampling(n_fine, n_coarse, sample(st.sampled_from(profiles)), fwhm)
+    fwhm = max(1.0, draw(st.floats(0.6, 1.2)) * n_fine / n_coarse)
+    return AxisSampling(n_fine, n_coarse, draw(st.sampled_from(profiles)), fwhm)
 
 
 def operators(max_fine: int = 9) -> st.SearchStrategy[Separable]:

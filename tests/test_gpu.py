@@ -9,7 +9,8 @@ from phantoms import head
 from small_scans import small_scans
 from tiny_models import TINY, tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.weights import choose_device, fastest_dtype
 from medsr.training.loop import train
 from medsr.training.scans import training_scans

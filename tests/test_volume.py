@@ -50,6 +50,21 @@ def test_other_voxels_keep_what_is_known_of_the_scan():
     np.testing.assert_array_equal(other.spacing_mm, [2, 2, 2])
 
 
+def test_a_volume_is_shown_in_one_line_that_tells_its_grid_and_no_more():
+    data = np.zeros((176, 4, 5), np.float32)
+    source = Source("dicom", "ab" * 32, "int16", "T1w", warnings=("a warning",))
+    assert repr(Volume(data, np.eye(4), source=source)) == "Volume(MR T1w, 176 x 4 x 5 voxels of 1 x 1 x 1 mm, RAS)"
+    turned = Volume(data, np.diag([-0.9375, -1, 3, 1]), "CT", source=Source(contrast="CT"))
+    assert repr(turned) == "Volume(CT, 176 x 4 x 5 voxels of 0.9375 x 1 x 3 mm, LPS)"
+
+
+@given(affines(), shapes(2, 6))
+def test_any_volume_is_shown_in_one_line(matrix, shape):
+    text = repr(Volume(np.zeros(shape, np.float32), matrix))
+    assert "\n" not in text
+    assert len(text) < 120
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_voxels_that_are_not_finite_are_counted_and_refused(bad):
     data = np.zeros((3, 3, 3), np.float32)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import torch
+
 from medsr.errors import InputError
 from medsr.validation.findings import Findings
 from medsr.validation.measure import Measured
@@ -18,4 +20,4 @@ def measure(planned, recipe):
         raise InputError("cut.nii: is truncated; copy it again")
     if planned.scan == "bug":
         raise KeyError("nobody meant this")
-    return Measured(Findings((), {"name": planned.scan}), (), None)
+    return Measured(Findings((), {"name": planned.scan, "threads": str(torch.get_num_threads())}), (), None)

@@ -1,4 +1,4 @@
-"""Checks of a finished case: against a reference in the design's convention, or by its records; and the verdict."""
+"""Checks of a finished case: against a reference as validation does it, or by its records; and the verdict."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'on
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
-    """Residual, drift and spread without a reference, as far as they were measured: the worst of a case's volumes."""
+    """The worst residual, drift and uncertainty of a case's volumes, as far as their records hold them."""
     rows = [row_of(record) for record in records]
     found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
     return {name: max(values) for name, values in found.items() if values}
 
 
 def blind_words(records: Sequence[Record]) -> dict[str, str]:
-    """Verdict of the envelope and whether the spread is calibrated: the worst of a case's volumes."""
+    """Verdict of the envelope and whether the uncertainty is calibrated: the worst of a case's volumes."""
     rows = [row_of(record) for record in records]
     found = {name: [str(row[name]) for row in rows] for name in WORST_LAST}
     return {name: max(found[name], key=order.index) for name, order in WORST_LAST.items()}
@@ -55,8 +55,8 @@ def verdict(outcome: Outcome, gates: Sequence[Gate]) -> Outcome:
     """A finished case as done or, where a gate refuses it, as failed; its files stay either way.
 
     Args:
-        outcome: of the case.
-        gates: of `gates.case_gates`.
+        outcome: Outcome of the case.
+        gates: Gates that judge a single case, from `gates.case_gates`.
     """
     if not outcome.written:
         return outcome

@@ -1,4 +1,4 @@
-"""A run on dask.distributed: a task is a handful of cases, worked on by the same crew of supervised processes.
+"""The engine of a dask cluster: a task is a handful of cases, worked on by a supervisor as on one machine.
 
 The task itself only waits, so it never holds the interpreter's lock: the deaths of dask workers whose heartbeat stops
 while a task computes can't happen. Workers need one thread each, and the input and output folders under the same names.
@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.outcome import Outcome, Tally
+from medsr.batch.job import Assignment, Job, OnOutcome, OnTick, process_options
+from medsr.batch.outcome import Outcome
 from medsr.batch.plan_file import PlannedCase, planned
-from medsr.batch.progress import Count
 from medsr.batch.recipe import Deadlines
-from medsr.batch.run import OnChange, still_to_do, tidy
 from medsr.batch.store import Store
-from medsr.batch.supervise import Crew, Job
+from medsr.batch.supervise import Supervisor
 from medsr.errors import MedsrError, ResourceError, UsageError
 from medsr.metrics.gates import case_gates
 
@@ -33,19 +32,19 @@ CONFIG = {
     "distributed.worker.daemon": False,
 }
 
-_crews: dict[str, Crew] = {}
+_supervisors: dict[str, Supervisor] = {}
 _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """Where the tasks run.
+class Options:
+    """The cluster.
 
     Attributes:
-        scheduler: address such as tcp://host:8786 or tls://host:8786; None: a cluster on this machine.
-        workers: of a cluster on this machine.
-        tls_ca: PEM file that vouches for the scheduler.
-        tls_cert: PEM file with our certificate; dask lets nobody in without.
+        scheduler: Address such as tcp://host:8786 or tls://host:8786; None for a cluster on this machine.
+        tasks: Number of workers of a cluster on this machine.
+        tls_ca: PEM file of the authority that vouches for the scheduler.
+        tls_cert: PEM file with our certificate; dask lets nobody in without one.
         tls_key: PEM file with its key.
 
     Raises:
@@ -53,7 +52,7 @@ class Cluster:
     """
 
     scheduler: str | None = None
-    workers: int = 1
+    tasks: int = 1
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -71,120 +70,105 @@ class Cluster:
         return self.scheduler is not None and self.scheduler.startswith("tls://")
 
 
-def work_on_dask(
-    job: Job,
-    cases: Sequence[PlannedCase],
-    on_change: OnChange,
-    cluster: Cluster,
-    *,
-    skipped: int = 0,
-    again: bool = False,
-) -> Tally:
-    """As `batch.work`, on a dask cluster; each dask worker keeps one computing process warm.
+def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tick: OnTick) -> None:
+    """Work on cases with a dask cluster; each dask worker keeps one computing process warm.
 
     Args:
-        job: what the cases share; its first options are those of every process.
-        cases: of the run.
-        on_change: told of everything that changes.
-        cluster: where.
-        skipped: number of files that the plan left out.
-        again: do what failed a gate again.
+        assignment: Cases and what they share.
+        options: The cluster.
+        on_outcome: Called with each outcome of a task when the task has ended.
+        on_tick: Never called: what is in work on the cluster is not known here.
 
     Raises:
-        UsageError: dask.distributed is not installed, or files that are not usable for TLS.
+        UsageError: files that are not usable for TLS.
         ResourceError: the scheduler can't be reached or refuses us, or workers died so often that cases are left.
     """
-    count, by_id = Count(cases), {case.case: case for case in cases}
-    left = still_to_do(job, cases, count, again=again)
-    on_change(count.tally(skipped), None, 0)
-    if not left:
-        return count.tally(skipped)
+    by_id = {case.case: case for case in assignment.cases}
     unreached = 0
-    with _connected(cluster) as client:
-        n_workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        size = max(1, min(MOST_CASES, -(-len(left) // (TASKS_PER_WORKER * n_workers))))
-        tasks = [[asdict(case) for case in left[start : start + size]] for start in range(0, len(left), size)]
-        futures = client.map(work_on_task, tasks, told=_told(job, again), pure=False, retries=RETRIES)
+    with _connected(options) as client:
+        tasks = _tasks(assignment.cases, len(client.scheduler_info(n_workers=-1)["workers"]))
+        futures = client.map(work_on_task, tasks, shared=_shared(assignment), pure=False, retries=RETRIES)
         for future in _finished(futures):
             if future.status != "finished":
                 unreached += 1
                 continue
             for text, here in future.result():
                 outcome = Outcome.from_json(text)
-                count.add(by_id[outcome.case], outcome, now=here)
-                on_change(count.tally(skipped), outcome if here else None, 0)
-    tidy(job.store)
+                on_outcome(by_id[outcome.case], outcome, here)
     if unreached:
         raise ResourceError(f"{unreached} of {len(tasks)} tasks lost their dask workers again and again; run once more")
-    return count.tally(skipped)
 
 
-def work_on_task(cases: list[dict[str, Any]], told: dict[str, Any]) -> list[tuple[str, bool]]:
+def _tasks(cases: Sequence[PlannedCase], n_workers: int) -> list[list[dict[str, Any]]]:
+    size = max(1, min(MOST_CASES, -(-len(cases) // (TASKS_PER_WORKER * max(1, n_workers)))))
+    return [[asdict(case) for case in cases[start : start + size]] for start in range(0, len(cases), size)]
+
+
+def work_on_task(cases: list[dict[str, Any]], shared: dict[str, Any]) -> list[tuple[str, bool]]:
     """What a dask worker does: some cases with its own warm process. Outcomes as JSON, and whether they are new.
 
     Args:
-        cases: as in the plan's file.
-        told: of `_told`.
+        cases: Cases as in the plan's file.
+        shared: What all tasks of the run share, as plain values.
 
     Raises:
         MedsrError: the worker's machine can't do it; dask tries another one.
     """
     outcomes: list[tuple[str, bool]] = []
+    root = shared["root"]
     with _one_at_a_time:
-        crew = _crews.get(told["root"])
-        if crew is None:
-            crew = _crews[told["root"]] = Crew(_job(told))
+        supervisor = _supervisors.get(root)
+        if supervisor is None:
+            supervisor = _supervisors[root] = Supervisor(_job(shared), [shared["process"]])
         try:
-            crew.run(
+            supervisor.run(
                 [planned(case) for case in cases],
                 lambda case, outcome, here: outcomes.append((outcome.to_json(), here)),
-                again=told["again"],
+                again=shared["again"],
             )
         except MedsrError:
-            _crews.pop(told["root"]).__exit__()
+            _supervisors.pop(root).__exit__()
             raise
     return outcomes
 
 
-def _told(job: Job, again: bool) -> dict[str, Any]:
-    """A job as plain values, for the way to a worker."""
+def _shared(assignment: Assignment) -> dict[str, Any]:
+    """What all tasks share, as plain values for the way to a worker."""
+    job = assignment.job
     return {
         "root": str(job.store.root.absolute()),
         "module": job.module,
-        "options": dict(job.options[0]),
+        "process": dict(process_options(assignment.plan)[0]),
         "model_sha256": job.model_sha256,
         "settings_key": job.settings_key,
         "gates": [gate.text for gate in job.gates],
         "deadlines": asdict(job.deadlines),
-        "again": again,
+        "again": assignment.again,
     }
 
 
-def _job(told: Mapping[str, Any]) -> Job:
+def _job(shared: Mapping[str, Any]) -> Job:
     return Job(
-        Store(Path(told["root"])),
-        told["module"],
-        (told["options"],),
-        told["model_sha256"],
-        told["settings_key"],
-        case_gates(told["gates"]),
-        Deadlines(**told["deadlines"]),
+        Store(Path(shared["root"])),
+        shared["module"],
+        shared["model_sha256"],
+        shared["settings_key"],
+        case_gates(shared["gates"]),
+        Deadlines(**shared["deadlines"]),
     )
 
 
 @contextmanager
-def _connected(cluster: Cluster) -> Iterator[Any]:
+def _connected(options: Options) -> Iterator[Any]:
     """A client of the cluster; one on this machine goes with it."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UsageError("dask.distributed is not installed; pip install medsr[dask]") from error
-    if cluster.scheduler is not None:
-        with _reached(cluster.scheduler, _security(cluster)) as client:
+    import dask
+    from distributed import Client, LocalCluster
+
+    if options.scheduler is not None:
+        with _reached(options.scheduler, _security(options)) as client:
             yield client
         return
-    places = {"n_workers": cluster.workers, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+    places = {"n_workers": options.tasks, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
     with dask.config.set(CONFIG), LocalCluster(**places, silence_logs=50) as local, Client(local) as client:
         yield client
 
@@ -196,20 +180,20 @@ def _reached(scheduler: str, security: Any) -> Any:
         return Client(scheduler, security=security, timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         if security is not None and ("SSL" in str(error) or "TLS certificate" in str(error)):
-            told = "it and we do not trust each other's certificates; compare the authority behind each"
-            raise ResourceError(f"{scheduler}: {told}") from error
+            why = "it and we do not trust each other's certificates; compare the authority behind each"
+            raise ResourceError(f"{scheduler}: {why}") from error
         raise ResourceError(f"{scheduler}: no dask scheduler answers there ({type(error).__name__})") from error
 
 
-def _security(cluster: Cluster) -> Any:
+def _security(options: Options) -> Any:
     from distributed.security import Security
 
-    if not cluster.is_secure:
+    if not options.is_secure:
         return None
     security = Security(
-        tls_ca_file=str(cluster.tls_ca),
-        tls_client_cert=str(cluster.tls_cert),
-        tls_client_key=str(cluster.tls_key),
+        tls_ca_file=str(options.tls_ca),
+        tls_client_cert=str(options.tls_cert),
+        tls_client_key=str(options.tls_key),
         require_encryption=True,
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medsr.batch.plan import Plan
 from medsr.enhancement.estimate import SECONDS_PER_MVOXEL, measured_speed
+from medsr.enhancement.posterior import evaluations_of
 from medsr.model.weights import load_model
 
 
@@ -14,8 +15,7 @@ def forecast(plan: Plan) -> float:
         ModelError: no such model.
         ResourceError: no such device.
     """
-    recipe = plan.recipe
-    model = load_model(recipe.model, recipe.device.partition(",")[0])
-    samples = {"mean": 0, "sample": 1, "uncertainty": recipe.enhance.samples}[recipe.enhance.mode]
-    evaluations = 2**recipe.enhance.flips + recipe.enhance.steps * samples
-    return float(plan.voxels * (evaluations / measured_speed(model) + 1e-6 * SECONDS_PER_MVOXEL * (1 + samples)))
+    settings = plan.recipe.enhance
+    model = load_model(settings.model, settings.device.partition(",")[0])
+    per_voxel = evaluations_of(settings) / measured_speed(model)
+    return float(plan.voxels * (per_voxel + 1e-6 * SECONDS_PER_MVOXEL * (1 + settings.n_samples)))

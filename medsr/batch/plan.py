@@ -14,14 +14,17 @@ from pathlib import Path
 from medsr.batch.outcome import Kind
 from medsr.batch.plan_file import Head, PlannedCase, lines_of, planned, read_lines
 from medsr.batch.recipe import BatchRecipe, batch_recipe, present
+from medsr.enhancement.enhancement import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.io.bids import bids_name
+from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
+from medsr.io.formats import suffix_for
 from medsr.io.found import Found
-from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
+from medsr.io.names import case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
-from medsr.physics.acquisition import acquisition_of
 
 Shard = tuple[int, int]
 """Number of the shard from 1, and how many there are."""
@@ -32,11 +35,11 @@ class Plan:
     """All cases of a run.
 
     Attributes:
-        recipe: what is asked of every scan.
-        model: name, version and hash of the weights.
-        layout: of the input, see `Discovery`.
-        cases: in order of their places in the input.
-        left_out: number of files that are no case, by reason.
+        recipe: What is asked of every scan.
+        model: Name, version and hash of the weights.
+        layout: Layout of the input, as in `Discovery`.
+        cases: Cases in the order of their places in the input.
+        left_out: Number of files that are not cases, by reason.
     """
 
     recipe: BatchRecipe
@@ -53,12 +56,12 @@ class Plan:
 
     @property
     def voxels(self) -> int:
-        """Fine voxels of all cases that can be worked on."""
+        """Number of result voxels of all cases that can be worked on."""
         return sum(case.voxels for case in self.cases if not case.problem)
 
     @property
     def most_bytes(self) -> int:
-        """Upper bound of what the outputs take, uncompressed float32."""
+        """Upper bound of the outputs' size as uncompressed float32."""
         maps = 2 if self.recipe.enhance.mode == "uncertainty" else 1
         return 4 * maps * self.voxels
 
@@ -66,14 +69,14 @@ class Plan:
 def make_plan(
     source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str], spec: ModelSpec | None = None
 ) -> Plan:
-    """Every case of an input, as far as headers tell.
+    """Every case of an input, as far as headers show.
 
     Args:
-        source: folder, BIDS data set, glob, table or file.
-        target: output folder.
-        recipe: what is asked of every scan.
-        model: name, version and hash of the weights.
-        spec: of the weights, whose envelope judges the grids; None: nothing does.
+        source: Folder, BIDS data set, glob, table or file.
+        target: Output folder.
+        recipe: What is asked of every scan.
+        model: Name, version and hash of the weights.
+        spec: Specification of the weights, whose envelope judges the grids; None leaves them unjudged.
 
     Raises:
         InputError: no input there.
@@ -90,11 +93,11 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
     target, is_open = _target(found, discovery, recipe, case)
     problem, voxels = found.problem, 0
     kind: Kind = found.kind
-    if recipe.format == "dicom" and not found.number and not problem:
+    if recipe.enhance.output.format == "dicom" and not found.number and not problem:
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
-    coarse = 0 if found.outline is None else found.outline.n_voxels
+    n_voxels = 0 if found.outline is None else found.outline.n_voxels
     try:
-        voxels = _fine_voxels(found, recipe, spec) if not problem else 0
+        voxels = _result_voxels(found, recipe, spec) if not problem else 0
     except MedsrError as error:
         problem, kind = str(error), "unsupported"
     reference = _reference(found, recipe)
@@ -107,7 +110,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
         reference="" if reference is None else str(reference.absolute()),
         fingerprint=fingerprint(found.files),
         voxels=voxels,
-        coarse_bytes=4 * coarse,
+        input_bytes=4 * n_voxels,
         problem=_without_policies(problem, found, recipe),
         kind=kind,
     )
@@ -115,15 +118,16 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
 
 def _without_policies(problem: str, found: Found, recipe: BatchRecipe) -> str:
     """A DICOM series that is not regular as it lies may be so by the recipe's policies: then it is tried."""
-    mendable = found.number > 0 and found.kind == "geometry" and recipe.policies != BatchRecipe().policies
+    mendable = found.number > 0 and found.kind == "geometry" and recipe.enhance.input.policies != Policies()
     return "" if mendable else problem
 
 
 def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) -> tuple[str, bool]:
     """The output's relative path, and whether it gives nothing of a person away."""
     is_dicom = found.number > 0
-    as_dicom = recipe.format == "dicom" or (recipe.format is None and is_dicom)
-    suffix = "" if as_dicom else ".nii" if found.place.lower().endswith(".nii") else ".nii.gz"
+    wanted = recipe.enhance.output.format
+    as_dicom = wanted == "dicom" or (wanted is None and is_dicom)
+    suffix = "" if as_dicom else suffix_for(found.place, wanted)
     if found.target:
         return found.target, False
     if is_dicom or not found.name or recipe.names == "hash":
@@ -134,7 +138,7 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     return safe(found.name) + suffix, False
 
 
-def _fine_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
+def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
     """Voxels of the results.
 
     Raises:
@@ -143,10 +147,9 @@ def _fine_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> i
     """
     if found.outline is None:
         return 1
-    grid = recipe.grid
-    acquisition = acquisition_of(found.outline, grid.spacing_mm, grid.factors, grid.profile, grid.thickness_mm)
+    acquisition = acquisition_for(found.outline, recipe.enhance)
     if spec is not None:
-        admitted_grid(grid.modality, acquisition, spec, force=recipe.enhance.force)
+        admitted_grid(recipe.enhance.modality, acquisition, spec, force=recipe.enhance.force)
     return math.prod(acquisition.fine_shape) * found.outline.n_volumes
 
 
@@ -184,7 +187,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan of a run.
+    """The plan in a file.
 
     Raises:
         InputError: none there, or not of this version.

@@ -5,39 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, ClassVar, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
-from medsr.io.dicom.derived import DicomOptions
-from medsr.io.dicom.policies import Policies
-from medsr.io.toml import read_toml
+from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import case_gates
-from medsr.physics.ops import Profile
-from medsr.volume import Modality
 
-NAMES_ONLY = ("device", "workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
-"""What changes nothing in a result, and so is no part of a case's key."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The finer grid and how the coarse one was acquired, as `runs.case.EnhanceCase`."""
-
-    spacing_mm: tuple[float, ...] | None = None
-    factors: tuple[float, ...] | None = None
-    profile: Profile = "gaussian"
-    thickness_mm: float | None = None
-    modality: Modality | None = None
+MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
+"""What changes nothing in a result, and so is not part of a case's key."""
 
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Longest silence of a stage in seconds before the process is taken for hung."""
+    """Longest silence of a stage in seconds before the process is taken for hung.
+
+    Attributes:
+        read: While the scan is read.
+        enhance: While it is enhanced.
+        write: While the results are written.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     read: float = 300.0
     enhance: float = 900.0
@@ -49,42 +40,30 @@ class BatchRecipe:
     """What `medsr batch` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        model: packaged name or weights file.
-        device: "auto", "cpu", "cuda", or several separated by commas, such as "cuda:0,cuda:1".
-        workers: processes per device.
-        include: patterns for the places of scans; none means all.
-        exclude: patterns for those left out.
+        enhance: What is asked of every scan; `enhance.device` takes several, separated by commas.
+        workers: Number of processes for each device.
+        include: Patterns for the places of scans; empty for all.
+        exclude: Patterns for the places of scans that are left out.
         names: "mirror" keeps the input's folders and names, made safe; "hash" gives nothing of them away. DICOM series
             are always named by hashes.
-        format: "nifti" or "dicom"; None: as the input.
-        dtype: stored type of NIfTI outputs; None: that of the input.
-        references: folder with a fine scan of the same relative name for each case.
-        gates: what a finished case must keep to pass, of `medsr.metrics.gates.case_gates`.
-        memory_gib: for each worker; None: its share of four fifths of the machine's.
-        queue_gib: for scans read ahead, and as much for results that wait to be written.
-        grid: the finer grid.
-        enhance: of `enhance`.
-        policies: what to do with an irregular DICOM series.
-        dicom: how DICOM files are written.
-        deadlines: before a process is taken for hung.
+        references: Folder with a high-resolution scan of the same relative name for each case; None for none.
+        gates: What a finished case must keep to pass (`medsr.metrics.gates.case_gates`).
+        memory_gib: Memory for each worker; None for its share of four fifths of the machine's.
+        queue_gib: Memory for scans read ahead, and as much for results that wait to be written.
+        deadlines: Longest silence of each stage before a process is taken for hung.
     """
 
-    model: str = "medsr-base"
-    device: str = "auto"
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
+
+    enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
     workers: int = 1
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     names: Literal["mirror", "hash"] = "mirror"
-    format: Literal["nifti", "dicom"] | None = None
-    dtype: str | None = None
     references: Path | None = None
     gates: tuple[str, ...] = ()
     memory_gib: float | None = None
     queue_gib: float = 1.0
-    grid: Grid = field(default_factory=Grid)
-    enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
-    policies: Policies = field(default_factory=Policies)
-    dicom: DicomOptions = field(default_factory=DicomOptions)
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def __post_init__(self) -> None:
@@ -92,6 +71,8 @@ class BatchRecipe:
             raise UsageError("expected at least one worker, and more than 0 GiB of memory and queue")
         if min(asdict(self.deadlines).values()) <= 0:
             raise UsageError("a deadline is 0 s or less; expected more")
+        if self.enhance.region is not None or self.enhance.output.like is not None:
+            raise UsageError("enhance.region and enhance.output.like are for one scan; leave them out of a batch")
         case_gates(self.gates)
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,8 +82,10 @@ class BatchRecipe:
 
     @property
     def settings_key(self) -> str:
-        """Hash of what decides about results: model name and machine aside."""
-        deciding = {key: value for key, value in self.as_dict().items() if key not in (*NAMES_ONLY, "model")}
+        """Hash of what decides about results: weights and machine aside."""
+        deciding = {key: value for key, value in self.as_dict().items() if key not in MACHINE_ONLY}
+        for key in ("model", "device"):
+            del deciding["enhance"][key]
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
@@ -112,12 +95,10 @@ def read_batch_recipe(path: Path) -> BatchRecipe:
     Raises:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
-    content = read_toml(path, "a batch recipe")
-    recipe = batch_recipe(content, str(path))
-    model = path.parent / recipe.model
+    recipe = batch_recipe(read_toml(path, "a batch recipe"), str(path))
     return replace(
         recipe,
-        model=str(model) if model.is_file() else recipe.model,
+        enhance=with_model_beside(recipe.enhance, path.parent),
         references=None if recipe.references is None else path.parent / recipe.references,
     )
 
@@ -128,24 +109,7 @@ def batch_recipe(content: Mapping[str, Any], where: str = "recipe") -> BatchReci
     Raises:
         UsageError: an unknown key or a value of the wrong kind.
     """
-    _refuse_unknown(where, content, BatchRecipe)
-    try:
-        return TypeAdapter(BatchRecipe).validate_python(dict(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {place}: {first['msg']}") from error
-
-
-def _refuse_unknown(where: str, content: object, kind: type, prefix: str = "") -> None:
-    if not isinstance(content, Mapping) or not is_dataclass(kind):
-        return
-    known = {entry.name for entry in fields(kind)}
-    hints = get_type_hints(kind)
-    for key, value in content.items():
-        if key not in known:
-            raise UsageError(f"{where}: unknown key {prefix}{key}; known are {', '.join(sorted(known))}")
-        _refuse_unknown(where, value, hints[key], f"{prefix}{key}.")
+    return parsed(BatchRecipe, content, where)
 
 
 def present(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,53 +1,95 @@
-"""A run: plan, work, count. The one path for the command line, the pipeline, the viewer and every engine."""
+"""A run from its input to its reports: plan, work by an engine, pages and tables.
+
+The one path for the command line (`plan_batch`, `begin`, `run_plan`), pipelines (`batch`), the viewer and every engine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from medsr.batch.checks import verdict
 from medsr.batch.claims import sweep_claims
-from medsr.batch.memory import process_memory
-from medsr.batch.outcome import KINDS, Outcome, Tally
+from medsr.batch.engines import DEFAULT, engine_named
+from medsr.batch.job import STAGES, Assignment, job_of
+from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import Plan, Shard, make_plan, write_plan
 from medsr.batch.plan_file import PlannedCase
 from medsr.batch.progress import Count
-from medsr.batch.recipe import BatchRecipe, present
+from medsr.batch.recipe import BatchRecipe
+from medsr.batch.reports import OnProgress, Reports
+from medsr.batch.selection import chosen, still_to_do
 from medsr.batch.sidecars import DESCRIPTION
 from medsr.batch.store import FOLDER, Store
-from medsr.batch.supervise import Crew, Job
 from medsr.errors import OutputError, UsageError
 from medsr.io import files
 from medsr.io.nifti import WRITABLE
-from medsr.metrics.gates import case_gates
 from medsr.model.weights import describe_model, model_facts, weights_path
 
-WORK = "medsr.batch.stages"
-OnChange = Callable[[Tally, Outcome | None, int], None]
-"""Called with the count, the outcome that is new if there is one, and the number of cases in work."""
+
+def batch(
+    source: Path,
+    target: Path,
+    recipe: BatchRecipe | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    only: Sequence[str] = (),
+    shard: Shard | None = None,
+) -> Tally:
+    """Enhance every scan of an input; what is done already and still true is left as it is.
+
+    Args:
+        source: Folder, BIDS data set, DICOM tree, glob, file, or table with a column `input`.
+        target: Folder for the results, in the same tree; made where it is missing.
+        recipe: What is asked of every scan; None for the defaults.
+        on_progress: Called with the count, an outcome where there is a new one, and the number of cases in work.
+        only: "failed" or kinds of failures, to do those again and nothing else; empty for all cases.
+        shard: Number of a part of the plan, from 1, and how many parts there are; None for the whole.
+
+    Returns:
+        The count; `failed` cases are explained in cases.csv and index.html.
+
+    Raises:
+        MedsrError: the run itself can't begin or go on; a case never ends the run.
+    """
+    plan = plan_batch(source, target, recipe or BatchRecipe())
+    return run_plan(plan, begin(plan, target), on_progress, only=only, shard=shard)
 
 
 def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
     """The plan of a run; nothing is written.
 
+    Args:
+        source: Folder, BIDS data set, DICOM tree, glob, file, or table with a column `input`.
+        target: Folder for the results.
+        recipe: What is asked of every scan.
+
     Raises:
         InputError: no input there.
         ModelError: no such model.
+        OutputError: the target is a file.
         UsageError: a recipe or table that can't be used.
     """
-    if recipe.dtype is not None and recipe.dtype not in WRITABLE:
-        raise UsageError(f"dtype is {recipe.dtype!r}; expected one of {', '.join(WRITABLE)}")
+    dtype = recipe.enhance.output.dtype
+    if dtype is not None and dtype not in WRITABLE:
+        raise UsageError(f"dtype is {dtype!r}; expected one of {', '.join(WRITABLE)}")
     if recipe.references is not None and not recipe.references.is_dir():
         raise UsageError(f"{recipe.references}: references must be a folder")
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target}: is a file; name a folder")
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the input itself; name another folder")
-    return make_plan(source, target, recipe, model_facts(recipe.model), describe_model(weights_path(recipe.model)))
+    model = recipe.enhance.model
+    return make_plan(source, target, recipe, model_facts(model), describe_model(weights_path(model)))
 
 
 def begin(plan: Plan, target: Path) -> Store:
     """Write the plan where the run will keep its state.
+
+    Args:
+        plan: Plan of the run.
+        target: Folder for the results.
 
     Raises:
         OutputError: the output folder can't be written.
@@ -66,103 +108,88 @@ def begin(plan: Plan, target: Path) -> Store:
     return store
 
 
-def job_of(plan: Plan, store: Store, devices: Sequence[str], module: str = WORK) -> Job:
-    """What every case of a run shares, with one process for each worker of each device."""
-    recipe = plan.recipe
-    places = [device for device in devices for _ in range(recipe.workers)]
-    memory = process_memory(recipe, len(places))
-    content = present(recipe.as_dict())
-    options = [
-        {"recipe": content, "device": device, "bids": plan.layout == "bids", "memory_bytes": memory}
-        for device in places
-    ]
-    key = recipe.settings_key
-    return Job(store, module, tuple(options), plan.model["sha256"], key, case_gates(recipe.gates), recipe.deadlines)
-
-
-def chosen(plan: Plan, store: Store, only: Sequence[str], shard: Shard | None) -> list[PlannedCase]:
-    """The cases of a run.
-
-    Args:
-        plan: of the output folder.
-        store: of the output folder.
-        only: "failed", or kinds of failures; none means all cases.
-        shard: a part of the plan.
-
-    Raises:
-        UsageError: no such kind.
-    """
-    unknown = [kind for kind in only if kind != "failed" and kind not in KINDS[1:]]
-    if unknown:
-        raise UsageError(f"--only {unknown[0]}: expected failed, or of {', '.join(KINDS[1:])}")
-    cases = list(plan.shard(shard))
-    if not only:
-        return cases
-    states = store.states()
-    failed = [case for case in cases if states.get(case.case) == "failed"]
-    if "failed" in only:
-        return failed
-    found = ((case, store.read(case.case, "failed")) for case in failed)
-    return [case for case, outcome in found if outcome is not None and outcome.kind in only]
-
-
-def work(
-    job: Job, cases: Sequence[PlannedCase], on_change: OnChange, *, skipped: int = 0, again: bool = False
+def run_plan(
+    plan: Plan,
+    store: Store,
+    on_progress: OnProgress | None = None,
+    *,
+    only: Sequence[str] = (),
+    shard: Shard | None = None,
+    engine: str = DEFAULT,
+    options: Any = None,
 ) -> Tally:
-    """Work on cases with processes of this machine.
+    """Work on a plan that is written, with a page that follows and tables at the end.
 
     Args:
-        job: what they share.
-        cases: of the run.
-        on_change: told of everything that changes.
-        skipped: number of files that the plan left out.
-        again: do what failed a gate again.
+        plan: Plan of the output folder.
+        store: State of the output folder.
+        on_progress: As for `batch`.
+        only: As for `batch`.
+        shard: As for `batch`.
+        engine: Name in `engines.ENGINES`.
+        options: The engine's `Options`; None for its defaults.
 
     Raises:
         MedsrError: the run itself can't go on.
     """
-    count = Count(cases)
-    left = still_to_do(job, cases, count, again=again)
+    reports = Reports(plan, store, on_progress, whole=not only and shard is None)
+    try:
+        tally = work_on(plan, store, reports.changed, only=only, shard=shard, engine=engine, options=options)
+    except BaseException:
+        with suppress(OutputError):  # the first error says more
+            reports.finish()
+        raise
+    reports.finish()
+    return tally
+
+
+def work_on(
+    plan: Plan,
+    store: Store,
+    on_change: OnProgress,
+    *,
+    only: Sequence[str] = (),
+    shard: Shard | None = None,
+    engine: str = DEFAULT,
+    options: Any = None,
+    module: str = STAGES,
+) -> Tally:
+    """Bring the cases of a plan to their outcomes and count them, without pages and tables.
+
+    Args:
+        plan: Plan of the output folder.
+        store: State of the output folder.
+        on_change: Called with each change, as `on_progress` of `batch`.
+        only: As for `batch`.
+        shard: As for `batch`.
+        engine: Name in `engines.ENGINES`.
+        options: The engine's `Options`; None for its defaults.
+        module: Module for the computing processes.
+
+    Raises:
+        MedsrError: the run itself can't go on.
+    """
+    used = engine_named(engine)
+    used.check_installed()
+    job, cases = job_of(plan, store, module), chosen(plan, store, only, shard)
+    count, skipped = Count(cases), sum(plan.left_out.values())
+    left = still_to_do(job, cases, count, again=bool(only))
     on_change(count.tally(skipped), None, 0)
+
+    def on_outcome(case: PlannedCase, outcome: Outcome, here: bool) -> None:
+        count.add(case, outcome, now=here)
+        on_change(count.tally(skipped), outcome if here else None, 0)
+
     if left:
-
-        def on_outcome(case: PlannedCase, outcome: Outcome, here: bool) -> None:
-            count.add(case, outcome, now=here)
-            on_change(count.tally(skipped), outcome if here else None, 0)
-
-        with Crew(job) as crew:
-            crew.run(left, on_outcome, lambda running: on_change(count.tally(skipped), None, running), again)
-    tidy(job.store)
+        assignment = Assignment(plan, job, left, tuple(only))
+        given = used.options({}) if options is None else options
+        used.load().work(assignment, given, on_outcome, lambda running: on_change(count.tally(skipped), None, running))
+    _tidy(store)
     return count.tally(skipped)
 
 
-def tidy(store: Store) -> None:
+def _tidy(store: Store) -> None:
     """Remove what killed runs left, at the end of a run."""
     states = store.states()
     sweep_claims(store.claims, lambda case: states.get(case) in ("done", "failed"))
     store.sweep_drafts()
-
-
-def still_to_do(job: Job, cases: Sequence[PlannedCase], count: Count, *, again: bool) -> list[PlannedCase]:
-    """The cases that nothing stands of yet; what stands of the others from earlier runs goes into `count`."""
-    left = []
-    for case, outcome in standing(job, cases, again=again):
-        if outcome is None:
-            left.append(case)
-        else:
-            count.add(case, outcome, now=False)
-    return left
-
-
-def standing(
-    job: Job, cases: Iterable[PlannedCase], *, again: bool = False
-) -> Iterable[tuple[PlannedCase, Outcome | None]]:
-    """Each case with the outcome that it has and that is still true, or None where there is work to do."""
-    states = job.store.states()
-    for case in cases:
-        outcome = None
-        if states.get(case.case) == "done" or (states.get(case.case) == "failed" and not again):
-            outcome = job.store.recovered(case, job.model_sha256, job.settings_key)
-            judged = None if outcome is None else verdict(outcome, job.gates)
-            outcome = judged if judged == outcome else None
-        yield case, outcome

@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from medsr.batch.outcome import MEANING, Row, Tally
 from medsr.io import files
 from medsr.record import NOTICE, Record
+from medsr.report.junit import Ending, JUnitCase, write_junit
 
 CHECKS = ("psnr_db", "ssim", "residual", "drift", "uncertainty_rms")
 STAGES = ("read", "enhance", "write")
@@ -40,10 +40,10 @@ def write_run(path: Path, tally: Tally, model: Mapping[str, str], settings: Mapp
     """Write run.json: counts, model, settings, versions.
 
     Args:
-        path: of the file.
-        tally: the count.
-        model: name, version and hash of the weights.
-        settings: of the recipe, without paths.
+        path: File to write.
+        tally: Count of the run.
+        model: Name, version and hash of the weights.
+        settings: Keys of the recipe, without paths.
 
     Raises:
         OutputError: the file can't be written.
@@ -87,41 +87,26 @@ def _cells(row: Row) -> dict[str, object]:
     return cells | {"envelope": outcome.facts.get("envelope", "")}
 
 
-def write_junit(path: Path, rows: Iterable[Row], tally: Tally) -> None:
-    """Write the run as JUnit XML: a test case for each case, a failed limit as failure, any other as error.
+def write_junit_of_run(path: Path, rows: Iterable[Row], seconds: float) -> None:
+    """Write the run as JUnit XML: a gate that a case breaks is a failure, any other failed case an error.
 
     Args:
-        path: of the file.
-        rows: of every case; taken one at a time, since there may be many.
-        tally: their count.
+        path: File to write.
+        rows: Every case; taken one at a time, since there may be many.
+        seconds: Time of the run.
 
     Raises:
         OutputError: the file can't be written.
     """
-    failures = tally.kinds.get("limit", 0)
-    head = (
-        f'<testsuite name="medsr batch" tests="{tally.planned}" failures="{failures}" '
-        f'errors="{tally.failed - failures}" skipped="{tally.left}" time="{tally.seconds:.3f}">'
-    )
-    with files.atomic(path) as file:
-        file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{head}\n'.encode())
-        for row in rows:
-            file.write(ElementTree.tostring(_test_case(row)) + b"\n")
-        file.write(b"</testsuite>\n")
+    write_junit(path, "medsr batch", "medsr.batch", map(_junit_case, rows), seconds)
 
 
-def _test_case(row: Row) -> ElementTree.Element:
+def _junit_case(row: Row) -> JUnitCase:
     outcome = row.outcome
     took = 0.0 if outcome is None else sum(outcome.seconds.values())
-    test = ElementTree.Element("testcase", classname="medsr.batch.batch", name=row.case, time=f"{took:.3f}")
     if outcome is None or outcome.state not in ("done", "failed"):
-        ElementTree.SubElement(test, "skipped")
-    elif outcome.state == "failed":
-        word = "failure" if outcome.kind == "limit" else "error"
-        ElementTree.SubElement(test, word, type=outcome.kind, message=_printable(outcome.reason))
-    return test
-
-
-def _printable(text: str) -> str:
-    """XML has no way to write control characters."""
-    return "".join(sign for sign in text if sign.isprintable())
+        return JUnitCase(row.case, "skipped", seconds=took)
+    if outcome.state == "done":
+        return JUnitCase(row.case, seconds=took)
+    ending: Ending = "failure" if outcome.kind == "limit" else "error"
+    return JUnitCase(row.case, ending, outcome.kind, outcome.reason, seconds=took)

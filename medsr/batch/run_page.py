@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from medsr.batch.outcome import MEANING, Row, Tally
 from medsr.io import files
-from medsr.record import NOTICE
+from medsr.report.pages import Look, rendered
 
 RELOAD_S = 5
+LOOK = Look(
+    ("colours.css", "page.css", "run.css"),
+    further="img-src 'self' file: data:",  # thumbnails lie beside the page, which may be opened without a server
+)
 
 
 def write_page(path: Path, tally: Tally, rows: Sequence[Row], model: str, *, running: bool) -> None:
     """Write the page.
 
     Args:
-        path: of index.html, in the output folder.
-        tally: the count.
-        rows: what is shown: failures first, then some results.
-        model: name and version.
-        running: whether more is to come.
+        path: File index.html in the output folder.
+        tally: Count of the run.
+        rows: Cases to show: failures first, then some results.
+        model: Name and version of the model.
+        running: Whether more is to come.
 
     Raises:
         OutputError: the file can't be written.
     """
-    failed = [row for row in rows if row.state == "failed"]
-    others = [row for row in rows if row.state != "failed"]
-    html = _template().render(
+    html = rendered(
+        "run.html.j2",
+        LOOK,
         tally=tally,
-        failed=failed,
-        others=others,
+        failed=[row for row in rows if row.state == "failed"],
+        others=[row for row in rows if row.state != "failed"],
         model=model,
         running=running,
         reload_s=RELOAD_S,
         meaning=MEANING,
-        notice=NOTICE,
-        share=100.0 * (tally.done + tally.failed) / max(1, tally.planned),
+        percent=[100.0 * count / max(1, tally.planned) for count in (tally.done, tally.failed)],
         left=time_text(tally.seconds_left),
     )
     with files.atomic(path) as file:
-        file.write(html.encode("utf-8", "replace"))
+        file.write(html)
 
 
 def time_text(seconds: float | None) -> str:
@@ -56,11 +55,3 @@ def time_text(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min" if minutes else f"{rest} s"
-
-
-@cache
-def _template() -> Template:
-    text = (resources.files("medsr.report") / "run_page.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        text
-    )

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import medsr
-from medsr.enhancement.outputs import NIFTI_NAMES
-from medsr.io import files
+from medsr.io import files, formats
 from medsr.record import NOTICE, Record
 
 BIDS_VERSION = "1.10.0"
-IGNORED = "*.nii.gz.json\n*.nii.json\nindex.html\nrun.json\ncases.csv\njunit.xml\n"
+RECORDS = [f"*{suffix}.json" for known in formats.FORMATS.values() if known.writer for suffix in known.suffixes]
+IGNORED = "".join(f"{name}\n" for name in (*RECORDS, "index.html", "run.json", "cases.csv", "junit.xml"))
 
 
 def write_sidecar(target: Path, record: Record) -> None:
@@ -20,24 +20,22 @@ def write_sidecar(target: Path, record: Record) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    stem = target.name
-    for suffix in reversed(NIFTI_NAMES):
-        stem = stem.removesuffix(suffix)
+    spacing = " x ".join(f"{h:g}" for h in record.task["fine_spacing_mm"])
     content = {
-        "Description": f"Finer scan made by medsr. {NOTICE}",
+        "Description": f"Scan enhanced by medsr. {NOTICE}",
         "SkullStripped": False,
         "SpatialReference": "orig",
-        "Resolution": f"{' x '.join(f'{h:g}' for h in record.task['fine_spacing_mm'])} mm, made of a coarser scan",
+        "Resolution": f"{spacing} mm, computed from a scan of lower resolution",
         "SourceSHA256": record.input["content_sha256"],
         "ModelName": record.model.get("name", ""),
         "ModelSHA256": record.model.get("sha256", ""),
     }
-    _write(target.with_name(f"{stem}.json"), content)
+    _write(target.with_name(f"{formats.stem(target.name)}.json"), content)
 
 
 def _write_description(path: Path) -> None:
     content = {
-        "Name": "Finer scans by medsr",
+        "Name": "Scans enhanced by medsr",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "medsr", "Version": medsr.__version__}],
@@ -47,7 +45,7 @@ def _write_description(path: Path) -> None:
 
 def _write_readme(path: Path) -> None:
     with files.atomic(path) as file:
-        file.write(f"Finer scans made of coarser ones by medsr {medsr.__version__}.\n{NOTICE}\n".encode())
+        file.write(f"Scans enhanced by medsr {medsr.__version__} from scans of lower resolution.\n{NOTICE}\n".encode())
 
 
 def _write_ignored(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One computing process and the up to three cases in it: one written, one enhanced, one read ahead."""
+"""A slot holds one computing process and up to three cases: one is written, one enhanced, one read ahead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medsr.batch.claims import Claim
 from medsr.batch.plan_file import PlannedCase
 from medsr.batch.recipe import Deadlines
 from medsr.io.names import nameless
-from medsr.worker.parent import Event, WarmWorker
+from medsr.worker.parent import WarmWorker
 
 LOG_LINES = 20
 LOG_BYTES = 8192
@@ -23,18 +23,18 @@ CGROUP = Path("/sys/fs/cgroup/memory.events")
 
 
 @dataclass
-class Flight:
+class CaseInFlight:
     """A case on its way through a process.
 
     Attributes:
-        case: what is done.
-        claim: its lease.
-        work: folder for its files.
-        attempt: from 1.
-        alone: nothing else may be in the process with it.
-        tile: smaller than usual after a death; None: as usual.
+        case: Case as the plan has it.
+        claim: Lease on the case, held by this run.
+        work: Folder for the files that are made of it.
+        attempt: Number of the attempt, from 1.
+        alone: Whether nothing else may be in the process with it.
+        tile: Largest tile after a death in voxels; None for the recipe's.
         stage: "read", "enhance" or "write".
-        peak_memory_bytes: of the process while the case was in it.
+        peak_memory_bytes: Peak memory of the process while the case was in it.
     """
 
     case: PlannedCase
@@ -47,7 +47,7 @@ class Flight:
     peak_memory_bytes: int = 0
 
     def request(self) -> dict[str, Any]:
-        """What the process is told."""
+        """The case as a request to the process, in plain values."""
         return {
             "case": self.case.case,
             "files": list(self.case.files),
@@ -56,139 +56,150 @@ class Flight:
             "name": Path(self.case.target).name,
             "work": str(self.work),
             "tile": self.tile,
-            "coarse_bytes": self.case.coarse_bytes,
-            "fine_bytes": 4 * self.case.voxels,
+            "input_bytes": self.case.input_bytes,
+            "result_bytes": 4 * self.case.voxels,
         }
 
 
 @dataclass(frozen=True)
-class News:
-    """An event of a lane: from `flight`, about its `job`, when `generation` processes had been started."""
+class SlotEvent:
+    """What a process reported.
 
-    lane: Lane
+    Attributes:
+        slot: Slot of the process.
+        generation: Number of processes that the slot had ended when the job was submitted.
+        active: Case that the job belongs to.
+        job: "read", "enhance" or "write".
+        kind: Kind of the event, as in `Event`.
+        content: What it says.
+    """
+
+    slot: WorkerSlot
     generation: int
-    flight: Flight
+    active: CaseInFlight
     job: str
-    event: Event
+    kind: str
+    content: dict[str, Any]
 
 
 @dataclass
-class Lane:
-    """One process.
+class WorkerSlot:
+    """The place of one process, which is started again when it has died.
 
     Attributes:
-        module: with `start` and `JOBS`.
-        options: for its `start`.
-        log: what it prints.
-        deadlines: longest silences.
-        news: where its events go.
-        flights: the cases in it, the oldest first.
-        generation: processes ended so far; news of an earlier one are stale.
-        last_sign: when the process was last heard of.
-        asked: its jobs that have not ended; it does the first.
+        module: Dotted name of the module with `start` and `JOBS`.
+        options: Options for its `start`.
+        log: File for what the process prints.
+        deadlines: Longest silence of each stage.
+        events: Queue for its events, shared by all slots.
+        in_flight: Cases in the process, the oldest first.
+        generation: Number of processes ended so far; events of earlier ones are stale.
+        last_sign: Time of the last sign of life, on the monotonic clock.
+        submitted: Jobs that have not ended, each with its case; the process does the first.
     """
 
     module: str
     options: Mapping[str, Any]
     log: Path
     deadlines: Deadlines
-    news: queue.SimpleQueue[News]
-    flights: list[Flight] = field(default_factory=list)
+    events: queue.SimpleQueue[SlotEvent]
+    in_flight: list[CaseInFlight] = field(default_factory=list)
     generation: int = 0
     last_sign: float = 0.0
-    asked: deque[tuple[Flight, str]] = field(default_factory=deque)
+    submitted: deque[tuple[CaseInFlight, str]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._worker = WarmWorker(self.module, self.options, self.log, niceness=0)
         self._kills = oom_kills()
 
     @property
-    def wants(self) -> bool:
+    def can_take(self) -> bool:
         """Whether another case may come in: one is read ahead, no more."""
-        return not any(flight.alone for flight in self.flights) and sum(f.stage != "write" for f in self.flights) < 2
+        unwritten = sum(active.stage != "write" for active in self.in_flight)
+        return unwritten < 2 and not any(active.alone for active in self.in_flight)
 
     @property
     def pid(self) -> int | None:
-        """Of the process, None where none runs."""
+        """Id of the process, None where none runs."""
         return self._worker.pid
 
-    def take(self, flight: Flight) -> None:
+    def take(self, active: CaseInFlight) -> None:
         """Let a case in."""
-        is_first = not self.flights
+        is_first = not self.in_flight
         if is_first:
             self.last_sign = time.monotonic()
-        self.flights.append(flight)
-        self._submit("read", flight, may_start=is_first)
-        if sum(other.stage != "write" for other in self.flights) == 1:
-            self._submit("enhance", flight)
+        self.in_flight.append(active)
+        self._submit("read", active, may_start=is_first)
+        if sum(other.stage != "write" for other in self.in_flight) == 1:
+            self._submit("enhance", active)
 
-    def heard(self, news: News) -> None:
+    def note(self, event: SlotEvent) -> None:
         """Note a sign of life."""
         self.last_sign = time.monotonic()
-        if news.event.kind == "done":
-            self.asked.popleft()
-        if news.event.kind == "stage":
-            news.flight.stage = news.event.content["stage"]
+        if event.kind == "done":
+            self.submitted.popleft()
+        if event.kind == "stage":
+            event.active.stage = event.content["stage"]
 
-    def follow(self, flight: Flight) -> None:
+    def follow(self, active: CaseInFlight) -> None:
         """Go on after a case was enhanced: with the next one, while this one is written."""
-        self._enhance_next(flight)
-        self._submit("write", flight)
+        self._enhance_next(active)
+        self._submit("write", active)
 
-    def leave(self, flight: Flight) -> None:
+    def leave(self, active: CaseInFlight) -> None:
         """Let a case out; if it did not get through, the next one is enhanced."""
-        self.flights.remove(flight)
-        if flight.stage != "write":
-            self._enhance_next(flight)
+        self.in_flight.remove(active)
+        if active.stage != "write":
+            self._enhance_next(active)
 
-    def _enhance_next(self, finished: Flight) -> None:
+    def _enhance_next(self, finished: CaseInFlight) -> None:
         finished.stage = "write"
-        waiting = [flight for flight in self.flights if flight.stage != "write"]
+        waiting = [active for active in self.in_flight if active.stage != "write"]
         if waiting:
             self._submit("enhance", waiting[0])
 
-    def _submit(self, job: str, flight: Flight, *, may_start: bool = False) -> None:
+    def _submit(self, job: str, active: CaseInFlight, *, may_start: bool = False) -> None:
         """Ask the process for a job; a new process knows nothing of the cases in this one."""
         generation = self.generation
-        self.asked.append((flight, job))
+        self.submitted.append((active, job))
         self._worker.submit(
             job,
-            flight.request(),
-            lambda event: self.news.put(News(self, generation, flight, job, event)),
+            active.request(),
+            lambda event: self.events.put(SlotEvent(self, generation, active, job, event.kind, event.content)),
             follows=not may_start,
         )
 
-    def is_overdue(self, now: float) -> Flight | None:
-        """The case whose stage has been silent for longer than its deadline."""
-        if not self.asked:
+    def overdue(self, now: float) -> CaseInFlight | None:
+        """The case whose stage has been silent for longer than its deadline, None where there is none."""
+        if not self.submitted:
             return None
-        flight, job = self.asked[0]
-        stage = job if job == "write" else flight.stage
+        active, job = self.submitted[0]
+        stage = job if job == "write" else active.stage
         limit = {"read": self.deadlines.read, "enhance": self.deadlines.enhance, "write": self.deadlines.write}
-        return flight if now - self.last_sign > limit[stage] else None
+        return active if now - self.last_sign > limit[stage] else None
 
-    def sample(self) -> None:
+    def measure_memory(self) -> None:
         """Note the peak memory of the process for the cases in it."""
         pid = self.pid
-        if pid is not None and self.flights:
+        if pid is not None and self.in_flight:
             peak = peak_memory(pid)
-            for flight in self.flights:
-                flight.peak_memory_bytes = max(flight.peak_memory_bytes, peak)
+            for active in self.in_flight:
+                active.peak_memory_bytes = max(active.peak_memory_bytes, peak)
 
-    def emptied(self) -> list[Flight]:
+    def emptied(self) -> list[CaseInFlight]:
         """End the process and take all cases out."""
         self.generation += 1
-        self.asked.clear()
-        flights, self.flights = self.flights, []
+        self.submitted.clear()
+        in_flight, self.in_flight = self.in_flight, []
         self._worker.cancel()
-        return flights
+        return in_flight
 
     def close(self) -> None:
         """End the process."""
         self.generation += 1
         self._worker.close()
 
-    def cause(self, code: int, flight: Flight) -> tuple[str, str, tuple[str, ...]]:
+    def cause(self, code: int, active: CaseInFlight) -> tuple[str, str, tuple[str, ...]]:
         """Signal, a likely cause, and the last lines of the log, of a process that died."""
         name = signal.Signals(-code).name if code < 0 else ""
         kills, self._kills = self._kills, oom_kills()
@@ -198,7 +209,7 @@ class Lane:
             why = "ended by SIGKILL, often because memory ran out"
         else:
             why = f"ended by {name}, a crash" if name else f"ended with code {code}"
-        return name, why, tuple(nameless(line, flight.case.files, str(flight.work)) for line in self._last_lines())
+        return name, why, tuple(nameless(line, active.case.files, str(active.work)) for line in self._last_lines())
 
     def _last_lines(self) -> list[str]:
         try:

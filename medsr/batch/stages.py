@@ -13,15 +13,16 @@ from medsr.batch.recipe import BatchRecipe, batch_recipe
 from medsr.batch.sidecars import write_sidecar
 from medsr.batch.store import MADE, THUMB
 from medsr.batch.thumbnails import write_thumbnail
-from medsr.enhancement.enhancement import Enhancement
-from medsr.enhancement.files import EnhanceCase, Output, enhance_volumes, write_results
-from medsr.enhancement.outputs import NIFTI_NAMES
+from medsr.enhancement.files import enhance_volumes, write_results
+from medsr.enhancement.result import Enhancement
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import load, load_all
-from medsr.io.dicom import DicomScan, read_found
-from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.options import Policies
+from medsr.io.dicom.reading import DicomScan, read_found
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.triage import triage_files
+from medsr.io.formats import is_one_file
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
 from medsr.record import Record
@@ -48,10 +49,10 @@ class Enhancing:
     """Read, enhance, write one case.
 
     Args:
-        recipe: what is asked of every scan.
-        model: loaded.
-        bids: write a BIDS sidecar beside each NIfTI file.
-        memory_bytes: that this process may use.
+        recipe: What is asked of every scan.
+        model: Model, loaded.
+        bids: Whether a BIDS sidecar is written beside each NIfTI file.
+        memory_bytes: Memory that this process may use.
     """
 
     def __init__(self, recipe: BatchRecipe, model: Model, *, bids: bool, memory_bytes: int) -> None:
@@ -61,23 +62,25 @@ class Enhancing:
         """All volumes of the case."""
         paths = [Path(path) for path in request["files"]]
         if request["number"]:
-            scans = _found(paths, request["number"], self._recipe.policies)
+            scans = _found(paths, request["number"], self._recipe.enhance.input.policies)
             return _Scans([scan.volume for scan in scans], [scan.stack for scan in scans])
         return _Scans(load_all(paths[0]), [])
 
     def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
         """All results of the case."""
-        return _Finished(scan, enhance_volumes(scan.volumes, self._case(request), self._model, on_progress))
+        settings = self._settings(request)
+        results = enhance_volumes(scan.volumes, settings, self._model, on_progress, self._memory_bytes)
+        return _Finished(scan, results)
 
     def write(self, request: Request, result: _Finished) -> dict[str, Any]:
         """Outputs, records, sidecar and picture; checks against the reference or without one."""
         made = Path(request["work"]) / MADE
         name = request["name"]
-        as_dicom = not name.endswith(NIFTI_NAMES)
+        as_dicom = not is_one_file(name)
         if as_dicom and not result.scans.stacks:
             raise UsageError("a NIfTI file says nothing of patient and study, so it can't become DICOM in a batch")
         stacks = result.scans.stacks if as_dicom else []
-        records = write_results(result.results, made / name, self._case(request), stacks)
+        records = write_results(result.results, made / name, self._settings(request), stacks)
         if self._bids and not as_dicom:
             write_sidecar(made / name, records[0])
         write_thumbnail(result.scans.volumes[0], result.results[0].volume, Path(request["work"]) / THUMB)
@@ -100,24 +103,14 @@ class Enhancing:
             },
         }
 
-    def _case(self, request: Request) -> EnhanceCase:
-        recipe = self._recipe
-        settings = recipe.enhance
-        if request["tile"] is not None:
-            settings = replace(settings, tile=min(request["tile"], settings.tile or request["tile"]))
-        grid = recipe.grid
-        return EnhanceCase(
-            spacing_mm=grid.spacing_mm,
-            factors=grid.factors,
-            profile=grid.profile,
-            thickness_mm=grid.thickness_mm,
-            modality=grid.modality,
-            dtype=recipe.dtype if request["name"].endswith(NIFTI_NAMES) else None,
-            settings=settings,
-            policies=recipe.policies,
-            output=Output(dicom=recipe.dicom),
-            memory_bytes=self._memory_bytes,
-        )
+    def _settings(self, request: Request) -> EnhanceSettings:
+        """What is asked of one case: a smaller tile after a death, and no type of voxels for DICOM."""
+        settings, tile = self._recipe.enhance, request["tile"]
+        if tile is not None:
+            settings = replace(settings, tile=min(tile, settings.tile or tile))
+        if is_one_file(request["name"]):
+            return settings
+        return replace(settings, output=replace(settings.output, dtype=None))
 
     def _checks(self, request: Request, records: Sequence[Record], result: _Finished) -> dict[str, float]:
         checks = blind_checks(records)
@@ -130,11 +123,11 @@ def start(options: dict[str, Any]) -> Pipeline:
     """Load the model.
 
     Args:
-        options: recipe, device, bids, memory_bytes.
+        options: Keys recipe, device, bids and memory_bytes, from `job.process_options`.
     """
     keep_freed_memory()
     recipe = batch_recipe(options["recipe"])
-    model = load_model(recipe.model, options["device"])
+    model = load_model(recipe.enhance.model, options["device"])
     stages = Enhancing(recipe, model, bids=options["bids"], memory_bytes=options["memory_bytes"])
     return pipeline(stages, int(recipe.queue_gib * 2**30))
 

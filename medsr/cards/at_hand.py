@@ -26,11 +26,11 @@ def differences(row: Row, data: Path) -> Iterator[str]:
     """How a scan differs from its row, one line each.
 
     Args:
-        row: of a manifest.
-        data: folder that the row's file name starts from.
+        row: Row of a manifest.
+        data: Folder that the row's file name starts from.
 
     Raises:
-        InputError: the file can't be read.
+        InputError: The file can't be read.
     """
     path = data / row.file
     if files.sha256_file(path) != row.sha256:

@@ -29,12 +29,12 @@ def write_bundle(weights: WeightsFile, target: Path, card: Path | None = None) -
     """Write a bundle's folder, whole or not at all.
 
     Args:
-        weights: of `read_weights`.
-        target: folder to make.
+        weights: Result of `read_weights`.
+        target: Folder to make.
         card: Markdown that goes in as docs/README.md.
 
     Raises:
-        OutputError: it is there already, or can't be written.
+        OutputError: The folder exists already, or can't be written.
     """
     if target.exists():
         raise OutputError(f"{target} is there already; choose another name for the bundle")
@@ -65,7 +65,7 @@ def bundle_metadata(weights: WeightsFile) -> dict[str, Any]:
         "required_packages_version": {"medsr": medsr.__version__, "safetensors": metadata.version("safetensors")},
         "name": spec.name,
         "task": "Super-resolution of MR and CT",
-        "description": "Conditional 3D diffusion model that adds detail to the plain start of a coarse MR or CT scan.",
+        "description": "Conditional 3D diffusion model that adds the missing detail to low-resolution MR and CT scans.",
         "authors": "The medsr developers",
         "copyright": "Copyright 2026 The medsr developers",
         "license": spec.licence,
@@ -85,7 +85,7 @@ def inference_config() -> dict[str, Any]:
         "bundle_root": ".",
         "device": "$medsr.model.weights.choose_device()",
         "dataset_dir": "@bundle_root",
-        "output_dir": "$@bundle_root + '/finer'",
+        "output_dir": "$@bundle_root + '/enhanced'",
         "mode": "mean",
         "model": {
             "_target_": "medsr.model.weights.load_model",
@@ -93,13 +93,12 @@ def inference_config() -> dict[str, Any]:
             "device": "@device",
         },
         "network_def": "$@model.net",
-        "settings": {"_target_": "medsr.enhancement.enhancement.EnhanceSettings", "mode": "@mode"},
-        "case": {"_target_": "medsr.enhancement.files.EnhanceCase", "settings": "@settings"},
+        "settings": {"_target_": "medsr.enhancement.settings.EnhanceSettings", "mode": "@mode"},
         "dataset": "$sorted(glob.glob(@dataset_dir + '/*.nii.gz'))",
         "inferer": {
             "_target_": "medsr.enhancement.files.enhance_file",
             "_mode_": "callable",
-            "case": "@case",
+            "settings": "@settings",
             "model": "@model",
         },
         "evaluator": "$lambda: [@inferer(Path(x), Path(@output_dir) / Path(x).name) for x in @dataset]",
@@ -129,7 +128,7 @@ def _formats(spec: ModelSpec) -> Mapping[str, Any]:
         "num_channels": N_MAPS,
         "spatial_shape": shape,
         "value_range": [],
-        "channel_def": {str(n): "noisy detail, start and what was measured" for n in range(N_MAPS)},
+        "channel_def": {str(n): "noisy detail, IBP estimate and what was measured" for n in range(N_MAPS)},
     }
     conditions = {
         "type": "tuples",

@@ -21,7 +21,7 @@ from medsr.errors import InputError, MedsrError
 from medsr.io import load
 
 OnScan = Callable[[str, int, int], None]
-"""Called with the card, the finished scans and all of them."""
+"""Callback with the card's name, the number of finished scans and the number of all."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Problem:
     """One thing that is wrong with a card.
 
     Attributes:
-        card: its name.
-        rule: what was checked.
-        text: what was found, without personal data.
+        card: Name of the card.
+        rule: Kind of check.
+        text: What was found, without personal data.
     """
 
     card: str
@@ -53,7 +53,7 @@ def card_folders(root: Path) -> tuple[Path, ...]:
     """The folders of cards in a folder.
 
     Raises:
-        InputError: there is none.
+        InputError: There are none.
     """
     found = tuple(sorted(path.parent for path in root.glob(f"*/{CARD}")))
     if not found:
@@ -67,10 +67,10 @@ def check_cards(
     """What is wrong with cards; empty where all is well.
 
     Args:
-        folders: of data and model cards; leakage is looked for between all of them.
-        data: folder that the manifests' file names start from; None: checksums, headers and near-duplicates are left.
-        weights: that the model cards describe; None: their own hashes are left.
-        on_scan: called as scans are read.
+        folders: Folders of data and model cards; leakage is looked for between all of them.
+        data: Folder that the manifests' file names start from; None skips checksums, headers and near-duplicates.
+        weights: Weights file that the model cards describe; None skips the comparison with it.
+        on_scan: Callback as scans are read.
     """
     models = [folder for folder in folders if (folder / CARD_JSON).is_file()]
     found: list[Problem] = []

@@ -65,12 +65,12 @@ def write_croissant(folder: Path, target: Path) -> None:
     """Write the Croissant description of a data card.
 
     Args:
-        folder: of the card.
+        folder: Folder of the card.
         target: JSON file to write.
 
     Raises:
-        InputError: a card that can't be read.
-        OutputError: the file can't be written.
+        InputError: A card that can't be read.
+        OutputError: The file can't be written.
     """
     with files.atomic(target) as file:
         file.write((json.dumps(croissant(folder), indent=1, ensure_ascii=False) + "\n").encode())
@@ -80,7 +80,7 @@ def croissant(folder: Path) -> dict[str, Any]:
     """The Croissant description of a data card.
 
     Raises:
-        InputError: a card that can't be read.
+        InputError: A card that can't be read.
     """
     card, body = read_card(folder)
     rows = read_manifest(folder)

@@ -32,9 +32,9 @@ class Print:
     """What is compared of a scan.
 
     Attributes:
-        detail: (64, 64, 64) its fast part, 0 outside of the scan.
-        inside: (64, 64, 64) bool, where the scan is.
-        spectrum: Fourier transform of `detail`, its norm 1.
+        detail: (64, 64, 64) high-frequency part, 0 outside the scan.
+        inside: (64, 64, 64) bool mask of the scan.
+        spectrum: Fourier transform of `detail`, scaled to norm 1.
     """
 
     detail: NDArray[np.float32]
@@ -51,9 +51,9 @@ class Pair:
     """Two scans that are nearly the same.
 
     Attributes:
-        first: name of a scan of one set.
-        second: name of a scan of another.
-        correlation: of their edges where both are.
+        first: Name of a scan of one set.
+        second: Name of a scan of another.
+        correlation: Correlation of their edges where both are.
     """
 
     first: str
@@ -82,12 +82,12 @@ def fingerprint(volume: Volume) -> Print:
     smooth = ndimage.gaussian_filter(data, np.where(widths > 1, widths / 2.355, 0.0), mode="nearest", truncate=2.5)
     wanted = [max(2, min(SIDE_VOX, int(n / w))) for n, w in zip(data.shape, widths, strict=True)]
     start = [(n - m * w) / 2 + (w - 1) / 2 for n, m, w in zip(data.shape, wanted, widths, strict=True)]
-    coarse = ndimage.affine_transform(smooth, widths, start, tuple(wanted), order=1, mode="nearest")
-    coarse -= ndimage.gaussian_filter(coarse, SLOW_VOX, mode="nearest")
-    place = tuple(slice((SIDE_VOX - n) // 2, (SIDE_VOX - n) // 2 + n) for n in coarse.shape)
+    small = ndimage.affine_transform(smooth, widths, start, tuple(wanted), order=1, mode="nearest")
+    small -= ndimage.gaussian_filter(small, SLOW_VOX, mode="nearest")
+    place = tuple(slice((SIDE_VOX - n) // 2, (SIDE_VOX - n) // 2 + n) for n in small.shape)
     detail = np.zeros((SIDE_VOX,) * 3, np.float32)
     inside = np.zeros((SIDE_VOX,) * 3, bool)
-    detail[place], inside[place] = coarse, True
+    detail[place], inside[place] = small, True
     return _print(detail, inside)
 
 
@@ -102,9 +102,9 @@ def near_duplicates(
     """Scans of one set that are nearly the same as one of the other.
 
     Args:
-        first: fingerprints by name.
-        second: of the other set.
-        threshold: correlation from which two scans count as one.
+        first: Fingerprints of one set by name.
+        second: Fingerprints of the other set.
+        threshold: Correlation from which two scans count as one.
     """
     found = [Pair(a, b, likeness(one, other)) for a, one in first.items() for b, other in second.items()]
     return tuple(pair for pair in found if pair.correlation >= threshold)

@@ -31,7 +31,7 @@ def objection(data_licence: str, weights_licence: str) -> str | None:
     """Why weights under one licence can't rest on data under another; None where they can.
 
     Args:
-        data_licence: identifier of `licence_id`.
+        data_licence: Result of `licence_id`.
         weights_licence: SPDX identifier of the weights.
     """
     if re.sub(r" \d+\.\d+$", "", data_licence) not in PERMISSIVE:

@@ -70,7 +70,7 @@ def read_manifest(folder: Path) -> list[Row]:
     """The rows of a card's manifest.
 
     Raises:
-        InputError: missing, other columns, an empty cell, or a cell that does not hold what its column says.
+        InputError: No manifest, other columns, an empty cell, or a cell that does not hold what its column says.
     """
     path = folder / MANIFEST
     try:
@@ -87,10 +87,10 @@ def read_manifest(folder: Path) -> list[Row]:
 
 
 def manifest_sha256(folder: Path) -> str:
-    """The hash that weights and model cards name a data card by: of its manifest.
+    """The hash by which weights and model cards name a data card: the SHA-256 of its manifest.
 
     Raises:
-        InputError: no manifest.
+        InputError: No manifest.
     """
     try:
         return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
@@ -105,7 +105,7 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
     if _FILE.fullmatch(row.file) is None:
         raise InputError(f"{path}: line {number}: file {row.file!r}; expected SPLIT/sub-LABEL_CONTRAST.nii.gz")
     if _SHA256.fullmatch(row.sha256) is None:
-        raise InputError(f"{path}: line {number}: {row.sha256!r} is no SHA-256; expected 64 hexadecimal digits")
+        raise InputError(f"{path}: line {number}: {row.sha256!r} is not a SHA-256; expected 64 hexadecimal digits")
     for name in ("spacing", "voxels", "intensities"):
         try:
             getattr(row, name)

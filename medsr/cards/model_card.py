@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from medsr.cards.schema import Strict
+from medsr.cards.schema import Strict, first_fault
 from medsr.cards.weights import WeightsFile
 from medsr.errors import InputError
 from medsr.io import files
@@ -46,20 +46,20 @@ class ModelCard(Strict):
     """Everything in a model card but its prose.
 
     Attributes:
-        name: of the model.
-        version: of the weights.
-        notice: what results must not be used for.
-        licence: of the weights.
-        weights: file name, SHA-256, bytes, parameters.
-        network: of the metadata.
-        envelope: what inputs it takes.
-        draw_spread: how far draws lie from the mean, in units of what the variance head says.
-        calibration: of the stated uncertainties, None where there is none.
-        trained: steps, hashes, versions.
-        data_cards: name to SHA-256 of the manifest, as the weights say.
+        name: Name of the model.
+        version: Version of the weights.
+        notice: What results must not be used for.
+        licence: Licence of the weights.
+        weights: File name, SHA-256, bytes, number of parameters.
+        network: Network specification from the weights' metadata.
+        envelope: Inputs that the model takes.
+        sample_scale: Scale of a sample's deviation from the mean, in units of the predicted standard deviation.
+        calibration: Calibration of the stated uncertainties; None where it was not measured.
+        trained: Steps, hashes, versions.
+        data_cards: SHA-256 of the manifest by name of the card, as the weights say.
         sources: SHA-256 of each result file that numbers were read from.
-        levels: PSNR and the rest of every scan and task.
-        measured: the other result files' numbers.
+        levels: PSNR and the other scores of every scan and task.
+        measured: Numbers of the other result files.
     """
 
     schema_version: Literal[1] = 1
@@ -88,11 +88,11 @@ def collect(weights: WeightsFile, results: Path) -> ModelCard:
     """The card of a weights file, with the numbers of the result files that are there.
 
     Args:
-        weights: of `read_weights`.
-        results: folder of result files.
+        weights: Result of `read_weights`.
+        results: Folder of result files.
 
     Raises:
-        InputError: a result file that can't be read, or was measured on other weights.
+        InputError: A result file that can't be read, or was measured on other weights.
     """
     contents = {name: _result(results / f"{name}.json", weights, maker) for name, maker in RESULTS.items()}
     here = {name: content for name, content in contents.items() if content is not None}
@@ -121,7 +121,7 @@ def stated(weights: WeightsFile) -> dict[str, Any]:
         },
         "network": spec["net"],
         "envelope": spec["envelope"],
-        "draw_spread": spec["draw_spread"],
+        "sample_scale": spec["sample_scale"],
         "calibration": spec["calibration"],
         "trained": {key: value for key, value in spec["trained"].items() if key != "cards_sha256"},
         "data_cards": {str(name): str(digest) for name, digest in weights.named_cards.items()},
@@ -132,7 +132,7 @@ def read_model_card(folder: Path) -> ModelCard:
     """The card.json of a folder.
 
     Raises:
-        InputError: missing, not JSON, or not a card of this version.
+        InputError: No such file, not JSON, or not a card of this version.
     """
     path = folder / CARD_JSON
     try:
@@ -140,9 +140,7 @@ def read_model_card(folder: Path) -> ModelCard:
     except OSError as error:
         raise InputError(f"{path}: can't be read; make it with `medsr cards render`") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {place}: {first['msg']}; make it again with `medsr cards render`") from error
+        raise InputError(f"{path}: {first_fault(error)}; make it again with `medsr cards render`") from error
 
 
 def _result(path: Path, weights: WeightsFile, maker: str) -> dict[str, Any] | None:
@@ -172,7 +170,9 @@ def _levels(content: Mapping[str, Any]) -> tuple[Level, ...]:
             methods[str(score["method"])] = {name: score.get(name) for name in SCORED}
         return tuple(Level(scan=scan, task=task, methods=methods) for (scan, task), methods in groups.items())
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError("validation.json is no result of this version; run pipelines/validate/run.py again") from error
+        raise InputError(
+            "validation.json is not a result of this version; run pipelines/validate/run.py again"
+        ) from error
 
 
 def _without_cases(content: Mapping[str, Any]) -> dict[str, Any]:

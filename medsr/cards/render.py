@@ -21,15 +21,18 @@ from medsr.io import files
 TEMPLATE = "template.md"
 CURVE = "curve.csv"
 MISSING = "not measured"
-UPPER_BAND, DRAW_COST_DB = (0.75, 1.25), 3.2  # of draws were asked for
-KEPT = 0.9  # of the contrast that planted lesions have in the plain start was asked for
-DRAWS = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
-    "upper_band_mean": ("upper band of the mean over the reference", ""),
-    "upper_band_sample": ("upper band of a draw", f"{UPPER_BAND[0]:g} to {UPPER_BAND[1]:g}"),
-    "sample_cost_db": ("a draw below the mean, dB", f"at most {DRAW_COST_DB:g}"),
-    "dial_half_cost_db": ("dial at 0.5 below the mean, dB", "at most 1.0"),
-    "mean_of_8_cost_db": ("mean of the 8 draws of one run below the mean, dB", "at most 0.3"),
-    "mean_of_8_seeds_cost_db": ("mean of 8 draws of different seeds below the mean, dB", ""),
+POWER_RATIO, SAMPLE_COST_DB = (0.75, 1.25), 3.2  # asked of a sample
+KEPT = 0.9  # asked of planted lesions: their contrast over that in the IBP estimate
+SAMPLES = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
+    "high_frequency_power_ratio_mean": ("high-frequency power ratio of the mean", ""),
+    "high_frequency_power_ratio_sample": (
+        "high-frequency power ratio of a sample",
+        "{:g} to {:g}".format(*POWER_RATIO),
+    ),
+    "sample_cost_db": ("a sample below the mean, dB", f"at most {SAMPLE_COST_DB:g}"),
+    "blend_half_cost_db": ("blend 0.5 below the mean, dB", "at most 1.0"),
+    "mean_of_8_cost_db": ("mean of the 8 samples of one run below the mean, dB", "at most 0.3"),
+    "mean_of_8_seeds_cost_db": ("mean of 8 samples of different seeds below the mean, dB", ""),
 }
 
 
@@ -38,9 +41,9 @@ class Goal:
     """A gain that was asked for.
 
     Attributes:
-        scan: such as "bchadult01_T1w".
-        task: such as "iso2".
-        over_ibp_db: gain over the plain start.
+        scan: Name such as "bchadult01_T1w".
+        task: Name such as "iso2".
+        over_ibp_db: Gain over the IBP estimate.
     """
 
     scan: str
@@ -60,14 +63,14 @@ def render_card(folder: Path, weights: Path, results: Path) -> ModelCard:
     """Read weights and result files, write card.json and card.md of a model card's folder.
 
     Args:
-        folder: of the model card, with `template.md` and `goals.toml`.
-        weights: file.
-        results: folder of result files.
+        folder: Folder of the model card, with `template.md` and `goals.toml`.
+        weights: Weights file.
+        results: Folder of result files.
 
     Raises:
-        InputError: a template or result file that can't be used.
-        ModelError: not a weights file.
-        OutputError: the folder can't be written.
+        InputError: A template or result file that can't be used.
+        ModelError: The file is not a weights file.
+        OutputError: The folder can't be written.
     """
     card = collect(read_weights(weights), results)
     text = rendered(card, folder)
@@ -81,7 +84,7 @@ def is_rendering(folder: Path) -> bool:
     """Whether card.md is what card.json, goals and template give.
 
     Raises:
-        InputError: one of them can't be read.
+        InputError: One of them can't be read.
     """
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
@@ -94,7 +97,7 @@ def rendered(card: ModelCard, folder: Path) -> str:
     """The Markdown of a card, front matter included.
 
     Raises:
-        InputError: a template or goals that can't be used.
+        InputError: A template or goals that can't be used.
     """
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -135,7 +138,7 @@ def read_goals(path: Path) -> Goals:
     """The goals in a TOML file.
 
     Raises:
-        InputError: missing, not TOML, or not goals.
+        InputError: No such file, not TOML, or not goals.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -163,12 +166,12 @@ def levels_table(card: ModelCard, goals: Goals) -> str:
             "scan",
             "task",
             "cubic",
-            "`G y`",
-            "tv",
+            "IBP",
+            "TV",
             "medsr",
-            "over `G y`",
+            "over IBP",
             "asked",
-            f"over tv (asked {goals.over_tv_db:g})",
+            f"over TV (asked {goals.over_tv_db:g})",
         ),
         rows,
     )
@@ -188,7 +191,7 @@ def missed(card: ModelCard, goals: Goals) -> list[str]:
 
 
 def variants_table(card: ModelCard) -> str:
-    """Gain over the plain start for other profiles and for noise, a column each."""
+    """Gain over the IBP estimate for other profiles and for noise, a column each."""
     rows: Sequence[dict[str, Any]] = card.measured.get("variants", {}).get("rows", ())
     tasks = list(dict.fromkeys(str(row["task"]) for row in rows))
     gains = {(row["scan"], row["task"]): row["gain_over_ibp_db"] for row in rows}
@@ -199,10 +202,10 @@ def variants_table(card: ModelCard) -> str:
 
 
 def curve_table(path: Path, steps: Sequence[int]) -> str:
-    """Gains over the plain start at some steps of a learning curve, a row per scan and task.
+    """Gains over the IBP estimate at some steps of a learning curve, a row per scan and task.
 
     Raises:
-        InputError: no such curve, or a step that it does not hold.
+        InputError: No such curve, or a step that it does not hold.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -226,20 +229,20 @@ def two_digits(value: float | None) -> str:
 
 
 def textures_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Upper band and price of one draw of every scan, bold where they are not what was asked for."""
+    """High-frequency power ratio and PSNR cost of one sample of every scan, bold where not as asked for."""
     if not rows:
         return MISSING
     lines = []
     for row in rows:
-        band, cost = float(row["upper_band_sample"]), float(row["sample_cost_db"])
+        ratio, cost = float(row["high_frequency_power_ratio_sample"]), float(row["sample_cost_db"])
         lines.append(
             [
                 str(row["scan"]).removeprefix("sub-"),
-                _bold(band, asked=UPPER_BAND[0] <= round(band, 2) <= UPPER_BAND[1]),
-                _bold(cost, asked=round(cost, 2) <= DRAW_COST_DB),
+                _bold(ratio, asked=POWER_RATIO[0] <= round(ratio, 2) <= POWER_RATIO[1]),
+                _bold(cost, asked=round(cost, 2) <= SAMPLE_COST_DB),
             ]
         )
-    return _table(("scan", "upper band of a draw over the reference", "a draw below the mean, dB"), lines)
+    return _table(("scan", "high-frequency power ratio of a sample", "a sample below the mean, dB"), lines)
 
 
 def _bold(value: float, *, asked: bool) -> str:
@@ -247,7 +250,7 @@ def _bold(value: float, *, asked: bool) -> str:
 
 
 def lesions_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Contrast of planted lesions over that in the plain start, worst and median, bold below what was asked for."""
+    """Contrast of planted lesions over that in the IBP estimate, worst and median, bold below what was asked for."""
     if not rows:
         return MISSING
     sizes = sorted({float(row["diameter_mm"]) for row in rows})
@@ -267,12 +270,12 @@ def _lesion_cell(row: Mapping[str, Any]) -> str:
 
 def _other_tables(card: ModelCard) -> dict[str, str]:
     quality = card.measured.get("quality", {})
-    drawn = {name.removeprefix("sub-"): row for name, row in quality.items() if isinstance(row, Mapping)}
-    draws = [[*DRAWS[key], *(two_digits(row.get(key)) for row in drawn.values())] for key in DRAWS]
+    sampled = {name.removeprefix("sub-"): row for name, row in quality.items() if isinstance(row, Mapping)}
+    samples = [[*SAMPLES[key], *(two_digits(row.get(key)) for row in sampled.values())] for key in SAMPLES]
     verdicts = card.measured.get("envelope", {}).get("summary", {})
     columns = ("cases", "inside", "edge", "outside", "auroc")
     return {
-        "draws": _table(("", "asked", *drawn), draws) if drawn else MISSING,
+        "samples": _table(("", "asked", *sampled), samples) if sampled else MISSING,
         "textures": textures_table(quality.get("textures", ())),
         "lesions": lesions_table(quality.get("lesions", ())),
         "verdicts": _table(("scans", *columns), [[k, *(f"{row[c]:g}" for c in columns)] for k, row in verdicts.items()])

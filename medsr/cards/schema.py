@@ -45,10 +45,10 @@ class PersonalData(Strict):
     """What is left that could point to a person.
 
     Attributes:
-        deidentified: by whom.
-        health: whether the scans tell of diseases.
-        recognisable: labels of subjects whose face may be recognisable.
-        exemptions: patterns that the check may find, and why they stay.
+        deidentified: Who removed the personal data.
+        health: Whether the scans show diseases.
+        recognisable: Labels of subjects whose face may be recognisable.
+        exemptions: Patterns that the check may find, and why they stay.
     """
 
     deidentified: Words
@@ -61,22 +61,22 @@ class DataCard(Strict):
     """The front matter of a data card.
 
     Attributes:
-        name: of the card, its folder's name.
-        version: of the card.
-        purpose: what the scans are used for; subjects must not be in cards of different purposes.
-        description: one sentence.
-        published: year.
-        consent: what is known of it.
-        redistributable: whether every source permits passing the scans on.
-        licences: of each source, as the manifest's licences begin.
-        personal_data: what is left of it.
+        name: Name of the card, the same as its folder's.
+        version: Version of the card.
+        purpose: Use of the scans; subjects must not be in cards of different purposes.
+        description: Description in one sentence.
+        published: Year of publication.
+        consent: What is known of the subjects' consent.
+        redistributable: Whether every source permits passing the scans on.
+        licences: Licence by source, as the manifest's licences begin.
+        personal_data: What personal data is left.
         modalities: "MR", "CT".
-        volumes: number of files.
-        subjects: number of labels.
-        million_voxels: of all files, rounded.
-        contrasts: number of files by contrast.
-        spacing_mm: finest and coarsest voxel spacing.
-        ct_hu: least and most value of CT, None without CT.
+        volumes: Number of files.
+        subjects: Number of labels.
+        million_voxels: Voxels of all files in millions, rounded.
+        contrasts: Number of files by contrast.
+        spacing_mm: Finest and coarsest voxel spacing.
+        ct_hu: Lowest and highest value of CT; None without CT.
     """
 
     kind: Literal["data"]
@@ -102,23 +102,28 @@ def read_card(folder: Path) -> tuple[DataCard, str]:
     """The front matter and the prose of a data card.
 
     Raises:
-        InputError: no card, no front matter, not YAML, or a field that is missing, unknown or of the wrong kind.
+        InputError: No card, no front matter, not YAML, or a field that is missing, unknown or of the wrong kind.
     """
     path = folder / CARD
     facts, body = split_front_matter(path)
     try:
         return DataCard.model_validate(facts), body
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {place or 'front matter'}: {first['msg']}") from error
+        raise InputError(f"{path}: {first_fault(error)}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that is wrong with a card's fields: the place and what was expected there."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place or 'front matter'}: {first['msg']}"
 
 
 def split_front_matter(path: Path) -> tuple[object, str]:
     """The YAML between two lines of `---` at the top of a Markdown file, and what follows.
 
     Raises:
-        InputError: no such file, no front matter, or not YAML.
+        InputError: No such file, no front matter, or not YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")

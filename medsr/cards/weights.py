@@ -20,14 +20,14 @@ from medsr.model.weights import describe_model
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What is known of a weights file without running it.
+    """What is known of a weights file without running the network.
 
     Attributes:
-        path: of the file.
-        sha256: of its bytes.
-        size_bytes: of the file.
-        parameters: numbers in it.
-        spec: its metadata.
+        path: Path of the file.
+        sha256: SHA-256 of its bytes.
+        size_bytes: Size of the file.
+        parameters: Number of the network's parameters.
+        spec: Metadata of the file.
     """
 
     path: Path
@@ -47,7 +47,7 @@ def read_weights(path: Path) -> WeightsFile:
     """What a weights file is.
 
     Raises:
-        ModelError: not a weights file of this version.
+        ModelError: The file is not a weights file of this version.
     """
     spec = describe_model(path)
     with safe_open(path, framework="pt") as content:
@@ -59,11 +59,11 @@ def card_mismatches(weights: WeightsFile, folders: Sequence[Path]) -> list[str]:
     """Why the data cards that weights name are not the cards in `folders`, one line each; empty where they are.
 
     Args:
-        weights: of `read_weights`.
-        folders: of data cards.
+        weights: Result of `read_weights`.
+        folders: Folders of data cards.
 
     Raises:
-        InputError: a manifest that can't be read.
+        InputError: A manifest that can't be read.
     """
     here = {folder.name: folder for folder in folders}
     found = [] if weights.named_cards else ["the weights name no data card; train them with `cards` in the recipe"]
@@ -82,7 +82,7 @@ def licence_conflicts(weights: WeightsFile, folders: Sequence[Path]) -> list[str
     """Sources of the named data cards whose licence does not permit that of the weights.
 
     Raises:
-        InputError: a manifest that can't be read.
+        InputError: A manifest that can't be read.
     """
     rows = [row for folder in folders if folder.name in weights.named_cards for row in read_manifest(folder)]
     found = {row.source: objection(licence_id(row.licence), weights.spec.licence) for row in rows}
@@ -93,7 +93,7 @@ def check_shipped(weights: WeightsFile, folders: Sequence[Path]) -> None:
     """Refuse weights whose cards are not those in `folders`.
 
     Raises:
-        ModelError: a card that is missing or differs, or a licence that does not permit that of the weights.
+        ModelError: A card that is missing or differs, or a licence that does not permit that of the weights.
     """
     wrong = card_mismatches(weights, folders) + licence_conflicts(weights, folders)
     if wrong:

@@ -12,7 +12,7 @@ import typer
 
 import medsr
 from medsr.cli import batch, calibrate, cards, dicom, enhance, inspect, train, validate
-from medsr.errors import MedsrError, ResourceError
+from medsr.errors import MedsrError, ResourceError, is_out_of_memory
 
 INTERRUPTED = 130
 
@@ -67,10 +67,8 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         typer.echo("medsr: interrupted; nothing half written is left", err=True)
         return INTERRUPTED
-    except MemoryError:
-        return _failed(ResourceError("out of memory; try --tile 64, a smaller scan or a machine with more"))
     except Exception as error:
-        if "not enough memory" in str(error) or "out of memory" in str(error):
+        if is_out_of_memory(error):
             return _failed(ResourceError("out of memory; try --tile 64, a smaller scan or a machine with more"))
         return _bug()
     return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from medsr.batch.engines import DEFAULT, ENGINES, engine_named
 from medsr.errors import CasesFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[["Tally", "Outcome | None", int], None]
 TABLE_ROWS = 30
+ENGINE_HELP = f"Where cases are worked on: {'; '.join(f'{one.name}, {one.summary}' for one in ENGINES.values())}."
 
 
 class RunUnlessNamed(TyperGroup):
@@ -63,47 +65,50 @@ def run(
     ] = None,
     shard: ShardOption = None,
     progress: ProgressOption = "auto",
-    engine: Annotated[str, typer.Option(help="local, dask or slurm.")] = "local",
+    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = DEFAULT,
     scheduler: Annotated[str | None, typer.Option(help="dask: tcp://host:8786 or tls://host:8786.")] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="dask: PEM file that vouches for the scheduler.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="dask: PEM file with our certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="dask: PEM file with its key.")] = None,
-    tasks: Annotated[int, typer.Option(help="slurm: tasks of the array; dask: workers on this machine.")] = 1,
+    tasks: Annotated[
+        int | None, typer.Option(help="slurm: tasks of the array; dask: workers on this machine.", show_default="1")
+    ] = None,
     sbatch: Annotated[list[str] | None, typer.Option(help="slurm: an option, such as --sbatch=--gres=gpu:1.")] = None,
     print_script: Annotated[bool, typer.Option("--print-script", help="slurm: show the script, do nothing.")] = False,
 ) -> None:
     """Enhance every scan of IN into OUT; run it again to go on where it stopped."""
-    from medsr.batch.batch import run as run_plan
-    from medsr.batch.batch import run_by_slurm
-    from medsr.batch.dask_engine import Cluster
+    _check_progress(progress)
+    used, part = engine_named(engine), shard_of(shard)
+    given = {
+        "scheduler": scheduler,
+        "tls_ca": tls_ca,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tasks": tasks,
+        "sbatch": sbatch or None,
+        "print_script": print_script or None,
+        "shard": part,
+    }
+    options = used.options({name: value for name, value in given.items() if value is not None})
+    if print_script:
+        from medsr.batch.slurm_engine import slurm_script
+
+        typer.echo(slurm_script(target, options, kinds(only)), nl=False)
+        return
     from medsr.batch.recipe import BatchRecipe, read_batch_recipe
-    from medsr.batch.run import begin, plan_batch
-    from medsr.batch.slurm import slurm_script
+    from medsr.batch.run import begin, plan_batch, run_plan
     from medsr.metrics.gates import read_gates
 
-    _check_progress(progress)
-    if engine not in ("local", "dask", "slurm"):
-        raise UsageError(f"--engine is {engine!r}; choose local, dask or slurm")
-    if engine != "dask" and any(one is not None for one in (scheduler, tls_ca, tls_cert, tls_key)):
-        raise UsageError("--scheduler and --tls-... are for --engine dask")
-    cluster = Cluster(scheduler, tasks, tls_ca, tls_cert, tls_key) if engine == "dask" else None
-    part = shard_of(shard)
-    script = slurm_script(target, tasks, sbatch or (), only or "") if engine == "slurm" or print_script else ""
-    if print_script:
-        typer.echo(script, nl=False)
-        return
     chosen = BatchRecipe() if recipe is None else read_batch_recipe(recipe)
     chosen = replace(chosen, gates=(*chosen.gates, *(one.text for one in read_gates(gate or ()))))
     plan = plan_batch(source, target, chosen)
     if dry_run:
         _show_plan(plan, target)
         return
+    used.check_installed()
     store = begin(plan, target)
-    if engine == "slurm":
-        _finish(run_by_slurm(plan, store, script), target)
-        return
     with _watched(progress) as on_progress:
-        tally = run_plan(plan, store, on_progress, only=kinds(only), shard=part, cluster=cluster)
+        tally = run_plan(plan, store, on_progress, only=kinds(only), shard=part, engine=engine, options=options)
     _finish(tally, target)
 
 
@@ -115,8 +120,8 @@ def resume(
     progress: ProgressOption = "auto",
 ) -> None:
     """Go on with the plan in OUT, as it stands."""
-    from medsr.batch.batch import run as run_plan
     from medsr.batch.plan import read_plan
+    from medsr.batch.run import run_plan
     from medsr.batch.store import Store
 
     _check_progress(progress)
@@ -131,7 +136,7 @@ def resume(
 @batch.command("status")
 def show_status(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
-    case: Annotated[str | None, typer.Option(help="Tell all of one case, with the names of its files.")] = None,
+    case: Annotated[str | None, typer.Option(help="Show all of one case, with the names of its files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How far a run is, and what failed."""
@@ -173,8 +178,8 @@ def _finish(tally: Tally, target: Path) -> None:
     typer.echo(_line(tally), err=True)
     if tally.failed:
         _show_failures(status(target)[1], err=True)
-        told = f"see {target / 'index.html'}, or try them again with --only failed"
-        raise CasesFailedError(f"{tally.failed} of {tally.planned} cases failed; {told}")
+        advice = f"see {target / 'index.html'}, or try them again with --only failed"
+        raise CasesFailedError(f"{tally.failed} of {tally.planned} cases failed; {advice}")
 
 
 def _line(tally: Tally) -> str:

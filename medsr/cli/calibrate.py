@@ -30,7 +30,7 @@ def calibrate(
     Factors are taken by subject ("sub-01" of "sub-01_T1w.nii.gz"); what is printed as held out is each subject's
     coverage with factors of all the others.
     """
-    from medsr.enhancement.enhancement import EnhanceSettings
+    from medsr.enhancement.settings import EnhanceSettings
     from medsr.io import files
     from medsr.model.allocator import keep_freed_memory
     from medsr.model.weights import load_model

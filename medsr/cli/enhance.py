@@ -8,112 +8,182 @@ from typing import Annotated
 import typer
 
 from medsr.cli.options import (
-    compression_named,
-    format_named,
-    modality_named,
+    ACQUISITION,
+    GRID,
+    INPUT,
+    MODEL,
+    OUTPUT,
+    SAMPLING,
+    Device,
+    ModalityChoice,
+    ModelName,
+    Quiet,
+    box,
+    flag,
     numbers,
-    policies_named,
-    profile_named,
+    option,
 )
 from medsr.cli.progress import reported
+from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
+from medsr.io.dicom.options import Compression, Gaps, Tilt
+from medsr.io.formats import FormatName, endings, readable
+from medsr.physics.profiles import Profile
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-ModelName = Annotated[str, typer.Option("--model", help="Name of a packaged model, or a .safetensors file.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="gaussian, box, trapezoid or kspace.")]
-Noise = Annotated[float | None, typer.Option(help="Noise of the scan in its own unit; estimated where not given.")]
+DEFAULT = EnhanceSettings()
 
 
 def enhance(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="NIfTI file, DICOM folder, or any file of a series.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help=f"{readable()}.")],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz, or a folder for a DICOM series.")
+        Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}, or a folder for a DICOM series.")
     ],
-    spacing: Annotated[str | None, typer.Option(help="Wanted spacing in mm: 1 or 1,1,1.")] = None,
-    factor: Annotated[str | None, typer.Option(help="Wanted voxels per voxel instead: 2 or 1,1,5.")] = None,
-    mode: Annotated[str, typer.Option(help="mean (least error), sample (one plausible draw) or spread.")] = "mean",
-    blend: Annotated[float, typer.Option(help="Mode sample: 0 (mean) to 1 (draw).")] = 1.0,
-    samples: Annotated[int, typer.Option(help="Mode uncertainty: draws behind the map.")] = 8,
-    steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    flips: Annotated[int, typer.Option(help="Axes over whose flips the mean is averaged; 0 is quickest.")] = 1,
-    profile: ProfileName = "gaussian",
-    thickness: Annotated[
-        float | None, typer.Option(help="Slice thickness in mm; from the header where it is there.")
-    ] = None,
-    noise: Noise = None,
-    modality: Annotated[str, typer.Option(help="auto, MR or CT.")] = "auto",
-    model: ModelName = "medsr-base",
-    device: Device = "auto",
-    tile: Annotated[int | None, typer.Option(help="Side of a tile in voxels; chosen by size where not given.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="NIfTI: stored type, such as float32 or int16.")] = None,
-    gaps: Annotated[str, typer.Option(help="DICOM with missing slices: refuse, fill or split.")] = "refuse",
-    tilt: Annotated[str, typer.Option(help="DICOM with tilted slices: refuse or resample.")] = "refuse",
+    modality: Annotated[
+        ModalityChoice, option("--modality", help="Against what the headers say.", panel=INPUT)
+    ] = "auto",
+    gaps: Annotated[Gaps, option("--gaps", help="DICOM with missing slices.", panel=INPUT)] = DEFAULT.input.gaps,
+    tilt: Annotated[Tilt, option("--tilt", help="DICOM with tilted slices.", panel=INPUT)] = DEFAULT.input.tilt,
     volume: Annotated[
-        str | None, typer.Option(help="DICOM tree: the volume that medsr inspect lists as this.", metavar="NUMBER")
+        str | None,
+        option("--volume", help="DICOM tree: number that medsr inspect gives.", panel=INPUT, metavar="NUMBER"),
+    ] = DEFAULT.input.volume,
+    region: Annotated[
+        str | None,
+        option(
+            "--region",
+            help="Only these voxels of the input, such as 10:60,0:90,20:40.",
+            panel=INPUT,
+            metavar="A:B,C:D,E:F",
+        ),
     ] = None,
-    format: Annotated[str | None, typer.Option(help="nifti or dicom; as the input where not given.")] = None,
+    spacing: Annotated[
+        str | None,
+        option(
+            "--spacing",
+            help="Target spacing, 1 or 1,1,1; else isotropic at the finest spacing, or half that of an isotropic scan.",
+            panel=GRID,
+            metavar="MM",
+        ),
+    ] = None,
+    factor: Annotated[
+        str | None,
+        option("--factor", help="Result voxels per input voxel instead: 2 or 1,1,5.", panel=GRID, metavar="N"),
+    ] = None,
+    profile: Annotated[Profile, option("--profile", help="Slice profile.", panel=ACQUISITION)] = DEFAULT.profile,
+    thickness: Annotated[
+        float | None,
+        option("--thickness", help="Slice thickness; else from the header.", panel=ACQUISITION, metavar="MM"),
+    ] = DEFAULT.thickness_mm,
+    noise: Annotated[
+        float | None,
+        option(
+            "--noise",
+            help="Standard deviation of the noise in the scan's unit; else estimated.",
+            panel=ACQUISITION,
+            metavar="SIGMA",
+        ),
+    ] = DEFAULT.noise,
+    mode: Annotated[
+        Mode,
+        option("--mode", help="Least error, one posterior sample, or the mean and its uncertainty.", panel=SAMPLING),
+    ] = DEFAULT.mode,
+    blend: Annotated[
+        float, option("--blend", help="Mode sample: from the mean (0) to the sample (1).", panel=SAMPLING)
+    ] = DEFAULT.blend,
+    samples: Annotated[
+        int, option("--samples", help="Mode uncertainty: number of posterior samples.", panel=SAMPLING)
+    ] = DEFAULT.samples,
+    steps: Annotated[int, option("--steps", help="Sampler steps per sample.", panel=SAMPLING)] = DEFAULT.steps,
+    sampler: Annotated[
+        SamplerName, option("--sampler", help="Sampler of the diffusion model.", panel=SAMPLING)
+    ] = DEFAULT.sampler,
+    seed: Annotated[int, option("--seed", help="Random seed for sampling.", panel=SAMPLING)] = DEFAULT.seed,
+    flips: Annotated[
+        int, option("--flips", help="Axes over whose flips the mean is averaged; 0 is quickest.", panel=SAMPLING)
+    ] = DEFAULT.flips,
+    model: ModelName = DEFAULT.model,
+    device: Device = DEFAULT.device,
+    tile: Annotated[
+        int | None,
+        option("--tile", help="Side of a tile in voxels; else chosen by size.", panel=MODEL, metavar="VOXELS"),
+    ] = DEFAULT.tile,
+    force: Annotated[bool, flag("--force", "Go on outside what the model was validated on.", MODEL)] = DEFAULT.force,
+    format: Annotated[
+        FormatName | None, option("--format", help="Else by the name of OUT, or as the input.", panel=OUTPUT)
+    ] = DEFAULT.output.format,
+    dtype: Annotated[
+        str | None,
+        option("--dtype", help="NIfTI: voxel type, such as float32 or int16.", panel=OUTPUT, metavar="TYPE"),
+    ] = DEFAULT.output.dtype,
     like: Annotated[
-        Path | None, typer.Option(help="NIfTI to DICOM: the series that the file was made of.", metavar="SERIES")
-    ] = None,
-    compress: Annotated[str, typer.Option(help="DICOM, lossless: none, j2k, rle or jpegls.")] = "none",
-    keep_private: Annotated[bool, typer.Option("--keep-private", help="DICOM: keep private elements.")] = False,
+        Path | None,
+        option("--like", help="NIfTI to DICOM: the series that the file was made of.", panel=OUTPUT, metavar="SERIES"),
+    ] = DEFAULT.output.like,
+    compress: Annotated[
+        Compression, option("--compress", help="DICOM: lossless compression.", panel=OUTPUT)
+    ] = DEFAULT.output.compress,
+    keep_private: Annotated[
+        bool, flag("--keep-private", "DICOM: keep private elements.", OUTPUT)
+    ] = DEFAULT.output.keep_private,
     parametric_map: Annotated[
-        bool, typer.Option("--parametric-map", help="DICOM: the spread as a Parametric Map as well.")
-    ] = False,
-    force: Annotated[bool, typer.Option(help="Go on outside what the model was validated on.")] = False,
+        bool, flag("--parametric-map", "DICOM: the uncertainty as a Parametric Map as well.", OUTPUT)
+    ] = DEFAULT.output.parametric_map,
     quiet: Quiet = False,
 ) -> None:
-    """Make a finer scan out of a coarse one; its run record goes beside it."""
+    """Enhance a low-resolution scan; the run record goes beside the result."""
     from medsr.affine import axes_text
-    from medsr.enhancement.enhancement import EnhanceSettings, mode_named
-    from medsr.enhancement.files import EnhanceCase, Output, check_target, enhance_file, names_of, record_path
-    from medsr.io.dicom.derived import DicomOptions
+    from medsr.enhancement.files import enhance_file, names_of
+    from medsr.enhancement.outputs import check_target, record_path
     from medsr.model.allocator import keep_freed_memory
-    from medsr.model.weights import load_model
 
-    settings = EnhanceSettings(mode_named(mode), blend, samples, steps, seed, flips, noise, tile, force)
-    dicom = DicomOptions(compression_named(compress), keep_private)
-    case = EnhanceCase(
+    settings = EnhanceSettings(
         spacing_mm=numbers(spacing, "--spacing"),
         factors=numbers(factor, "--factor"),
-        profile=profile_named(profile),
+        profile=profile,
         thickness_mm=thickness,
-        modality=modality_named(modality),
-        dtype=dtype,
-        settings=settings,
-        policies=policies_named(gaps, tilt),
-        volume=volume,
-        output=Output(format_named(format), like, dicom, parametric_map),
+        noise=noise,
+        modality=None if modality == "auto" else modality,
+        mode=mode,
+        blend=blend,
+        samples=samples,
+        steps=steps,
+        sampler=sampler,
+        seed=seed,
+        flips=flips,
+        model=model,
+        device=device,
+        tile=tile,
+        region=box(region),
+        force=force,
+        input=Input(gaps, tilt, volume),
+        output=Output(format, like, dtype, compress, keep_private, parametric_map),
     )
-    check_target(target, source, case.output, uncertainty=settings.mode == "uncertainty")
+    check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     keep_freed_memory()
-    loaded = load_model(model, device)
     with reported(source.name, quiet) as on_progress:
-        records = enhance_file(source, target, case, loaded, on_progress)
+        records = enhance_file(source, target, settings, on_progress=on_progress)
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
     spacings = axes_text(records[0].task["fine_spacing_mm"])
-    for path in names_of(target, case, len(records)):
+    for path in names_of(target, settings, len(records)):
         typer.echo(
             f"{path}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(path)}"
         )
 
 
 def degrade(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A fine scan.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Name ending in .nii or .nii.gz.")],
-    task: Annotated[str, typer.Option(help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2.")],
-    profile: Annotated[str | None, typer.Option(help="Another profile than the task's.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A high-resolution scan.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}.")],
+    task: Annotated[
+        str, option("--task", help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2.", metavar="NAME")
+    ],
+    profile: Annotated[Profile | None, option("--profile", help="Another slice profile than the task's.")] = None,
+    seed: Annotated[int, option("--seed", help="Random seed for the noise.")] = 0,
 ) -> None:
-    """Degrade a fine scan by a named task."""
+    """Degrade a high-resolution scan by a named task: a low-resolution scan with a known truth."""
     from medsr.affine import axes_text
     from medsr.enhancement.files import degrade_file
     from medsr.physics.tasks import task_named
 
-    chosen = task_named(task, None if profile is None else profile_named(profile))
-    coarse = degrade_file(source, target, chosen, seed)
-    spacings = axes_text(coarse.spacing_mm)
-    typer.echo(f"{target}: {spacings} mm")
+    degraded = degrade_file(source, target, task_named(task, profile), seed)
+    typer.echo(f"{target}: {axes_text(degraded.spacing_mm)} mm")

@@ -11,6 +11,7 @@ import typer
 
 from medsr.cli.progress import reported
 from medsr.errors import InputError, ModelError, UsageError
+from medsr.io.formats import by_content, readable
 
 MAX_REASONS = 3  # named in one message
 
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="NIfTI file, any file of a series, or a folder tree.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help=f"{readable()}, or a folder tree.")],
     model: Annotated[str, typer.Option("--model", help="Model whose envelope decides.")] = "medsr-base",
 ) -> None:
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
     from medsr.cli.listing import print_left_out, print_triage
-    from medsr.io import files
     from medsr.io.dicom.triage import triage
     from medsr.model.weights import describe_model, packaged_models
 
     spec = describe_model(packaged_models().get(model, Path(model)))
-    if files.sniff(path) != "folder":
+    if not (by_content(path).is_series and path.is_dir()):
         _describe(path, spec)
         return
     with reported("headers", quiet=False) as on_progress:
@@ -118,7 +118,8 @@ def doctor() -> None:
     import pydicom
     import torch
 
-    from medsr.enhancement.enhancement import EnhanceSettings, enhance
+    from medsr.enhancement.enhancement import enhance
+    from medsr.enhancement.settings import EnhanceSettings
     from medsr.errors import MedsrError
     from medsr.model.weights import load_model
     from medsr.volume import Volume

@@ -1,25 +1,62 @@
-"""Parsing of what several commands share."""
+"""What several commands share: panels of the help, options, and the parsing of their values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 from medsr.errors import UsageError
 
-if TYPE_CHECKING:
-    from medsr.enhancement.files import Format
-    from medsr.io import Policies
-    from medsr.io.dicom.derived import Compression
-    from medsr.physics.ops import Profile
-    from medsr.volume import Modality
+INPUT, GRID, ACQUISITION, SAMPLING, MODEL, OUTPUT = (
+    "Input",
+    "Grid",
+    "Acquisition",
+    "Sampling",
+    "Model and machine",
+    "Output",
+)
 
-Name = TypeVar("Name", bound=str)
 
-PROFILE_NAMES: tuple[Profile, ...] = ("gaussian", "box", "trapezoid", "kspace")
-FORMAT_NAMES: tuple[Format, ...] = ("nifti", "dicom")
-COMPRESSION_NAMES: tuple[Compression, ...] = ("none", "j2k", "rle", "jpegls")
-GAPS: tuple[Literal["refuse", "fill", "split"], ...] = ("refuse", "fill", "split")
-TILTS: tuple[Literal["refuse", "resample"], ...] = ("refuse", "resample")
+class Command(TyperCommand):
+    """A command whose help shows no type beside --help."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option --help."""
+        return _without_type(super().get_help_option(ctx))
+
+
+class Group(TyperGroup):
+    """A group of commands whose help shows no type beside --help."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option --help."""
+        return _without_type(super().get_help_option(ctx))
+
+
+def _without_type(option: Any) -> Any:
+    if option is not None:
+        option.metavar = ""
+    return option
+
+
+def option(*names: str, help: str, panel: str | None = None, metavar: str | None = None) -> Any:
+    """An option in a panel of the help; brackets in its text are text, not markup."""
+    return typer.Option(*names, help=help.replace("[", "\\["), rich_help_panel=panel, metavar=metavar)
+
+
+def flag(name: str, help: str, panel: str | None = None) -> Any:
+    """An option without a value, shown without a type."""
+    return option(name, help=help, panel=panel, metavar="")
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", metavar="", rich_help_panel=OUTPUT)]
+Device = Annotated[str, option("--device", help="auto, cpu, cuda or cuda:N.", panel=MODEL, metavar="NAME")]
+ModelName = Annotated[
+    str, option("--model", help="Name of a packaged model, or a .safetensors file.", panel=MODEL, metavar="NAME")
+]
+ModalityChoice = Literal["auto", "MR", "CT"]
 
 
 def numbers(text: str | None, what: str) -> tuple[float, ...] | None:
@@ -39,64 +76,16 @@ def numbers(text: str | None, what: str) -> tuple[float, ...] | None:
     return values
 
 
-def profile_named(name: str) -> Profile:
-    """The profile of that name.
-
-    Raises:
-        UsageError: no such profile.
-    """
-    for known in PROFILE_NAMES:
-        if name == known:
-            return known
-    raise UsageError(f"no profile is called {name!r}; choose {', '.join(PROFILE_NAMES)}")
-
-
-def modality_named(name: str) -> Modality | None:
-    """MR, CT, or None for "auto".
+def box(text: str | None) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+    """A region such as "10:60,0:90,20:40", first voxel and one past the last of each stored axis; None stays None.
 
     Raises:
         UsageError: anything else.
     """
-    if name == "auto":
+    if text is None:
         return None
-    if name == "MR":
-        return "MR"
-    if name == "CT":
-        return "CT"
-    raise UsageError(f"modality is {name!r}; choose auto, MR or CT")
-
-
-def format_named(name: str | None) -> Format | None:
-    """nifti, dicom, or None where nothing was asked for.
-
-    Raises:
-        UsageError: anything else.
-    """
-    return None if name is None else _one_of(FORMAT_NAMES, name, "format")
-
-
-def compression_named(name: str) -> Compression:
-    """The lossless compression of that name.
-
-    Raises:
-        UsageError: no such compression.
-    """
-    return _one_of(COMPRESSION_NAMES, name, "compression")
-
-
-def policies_named(gaps: str, tilt: str) -> Policies:
-    """What to do with an irregular series.
-
-    Raises:
-        UsageError: no such policy.
-    """
-    from medsr.io import Policies
-
-    return Policies(_one_of(GAPS, gaps, "--gaps"), _one_of(TILTS, tilt, "--tilt"))
-
-
-def _one_of(known: tuple[Name, ...], name: str, what: str) -> Name:
-    for one in known:
-        if name == one:
-            return one
-    raise UsageError(f"{what} is {name!r}; choose {', '.join(known)}")
+    try:
+        (a, b), (c, d), (e, f) = ((int(n) for n in part.split(":")) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region is {text!r}; expected START:STOP for each axis, such as 10:60,0:90,20:40") from None
+    return (a, c, e), (b, d, f)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsr.cli.options import profile_named
 from medsr.errors import UsageError
+from medsr.physics.profiles import Profile
 
 if TYPE_CHECKING:
     from medsr.physics.tasks import Task
@@ -37,7 +37,7 @@ def validate(
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; 0, the default, works in this one.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Another profile than the tasks'.")] = None,
+    profile: Annotated[Profile | None, typer.Option(help="Another profile than the tasks'.")] = None,
     methods: Annotated[str | None, typer.Option(help="Names separated by commas; all where not given.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Packaged model, or a .safetensors file; medsr-base.")
@@ -96,15 +96,13 @@ def validate(
     wanted: dict[str, Any] = {
         "tasks": _tasks(task, profile),
         "methods": None if methods is None else tuple(methods.split(",")),
-        "model": model,
-        "device": device,
         "workers": workers,
         "gates": None if gate is None else tuple(gate),
         "blend": _blends(blend),
         "uncertainty": uncertainty or None,
         "hallucination": hallucination or None,
     }
-    chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed})
+    chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
     _ = chosen.limits  # a gate that is none is refused before hours of work
     for path in (json, csv):
         if path is not None:
@@ -138,15 +136,14 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _tasks(names: list[str] | None, profile: str | None) -> tuple[Task, ...] | None:
+def _tasks(names: list[str] | None, profile: Profile | None) -> tuple[Task, ...] | None:
     from medsr.physics.tasks import task_named
 
     if names is None:
         if profile is not None:
             raise UsageError("--profile changes the tasks of --task; in a recipe it is a key of each task")
         return None
-    shape = None if profile is None else profile_named(profile)
-    return tuple(task_named(name, shape) for name in dict.fromkeys(names))
+    return tuple(task_named(name, profile) for name in dict.fromkeys(names))
 
 
 def _blends(text: str | None) -> tuple[float, ...] | None:

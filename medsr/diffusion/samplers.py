@@ -1,13 +1,15 @@
 """Samplers as generators: each walks a falling list of noise levels and yields every step.
 
 A sampler is a loop over `denoise(x, sigma)`; who wants a progress bar, a picture or an early stop loops over it.
-States are (B, 1, I, J, K); levels (N + 1,) end at 0. The clean state of the last step is the result.
+States are (B, 1, I, J, K); levels (N + 1,) end at 0. The clean state of the last step is the result. `SAMPLERS` lists
+them by name: a new one is a function here, its entry in the table, and its name in `medsr.enhancement.settings`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,7 +30,7 @@ class Step(NamedTuple):
     sigma: float
 
 
-def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
     """First order, deterministic: DDIM with eta = 0 (Song et al. 2021, eq. 12; Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
@@ -36,7 +38,7 @@ def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
         yield Step(x, clean, sigma)
 
 
-def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
     """Second order, two evaluations a step but one in the last (Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
@@ -49,7 +51,7 @@ def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
         yield Step(x, clean, sigma)
 
 
-def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
     """Second order, one evaluation a step, by two steps' history (DPM-Solver++(2M), Lu et al. 2022, algorithm 2)."""
     clean_before, width_before = None, 0.0
     for sigma, sigma_next in pairwise(sigmas.tolist()):
@@ -77,6 +79,37 @@ def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: f
         if up > 0:
             x = x + up * noise(number)
         yield Step(x, clean, sigma)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One entry of `SAMPLERS`.
+
+    Attributes:
+        run: Walks from a state along falling levels; takes fresh noise for every step, which deterministic ones ignore.
+        evaluations: Evaluations of the network for a number of steps.
+        summary: What it is, in a line.
+    """
+
+    run: Callable[[Denoiser, Tensor, Tensor, Noise], Iterator[Step]]
+    evaluations: Callable[[int], int]
+    summary: str
+
+
+def _one_a_step(n_steps: int) -> int:
+    return n_steps
+
+
+def _two_a_step(n_steps: int) -> int:
+    return 2 * n_steps - 1
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "dpm2m": Sampler(dpm_solver_2m, _one_a_step, "DPM-Solver++(2M), second order, deterministic"),
+    "euler": Sampler(euler, _one_a_step, "DDIM, first order, deterministic"),
+    "heun": Sampler(heun, _two_a_step, "Heun, second order, deterministic, two evaluations a step"),
+    "ancestral": Sampler(ancestral, _one_a_step, "DDPM's ancestral sampling, fresh noise at every step"),
+}
 
 
 def last_of(steps: Iterator[Step]) -> Step:

@@ -1,262 +1,78 @@
-"""The main job: a coarse scan and a model to a finer scan, with what is uncertain and what was done.
+"""`enhance`: a scan, or the path of one, enhanced as asked: whole, a region of it, or in slabs where memory is short.
 
-Pure: it knows no paths, prints nothing and draws noise only from its seed.
+The command line, batch, the viewer and validation call this function with the same `EnhanceSettings`.
 """
 
 from __future__ import annotations
 
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from medsr.enhancement.consistency import residual_map
-from medsr.enhancement.envelope import Verdict, admitted
-from medsr.enhancement.posterior import (
-    MODES,
-    NOISE_FLOOR,
-    EnhanceSettings,
-    Mode,
-    OnProgress,
-    Whole,
-    finished,
-    last_of,
-    mode_named,
-    posterior_mean,
-    prepared,
-    sample_steps,
-    solved,
-)
-from medsr.enhancement.uncertainty import UNUSED, trust_of
-from medsr.errors import UsageError
-from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.model.intensity import Scale, scale_of
-from medsr.model.weights import Model
-from medsr.physics.acquisition import Acquisition, acquisition_of
-from medsr.record import Record
+from medsr.enhancement.piece import OnState, enhance_piece
+from medsr.enhancement.posterior import OnProgress
+from medsr.enhancement.region import Box, enhance_region
+from medsr.enhancement.result import Enhancement
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.slabs import enhance_within
+from medsr.model.weights import Model, load_model
+from medsr.physics.acquisition import Acquisition, Sampled, acquisition_of
 from medsr.volume import Volume
-
-__all__ = [
-    "MODES",
-    "EnhanceSettings",
-    "Enhancement",
-    "Mode",
-    "OnProgress",
-    "OnState",
-    "Posterior",
-    "Whole",
-    "described",
-    "enhance",
-    "mode_named",
-    "posterior",
-    "sample_states",
-]
-
-OnState = Callable[[int, Volume], None]
-"""Called with the number of the step and the scan as it then stands, its noise included."""
-
-
-@dataclass(frozen=True)
-class Enhancement:
-    """A finer scan and what goes with it.
-
-    Attributes:
-        volume: the finer scan.
-        uncertainty: standard deviation of samples, in the scan's unit, on the fine grid, calibrated where the weights
-            hold factors; None but in mode "uncertainty".
-        residual: scan minus degraded result, in the scan's unit, on the coarse grid.
-        record: what was done.
-    """
-
-    volume: Volume
-    uncertainty: Volume | None
-    residual: Volume
-    record: Record
 
 
 def enhance(
-    volume: Volume,
-    model: Model,
+    scan: Volume | Path | str,
+    model: Model | None = None,
     settings: EnhanceSettings | None = None,
     acquisition: Acquisition | None = None,
     on_progress: OnProgress | None = None,
     *,
-    whole: Whole | None = None,
     on_state: OnState | None = None,
+    memory_bytes: int | None = None,
 ) -> Enhancement:
-    """A finer scan out of a coarse one (docs/physics.md).
+    """The enhanced scan, its uncertainty where it is asked for, its residual and its record (docs/physics.md).
 
     Args:
-        volume: the coarse scan.
-        model: of `medsr.model.weights.load_model`.
-        settings: mode, dial, seed and the rest.
-        acquisition: how the scan was acquired and the finer grid; by default `acquisition_of(volume)`.
-        on_progress: called as the work goes on.
-        whole: of the scan that `volume` is a part of (`medsr.enhancement.region`).
-        on_state: called after each step of the draw, in mode "sample".
+        scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.
+        model: Loaded model; None: the one that `settings` name, on the device that they name.
+        settings: What is asked; None: the defaults.
+        acquisition: How the scan was acquired, and the finer grid; None: as `settings` ask.
+        on_progress: Called with the stage, the finished parts and all parts.
+        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included.
+        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: no limit.
+
+    Returns:
+        The result on the fine grid, in the scan's unit.
 
     Raises:
         EnvelopeError: outside what the model was validated on, and `settings.force` is not set.
-        InputError: a constant image.
-        UsageError: an acquisition that does not fit the scan.
+        InputError: a path that can't be read or holds several scans, or a constant image.
+        ModelError: the model that `settings` name can't be loaded.
+        ResourceError: not even the thinnest slab fits into `memory_bytes`.
+        UsageError: a grid, acquisition or region that does not fit the scan.
     """
     settings = settings or EnhanceSettings()
-    acquisition = acquisition or acquisition_of(volume)
-    verdict = _admitted(volume, model, acquisition, settings, whole)
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "start"):
-        scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
-        problem = prepared(volume, model, acquisition, settings, scale, on_progress, whole)
-
-    def on_step(number: int, state: Tensor) -> None:
-        if on_state is not None:
-            on_state(number, _volume(volume, finished(problem, state), scale, acquisition))
-
-    with _timed(seconds, "network"):
-        detail, deviation = solved(problem, model, settings, on_step)
-    with _timed(seconds, "finish"):
-        x = finished(problem, detail)
-        finer = _volume(volume, x, scale, acquisition)
-        uncertainty = None
-        trust = UNUSED
-        if deviation is not None:
-            known, factors = model.spec.calibration, acquisition.factors
-            trust = trust_of(known, volume.modality, factors, settings.samples, settings.steps)
-            uncertainty = _on_fine_grid(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
-        left = residual_map(problem.op, x, problem.y) * scale.width
-        residual = volume.with_data(_array(left), volume.affine)
-        noise = max(problem.noise, NOISE_FLOOR)
-        chi = residual_in_noise_units(problem.op, x, problem.y, noise)
-        typical = None if uncertainty is None else float(np.sqrt(np.mean(np.square(uncertainty.data)))) / scale.width
-    record = Record(
-        versions=Record.versions_here(),
-        input=described(volume),
-        model={"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
-        task=acquisition.summary(),
-        settings=asdict(settings),
-        device=f"{model.device.type}, {str(model.dtype).removeprefix('torch.')}",
-        seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        peak_memory_bytes=_peak_memory_bytes(),
-        noise_sigma=problem.noise * scale.width,
-        residual=chi,
-        drift=-float(left.mean()) / scale.width,
-        uncertainty_rms=typical,
-        envelope=verdict.level,
-        warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),
-        uncertainty=trust.facts,
-    )
-    return Enhancement(finer, uncertainty, residual, record)
+    volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
+    if settings.modality is not None:
+        volume = replace(volume, modality=settings.modality)
+    model = model or load_model(settings.model, settings.device)
+    acquisition = acquisition or acquisition_for(volume, settings)
+    if settings.region is not None:
+        return enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
+    if memory_bytes is not None:
+        return enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
+    return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """What the model believes of one scan, in the scan's unit on the fine grid, uncalibrated.
-
-    Attributes:
-        mean: the expected scan.
-        deviation: standard deviation that the variance head gives each voxel.
-        samples: plausible scans, each computed when it is asked for.
-    """
-
-    mean: Volume
-    deviation: Volume
-    samples: Iterator[Volume]
-
-
-def posterior(
-    volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition, whole: Whole | None = None
-) -> Posterior:
-    """Mean, deviation and `settings.draws` draws of one scan, for measuring how far they can be trusted.
-
-    Args:
-        volume: the coarse scan.
-        model: of `medsr.model.weights.load_model`.
-        settings: draws, steps, seed, flips and noise; the mode does not matter.
-        acquisition: how the scan was acquired.
-        whole: of the scan that `volume` is a part of.
+def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
+    """How a scan was acquired, and the finer grid, as the settings ask.
 
     Raises:
-        MedsrError: as `enhance`.
+        UsageError: as `acquisition_of`.
     """
-    _admitted(volume, model, acquisition, settings, whole)
-    scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
-    problem = prepared(volume, model, acquisition, settings, scale, None, whole)
-    mean = posterior_mean(problem, model)
-    width = problem.detail * scale.width
-    states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
-    return Posterior(
-        _volume(volume, finished(problem, mean.detail), scale, acquisition),
-        _on_fine_grid(volume, torch.sqrt(mean.variance) * width, acquisition),
-        (_volume(volume, finished(problem, state), scale, acquisition) for state in states),
-    )
+    return acquisition_of(scan, settings.spacing_mm, settings.factors, settings.profile, settings.thickness_mm)
 
 
-def sample_states(
-    volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition | None = None
-) -> Iterator[Volume]:
-    """The expected clean scan at every step of one draw, noise becoming anatomy; the last one is the draw."""
-    acquisition = acquisition or acquisition_of(volume)
-    _admitted(volume, model, acquisition, settings)
-    scale = scale_of(volume.data, volume.modality)
-    problem = prepared(volume, model, acquisition, settings, scale, None)
-    mean = posterior_mean(problem, model)
-    for _, state in sample_steps(problem, mean, model, settings, sample=0):
-        yield _volume(volume, finished(problem, state), scale, acquisition)
+def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:
+    from medsr.io import load
 
-
-def _volume(volume: Volume, x: Tensor, scale: Scale, acquisition: Acquisition) -> Volume:
-    return _on_fine_grid(volume, scale.from_model(x), acquisition)
-
-
-def _on_fine_grid(volume: Volume, x: Tensor, acquisition: Acquisition) -> Volume:
-    """A result; where the slices were refined, the coarse scan's thickness is no longer its own."""
-    refined = volume.slice_axis is None or acquisition.degraded[volume.slice_axis]
-    thickness_mm = None if refined else volume.thickness_mm
-    return replace(volume, data=_array(x), affine=acquisition.fine_affine, thickness_mm=thickness_mm)
-
-
-def _admitted(
-    volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings, whole: Whole | None = None
-) -> Verdict:
-    if acquisition.coarse_shape != volume.shape:
-        raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
-    return admitted(volume, acquisition, model.spec, force=settings.force, voxels=whole is None)
-
-
-def described(volume: Volume) -> dict[str, Any]:
-    """What a record holds of its input: nothing that names a patient or a file."""
-    return {
-        "format": volume.source.format,
-        "content_sha256": volume.source.content_sha256,
-        "modality": volume.modality,
-        "contrast": volume.source.contrast,
-        "shape": list(volume.shape),
-        "spacing_mm": [round(float(h), 4) for h in volume.spacing_mm],
-        "thickness_mm": volume.thickness_mm,
-    }
-
-
-def _array(x: Tensor) -> NDArray[np.float32]:
-    return np.asarray(x[0, 0].float().cpu().numpy(), dtype=np.float32)
-
-
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        seconds[stage] = seconds.get(stage, 0.0) + time.monotonic() - began
+    return load(path, settings.input.policies)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.enhancement.envelope import judge_grid
-from medsr.enhancement.posterior import WHOLE_VOXELS
+from medsr.enhancement.posterior import WHOLE_VOXELS, evaluations_of
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets.detail import GRID, NetSpec
 from medsr.model.weights import Model
@@ -78,8 +78,7 @@ def estimate(
     needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
     tile = fitting[0] if fitting else tiles[-1]
-    samples = {"mean": 0, "sample": 1, "uncertainty": settings.samples}[settings.mode]
-    evaluations = 2**settings.flips + settings.steps * samples
+    evaluations, samples = evaluations_of(settings), settings.n_samples
     seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
     seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + samples)
     return Estimate(

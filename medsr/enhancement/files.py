@@ -2,89 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, described, enhance
-from medsr.enhancement.outputs import (
-    NIFTI_NAMES,
-    Format,
-    Output,
-    beside,
-    check_target,
-    record_path,
-    write_dicom,
-    write_nifti,
-)
-from medsr.enhancement.slabs import enhance_within
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.outputs import beside, check_target, write_dicom, write_nifti
+from medsr.enhancement.posterior import OnProgress
+from medsr.enhancement.result import Enhancement, described
+from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import UsageError
 from medsr.io import Policies, load_all
-from medsr.io.dicom import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.derivation import Kind, derivation_of
 from medsr.io.dicom.derived import DerivedSeries, summary
 from medsr.io.dicom.places import placed
+from medsr.io.dicom.reading import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import triage
+from medsr.io.formats import FORMATS, FormatName, is_one_file
 from medsr.io.nifti import WRITABLE
-from medsr.model.weights import Model
-from medsr.physics.acquisition import acquisition_of
-from medsr.physics.ops import Profile
+from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task, degrade
 from medsr.record import Record
-from medsr.volume import Modality, Volume
+from medsr.volume import Volume
 
-__all__ = [
-    "EnhanceCase",
-    "Format",
-    "Output",
-    "beside",
-    "check_target",
-    "degrade_file",
-    "enhance_file",
-    "names_of",
-    "record_path",
-]
-
-OnProgress = Callable[[str, int, int], None]
 NUMBERS_PER_SCAN = 3  # result, spread and parametric map of one scan have series numbers of their own
 
 
-@dataclass(frozen=True)
-class EnhanceCase:
-    """What is asked for one scan: the finer grid, how the coarse one was acquired, and the settings of the work.
-
-    Attributes:
-        spacing_mm: wanted spacing, or None.
-        factors: wanted factors, or None.
-        profile: of the acquisition.
-        thickness_mm: slice thickness, or None for what the headers say.
-        modality: overrides what the headers say.
-        dtype: stored type of a NIfTI output, or None for that of the input.
-        settings: of `enhance`.
-        policies: what to do with an irregular DICOM series.
-        output: format of the result.
-        volume: of a DICOM tree the volume that `medsr inspect` lists under this number; None: all the source holds.
-        memory_bytes: that may be used; a scan that needs more is computed in slabs. None: no limit.
-    """
-
-    spacing_mm: tuple[float, ...] | None = None
-    factors: tuple[float, ...] | None = None
-    profile: Profile = "gaussian"
-    thickness_mm: float | None = None
-    modality: Modality | None = None
-    dtype: str | None = None
-    settings: EnhanceSettings = field(default_factory=EnhanceSettings)
-    policies: Policies = field(default_factory=Policies)
-    output: Output = field(default_factory=Output)
-    volume: str | None = None
-    memory_bytes: int | None = None
-
-
 def enhance_file(
-    source: Path, target: Path, case: EnhanceCase, model: Model, on_progress: OnProgress | None = None
+    source: Path,
+    target: Path,
+    settings: EnhanceSettings,
+    model: Model | None = None,
+    on_progress: OnProgress | None = None,
+    memory_bytes: int | None = None,
 ) -> list[Record]:
     """Enhance a NIfTI file or DICOM series into a NIfTI file or a derived series; the record goes to TARGET.json.
 
@@ -95,9 +48,10 @@ def enhance_file(
     Args:
         source: NIfTI file, DICOM folder or any file of a series.
         target: name ending in .nii or .nii.gz, or of a folder.
-        case: what is asked for.
-        model: of `load_model`.
-        on_progress: called as the work goes on.
+        settings: What is asked.
+        model: Loaded model; None: the one that `settings` name.
+        on_progress: Called as the work goes on.
+        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: no limit.
 
     Returns:
         One record per volume.
@@ -105,46 +59,52 @@ def enhance_file(
     Raises:
         MedsrError: as `io.load_all`, `acquisition_of`, `enhance` and `io.save`.
     """
-    chosen = check_target(target, source, case.output, uncertainty=case.settings.mode == "uncertainty")
-    _check_dtype(case, chosen)
-    volumes, stacks = read_case(source, case, chosen)
-    results = enhance_volumes(volumes, case, model, on_progress)
-    return write_results(results, target, case, stacks)
+    chosen = check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
+    _check_dtype(settings.output, chosen)
+    model = model or load_model(settings.model, settings.device)
+    volumes, stacks = read_scans(source, settings, chosen)
+    results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes)
+    return write_results(results, target, settings, stacks)
 
 
-def read_case(source: Path, case: EnhanceCase, chosen: Format) -> tuple[list[Volume], list[Stack]]:
+def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> tuple[list[Volume], list[Stack]]:
     """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
 
     Raises:
         MedsrError: as `io.load_all` and `io.dicom.triage.triage`.
     """
-    if chosen == "nifti":
-        return (load_all(source, case.policies) if case.volume is None else _volumes(_scans(source, case))), []
-    like = case.output.like
-    scans = _scans(source, case) if like is None else placed(load_all(source), like, case.policies)
+    if not FORMATS[chosen].is_series:
+        named = settings.input.volume is not None
+        return (_volumes(_scans(source, settings)) if named else load_all(source, settings.input.policies)), []
+    like = settings.output.like
+    scans = _scans(source, settings) if like is None else placed(load_all(source), like, settings.input.policies)
     return _volumes(scans), [scan.stack for scan in scans]
 
 
 def enhance_volumes(
-    volumes: Sequence[Volume], case: EnhanceCase, model: Model, on_progress: OnProgress | None = None
+    volumes: Sequence[Volume],
+    settings: EnhanceSettings,
+    model: Model,
+    on_progress: OnProgress | None = None,
+    memory_bytes: int | None = None,
 ) -> list[Enhancement]:
     """Enhance volumes in turn.
 
     Raises:
-        MedsrError: as `acquisition_of` and `enhance`.
+        MedsrError: as `enhance`.
     """
-    return [_enhanced(_as_modality(volume, case.modality), case, model, on_progress) for volume in volumes]
+    return [enhance(one, model, settings, None, on_progress, memory_bytes=memory_bytes) for one in volumes]
 
 
 def write_results(
-    results: Sequence[Enhancement], target: Path, case: EnhanceCase, stacks: Sequence[Stack] = ()
+    results: Sequence[Enhancement], target: Path, settings: EnhanceSettings, stacks: Sequence[Stack] = ()
 ) -> list[Record]:
     """Write results, spreads and records as `enhance_file` says.
 
     Args:
         results: in order of their volumes.
         target: as `enhance_file`.
-        case: what was asked for.
+        settings: What was asked.
         stacks: of each result the slices whose place it takes: DICOM is written; none: NIfTI.
 
     Returns:
@@ -154,18 +114,18 @@ def write_results(
         MedsrError: as `io.save`.
     """
     if stacks:
-        return _write_series(results, target, case, stacks)
-    names = names_of(target, case, len(results))
+        return _write_series(results, target, settings.output, stacks)
+    names = names_of(target, settings, len(results))
     groups = [list(results)] if len(names) == 1 else [[result] for result in results]
     for path, group in zip(names, groups, strict=True):
-        uncertainties = [_measured(result.uncertainty) for result in group if result.uncertainty is not None]
-        write_nifti([one.volume for one in group], [one.record for one in group], path, case.dtype, uncertainties)
+        maps = [_measured(result.uncertainty) for result in group if result.uncertainty is not None]
+        write_nifti([one.volume for one in group], [one.record for one in group], path, settings.output.dtype, maps)
     return [result.record for result in results]
 
 
-def names_of(target: Path, case: EnhanceCase, n_volumes: int) -> list[Path]:
-    """What is written for a case: the target, but a NIfTI file for each part of a series that was split."""
-    if case.policies.gaps == "split" and n_volumes > 1 and target.name.endswith(NIFTI_NAMES):
+def names_of(target: Path, settings: EnhanceSettings, n_volumes: int) -> list[Path]:
+    """What is written: the target, but a NIfTI file for each part of a series that was split."""
+    if settings.input.gaps == "split" and n_volumes > 1 and is_one_file(target.name):
         return [beside(target, str(number)) for number in range(1, n_volumes + 1)]
     return [target]
 
@@ -187,31 +147,32 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
     return results[0][0]
 
 
-def _check_dtype(case: EnhanceCase, chosen: Format) -> None:
-    if case.dtype is not None and case.dtype not in WRITABLE:
-        raise UsageError(f"voxel type {case.dtype!r} is not one of {', '.join(WRITABLE)}")
-    if case.dtype is not None and chosen == "dicom":
+def _check_dtype(output: Output, chosen: FormatName) -> None:
+    if output.dtype is not None and output.dtype not in WRITABLE:
+        raise UsageError(f"voxel type {output.dtype!r} is not one of {', '.join(WRITABLE)}")
+    if output.dtype is not None and FORMATS[chosen].is_series:
         raise UsageError("--dtype is for NIfTI; a DICOM series is always stored in 16 bits with a scale")
 
 
 def _write_series(
-    results: Sequence[Enhancement], target: Path, case: EnhanceCase, stacks: Sequence[Stack]
+    results: Sequence[Enhancement], target: Path, output: Output, stacks: Sequence[Stack]
 ) -> list[Record]:
-    made = [_series(stack, result, case, n) for n, (stack, result) in enumerate(zip(stacks, results, strict=True))]
+    made = [_series(stack, result, output, n) for n, (stack, result) in enumerate(zip(stacks, results, strict=True))]
     records = [replace(result.record, output=summary(one)) for result, (one, _) in zip(results, made, strict=True)]
     uncertainties = [uncertainty for _, uncertainty in made if uncertainty is not None]
-    write_dicom([one for one, _ in made], records, target, uncertainties, parametric_map=case.output.parametric_map)
+    write_dicom([one for one, _ in made], records, target, uncertainties, parametric_map=output.parametric_map)
     return records
 
 
-def _scans(source: Path, case: EnhanceCase) -> list[DicomScan]:
-    if case.volume is None:
-        return read_dicom_scans(source, case.policies)
-    if case.policies != Policies():
+def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
+    wanted = settings.input
+    if wanted.volume is None:
+        return read_dicom_scans(source, wanted.policies)
+    if wanted.policies != Policies():
         raise UsageError(
             "--volume reads regular volumes alone; put the series into a folder of its own for --gaps, --tilt"
         )
-    return read_found(triage(source).volume(case.volume))
+    return read_found(triage(source).volume(wanted.volume))
 
 
 def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
@@ -219,27 +180,16 @@ def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
 
 
 def _series(
-    stack: Stack, result: Enhancement, case: EnhanceCase, index: int
+    stack: Stack, result: Enhancement, output: Output, index: int
 ) -> tuple[DerivedSeries, DerivedSeries | None]:
     """The series of one result and, in mode "uncertainty", that of its spread."""
     number = NUMBERS_PER_SCAN * index + 1
 
     def one(volume: Volume, kind: Kind, number: int) -> DerivedSeries:
-        return DerivedSeries(volume, stack, derivation_of(result.record, kind), case.output.dicom, number)
+        return DerivedSeries(volume, stack, derivation_of(result.record, kind), output.dicom, number)
 
     uncertainty = None if result.uncertainty is None else one(result.uncertainty, "uncertainty", number + 1)
     return one(result.volume, "result", number), uncertainty
-
-
-def _enhanced(volume: Volume, case: EnhanceCase, model: Model, on_progress: OnProgress | None) -> Enhancement:
-    acquisition = acquisition_of(volume, case.spacing_mm, case.factors, case.profile, case.thickness_mm)
-    if case.memory_bytes is None:
-        return enhance(volume, model, case.settings, acquisition, on_progress)
-    return enhance_within(volume, model, case.settings, acquisition, on_progress, case.memory_bytes)
-
-
-def _as_modality(volume: Volume, modality: Modality | None) -> Volume:
-    return volume if modality is None else replace(volume, modality=modality)
 
 
 def _measured(uncertainty: Volume) -> Volume:

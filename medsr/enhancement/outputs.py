@@ -3,71 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from medsr.enhancement.settings import Output
 from medsr.errors import UsageError
-from medsr.io import files, save
+from medsr.io import files, formats, save
 from medsr.io.dicom.archive import write_all
-from medsr.io.dicom.derived import DerivedSeries, DicomOptions
+from medsr.io.dicom.derived import DerivedSeries
 from medsr.io.dicom.folders import atomic_folders, check_folder
+from medsr.io.dicom.options import DicomOptions
+from medsr.io.formats import FORMATS, Format, FormatName
 from medsr.record import Record
 from medsr.volume import Volume
 
-Format = Literal["nifti", "dicom"]
-NIFTI_NAMES = (".nii", ".nii.gz")
-FILE_NAMES = (".dcm", ".ima", ".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # a folder is not called so
+FILE_NAMES = (".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # a folder is not called so
 
 
-@dataclass(frozen=True)
-class Output:
-    """In which format a result is written.
-
-    Attributes:
-        format: None: NIfTI where the name of the output says so, else as the input.
-        like: DICOM series that a NIfTI input was made of, whose place a DICOM output takes.
-        dicom: how DICOM files are written.
-        parametric_map: write the spread as a DICOM Parametric Map as well.
-    """
-
-    format: Format | None = None
-    like: Path | None = None
-    dicom: DicomOptions = field(default_factory=DicomOptions)
-    parametric_map: bool = False
-
-
-def format_of(source: Path, target: Path, output: Output) -> Format:
+def format_of(source: Path, target: Path, output: Output) -> FormatName:
     """The format that is meant.
 
     Raises:
         UsageError: a name, a format and an input that don't go together.
-        InputError: the input is missing or neither NIfTI nor DICOM.
+        InputError: the input is missing or of no known format.
     """
-    is_nifti_name = target.name.lower().endswith(NIFTI_NAMES)
-    if is_nifti_name and output.format == "dicom":
-        raise UsageError(f"{target}: DICOM is written as a folder; choose a name without .nii, or --format nifti")
-    if is_nifti_name or output.format == "nifti":
-        return "nifti"
-    comes_as_nifti = files.sniff(source) == "nifti"
-    if comes_as_nifti and output.like is None:
-        if output.format == "dicom":
-            raise UsageError("a NIfTI file says nothing of patient and study; name the series it was made of by --like")
-        return "nifti"
-    if not comes_as_nifti and output.like is not None:
-        raise UsageError("--like is for NIfTI input; a DICOM series takes the place of its own source")
-    if target.suffix.lower() in FILE_NAMES:
-        raise UsageError(f"{target}: DICOM is written as a folder; choose a name that doesn't end in {target.suffix}")
-    return "dicom"
+    named = formats.by_name(target.name)
+    if named is not None and not named.is_series:
+        if output.format not in (None, named.name):
+            raise UsageError(f"{target}: names a {named.title} file, but --format is {output.format}; change one")
+        return named.name
+    if output.format is not None and not FORMATS[output.format].is_series:
+        return output.format
+    return _as_source(source, target, output)
 
 
-def check_target(target: Path, source: Path, output: Output | None = None, *, uncertainty: bool = False) -> Format:
+def _as_source(source: Path, target: Path, output: Output) -> FormatName:
+    own = formats.by_content(source)
+    if own.is_series and output.like is not None:
+        raise UsageError("--like is for an input in one file; a DICOM series takes the place of its own source")
+    if own.is_series or output.like is not None:
+        if formats.by_name(target.name) is not None or target.suffix.lower() in FILE_NAMES:
+            raise UsageError(
+                f"{target}: DICOM is written as a folder; choose a name that doesn't end in {target.suffix}"
+            )
+        return "dicom"
+    if output.format is not None:
+        raise UsageError(
+            f"a {own.title} file says nothing of patient and study; name the series it was made of by --like"
+        )
+    return own.name
+
+
+def check_target(target: Path, source: Path, output: Output | None = None, *, uncertainty: bool = False) -> FormatName:
     """Refuse a target before any work is done for it.
 
     Args:
         target: name of the output.
         source: the input.
-        output: what is asked for; NIfTI where not given.
+        output: what is asked for; None: one file, NIfTI where its name doesn't say otherwise.
         uncertainty: whether a spread goes beside it.
 
     Returns:
@@ -77,19 +69,26 @@ def check_target(target: Path, source: Path, output: Output | None = None, *, un
         UsageError: a name that doesn't go with the format, the source itself, or options without a use.
         OutputError: its folder is missing or can't be written, or foreign files are in the way.
     """
-    chosen = "nifti" if output is None else format_of(source, target, output)
-    if chosen == "nifti":
-        _check_nifti(target, source, output or Output())
-        files.check_writable(target)
-    else:
+    chosen = format_of(source, target, output or Output(_file_format(target)))
+    if FORMATS[chosen].is_series:
         _check_folders(target, source, uncertainty, output or Output())
+    else:
+        _check_file(target, source, FORMATS[chosen], output or Output())
+        files.check_writable(target)
     files.check_writable(record_path(target))
     return chosen
 
 
-def _check_nifti(target: Path, source: Path, output: Output) -> None:
-    if not target.name.endswith(NIFTI_NAMES):
-        raise UsageError(f"{target}: expected a name that ends in .nii or .nii.gz")
+def _file_format(target: Path) -> FormatName:
+    named = formats.by_name(target.name)
+    return "nifti" if named is None or named.is_series else named.name
+
+
+def _check_file(target: Path, source: Path, chosen: Format, output: Output) -> None:
+    if chosen.writer is None:
+        raise UsageError(f"{target}: {chosen.title} is not written; end the name in {formats.endings()}")
+    if not chosen.suffix_of(target.name):
+        raise UsageError(f"{target}: expected a name that ends in {formats.endings(chosen)}")
     if target.exists() and source.exists() and source.samefile(target):
         raise UsageError(f"{target}: is the input itself; choose another name for the output")
     if output.like is not None or output.parametric_map or output.dicom != DicomOptions():
@@ -109,8 +108,8 @@ def _check_folders(target: Path, source: Path, uncertainty: bool, output: Output
 
 def beside(target: Path, kind: str) -> Path:
     """The path of a companion of `target`, such as NAME_spread.nii.gz, or NAME_spread for a folder."""
-    suffix = next((name for name in reversed(NIFTI_NAMES) if target.name.endswith(name)), "")
-    return target.with_name(f"{target.name.removesuffix(suffix)}_{kind}{suffix}")
+    stem = formats.stem(target.name) if formats.is_one_file(target.name) else target.name
+    return target.with_name(f"{stem}_{kind}{target.name[len(stem) :]}")
 
 
 def record_path(target: Path) -> Path:

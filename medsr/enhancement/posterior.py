@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
-from medsr.diffusion.noise import sample_noise
-from medsr.diffusion.samplers import dpm_solver_2m
+from medsr.diffusion.noise import sample_noise, white_noise
+from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
-from medsr.errors import UsageError
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale
 from medsr.model.nets.detail import GRID
@@ -30,8 +29,6 @@ from medsr.physics.ops import Separable
 from medsr.physics.ops.noise import estimate_sigma
 from medsr.volume import Volume
 
-Mode = Literal["mean", "sample", "uncertainty"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
@@ -40,58 +37,6 @@ NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this m
 ANATOMY_SIGMA = 0.0125
 ANATOMY_SIGMA_KSPACE = 0.02
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
-
-
-@dataclass(frozen=True)
-class EnhanceSettings:
-    """What is asked for beside the grid.
-
-    Attributes:
-        mode: "mean" (best expected error), "sample" (one plausible draw) or "uncertainty" (mean, and how draws differ).
-        blend: 0 (mean) to 1 (draw), for "sample".
-        samples: draws behind the spread.
-        steps: evaluations of the network per draw.
-        seed: of the draws.
-        flips: axes along which the mean is averaged over flips; each doubles its evaluations.
-        noise: standard deviation of the scan's noise in its own unit; None estimates it.
-        tile: side of a tile in voxels; None chooses by size.
-        force: go on outside what the model was validated on.
-    """
-
-    mode: Mode = "mean"
-    blend: float = 1.0
-    samples: int = 8
-    steps: int = 6
-    seed: int = 0
-    flips: int = 1
-    noise: float | None = None
-    tile: int | None = None
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        mode_named(self.mode)
-        if not 0 <= self.blend <= 1:
-            raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
-        if self.samples < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
-            raise UsageError("expected at least 2 draws, 1 step and a seed from 0 to 2**64 - 1")
-        if not 0 <= self.flips <= 3:
-            raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
-        if self.noise is not None and not 0 <= self.noise < float("inf"):
-            raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
-        if self.tile is not None and self.tile < 1:
-            raise UsageError(f"tile is {self.tile} voxels; expected at least 1")
-
-
-def mode_named(name: str) -> Mode:
-    """The mode of that name.
-
-    Raises:
-        UsageError: no such mode.
-    """
-    for known in MODES:
-        if name == known:
-            return known
-    raise UsageError(f"mode is {name!r}; choose {', '.join(MODES)}")
 
 
 @dataclass(frozen=True)
@@ -160,8 +105,7 @@ def prepared(
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
-    samples = {"mean": 0, "sample": 1, "uncertainty": settings.samples}[settings.mode]
-    net = _network(model, acquisition.fine_shape, settings, on_progress, 2**settings.flips + settings.steps * samples)
+    net = _network(model, acquisition.fine_shape, settings, on_progress)
     maps = scan_maps(op, ibp, acquisition.fine_spacing_mm).to(model.dtype)
     return Problem(
         op=op,
@@ -229,7 +173,7 @@ def sample_steps(
         problem: of `prepared`.
         mean: of `posterior_mean`.
         model: that the problem was prepared for.
-        settings: steps and seed.
+        settings: steps, sampler and seed.
         sample: number of the draw: each has noise of its own.
     """
     noise = sample_noise(problem.shape, settings.seed, sample, problem.origin).to(model.device)
@@ -238,7 +182,11 @@ def sample_steps(
     denoise = consistent(
         mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
     )
-    for number, step in enumerate(dpm_solver_2m(denoise, x, sigmas), start=1):
+
+    def fresh_noise(step: int) -> Tensor:
+        return white_noise(problem.shape, settings.seed, sample, step + 1, problem.origin).to(model.device)
+
+    for number, step in enumerate(SAMPLERS[settings.sampler].run(denoise, x, sigmas, fresh_noise), start=1):
         if number < settings.steps:
             yield x, step.clean
         else:
@@ -266,9 +214,15 @@ def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, op: Sepa
     if settings.noise is not None:
         return settings.noise / scale.width
     found = estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
-    kspace = any(axis is not None and axis.profile == "kspace" for axis in op.axes)
-    anatomy = ANATOMY_SIGMA_KSPACE if kspace else ANATOMY_SIGMA
+    band_limited = any(axis is not None and not axis.has_width for axis in op.axes)
+    anatomy = ANATOMY_SIGMA_KSPACE if band_limited else ANATOMY_SIGMA
     return float(np.sqrt(max(found**2 - anatomy**2, 0.0)))
+
+
+def evaluations_of(settings: EnhanceSettings) -> int:
+    """Evaluations of the network behind a result: those of the mean and of every sample."""
+    per_sample = SAMPLERS[settings.sampler].evaluations(settings.steps)
+    return int(2**settings.flips + settings.n_samples * per_sample)
 
 
 def _network(
@@ -276,14 +230,13 @@ def _network(
     shape: tuple[int, int, int],
     settings: EnhanceSettings,
     on_progress: OnProgress | None,
-    evaluations: int,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """The model, tiled where the scan is large, that tells how far it is."""
     tile = settings.tile
     if tile is None:
         tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else 128
     tile = -(-tile // GRID) * GRID
-    done = 0
+    done, evaluations = 0, evaluations_of(settings)
 
     def on_tile(number: int, count: int) -> None:
         nonlocal done

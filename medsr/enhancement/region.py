@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from medsr import affine as grids
-from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, OnState, Whole, enhance
-from medsr.enhancement.posterior import scan_noise
+from medsr.enhancement.piece import OnState, enhance_piece
+from medsr.enhancement.posterior import OnProgress, Whole, scan_noise
+from medsr.enhancement.result import Enhancement
+from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.errors import UsageError
 from medsr.model.intensity import scale_of
 from medsr.model.nets.detail import GRID
@@ -30,8 +32,6 @@ MARGIN_SAMPLES = 3  # coarse voxels at least, for the interpolation
 MOST_NOISE_VOX = 8_000_000  # a larger scan's noise is read around the region: the whole would take longer than it
 NOISE_SIDE_VOX = 160
 LEAST_VOX = 4  # coarse voxels of a region per axis
-
-Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def enhance_region(
     noise = scan_noise(_around(volume, part.box), scale, settings, acquisition.op)
     whole = Whole(scale, noise, part.origin)
     shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
-    result = enhance(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
+    result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"
     return replace(
         result,

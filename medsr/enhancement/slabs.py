@@ -17,11 +17,13 @@ from math import ceil, prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, Whole, enhance
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
-from medsr.enhancement.posterior import WHOLE_VOXELS, scan_noise
+from medsr.enhancement.piece import enhance_piece
+from medsr.enhancement.posterior import NOISE_FLOOR, WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
+from medsr.enhancement.result import Enhancement, on_fine_grid
+from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.errors import ResourceError
 from medsr.model.allocator import returning_freed_memory
 from medsr.model.intensity import Scale, scale_of
@@ -39,8 +41,6 @@ SLAB_MARGIN_VOX = 8  # fine voxels, beyond the margin of a region: more changes 
 TILE_VOX = 128  # a side, where a scan is not computed in one piece
 HEAP = 1.05  # what the heap loses between blocks
 LEAST_FINE_VOX = 16  # thinner slabs are nearly all margin
-
-Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def enhance_within(
     net, n_bytes = model.net.spec, model.dtype.itemsize
     cut = cut_for(volume.shape, acquisition.fine_shape, settings.tile, net, n_bytes, memory_bytes)
     if cut is None:
-        return enhance(volume, model, settings, acquisition, on_progress)
+        return enhance_piece(volume, model, settings, acquisition, on_progress)
     with returning_freed_memory():
         return _in_slabs(volume, model, replace(settings, tile=cut.tile), acquisition, on_progress, cut)
 
@@ -156,7 +156,7 @@ def _in_slabs(
     whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
     for number, box in enumerate(boxes):
         part = part_of(volume, _wider(box, axis, margin, coarse[axis]), acquisition)
-        result = enhance(
+        result = enhance_piece(
             part.volume,
             model,
             settings,
@@ -165,7 +165,7 @@ def _in_slabs(
             whole=Whole(scale, noise, part.origin),
         )
         whole.put(box, part, result)
-    return whole.finished(volume, acquisition, verdict, scale)
+    return whole.finished(volume, acquisition, verdict, scale, noise)
 
 
 def _boxes(coarse: Triple, fine: Triple, axis: int, slab_vox: int) -> Iterator[Box]:
@@ -216,10 +216,11 @@ class _Assembled:
             _copy(self.uncertainty, result.uncertainty, box, part.outer, fine)
         self.records.append(result.record)
 
-    def finished(self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale) -> Enhancement:
+    def finished(
+        self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale, noise: float
+    ) -> Enhancement:
         first = self.records[0]
         told = [text for text in verdict.warnings if text not in first.warnings]
-        squares = [record.residual**2 for record in self.records if record.residual is not None]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
         record = replace(
             first,
@@ -227,7 +228,7 @@ class _Assembled:
             task=acquisition.summary(),
             seconds=seconds,
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
-            residual=sqrt(sum(squares) / max(1, len(squares))),
+            residual=_rms(self.residual) / (max(noise, NOISE_FLOOR) * scale.width),
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
             uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,
@@ -237,7 +238,7 @@ class _Assembled:
                 f"computed in {len(self.records)} slabs, since memory does not hold the whole scan",
             ),
         )
-        finer = replace(volume, data=self.x, affine=acquisition.fine_affine, thickness_mm=None)
+        finer = on_fine_grid(volume, self.x, acquisition)
         uncertainty = None if self.uncertainty is None else finer.with_data(self.uncertainty)
         return Enhancement(finer, uncertainty, volume.with_data(self.residual), record)
 

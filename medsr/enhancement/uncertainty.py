@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.uncertainty import normal_width
 from medsr.model.spec import Calibration, calibration_group
 
@@ -49,7 +50,7 @@ def standard_deviation(variance: Tensor) -> Tensor:
 
 
 def trust_of(
-    calibration: Calibration | None, modality: str, factors: Sequence[float], samples: int, steps: int
+    calibration: Calibration | None, modality: str, factors: Sequence[float], settings: EnhanceSettings
 ) -> Trust:
     """The factor of a spread of draws, and what to say of it.
 
@@ -57,8 +58,7 @@ def trust_of(
         calibration: of the weights; None where they hold none.
         modality: of the scan.
         factors: fine voxels per coarse voxel.
-        samples: behind the spread.
-        steps: of each draw.
+        settings: samples, steps and sampler behind the map.
     """
     if calibration is None:
         said = "the spread is not calibrated: these weights hold no factors, so intervals made of it may be too narrow"
@@ -67,7 +67,11 @@ def trust_of(
     scales = calibration.factors_for("samples", group)
     factor = scales[LEVEL]
     widths = {f"{level:g}": round(normal_width(level) * f / factor, 4) for level, f in scales.items()}
-    differs = samples < calibration.samples or steps != calibration.steps
+    differs = (
+        settings.samples < calibration.samples
+        or settings.steps != calibration.steps
+        or settings.sampler != EnhanceSettings.sampler
+    )
     said = f"the spread was calibrated on {calibration.samples} draws of {calibration.steps} steps; this one differs"
     facts = {"calibrated": True, "group": group, "factor": round(factor, 4), "half_widths": widths}
     return Trust(factor, facts, (said,) if differs else ())

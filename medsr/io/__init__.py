@@ -1,32 +1,42 @@
-"""Files to `Volume` and back. Floor 2: the only room that knows file formats.
+"""Files to `Volume` and back: the only package that knows file formats.
 
-Rule: whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a
-one-line error. Nothing half written is left behind, and nothing that names a patient leaves the headers. Order inside:
-files, bids, manifest, nifti, outline, dicom.
+Whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a one-line
+error. Nothing half written is left behind, and nothing that names a patient leaves the headers.
+
+Modules import one way, in the order files, formats, outline, bids, nifti, dicom, names, found, discover; manifest and
+recipes stand beside them. The code of a format is imported on first use, so this package costs next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsr.errors import InputError, UsageError
-from medsr.io import files
-from medsr.io.dicom import read_dicom
-from medsr.io.dicom.archive import save_like
-from medsr.io.dicom.policies import DEFAULT, Policies
-from medsr.io.nifti import read_nifti, write_nifti
-from medsr.volume import Volume
+from medsr.io import formats
+from medsr.io.dicom.options import DEFAULT, Policies
+
+if TYPE_CHECKING:
+    from medsr.volume import Volume
 
 __all__ = ["Policies", "load", "load_all", "save"]
 
 
 def load(path: Path | str, policies: Policies = DEFAULT) -> Volume:
-    """The one scan of a NIfTI file, of a DICOM folder, or of the series that a DICOM file belongs to.
+    """The one scan of a path.
+
+    Args:
+        path: NIfTI file, DICOM folder, or any file of a DICOM series.
+        policies: What to do with an irregular DICOM series.
+
+    Returns:
+        The scan: float32 voxels in the unit of the file (HU for CT), on a regular grid in RAS mm.
 
     Raises:
-        InputError: it can't be read, or the file holds several volumes.
+        InputError: it can't be read, or holds several volumes.
         GeometryError: it is not a regular volume.
+        ResourceError: not enough memory.
     """
     volumes = load_all(path, policies)
     if len(volumes) > 1:
@@ -35,41 +45,48 @@ def load(path: Path | str, policies: Policies = DEFAULT) -> Volume:
 
 
 def load_all(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
-    """Every volume of a NIfTI file or DICOM series in turn.
+    """Every scan of a path in turn: one per time point of a 4D file, one per part of a DICOM series that is split.
 
     Args:
-        path: file or folder.
-        policies: what to do with an irregular DICOM series.
+        path: NIfTI file, DICOM folder, or any file of a DICOM series.
+        policies: What to do with an irregular DICOM series.
+
+    Returns:
+        At least one scan; those of a 4D file share their grid.
 
     Raises:
         InputError: it can't be read.
         GeometryError: it is not a regular volume.
+        ResourceError: not enough memory.
     """
     path = Path(path)
-    return read_nifti(path) if files.sniff(path) == "nifti" else read_dicom(path, policies)
+    return formats.by_content(path).read(path, policies)
 
 
 def save(
     volumes: Volume | Sequence[Volume], path: Path | str, *, dtype: str | None = None, like: Path | str | None = None
 ) -> None:
-    """Write one volume, or several, to a .nii or .nii.gz file or as derived DICOM series; all or nothing.
+    """Write one volume, or several, to a file or as derived DICOM series; all or nothing.
 
     Args:
-        volumes: what to write; several share one grid in a NIfTI file, and become a series each in DICOM.
-        path: name of the file, or of the folder of the series.
-        dtype: NIfTI: stored type; None: whole numbers where the source held whole numbers, else float32.
-        like: DICOM series that the volumes were made of: their patient, study and place. Without it NIfTI is written.
+        volumes: Volumes to write; several share one grid in a file, and become a series each in DICOM.
+        path: Name of the file, whose suffix decides the format (.nii or .nii.gz), or of the folder of the series.
+        dtype: Voxel type of the file, such as "int16"; None: whole numbers where the source held them, else float32.
+        like: DICOM series that the volumes were made of; they keep its patient, study and place. None: a file.
 
     Raises:
         UsageError: another format, a type that can't hold the values, or a series that lies somewhere else.
         OutputError: the file can't be written.
     """
-    path, several = Path(path), [volumes] if isinstance(volumes, Volume) else volumes
+    path, several = Path(path), list(volumes) if isinstance(volumes, Sequence) else [volumes]
     if like is not None:
+        from medsr.io.dicom.archive import save_like
+
         save_like(several, path, Path(like))
         return
-    if path.suffix.lower() in (".dcm", ".ima") or path.is_dir():
-        raise UsageError(
-            f"{path}: DICOM needs to know of which series: say like=SERIES, or end the name in .nii or .nii.gz"
-        )
-    write_nifti(several, path, dtype=dtype)
+    known = formats.by_name(path.name)
+    if path.is_dir() or (known is not None and known.is_series):
+        raise UsageError(f"{path}: DICOM takes the place of a series; say like=SERIES, or end in {formats.endings()}")
+    if known is None:
+        raise UsageError(f"{path}: the suffix is not that of a known format; end the name in {formats.endings()}")
+    known.write(several, path, dtype)

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from medsr.errors import InputError, UsageError
-from medsr.io import files
+from medsr.io import files, formats
+from medsr.io.bids import ANATOMICAL
 from medsr.io.dicom.triage import LeftOut, triage_files
-from medsr.io.found import NIFTI_SUFFIXES, Found, dicom_found, nifti_found, niftis_found, series_found
+from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
 from medsr.io.names import safe
 
 Layout = Literal["tree", "bids", "table"]
@@ -39,7 +40,6 @@ NEVER_SCANS = (
     ".log",
     ".xml",
 )
-BIDS_CONTRASTS = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 WILD = "*?["
 
@@ -49,10 +49,10 @@ class Discovery:
     """All of an input.
 
     Attributes:
-        root: folder that places are relative to.
+        root: Folder that places are relative to.
         layout: "bids" where the output follows BIDS, "table" where a table names the scans, else "tree".
-        found: scans, in order of their places.
-        left_out: every other file and why.
+        found: Scans, in order of their places.
+        left_out: Every other file and why.
     """
 
     root: Path
@@ -67,10 +67,10 @@ def discover(
     """Every scan of an input.
 
     Args:
-        source: folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
-        include: patterns for places; none means all.
-        exclude: patterns for places.
-        without: folder to leave alone, such as an output inside the input.
+        source: Folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
+        include: Patterns for places; none means all.
+        exclude: Patterns for places.
+        without: Folder to leave alone, such as an output inside the input.
 
     Raises:
         InputError: nothing there.
@@ -87,14 +87,13 @@ def discover(
             left_out.append(LeftOut(path, "ignored", reason))
         else:
             kept.append(path)
-    niftis = [path for path in kept if path.name.lower().endswith(NIFTI_SUFFIXES)]
-    others = sorted(set(kept) - set(niftis))
-    found = niftis_found(root, niftis)
-    dicom, more = dicom_found(root, others)
+    whole = [path for path in kept if formats.is_one_file(path.name)]
+    found = files_found(root, whole)
+    dicom, more = dicom_found(root, sorted(set(kept) - set(whole)))
     found += dicom
     left_out += more
     if not found and not left_out:
-        raise InputError(f"{source}: holds no file; expected NIfTI files or DICOM series")
+        raise InputError(f"{source}: holds no file; expected {formats.titles()}")
     return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))
 
 
@@ -138,19 +137,19 @@ def _walk(folder: Path, without: Path | None) -> Iterator[Path]:
 
 
 def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout: Layout) -> str:
-    """Why a file is no case, from its name alone; "" where it may be one."""
+    """Why a file is not a case, from its name alone; "" where it may be one."""
     name = place.rpartition("/")[2]
     if name.startswith("."):
         return "hidden file"
     if name.lower().endswith(NEVER_SCANS):
-        return "no scan by its name"
+        return "not a scan by its name"
     if layout == "bids":
         top = place.partition("/")[0]
         if top in BIDS_ROOTS or not top.startswith("sub-"):
             return "not in a subject's folder of the BIDS data set"
         stem = name.partition(".")[0]
-        if stem.rpartition("_")[2] not in BIDS_CONTRASTS:
-            return f"no anatomical scan ({stem.rpartition('_')[2]})"
+        if stem.rpartition("_")[2] not in ANATOMICAL:
+            return f"not an anatomical scan ({stem.rpartition('_')[2]})"
     if include and not any(fnmatch.fnmatchcase(place, pattern) for pattern in include):
         return "not among the patterns to include"
     if any(fnmatch.fnmatchcase(place, pattern) for pattern in exclude):
@@ -163,7 +162,7 @@ def _of_table(table: Path) -> Discovery:
     found: list[Found] = []
     for row in _rows(table):
         path = root / row["input"]
-        one = nifti_found(path, row["input"]) if path.name.lower().endswith(NIFTI_SUFFIXES) else _dicom_row(root, path)
+        one = file_found(path, row["input"]) if formats.is_one_file(path.name) else _dicom_row(root, path)
         reference = row.get("reference") or ""
         target = row.get("output") or ""
         if target and target != safe(target):

@@ -1,4 +1,4 @@
-"""Files by content: what a path holds, its hash, and writing that leaves all or nothing behind."""
+"""Files: their first bytes, their hash, and writing that leaves all or nothing behind."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from typing import BinaryIO, Literal
 
 from medsr.errors import InputError, MedsrError, OutputError
 
-Kind = Literal["nifti", "dicom", "folder"]
-
 HEAD_BYTES = 544  # a whole NIfTI-2 header with its extension flag; reaches past the DICOM prefix at 128
 GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
@@ -31,26 +29,6 @@ def naming(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         raise type(error)(f"{path}: {error}") from error
-
-
-def sniff(path: Path) -> Kind:
-    """What a path holds, told from its content and never from its name.
-
-    Raises:
-        InputError: missing, unreadable, empty, or neither NIfTI nor DICOM.
-    """
-    try:
-        if path.is_dir():
-            return "folder"
-    except OSError as error:
-        raise InputError(f"{path}: can't be opened ({reason(error)}); check the path") from error
-    head = read_head(path)
-    if is_dicom(head):
-        return "dicom"
-    inner = _inflated_head(head) if head[:2] == GZIP_MAGIC else head
-    if nifti_version(inner):
-        return "nifti"
-    raise InputError(f"{path}: {_what_else(head, inner)}")
 
 
 def read_head(path: Path, n_bytes: int = 4 * HEAD_BYTES) -> bytes:
@@ -72,7 +50,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: neither a file nor a folder; expected a NIfTI file or a DICOM series")
+            raise InputError(f"{path}: is neither a file nor a folder; expected a scan")
         file = _Bounded(io.FileIO(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: can't be opened ({reason(error)}); check the path and its permissions") from error
@@ -110,26 +88,14 @@ def nifti_version(head: bytes) -> Literal[0, 1, 2]:
     return 0
 
 
-def _inflated_head(head: bytes) -> bytes:
+def inflated(head: bytes) -> bytes:
+    """The first bytes of what a gzip file holds, b"" where it is damaged; those of another file as they are."""
+    if head[:2] != GZIP_MAGIC:
+        return head
     try:
         return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
     except zlib.error:
         return b""
-
-
-def _what_else(head: bytes, inner: bytes) -> str:
-    if not head:
-        return "the file is empty; expected a NIfTI or DICOM file"
-    if is_bare_dicom(head):
-        return (
-            "looks like DICOM without the 128-byte preamble and file meta header; "
-            "rewrite it as a DICOM Part 10 file first"
-        )
-    if inner[344:348] == b"ni1\x00" or inner[4:7] == b"ni2":
-        return "header of a two-file NIfTI pair; convert it to a single .nii or .nii.gz file first"
-    if int.from_bytes(inner[:4], "little") == 348 or int.from_bytes(inner[:4], "big") == 348:
-        return "an Analyze header or a damaged NIfTI header; expected a single-file NIfTI with its magic number"
-    return "not a scan that medsr can read; expected a NIfTI file (.nii, .nii.gz) or DICOM"
 
 
 def sha256_file(path: Path) -> str:

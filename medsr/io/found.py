@@ -1,4 +1,4 @@
-"""Files as scans to enhance: what a NIfTI file or a DICOM series is called, what grid it has, why it can't be read.
+"""Files as scans to enhance: what a file or a DICOM series is called, what grid it has, why it can't be read.
 
 Only headers are read.
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from medsr.errors import GeometryError, InputError, MedsrError
+from medsr.io import formats
 from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
 from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
-from medsr.io.outline import Outline, outline
+from medsr.io.outline import Outline
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
 Kind = Literal["", "geometry", "unreadable"]
 """Why a scan can't be enhanced: it is not one regular volume, or can't be read."""
 BROKEN = ("truncated", "damaged", "can't be opened", "preamble", "has no ", "bits per pixel")
@@ -27,16 +27,16 @@ class Found:
     """One scan to enhance.
 
     Attributes:
-        identity: text that stays the same while the scan does; ids are made of it.
-        files: its files; all files of its series where it is DICOM.
-        place: path relative to the root; for DICOM that of its first file.
-        name: wanted output, relative and without suffix; "" where only a hash will do.
-        number: of the volume among those of `files` (DICOM), else 0.
-        outline: its grid, None where it can't be told.
-        problem: why it can't be enhanced, or "".
-        kind: of the problem.
-        target: output asked for by a table, else "".
-        reference: fine scan to measure against, or None.
+        identity: Text that stays the same while the scan does; ids are made of it.
+        files: Its files; all files of its series where it is DICOM.
+        place: Path relative to the root; for DICOM that of its first file.
+        name: Wanted output, relative and without suffix; "" where only a hash will do.
+        number: Number of the volume among those of `files`, from 1 (DICOM), else 0.
+        outline: Its grid, None where the headers do not say it.
+        problem: Why it can't be enhanced, or "".
+        kind: Kind of the problem.
+        target: Output asked for by a table, else "".
+        reference: High-resolution scan to measure against, or None.
     """
 
     identity: str
@@ -51,36 +51,36 @@ class Found:
     reference: Path | None = None
 
 
-def niftis_found(root: Path, paths: Sequence[Path]) -> list[Found]:
-    """Every NIfTI file as a case, in the order of `paths`.
+def files_found(root: Path, paths: Sequence[Path]) -> list[Found]:
+    """Every file that holds a scan of its own as a case, in the order of `paths`.
 
     Args:
-        root: folder that places are relative to.
-        paths: files below it.
+        root: Folder that places are relative to.
+        paths: Files below it.
     """
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(lambda path: nifti_found(path, path.relative_to(root).as_posix()), paths))
+        return list(pool.map(lambda path: file_found(path, path.relative_to(root).as_posix()), paths))
 
 
-def nifti_found(path: Path, place: str) -> Found:
-    """One NIfTI file as a case; where its header can't be read, with the problem.
+def file_found(path: Path, place: str) -> Found:
+    """One file as a case; where its header can't be read, with the problem.
 
     Args:
-        path: the file.
-        place: what the case is called by.
+        path: The file, of a format that keeps a scan in one file.
+        place: Path that the case is listed by.
     """
-    name = place[: -len(".nii.gz")] if place.lower().endswith(".gz") else place[: -len(".nii")]
-    found = Found(f"nifti|{place}", (path,), place, name)
+    known = formats.by_name(place)
+    found = Found(f"{known.name if known else ''}|{place}", (path,), place, formats.stem(place))
     try:
         if not path.exists():
             raise InputError("is missing")
-        return replace(found, outline=outline(path))
+        return replace(found, outline=formats.by_content(path).outline(path))
     except MedsrError as error:
         return replace(found, problem=_said(error, path), kind=_kind_of(error))
 
 
 def _kind_of(error: MedsrError) -> Kind:
-    """The kind of a failure by its exception; what the child adds stands in `pipeline`."""
+    """The kind of a failure by its exception; the kinds that a worker adds are in `medsr.batch.pipeline`."""
     return "geometry" if isinstance(error, GeometryError) else "unreadable"
 
 
@@ -92,8 +92,8 @@ def dicom_found(root: Path, paths: list[Path]) -> tuple[list[Found], list[LeftOu
     """The volumes of DICOM files and the damaged files as cases, and every other file with its reason.
 
     Args:
-        root: folder that places are relative to.
-        paths: files below it.
+        root: Folder that places are relative to.
+        paths: Files below it.
     """
     triaged = triage_files(paths)
     by_series: dict[int, list[FoundVolume]] = {}

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from medsr import affine as grids
 from medsr.errors import GeometryError, InputError, ResourceError, UsageError
 from medsr.io import bids, files
+from medsr.io.outline import Outline
 from medsr.volume import MAX_VOXELS, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
 
 READABLE = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
@@ -43,11 +44,11 @@ class _Layout:
 
     Attributes:
         shape: (I, J, K) or (I, J, K, T).
-        dtype: stored type, with its byte order.
-        offset: bytes before the first voxel.
-        scale: slope and intercept.
-        time_step: between volumes; None where it is not known.
-        time_unit: of that step.
+        dtype: Stored type, with its byte order.
+        offset: Bytes before the first voxel.
+        scale: Slope and intercept.
+        time_step: Time between volumes; None where it is not known.
+        time_unit: Unit of that step.
     """
 
     shape: tuple[int, ...]
@@ -75,8 +76,8 @@ def read_nifti(path: Path | str) -> list[Volume]:
     """
     path = Path(path)
     with files.naming(path):
-        if files.sniff(path) != "nifti":
-            raise InputError("not a NIfTI file; expected .nii or .nii.gz content")
+        if not files.nifti_version(files.inflated(files.read_head(path))):
+            raise InputError("is not a NIfTI file, or its header is damaged")
         with _stream(path) as stream, _damage_reported():
             header = _read_header(stream)
             layout = _layout(header, path)
@@ -85,16 +86,19 @@ def read_nifti(path: Path | str) -> list[Volume]:
         return _volumes(path, stored, layout, affine, warnings)
 
 
-def grid_of(path: Path) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-    """Shape and affine of a NIfTI file from its header alone.
+def outline_nifti(path: Path) -> Outline:
+    """The grid of a NIfTI file from its header alone.
 
     Raises:
-        InputError: damaged header, or fewer bytes than it declares.
+        InputError: not a NIfTI file, a damaged header, or fewer bytes than it declares.
         GeometryError: the affine is not that of a regular grid.
     """
-    with _stream(path) as stream, _damage_reported():
-        header = _read_header(stream)
-    return _layout(header, path).shape, _affine(header)[0]
+    with files.naming(path):
+        with _stream(path) as stream, _damage_reported():
+            header = _read_header(stream)
+        shape, (affine, _) = _layout(header, path).shape, _affine(header)
+    i, j, k = shape[:3]
+    return Outline((i, j, k), affine, shape[3] if len(shape) > 3 else 1)
 
 
 @contextmanager
@@ -183,7 +187,7 @@ def _scale(header: Any) -> tuple[float, float]:
 
 
 def _time_step(header: Any, shape: tuple[int, ...]) -> tuple[float | None, str]:
-    """Time between volumes and its unit; an unknown unit or one that is no time is handed on as it is."""
+    """Time between volumes and its unit; an unknown unit, or one that is not of time, is handed on as it is."""
     step = abs(float(header["pixdim"][4]))
     if len(shape) < 4 or step == 0 or not math.isfinite(step):
         return None, ""
@@ -202,7 +206,7 @@ def _affine(header: Any) -> tuple[NDArray[np.float64], list[str]]:
                 affine = np.asarray(header.get_base_affine(), np.float64)
                 warnings.append("no orientation stored: spacing taken from the header, left and right not known")
     except Exception as error:  # nibabel raises several kinds for a broken qform
-        raise GeometryError("the qform is no rotation with positive spacing; repair the header first") from error
+        raise GeometryError("the qform is not a rotation with positive spacing; repair the header first") from error
     unit = int(header["xyzt_units"]) & 7
     if _MM_PER_UNIT.get(unit, 1.0) != 1.0:
         warnings.append(f"affine converted from {'metre' if unit == 1 else 'micron'} to mm")
@@ -280,13 +284,13 @@ def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | Non
     bytes.
 
     Args:
-        volumes: at least one, all of one shape and affine.
-        path: ends in .nii or .nii.gz.
-        dtype: stored type, one of `WRITABLE`; None: whole numbers where every source held whole numbers (rounded half
+        volumes: At least one, all of one shape and affine.
+        path: Name of the file; compressed where it ends in .gz.
+        dtype: Stored type, one of `WRITABLE`; None: whole numbers where every source held whole numbers (rounded half
             to even, in the smallest type of uint8 for uint8 sources, int16, int32 that holds them), else float32.
 
     Raises:
-        UsageError: no volume, different grids, another suffix, unknown type, or values that it can't hold.
+        UsageError: no volume, different grids, an unknown type, or values that it can't hold.
         OutputError: the file can't be written.
     """
     path = Path(path)
@@ -303,8 +307,6 @@ def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | Non
 
 
 def _check_request(volumes: Sequence[Volume], path: Path, dtype: str | None) -> None:
-    if not path.name.lower().endswith((".nii", ".nii.gz")):
-        raise UsageError(f"{path}: can only write NIfTI; end the name in .nii or .nii.gz")
     if dtype is not None and dtype not in WRITABLE:
         raise UsageError(f"voxel type {dtype!r} is not one of {', '.join(WRITABLE)}")
     if not volumes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.metrics.arrays import Mask, Scan
-from medsr.metrics.artefacts import shift_mm, slice_comb
+from medsr.metrics.artefacts import comb_ratio, shift_mm
 from medsr.metrics.bands import band_errors
 from medsr.metrics.resolution import ShellCorrelation, shell_correlation
 from medsr.metrics.uncertainty import crps_of_normal, crps_of_samples
@@ -59,11 +59,8 @@ class Restoration:
 
     def comb(self) -> float:
         """Comb of the result over the reference's own, along the worst degraded axis."""
-        ours, theirs = (
-            [slice_comb(scan, a, self.n_coarse[a], self.mask) for a in self.degraded]
-            for scan in (self.x, self.reference)
-        )
-        return max(a / b for a, b in zip(ours, theirs, strict=True))
+        ratios = (comb_ratio(self.x, self.reference, a, self.n_coarse[a], self.mask) for a in self.degraded)
+        return max(ratios)
 
     def shift_mm(self) -> float:
         """Distance of the result from the reference."""

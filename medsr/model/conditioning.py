@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medsr.diffusion.denoiser import N_NOISE_FEATURES, RawNetwork
 from medsr.physics.ops import AxisSampling, Separable
+from medsr.physics.ops.matrices import SLICE_PROFILES
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
@@ -57,13 +58,13 @@ def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise
     """
     values: list[float] = []
     for axis, spacing in zip(op.axes, spacing_mm, strict=True):
-        width = 0.0 if axis is None or axis.profile == "kspace" else axis.fwhm / _factor(axis) - 1.0
+        width = axis.fwhm / _factor(axis) - 1.0 if axis is not None and axis.has_width else 0.0
         values += [float(np.log2(_factor(axis))), 4.0 * width, float(np.log2(spacing))]
     noise = noise_sigma / expected_detail(op)
     degraded = [axis for axis in op.axes if axis is not None]
     values += [float(np.log2(noise + 0.05)) / 2 + 1, min(noise, 4.0)]
-    values += [float(any(axis.profile in ("box", "trapezoid") for axis in degraded))]
-    values += [float(any(axis.profile == "kspace" for axis in degraded)), float(len(degraded) == 1)]
+    values += [float(any(SLICE_PROFILES[axis.profile].is_flat for axis in degraded))]
+    values += [float(any(not axis.has_width for axis in degraded)), float(len(degraded) == 1)]
     return torch.tensor(values, dtype=torch.float32)
 
 

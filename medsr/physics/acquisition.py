@@ -78,14 +78,14 @@ class Acquisition:
         for name, axis, h in zip("RAS", self.op.axes, self.fine_spacing_mm, strict=True):
             if axis is not None:
                 found[axis.profile] = None
-                if axis.profile != "kspace":
+                if axis.has_width:
                     found[f"{name} {axis.fwhm * h:.3g} mm"] = None
         return ", ".join(found)
 
     def summary(self) -> dict[str, object]:
         """Factors, spacings, profile and widths, for the run record."""
         widths = [
-            None if axis is None or axis.profile == "kspace" else round(axis.fwhm * h, 4)
+            round(axis.fwhm * h, 4) if axis is not None and axis.has_width else None
             for axis, h in zip(self.op.axes, self.fine_spacing_mm, strict=True)
         ]
         profiles = sorted({axis.profile for axis in self.op.axes if axis is not None})

@@ -123,18 +123,22 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
     return on_grids(reference.affine, reference.shape, shape, task.profile, task.fwhm_mm)
 
 
-def degrade(reference: Volume, task: Task, seed: int = 0) -> tuple[Volume, Acquisition]:
-    """The coarse scan that `task` makes of a fine one, on the fine scan's axes turned to RAS.
+def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
+    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS (docs/physics.md).
 
     Args:
-        reference: any orientation.
-        task: what to do.
-        seed: of the noise, where the task has any.
+        reference: High-resolution scan in any orientation.
+        task: Task, or the name of one of `TASKS`, such as "thick5".
+        seed: Random seed for the noise, where the task has any.
 
     Returns:
-        The coarse scan and the acquisition, whose fine grid is the reference in RAS order: the true one, or the one
-        that methods are told of where the task names another.
+        The low-resolution scan and the acquisition, whose fine grid is the reference in RAS order: the true one, or
+        the assumed one where the task names another.
+
+    Raises:
+        UsageError: no task has that name, or the scan is too coarse or too small for it.
     """
+    task = task_named(task) if isinstance(task, str) else task
     turned = reference.to_ras()
     true = degradation(turned, task)
     y = true.op(torch.from_numpy(np.array(turned.data)))

@@ -1,7 +1,9 @@
-"""Templates, styles and scripts of the study's pages, and the policy that binds a page to them."""
+"""Pages: one environment for every template, and a content security policy that binds a page to its own text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -12,28 +14,45 @@ from medsr.record import NOTICE
 from medsr.report.security import inline, policy
 
 FOLDER = "templates"
-STYLES = ("colours.css", "plot.css", "study.css")
+STYLES = ("colours.css", "plot.css", "page.css")
 
 
-def rendered(template: str, **context: object) -> bytes:
-    """A page with its own style and script inside, allowed by their hashes alone.
+@dataclass(frozen=True)
+class Look:
+    """What a page holds beside its text.
+
+    Attributes:
+        styles: Style sheets in `FOLDER`, in the order of the cascade.
+        script: Script in `FOLDER`; None for a page without one.
+        further: More directives of its policy, as in `security.policy`.
+    """
+
+    styles: tuple[str, ...] = STYLES
+    script: str | None = None
+    further: str = ""
+
+
+STUDY = Look(script="study.js")
+
+
+def rendered(template: str, look: Look = STUDY, /, **context: object) -> bytes:
+    """A page with its own style and script inside, which its policy allows by their hashes.
 
     Args:
-        template: file in `FOLDER`.
-        context: what the template names.
+        template: File in `FOLDER`.
+        look: Style, script and further permissions.
+        context: Values of the names in the template.
     """
-    css, code = style(), inline(asset("study.js"))
-    html = (
-        environment()
-        .get_template(template)
-        .render(policy=policy([code], [css]), style=Markup(css), script=Markup(code), notice=NOTICE, **context)
-    )
+    css, code = style(look.styles), "" if look.script is None else inline(asset(look.script))
+    allowed = policy([code] if code else [], [css], look.further)
+    page = environment().get_template(template)
+    html = page.render(policy=allowed, style=Markup(css), script=Markup(code), notice=NOTICE, **context)
     return html.encode("utf-8", "replace")
 
 
-def style() -> str:
-    """The style of every page."""
-    return "".join(asset(name) for name in STYLES)
+def style(names: Sequence[str] = STYLES) -> str:
+    """The text of style sheets, one after the other."""
+    return "".join(asset(name) for name in names)
 
 
 def asset(name: str) -> str:

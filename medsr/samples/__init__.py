@@ -1,6 +1,6 @@
 """Scans that ship with medsr, so that a demo needs no download; README.md says where they come from.
 
-Floor 2. Data and where it lies on disk, nothing else: reading is `medsr.io`.
+Data and where it lies on disk, nothing else: `medsr.io` reads it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def sample_path(name: str = "bchadult01_T1w") -> Path:
     """Path of a scan that ships with medsr.
 
     Args:
-        name: one of `SAMPLES`.
+        name: One of `SAMPLES`.
 
     Raises:
-        InputError: no sample of that name, or its file is missing from the installation.
+        InputError: No sample of that name, or its file is missing from the installation.
     """
     if name not in SAMPLES:
         raise InputError(f"no sample is called {name!r}; choose one of: {', '.join(SAMPLES)}")

@@ -1,1 +1,1 @@
-"""Floor 4: fine scans in, weights out: packs, drawn degradations, the loop, its curve and its checkpoints."""
+"""High-resolution scans in, weights out: packs, random degradations, the loop, its learning curve and checkpoints."""

@@ -19,16 +19,16 @@ from medsr.model.conditioning import (
 )
 from medsr.physics.ops import Separable
 from medsr.physics.ops.noise import add_gaussian, add_rician
-from medsr.training.draws import (
-    IntensityDraw,
-    ScannerDraw,
-    draw_intensity,
-    draw_lesions,
-    draw_scanner,
-    draw_turn,
+from medsr.training.degradations import (
+    ContrastParameters,
+    ScannerParameters,
+    sample_contrast,
+    sample_lesions,
+    sample_scanner,
+    sample_symmetry,
 )
 from medsr.training.planting import with_lesions
-from medsr.training.scans import TrainingScan, draw_scan, window
+from medsr.training.scans import TrainingScan, choose_scan, window
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Batch:
 
     Attributes:
         detail: (B, 1, I, J, K) true detail in units of the expected one.
-        anatomy: (B, N_ANATOMY, I, J, K) of `conditioning.anatomy_maps`.
-        phases: per axis (B, 2, n) of `conditioning.slice_phases`.
-        scan: (B, N_SCAN_CONDITIONS) of `conditioning.scan_conditions`.
-        weight: (B, 1, I, J, K) what a voxel counts in the loss, more near planted lesions.
+        anatomy: (B, N_ANATOMY, I, J, K) maps from `conditioning.anatomy_maps`.
+        phases: Per axis (B, 2, n) from `conditioning.slice_phases`.
+        scan: (B, N_SCAN_CONDITIONS) numbers from `conditioning.scan_conditions`.
+        weight: (B, 1, I, J, K) weight of each voxel in the loss, larger near planted lesions.
     """
 
     detail: Tensor
@@ -51,7 +51,7 @@ class Batch:
 
     @property
     def maps(self) -> Tensor:
-        """(B, N_MAPS - 1, I, J, K) of `conditioning.scan_maps`."""
+        """(B, N_MAPS - 1, I, J, K) maps, as from `conditioning.scan_maps`."""
         return joined_maps(self.anatomy, self.phases)
 
     def to(self, device: torch.device) -> Batch:
@@ -75,35 +75,35 @@ def make_batch(
     shape: tuple[int, int, int],
     variety: float,
 ) -> Batch:
-    """The batch of one step, drawn from its own generator.
+    """The batch of one step, random by a generator of its own.
 
     A cube gets any acquisition. A slab, whose sides differ, gets thick slices: the longest side lies across them, the
     shortest along the coarser of the other axes, and all patches are turned to one order of axes.
 
     Args:
-        scans: of `training_scans`.
+        scans: Result of `training_scans`.
         step_seed: (seed of the run, number of the step).
-        count: patches.
+        count: Number of patches.
         shape: (long, middle, short) sides of the patches in voxels.
-        variety: see `draws.draw_scanner`; also the share of patches with a changed contrast.
+        variety: Share of patches with a random acquisition (see `sample_scanner`), and of those with another contrast.
     """
     rng = np.random.default_rng(step_seed)
-    order = None if len(set(shape)) == 1 else draw_turn(rng)[0]
-    patches = [_draw_patch(scans, rng, shape, order, variety) for _ in range(count)]
+    order = None if len(set(shape)) == 1 else sample_symmetry(rng)[0]
+    patches = [_sample_patch(scans, rng, shape, order, variety) for _ in range(count)]
     return _joined(patches)
 
 
 def degraded(
-    x: Tensor, scanner: ScannerDraw, spacing_mm: tuple[float, float, float], modality: str, seed: int
+    x: Tensor, scanner: ScannerParameters, spacing_mm: tuple[float, float, float], modality: str, seed: int
 ) -> tuple[Tensor, Separable, Tensor]:
-    """A window seen by a drawn scanner: its IBP estimate, the operator, and the numbers for the network.
+    """A window seen by a scanner: its IBP estimate, the operator, and the numbers for the network.
 
     Args:
         x: (1, 1, I, J, K) in the model range.
-        scanner: the drawn acquisition.
-        spacing_mm: of x.
+        scanner: Parameters of the acquisition.
+        spacing_mm: Voxel spacing of x.
         modality: "MR" gets Rician, "CT" Gaussian noise.
-        seed: of the noise.
+        seed: Random seed of the noise.
     """
     i, j, k = x.shape[-3:]
     op = scanner.operator((i, j, k))
@@ -128,23 +128,23 @@ def _joined(patches: Sequence[Batch]) -> Batch:
     )
 
 
-def _draw_patch(
+def _sample_patch(
     scans: Sequence[Sequence[TrainingScan]],
     rng: np.random.Generator,
     shape: tuple[int, int, int],
     slab_order: tuple[int, int, int] | None,
     variety: float,
 ) -> Batch:
-    scan = draw_scan(scans, rng)
-    scanner = draw_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
+    scan = choose_scan(scans, rng)
+    scanner = sample_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
     ranked = _ranked(scanner, scan.spacing_mm)
     sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
     x, inner = window(scan, rng, sides, margins)
     if rng.random() < variety:
-        x = _contrast_changed(x, draw_intensity(rng, scan.modality))
+        x = _contrast_changed(x, sample_contrast(rng, scan.modality))
     a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
-    x, weight = with_lesions(x, draw_lesions(rng, variety), scan.spacing_mm, (a, b, c))
+    x, weight = with_lesions(x, sample_lesions(rng, variety), scan.spacing_mm, (a, b, c))
     noise_seed = int(rng.integers(2**31))
     ibp, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
     place = (..., *inner)
@@ -157,7 +157,7 @@ def _draw_patch(
         scan=numbers,
         weight=weight[None, None][place],
     )
-    order, flips = draw_turn(rng)
+    order, flips = sample_symmetry(rng)
     if slab_order is not None:
         order = (ranked[slab_order[0]], ranked[slab_order[1]], ranked[slab_order[2]])
     return _turned(patch, order, flips)
@@ -176,12 +176,12 @@ def _anatomy(
     return maps
 
 
-def _ranked(scanner: ScannerDraw, spacing_mm: tuple[float, float, float]) -> list[int]:
+def _ranked(scanner: ScannerParameters, spacing_mm: tuple[float, float, float]) -> list[int]:
     """Axes from the thickest slices to none, and from fine to coarse where there are none."""
     return sorted(range(3), key=lambda axis: (-(a.factor if (a := scanner.axes[axis]) else 1.0), spacing_mm[axis]))
 
 
-def _contrast_changed(x: Tensor, change: IntensityDraw) -> Tensor:
+def _contrast_changed(x: Tensor, change: ContrastParameters) -> Tensor:
     if change.power != 1:
         x = x.clamp_min(0) ** change.power
     return change.gain * x + change.offset

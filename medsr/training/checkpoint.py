@@ -39,7 +39,7 @@ def read_checkpoint(
     """Load the state into the given objects and return its facts.
 
     Raises:
-        InputError: not a checkpoint of this network.
+        InputError: The file is not a checkpoint of this network.
     """
     try:
         tensors = load_file(path, device=str(next(net.parameters()).device))
@@ -53,19 +53,19 @@ def read_checkpoint(
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
         return facts_of(path)
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no checkpoint of this recipe; choose another run folder") from error
+        raise InputError(f"{path} is not a checkpoint of this recipe; choose another run folder") from error
 
 
 def average_of(path: Path) -> dict[str, Tensor]:
     """The running mean of the weights stored with a checkpoint.
 
     Raises:
-        InputError: not a checkpoint.
+        InputError: The file is not a checkpoint.
     """
     try:
         return _below(load_file(path), "average.")
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is no checkpoint; choose another run folder") from error
+        raise InputError(f"{path} is not a checkpoint; choose another run folder") from error
 
 
 def facts_of(path: Path) -> dict[str, object]:

@@ -16,7 +16,7 @@ from medsr.model.conditioning import conditioned, expected_detail, scan_maps
 from medsr.model.nets import DetailNet
 from medsr.physics.ops import Separable
 from medsr.training.batches import degraded
-from medsr.training.draws import AxisDraw, ScannerDraw
+from medsr.training.degradations import AxisParameters, ScannerParameters
 from medsr.training.packs import PackedScan
 
 CROP = 80  # voxels a side around the centre of each held-out scan
@@ -30,13 +30,13 @@ class Probe:
     """One held-out crop under one task.
 
     Attributes:
-        name: scan and task, such as "sub-x01_T1w thick5".
-        task: the task alone.
+        name: Scan and task, such as "sub-x01_T1w thick5".
+        task: The task alone.
         truth: (1, 1, I, J, K) in the model range.
-        ibp: its IBP estimate.
-        op: the operator.
-        spacing_mm: of the truth.
-        numbers: (1, N_SCAN_CONDITIONS).
+        ibp: (1, 1, I, J, K) IBP estimate.
+        op: Forward operator of the task.
+        spacing_mm: Voxel spacing of the truth.
+        numbers: (1, N_SCAN_CONDITIONS) for the network.
     """
 
     name: str
@@ -91,7 +91,7 @@ def read_curve(path: Path) -> tuple[list[str], list[list[float]]]:
     return header, [latest[step] for step in sorted(latest)]
 
 
-def draw_curve(path: Path, picture: Path) -> None:
+def plot_curve(path: Path, picture: Path) -> None:
     """The curve's CSV as a PNG: one thin line per probe, one thick line per task."""
     import matplotlib
 
@@ -126,14 +126,14 @@ def _probe(scan: PackedScan, task: str, device: torch.device) -> Probe:
     return Probe(f"{scan.name} {task}", task, x, ibp, op, scan.spacing_mm, numbers)
 
 
-def _scanner(scan: PackedScan, task: str) -> ScannerDraw:
+def _scanner(scan: PackedScan, task: str) -> ScannerParameters:
     if task == "thick5":
         chosen = 2 if scan.degradable[2] else (0 if scan.degradable[0] else 1)
         factors = [5.0 / scan.spacing_mm[axis] if axis == chosen else 0.0 for axis in range(3)]
     else:
         factors = [float(task[-1]) if fine else 0.0 for fine in scan.degradable]
-    a, b, c = (AxisDraw(factor, "gaussian", 1.0) if factor else None for factor in factors)
-    return ScannerDraw((a, b, c), 0.0)
+    a, b, c = (AxisParameters(factor, "gaussian", 1.0) if factor else None for factor in factors)
+    return ScannerParameters((a, b, c), 0.0)
 
 
 def _error(x: Tensor, probe: Probe) -> Tensor:

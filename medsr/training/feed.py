@@ -23,14 +23,14 @@ def feed(
     """Yield the batch of each of `steps` on `device`.
 
     Args:
-        scans: of `scans.training_scans`.
-        settings: of the run.
-        steps: numbers of the steps.
-        device: where the batches go.
-        workers: processes that make them, on one thread each; 0 makes them in this one. They change no batch.
+        scans: Result of `scans.training_scans`.
+        settings: Settings of the run.
+        steps: Numbers of the steps.
+        device: Device that the batches are moved to.
+        workers: Number of processes that make them, on one thread each; 0 makes them in this one. Batches are the same.
 
     Raises:
-        ResourceError: one of the processes ended, for want of memory say.
+        ResourceError: One of the processes ended, for lack of memory say.
     """
     loader = DataLoader(
         _Steps(scans, settings),

@@ -31,7 +31,7 @@ TRUNK = ("before", "deep", "after", "down", "up")
 class Progress:
     """One finished step: its number, its loss, and the running mean of the weights.
 
-    The loss is a tensor of no dimensions on the device of the run: to read it is to wait for the device.
+    The loss is a scalar tensor on the device of the run: reading it waits for the device.
     """
 
     step: int
@@ -47,20 +47,20 @@ def train(
     workers: int = 0,
     start: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Progress]:
-    """Train from the last checkpoint in `folder`, else from `start`, or from nothing, yielding after every step.
+    """Train from the last checkpoint in `folder`, else from `start`, or from random weights, yielding after every step.
 
     A checkpoint is written every `CHECKPOINT_SECONDS`, and when the generator is closed between two steps.
 
     Args:
-        scans: of `scans.training_scans`.
-        settings: of the run.
-        folder: of the checkpoint.
-        device: that trains.
-        workers: processes that make the batches, see `feed.feed`.
-        start: weights to begin with.
+        scans: Result of `scans.training_scans`.
+        settings: Settings of the run.
+        folder: Folder of the checkpoint.
+        device: Device to train on.
+        workers: Number of processes that make the batches, see `feed.feed`.
+        start: Weights to begin with.
 
     Raises:
-        InputError: the checkpoint is not one of this network.
+        InputError: The checkpoint is not one of this network.
     """
     torch.manual_seed(settings.seed)
     net = channels_last(DetailNet(settings.net).to(device))

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic of Jordan 2024, chosen for speed near zero
 NEWTON_SCHULZ_STEPS = 5
-SILENT = 1e-18  # smaller momentum is none: that of silent channels would decay to subnormal numbers, which are slow
+SILENT = 1e-18  # smaller momentum is set to 0: in silent channels it would decay to subnormal numbers, which are slow
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum (Jordan 2024, "Muon", algorithm 2) on kernels seen as (out, in * taps) matrices.
 
     Args:
-        parameters: convolution kernels (out, in, ...).
-        lr: size of a step, in units of a matrix with singular values of 0.2 sqrt(max(out, in * taps)), so that rates
-            of AdamW carry over (Liu et al. 2025, "Muon is scalable", eq. 4). A number, or a tensor of no dimensions.
-        momentum: of the gradient, with Nesterov's look-ahead.
-        weight_decay: decoupled.
+        parameters: Convolution kernels (out, in, ...).
+        lr: Size of a step, in units of a matrix with singular values of 0.2 sqrt(max(out, in * taps)), so that rates
+            of AdamW carry over (Liu et al. 2025, "Muon is scalable", eq. 4). A number or a scalar tensor.
+        momentum: Decay of the gradient's running mean, with Nesterov's look-ahead.
+        weight_decay: Decoupled weight decay.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A folder of fine scans to training packs."""
+"""A folder of high-resolution scans to training packs."""
 
 from __future__ import annotations
 
@@ -7,34 +7,31 @@ from pathlib import Path
 
 from medsr.errors import InputError
 from medsr.io import load
+from medsr.io.formats import endings, is_one_file, stem
 from medsr.training.packs import packed, write_packs
 
 SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
 
 
 def pack_folder(folder: Path, target: Path) -> list[Path]:
-    """Pack every NIfTI scan below `folder`, a flat or BIDS-like tree whose names begin with "sub-LABEL".
+    """Pack every scan in one file below `folder`, a flat or BIDS-like tree whose names begin with "sub-LABEL".
 
     Args:
-        folder: where the scans are.
-        target: folder of the packs, made if missing.
+        folder: Folder of the scans, searched recursively.
+        target: Folder of the packs, made if missing.
 
     Returns:
-        The packs' paths.
+        Paths of the packs.
 
     Raises:
-        InputError: no scan, or a name without a subject.
+        InputError: No scan, or a name without a subject.
     """
-    paths = sorted((p for p in folder.rglob("*.nii*") if p.name.endswith((".nii", ".nii.gz"))), key=lambda p: p.name)
+    paths = sorted((path for path in folder.rglob("*") if is_one_file(path.name)), key=lambda path: path.name)
     if not paths:
-        raise InputError(f"{folder}: no .nii or .nii.gz below it; expected scans named like sub-01_T1w.nii.gz")
+        raise InputError(f"{folder}: no {endings()} below it; expected scans named like sub-01_T1w.nii.gz")
     first = {subject: number for number, subject in reversed(list(enumerate(map(_subject, paths))))}
     paths.sort(key=lambda path: first[_subject(path)])  # sub-1 and sub-10 may alternate by name: a subject stays whole
-    return write_packs((packed(load(path), _name(path), _subject(path)) for path in paths), target)
-
-
-def _name(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    return write_packs((packed(load(path), stem(path.name), _subject(path)) for path in paths), target)
 
 
 def _subject(path: Path) -> str:

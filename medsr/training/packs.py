@@ -31,11 +31,11 @@ class PackedScan:
     """One training scan: voxels in RAS order and what a degradation must know of it.
 
     Attributes:
-        name: subject and contrast, such as "sub-x01_T1w".
-        subject: subject label; all scans of a subject lie in one pack.
+        name: Subject and contrast, such as "sub-x01_T1w".
+        subject: Subject label; all scans of a subject lie in one pack.
         modality: "MR" or "CT".
-        spacing_mm: voxel spacing.
-        scale: intensities to the model range.
+        spacing_mm: Voxel spacing.
+        scale: Map of intensities to the model range.
         data: (I, J, K) int16 in the scan's own unit.
     """
 
@@ -57,7 +57,7 @@ def packed(volume: Volume, name: str, subject: str) -> PackedScan:
     """A scan ready for a pack: turned to RAS, rounded to whole numbers.
 
     Raises:
-        InputError: its values don't fit 16 bits, or would be lost by rounding to whole numbers.
+        InputError: The values don't fit 16 bits, or would be lost by rounding to whole numbers.
     """
     turned = volume.to_ras()
     if float(turned.data.min()) < -32768 or float(turned.data.max()) > 32767:
@@ -77,13 +77,16 @@ def write_packs(scans: Iterable[PackedScan], folder: Path) -> list[Path]:
     """Write packs into `folder`, subject by subject, with an index of their SHA-256.
 
     Args:
-        scans: ordered by subject.
-        folder: made if missing.
+        scans: Scans ordered by subject.
+        folder: Folder of the packs, made if missing.
+
+    Returns:
+        Paths of the packs.
 
     Raises:
-        InputError: two scans of one name, or one subject's scans not in a row.
-        ResourceError: one subject alone needs more than 40 MiB.
-        OutputError: the folder can't be written.
+        InputError: Two scans of one name, or a subject whose scans are not in a row.
+        ResourceError: One subject alone needs more than 40 MiB.
+        OutputError: The folder can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +111,7 @@ def read_packs(folder: Path) -> list[PackedScan]:
     """All scans of the packs in `folder`, checksums verified.
 
     Raises:
-        InputError: no index, or a pack that is missing or differs from it.
+        InputError: No index, or a pack that is missing or differs from it.
     """
     try:
         index = json.loads((folder / INDEX).read_text())["packs"]
@@ -122,7 +125,7 @@ def read_packs(folder: Path) -> list[PackedScan]:
         try:
             scans += list(_unzipped(content))
         except (zipfile.BadZipFile, lzma.LZMAError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no pack of this version; make the packs again") from error
+            raise InputError(f"{path} is not a pack of this version; make the packs again") from error
     return scans
 
 
@@ -183,7 +186,7 @@ def _member(scan: PackedScan) -> _Member:
 
 
 def _bytes(members: list[_Member]) -> int:
-    """Size in a pack, with room for the archive's own lists."""
+    """Size in a pack, the archive's own lists included."""
     return sum(len(member.facts) + len(member.voxels) + 4 * len(member.name) + ARCHIVE_BYTES for member in members)
 
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from medsr.training.draws import LesionDraw
+from medsr.training.degradations import LesionParameters
 from medsr.training.scans import FOREGROUND
 
-LESION_WEIGHT = 6.0  # in the loss, of voxels within half a coarse voxel of a planted lesion: they are few
+LESION_WEIGHT = 6.0  # in the loss, of voxels within half a low-resolution voxel of a planted lesion: they are few
 
 
 def with_lesions(
     x: Tensor,
-    lesions: Sequence[LesionDraw],
+    lesions: Sequence[LesionParameters],
     spacing_mm: tuple[float, float, float],
     reach_mm: tuple[float, float, float],
 ) -> tuple[Tensor, Tensor]:
@@ -24,9 +24,9 @@ def with_lesions(
 
     Args:
         x: (I, J, K) in the model range.
-        lesions: of `draws.draw_lesions`.
-        spacing_mm: of x.
-        reach_mm: per axis, how far around a lesion voxels count more.
+        lesions: Result of `degradations.sample_lesions`.
+        spacing_mm: Voxel spacing of x.
+        reach_mm: Per axis, the distance around a lesion within which voxels count more.
 
     Returns:
         Window and weights, (I, J, K).
@@ -42,7 +42,9 @@ def with_lesions(
     return x, weight
 
 
-def _ellipsoid(x: Tensor, centre: Sequence[int], lesion: LesionDraw, spacing_mm: tuple[float, float, float]) -> Tensor:
+def _ellipsoid(
+    x: Tensor, centre: Sequence[int], lesion: LesionParameters, spacing_mm: tuple[float, float, float]
+) -> Tensor:
     """1 inside, 0 outside, 0.5 where the distance from the centre is half the axis."""
     squares = torch.zeros((), device=x.device)
     for dim, (n, place, h, axis_mm) in enumerate(zip(x.shape, centre, spacing_mm, lesion.axes_mm, strict=True)):

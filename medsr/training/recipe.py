@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from medsr.errors import UsageError
-from medsr.io.toml import read_toml
+from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 from medsr.model.weights import packaged_models
@@ -20,19 +18,21 @@ class TrainingRecipe:
     """What `medsr train` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        name: of the model.
-        version: of its weights.
-        packs: folder of the training packs.
-        validation_packs: folder of held-out packs for the learning curve.
-        start: packaged model or weights file that training goes on from; none: from nothing.
-        probes: names of the held-out scans that the curve is drawn on; none means all.
-        run: folder of checkpoint, curve and final weights.
-        cards: data cards' folders, whose hashes go into the weights.
+        name: Name of the model.
+        version: Version of its weights.
+        packs: Folder of the training packs.
+        validation_packs: Folder of held-out packs for the learning curve.
+        run: Folder of checkpoint, curve and final weights.
+        start: Packaged model or weights file to go on from; None: random weights.
+        probes: Names of the held-out scans for the learning curve; empty: all of them.
+        cards: Folders of the data cards, whose hashes go into the weights.
         device: "auto", "cpu" or "cuda".
-        curve_every: steps between points of the curve (more often at the start).
-        sample_scale: of `medsr.model.spec.ModelSpec`; chosen once the weights are trained, 1 before.
-        training: of `medsr.training.loop.train`.
+        curve_every: Steps between points of the curve (more often at the start).
+        sample_scale: `ModelSpec.sample_scale` of the weights; chosen once they are trained, 1 before.
+        training: Settings of `medsr.training.loop.train`.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     name: str
     version: str
@@ -57,29 +57,13 @@ def read_recipe(path: Path) -> TrainingRecipe:
     """The recipe in a TOML file.
 
     Raises:
-        UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
+        UsageError: No such file, not TOML, an unknown key or a value of the wrong kind.
     """
     content = read_toml(path, "a training recipe")
-    net = content.get("training", {}).get("net", {})
-    if isinstance(net, dict) and "training" in content:
-        content["training"]["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **net}
-    _refuse_unknown(path, content, TrainingRecipe)
-    _refuse_unknown(path, content.get("training", {}), TrainingSettings, "training.")
-    _refuse_unknown(path, net, NetSpec, "training.net.")
-    try:
-        recipe = TypeAdapter(TrainingRecipe).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path}: {place}: {first['msg']}") from error
-    return _resolved(recipe, path.parent)
-
-
-def _refuse_unknown(path: Path, content: object, kind: type, prefix: str = "") -> None:
-    known = [entry.name for entry in fields(kind)]
-    for key in content if isinstance(content, dict) else ():
-        if key not in known:
-            raise UsageError(f"{path}: unknown key {prefix}{key}; known are {', '.join(known)}")
+    training = content.get("training")
+    if isinstance(training, dict) and isinstance(training.get("net", {}), dict):
+        training["net"] = {"channels": N_MAPS, "conditions": N_CONDITIONS, **training.get("net", {})}
+    return _resolved(parsed(TrainingRecipe, content, str(path)), path.parent)
 
 
 def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:

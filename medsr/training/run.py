@@ -23,7 +23,7 @@ from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
 from medsr.training.checkpoint import average_of
-from medsr.training.curve import append_row, by_task, draw_curve, gains_db, make_probes
+from medsr.training.curve import append_row, by_task, gains_db, make_probes, plot_curve
 from medsr.training.loop import CHECKPOINT, Progress, train
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
 from medsr.training.recipe import TrainingRecipe
@@ -39,16 +39,16 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
     """Train until the recipe's last step or for `minutes`, from the last checkpoint where there is one.
 
     Args:
-        recipe: of `read_recipe`.
-        minutes: length of this leg, or None for the whole run.
-        on_step: called after every step.
+        recipe: Result of `read_recipe`.
+        minutes: Time limit of this leg; None: the whole run.
+        on_step: Callback after every step.
 
     Returns:
         The final weights file, or None where the run is not at its end.
 
     Raises:
-        MedsrError: packs that can't be read, a probe that is not among them, no such device, or weights to start from
-            that are of another network.
+        MedsrError: Packs that can't be read, a probe that is not among them, a device that is not there, or weights to
+            start from that belong to another network.
     """
     keep_freed_memory()
     device = choose_device(recipe.device)
@@ -67,7 +67,7 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
             net.load_state_dict(average)
             gains = gains_db(net, probes)
             append_row(recipe.run / "curve.csv", step, float(torch.stack(losses).mean()), gains)
-            draw_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
+            plot_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
             losses = []
         if on_step is not None:
             on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
@@ -84,9 +84,9 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
     Its envelope holds the modalities and the usual ranges of the packed scans, as they are and as named tasks see them.
 
     Raises:
-        InputError: packs that can't be read.
-        ModelError: larger than 16 MiB.
-        OutputError: the file can't be written.
+        InputError: Packs that can't be read.
+        ModelError: Weights larger than 16 MiB.
+        OutputError: The file can't be written.
     """
     trained: dict[str, Any] = {
         "steps": step,

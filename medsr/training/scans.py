@@ -1,4 +1,4 @@
-"""The scans that patches are cut from, at several resolutions: which is drawn, and where patches lie in it."""
+"""The scans that patches are cut from, at several resolutions: the choice of a scan, and where patches lie in it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class TrainingScan:
     """A scan in the model range at one resolution, with where its patches should lie.
 
     Attributes:
-        group: "MR3" (three fine axes), "MR2" (slices) or "CT".
-        weight: how often it is drawn, relative to the others of its group.
+        group: "MR3" (3D MR, three fine axes), "MR2" (2D MR, slices) or "CT".
+        weight: Probability of the scan relative to the others of its group.
         data: (I, J, K) float32, model range.
-        spacing_mm: voxel spacing.
-        degradable: axes that may be degraded.
+        spacing_mm: Voxel spacing.
+        degradable: Axes that may be degraded.
         modality: "MR" or "CT".
         centres: (N, 3) block centres in voxels.
-        shares: (N,) probability of each.
+        shares: (N,) probability of each centre.
     """
 
     group: str
@@ -57,8 +57,8 @@ def training_scans(scans: Sequence[PackedScan]) -> list[list[TrainingScan]]:
     ]
 
 
-def draw_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:
-    """One scan at one resolution: the group first, a member of it, then the resolution, each by its share."""
+def choose_scan(scans: Sequence[Sequence[TrainingScan]], rng: np.random.Generator) -> TrainingScan:
+    """A random scan at a random resolution: the group first, a member of it, then the resolution, each by its share."""
     groups = sorted({versions[0].group for versions in scans})
     shares = np.array([GROUP_SHARES[group] for group in groups])
     group = groups[int(rng.choice(len(groups), p=shares / shares.sum()))]
@@ -75,10 +75,10 @@ def window(
     """A window with margins around a patch, reflected where the scan is too thin, and the patch's place in it.
 
     Args:
-        scan: that it is cut from.
-        rng: draws the place.
-        sides: of the patch in voxels.
-        margins: on each side of it.
+        scan: Scan that the window is cut from.
+        rng: Generator that chooses the place.
+        sides: Sides of the patch in voxels.
+        margins: Voxels on each side of the patch.
     """
     centre = scan.centres[int(rng.choice(len(scan.centres), p=scan.shares))] + rng.integers(-BLOCK // 2, BLOCK // 2, 3)
     data, inner = scan.data, []

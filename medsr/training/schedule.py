@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 
@@ -16,26 +18,28 @@ class TrainingSettings:
     """A recipe's numbers; every step is a function of them and its own number.
 
     Attributes:
-        steps: steps of the whole run.
-        batch: patches per step.
-        patch: side of a patch in voxels.
-        slab: sides (long, middle, short) of the patches that see thick slices alone, with as many voxels a step.
-        slab_from: share of the run after which slabs are mixed in.
-        slab_share: share of the later steps that draw slabs.
-        learning_rate: peak, of both optimisers.
-        warmup: steps of linear rise.
-        decay_share: share of the run, at its end, over which the learning rate falls to zero.
-        plain_steps: steps on the plain task alone.
-        widening_steps: steps over which the other tasks are mixed in.
-        mean_only_share: share of the run, at its start, that learns the posterior mean alone.
-        mean_share: share of each later batch that learns the posterior mean.
-        average_steps: time constant of the running mean of the weights.
-        seed: of everything drawn.
-        net: width and depth of the network.
+        steps: Steps of the whole run.
+        batch: Patches per step.
+        patch: Side of a patch in voxels.
+        slab: Sides (long, middle, short) of the patches that see thick slices alone, with as many voxels a step.
+        slab_from: Share of the run after which slabs are mixed in.
+        slab_share: Share of the later steps that use slabs.
+        learning_rate: Peak learning rate of both optimisers.
+        warmup: Steps of linear rise.
+        decay_share: Share of the run, at its end, over which the learning rate falls to zero.
+        plain_steps: Steps on the simplest task alone: factor 2 on all axes, no noise.
+        widening_steps: Steps over which the other tasks are mixed in.
+        mean_only_share: Share of the run, at its start, that learns the posterior mean alone.
+        mean_share: Share of each later batch that learns the posterior mean.
+        average_steps: Time constant of the running mean of the weights.
+        seed: Random seed of the whole run.
+        net: Width and depth of the network.
 
     Raises:
-        ValueError: patches smaller than `SMALLEST_SIDE`.
+        ValueError: Patches smaller than `SMALLEST_SIDE`.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     steps: int = 18000
     batch: int = 8
@@ -69,7 +73,7 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
 
 
 def variety_at(step: int, settings: TrainingSettings) -> float:
-    """0 during the plain steps, then rising to 1 over `widening_steps`."""
+    """Share of random acquisitions: 0 during the first `plain_steps`, then rising to 1 over `widening_steps`."""
     return min(1.0, max(0.0, (step - settings.plain_steps) / max(1, settings.widening_steps)))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.uncertainty import LEVELS, normal_width
 from medsr.model.spec import Calibration

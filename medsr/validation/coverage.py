@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import EnhanceSettings, Posterior, Whole, posterior
+from medsr.enhancement.piece import Posterior, posterior
+from medsr.enhancement.posterior import Whole
 from medsr.enhancement.region import Box, inner, part_of
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
 from medsr.metrics.arrays import rms

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import Box, crop
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.arrays import rms
 from medsr.metrics.blobs import FalseLesions, false_lesions
 from medsr.metrics.error import data_range, foreground_mask

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError
 from medsr.io import load
-from medsr.io.dicom import read_found
+from medsr.io.dicom.reading import read_found
 from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
@@ -96,7 +96,7 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
     Raises:
         MedsrError: as `io.load`, `make_trial`, `pair_trial`, `load_model`.
     """
-    model = _model(recipe.model, recipe.device) if recipe.needs_model else None
+    model = _model(recipe.enhance.model, recipe.enhance.device) if recipe.needs_model else None
     reference = _read(planned.reference)
     settings = replace(recipe.enhance, force=True)  # scans outside the envelope are measured, and the report says so
     trial, fits = _trial(planned, reference, settings)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.enhancement.posterior import scan_noise
 from medsr.enhancement.region import Box, crop
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.artefacts import shift_mm
 from medsr.metrics.error import data_range, foreground_mask

@@ -7,18 +7,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 from medsr import __version__
 from medsr.errors import InputError, MedsrError, UsageError
-from medsr.io import files
+from medsr.io import files, formats
 from medsr.io.bids import scan_name
 from medsr.io.dicom.series import find_series
 from medsr.io.discover import discover
 from medsr.io.found import Found
 from medsr.io.names import digest
-from medsr.io.outline import Outline, outline
-from medsr.physics.ops import Profile
+from medsr.io.outline import Outline
+from medsr.physics.profiles import PROFILES
 from medsr.physics.tasks import Task, is_for
 from medsr.validation.measure import PlannedTrial, ScanFiles
 from medsr.validation.recipe import PAIR, StudyRecipe
@@ -116,9 +115,9 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
     profile, thickness = row.get("profile") or "gaussian", row.get("thickness") or ""
     if not low or not high:
         raise UsageError(f"{table}, line {line}: expected a low and a high scan")
-    shape = next((one for one in _profiles() if one == profile), None)
+    shape = next((one for one in PROFILES if one == profile), None)
     if shape is None:
-        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(_profiles())}")
+        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(PROFILES)}")
     try:
         width = float(thickness) if thickness else None
     except ValueError as error:
@@ -132,22 +131,19 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
     )
 
 
-def _profiles() -> tuple[Profile, ...]:
-    return get_args(Profile)
-
-
 def _scans(source: Path, without: Path | None) -> Iterator[tuple[str, ScanFiles, Outline | None, MedsrError | None]]:
     """Name, place, grid and error of every scan of a reference as it was given."""
     name, place = scan_name(source.name), ScanFiles((str(source),))
     try:
-        if files.sniff(source) == "nifti":
-            yield name, place, outline(source), None
+        known = formats.by_content(source)
+        if not known.is_series:
+            yield name, place, known.outline(source), None
         elif not source.is_dir():
             yield name, ScanFiles(tuple(str(one.path) for one in find_series(source).files)), None, None
         else:
             found = discover(source, without=without).found
             if not found:
-                raise InputError(f"{source}: holds no scan; expected NIfTI files or DICOM series")
+                raise InputError(f"{source}: holds no scan; expected {formats.titles()}")
             yield from (_of_found(one) for one in found)
     except MedsrError as error:
         yield name, place, None, error
@@ -194,7 +190,9 @@ def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
 def _listed(place: ScanFiles) -> ScanFiles:
     """The files of a scan that was named by one path."""
     path = Path(place.paths[0])
-    return place if files.sniff(path) == "nifti" else ScanFiles(tuple(str(one.path) for one in find_series(path).files))
+    if not formats.by_content(path).is_series:
+        return place
+    return ScanFiles(tuple(str(one.path) for one in find_series(path).files))
 
 
 def _content(place: ScanFiles) -> str:

@@ -7,18 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
-from medsr.io.toml import read_toml
+from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import Gate, read_gates
 from medsr.metrics.table import UNCERTAINTY_NAMES
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.methods import ALL_METHODS, LEARNED, check_methods
 
+DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
 PAIR = Task("pair")
 """What is asked of a real pair: to restore the low scan as it is."""
 
@@ -28,24 +27,22 @@ class StudyRecipe:
     """What `medsr validate` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        tasks: that every reference is degraded by. A table of its own each: `name`, and the keys of
+        tasks: Tasks that degrade every reference. Each is a table of its own: `name`, and the keys of
             `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
         methods: Names out of `medsr.validation.methods.ALL_METHODS`.
-        model: Packaged name or weights file.
-        device: "auto", "cpu" or "cuda".
         workers: Number of worker processes; 0 works in this one.
         gates: Limits, or files of them; exit code 8 where one is not kept.
         blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
         uncertainty: Measure how far the stated uncertainty can be trusted.
         hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
         bootstrap_seed: Random seed for the intervals over subjects.
-        enhance: Settings of the learned methods.
+        enhance: Settings of the learned methods, their model and device.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     tasks: tuple[Task, ...] = ()
     methods: tuple[str, ...] = ALL_METHODS
-    model: str = "medsr-base"
-    device: str = "auto"
     workers: int = 0
     gates: tuple[str, ...] = ()
     blend: tuple[float, ...] = ()
@@ -62,6 +59,9 @@ class StudyRecipe:
             raise UsageError(f"two tasks are called {twice[0]!r}; give each a name of its own, and none {PAIR.name!r}")
         if not all(0 <= blend <= 1 for blend in self.blend):
             raise UsageError(f"blend is {list(self.blend)}; expected numbers from 0 (mean) to 1 (sample)")
+        asked = [name for name in DECIDED_BY_TASK if getattr(self.enhance, name) != getattr(EnhanceSettings, name)]
+        if asked:
+            raise UsageError(f"enhance.{asked[0]} is set; in a validation the task or the pair decides about it")
         if self.workers < 0 or self.bootstrap_seed < 0 or not self.methods:
             raise UsageError("expected at least one method, and neither workers nor a seed below 0")
 
@@ -87,15 +87,16 @@ class StudyRecipe:
     @property
     def settings_key(self) -> str:
         """Hash of what decides about the numbers of one case, its task aside."""
-        deciding = (self.methods, self.blend, self.measures_uncertainty, self.hallucination, asdict(self.enhance))
+        deciding = (self.methods, self.blend, self.measures_uncertainty, self.hallucination, self.enhance.facts())
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
         """What decided about the numbers, for the report: neither paths nor machines."""
-        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        for key in ("model", "device", "workers", "gates"):
-            del content[key]
-        return {**content, "gates": [gate.text for gate in self.limits]}
+        aside = ("workers", "gates", "enhance")
+        content = {key: value for key, value in asdict(self).items() if key not in aside}
+        gates = [gate.text for gate in self.limits]
+        deciding: dict[str, Any] = json.loads(json.dumps({**content, "enhance": self.enhance.facts(), "gates": gates}))
+        return deciding
 
 
 def read_study_recipe(path: Path) -> StudyRecipe:
@@ -104,11 +105,9 @@ def read_study_recipe(path: Path) -> StudyRecipe:
     Raises:
         UsageError: missing, not TOML, an unknown key or a value of the wrong kind.
     """
-    content = read_toml(path, "a recipe of a study")
-    recipe = study_recipe(content, str(path))
+    recipe = study_recipe(read_toml(path, "a recipe of a study"), str(path))
     beside = [str(path.parent / text) if (path.parent / text).is_file() else text for text in recipe.gates]
-    model = path.parent / recipe.model
-    return replace(recipe, gates=tuple(beside), model=str(model) if model.is_file() else recipe.model)
+    return replace(recipe, gates=tuple(beside), enhance=with_model_beside(recipe.enhance, path.parent))
 
 
 def study_recipe(content: Mapping[str, Any], where: str = "recipe") -> StudyRecipe:
@@ -117,19 +116,10 @@ def study_recipe(content: Mapping[str, Any], where: str = "recipe") -> StudyReci
     Raises:
         UsageError: an unknown key or a value of the wrong kind.
     """
-    _refuse_unknown(where, content, StudyRecipe)
-    _refuse_unknown(where, content.get("enhance", {}), EnhanceSettings, "enhance.")
     tasks = content.get("tasks", ())
     if not isinstance(tasks, Sequence) or not all(isinstance(task, Mapping) for task in tasks):
         raise UsageError(f"{where}: tasks are written as [[tasks]], each with a name")
-    try:
-        return TypeAdapter(StudyRecipe).validate_python(
-            {**content, "tasks": [_task(where, task) for task in tasks]}, strict=False
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {place}: {first['msg']}") from error
+    return parsed(StudyRecipe, {**content, "tasks": [_task(where, task) for task in tasks]}, where)
 
 
 def _task(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,10 +136,3 @@ def _task(where: str, table: Mapping[str, Any]) -> dict[str, Any]:
     if (merged.get("factor") is None) == (merged.get("thick_mm") is None):
         raise UsageError(f"{where}: task {merged.get('name', '')!r}: expected either factor or thick_mm")
     return merged
-
-
-def _refuse_unknown(where: str, content: object, kind: type, prefix: str = "") -> None:
-    known = [entry.name for entry in fields(kind)]
-    for key in content if isinstance(content, Mapping) else ():
-        if key not in known:
-            raise UsageError(f"{where}: unknown key {prefix}{key}; known are {', '.join(known)}")

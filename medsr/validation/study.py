@@ -94,7 +94,7 @@ def validate(
     """
     began = time.monotonic()
     check_gates(recipe.limits, gate_columns(recipe.methods))
-    model = model_facts(recipe.model) if recipe.needs_model else {}
+    model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
     if not planned:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import data_range, foreground_mask, psnr
 from medsr.metrics.judged import Restoration
 from medsr.metrics.sharpness import high_frequency_power_ratio

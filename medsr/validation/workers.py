@@ -15,6 +15,8 @@ from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
+import torch
+
 from medsr.errors import ResourceError
 from medsr.model.allocator import keep_freed_memory
 from medsr.validation.measure import Measured, PlannedTrial, measure_trial
@@ -66,7 +68,7 @@ def _in_processes(planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure:
 
     try:
         for _ in range(n_slots):
-            slots.append(_Slot(n_slots))
+            slots.append(_Slot(_threads(n_slots)))
             give(slots[-1])
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -84,11 +86,11 @@ class _Slot:
     """One process that measures case after case, and a new one where it died.
 
     Args:
-        n_slots: Number of processes that share the cores.
+        n_threads: Number of torch threads that it computes with.
     """
 
-    def __init__(self, n_slots: int) -> None:
-        self._n_slots = n_slots
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
         self._start()
 
     def submit(self, measure: Measure, planned: PlannedTrial, recipe: StudyRecipe) -> Future[Measured]:
@@ -113,17 +115,20 @@ class _Slot:
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self) -> None:
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_slots,))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_threads,))
         self._pid = self._pool.submit(os.getpid).result()
 
 
-def _begin(n_slots: int) -> None:
-    """Set up a worker: its share of the cores, Ctrl-C left to the parent, and no life without it."""
-    import torch
+def _threads(n_slots: int) -> int:
+    """Threads of each of several processes: together as many as here, so that one alone rounds as this one does."""
+    return max(1, torch.get_num_threads() // n_slots)
 
+
+def _begin(n_threads: int) -> None:
+    """Set up a worker: its share of the cores, Ctrl-C left to the parent, and no life without it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, torch.get_num_threads() // n_slots))
+    torch.set_num_threads(n_threads)
     keep_freed_memory()
 
 

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.consistency import residual_map
-from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units

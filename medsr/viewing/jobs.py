@@ -1,6 +1,7 @@
 """The jobs of the viewer's warm child (`medsr.worker.child`): each a passage from JSON to a function and back.
 
-Requests hold scans as `exchange` packs them and a wish as `Wish.to_dict` writes it; `onto` names the grid of a layer.
+Requests hold scans as `exchange` packs them and settings as `EnhanceSettings.to_dict` writes them; `onto` names the
+grid of a layer, `watch` asks for every step of a sample.
 """
 
 from __future__ import annotations
@@ -9,32 +10,32 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from medsr.batch.batch import run
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan_file import PlannedCase
-from medsr.batch.recipe import BatchRecipe, Grid
-from medsr.batch.run import begin, plan_batch
-from medsr.enhancement.enhancement import Enhancement, EnhanceSettings, OnProgress, enhance, mode_named
+from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import begin, plan_batch, run_plan
+from medsr.enhancement.enhancement import acquisition_for, enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
-from medsr.enhancement.region import Box, enhance_region, part_of
+from medsr.enhancement.posterior import OnProgress
+from medsr.enhancement.region import Box, part_of
+from medsr.enhancement.result import Enhancement
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
+from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, acquisition_of
-from medsr.physics.ops import Profile
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 from medsr.viewing.exchange import outline, packed, unpacked
-from medsr.viewing.request import Wish
 from medsr.volume import Volume
 from medsr.worker.child import Job, Report
 
-PROFILES: tuple[Profile, ...] = get_args(Profile)
 METHODS = {"mean": "mean", "uncertainty": "mean", "sample": "sample"}  # what the result of a mode is called in a report
 MOST_WATCHED_BYTES = 2**31  # of all the steps of a draw together, which the viewer keeps
 
@@ -61,17 +62,17 @@ def start(options: dict[str, Any]) -> Ready:
         options: `folder` for voxels, `model`, `device`.
     """
     keep_freed_memory()
-    model = load_model(options.get("model", Wish.model), options.get("device", Wish.device))
+    model = load_model(options.get("model", EnhanceSettings.model), options.get("device", EnhanceSettings.device))
     return Ready(model, measured_speed(model), Path(options["folder"]))
 
 
 def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """What a wish comes to: `Estimate` as plain values, the memory that is free, the device."""
-    scan, wish = outline(request["scan"]), _wish(request)
-    needs, _, shape = _estimate(ready, scan, wish, request.get("memory_limit"))
+    """What a request comes to: `Estimate` as plain values, the memory that is free, the device."""
+    scan, settings = outline(request["scan"]), _settings(request)
+    needs, _, shape = _estimate(ready, scan, settings, request.get("memory_limit"))
     return {
         **asdict(needs),
-        "factors": wish.factors,
+        "factors": settings.factors,
         "result_shape": shape,
         "free_memory": free_memory(),
         "device": ready.model.device.type,
@@ -82,7 +83,7 @@ def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any
 def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """What the envelope says of a scan's voxels: objections, and notices of what lies at its edge.
 
-    The grid's part is in every plan; this one holds for a scan whatever is wished.
+    The grid's part is in every plan; this one holds for a scan whatever is asked.
     """
     scan = unpacked(request["scan"])
     acquisition, envelope = acquisition_of(scan), ready.model.spec.envelope
@@ -95,16 +96,12 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the draw."""
-    scan, wish = unpacked(request["scan"]), _wish(request)
-    needs, acquisition, _ = _estimate(ready, scan, wish, request.get("memory_limit"))
-    settings = replace(_settings(wish), tile=needs.tile)
-    on_state = _watched(ready, report, settings.steps, needs) if wish.watch and wish.mode == "sample" else None
-    on_progress = _reporting(report)
-    if wish.region is None:
-        result = enhance(scan, ready.model, settings, acquisition, on_progress, on_state=on_state)
-    else:
-        box = Box(*wish.region)
-        result = enhance_region(scan, box, ready.model, settings, acquisition, on_progress, on_state)
+    scan, settings = unpacked(request["scan"]), _settings(request)
+    needs, acquisition, _ = _estimate(ready, scan, settings, request.get("memory_limit"))
+    is_watched = request.get("watch", False) and settings.mode == "sample"
+    on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
+    tiled = replace(settings, tile=needs.tile)
+    result = enhance(scan, ready.model, tiled, acquisition, _reporting(report), on_state=on_state)
     return _answer(ready, result)
 
 
@@ -116,13 +113,13 @@ def compare(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, 
 
 def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """The result against a reference where one is given, and against the scan in any case; may write the report."""
-    wish = Wish.from_dict(request.get("wish", {}))
+    settings = parsed(EnhanceSettings, request.get("settings", {}), "settings")
     question = checks.Question(
         unpacked(request["scan"]),
         unpacked(request["result"]),
-        _profile(wish.profile),
-        wish.thickness_mm,
-        METHODS.get(wish.mode, "result") if request.get("wish") else "result",
+        settings.profile,
+        settings.thickness_mm,
+        METHODS[settings.mode] if request.get("settings") else "result",
     )
     fidelity = checks.against_scan(question)
     answer: dict[str, Any] = {
@@ -145,10 +142,8 @@ def check(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
 
 def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Enhance every scan of a folder as `medsr batch` does; reports the list of cases, then each change of one."""
-    wish, source, target = Wish.from_dict(request["wish"]), Path(request["source"]), Path(request["target"])
-    grid = Grid(wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm)
-    recipe = BatchRecipe(wish.model, wish.device, grid=grid, enhance=_settings(wish))
-    planned = plan_batch(source, target, recipe)
+    source, target = Path(request["source"]), Path(request["target"])
+    planned = plan_batch(source, target, BatchRecipe(_settings(request)))
     store = begin(planned, target)
     numbers = {one.case: number for number, one in enumerate(planned.cases)}
     report("cases", {"cases": [_row(one, source, target, store.outcome(one.case)) for one in planned.cases]})
@@ -158,7 +153,7 @@ def batch(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, An
             number = numbers[outcome.case]
             report("case", {"number": number, "case": _row(planned.cases[number], source, target, outcome)})
 
-    tally = run(planned, store, on_progress)
+    tally = run_plan(planned, store, on_progress)
     return {"done": tally.done, "failed": tally.failed}
 
 
@@ -173,37 +168,24 @@ JOBS: dict[str, Job] = {
 
 
 def _estimate(
-    ready: Ready, scan: Volume, wish: Wish, memory_limit: int | None
+    ready: Ready, scan: Volume, settings: EnhanceSettings, memory_limit: int | None
 ) -> tuple[Estimate, Acquisition, list[int]]:
-    """What a wish needs, the acquisition of the whole scan, and the shape of the result on its stored axes."""
-    acquisition = acquisition_of(scan, wish.spacing_mm, wish.factors, _profile(wish.profile), wish.thickness_mm)
+    """What a request needs, the acquisition of the whole scan, and the shape of the result on its stored axes."""
+    acquisition = acquisition_for(scan, settings)
     computed, shape = acquisition, acquisition.fine_shape
-    if wish.region is not None:
-        part = part_of(scan, Box(*wish.region), acquisition)
+    if settings.region is not None:
+        part = part_of(scan, Box(*settings.region), acquisition)
         computed, shape = part.acquisition, part.box_on(part.acquisition.fine_shape).shape
-    needs = estimate(computed, scan.modality, ready.model, _settings(wish), ready.voxels_per_s, memory_limit)
+    needs = estimate(computed, scan.modality, ready.model, settings, ready.voxels_per_s, memory_limit)
     return needs, acquisition, list(shape)
 
 
-def _wish(request: dict[str, Any]) -> Wish:
-    """The wish of a request; the grid of another layer, where one is named, becomes factors."""
-    wish = Wish.from_dict(request["wish"])
+def _settings(request: dict[str, Any]) -> EnhanceSettings:
+    """The settings of a request; the grid of another layer, where one is named, becomes factors."""
+    settings = parsed(EnhanceSettings, request["settings"], "settings")
     if "onto" not in request:
-        return wish
-    return replace(wish, factors=factors_onto(outline(request["scan"]), outline(request["onto"])))
-
-
-def _settings(wish: Wish) -> EnhanceSettings:
-    return EnhanceSettings(
-        mode_named(wish.mode), wish.blend, wish.samples, wish.steps, wish.seed, wish.flips, force=wish.force
-    )
-
-
-def _profile(name: str) -> Profile:
-    for known in PROFILES:
-        if name == known:
-            return known
-    raise UsageError(f"no profile is called {name!r}; choose {', '.join(PROFILES)}")
+        return settings
+    return replace(settings, factors=factors_onto(outline(request["scan"]), outline(request["onto"])))
 
 
 def _reporting(report: Report) -> OnProgress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import files, load, save
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
@@ -22,7 +22,7 @@ TASK_NAMES = ("iso2", "thick5")
 
 
 def main(folder: Path) -> None:
-    """Write demo/: coarse and finer scans, findings.json, findings.csv, before_after.png."""
+    """Write demo/: degraded and enhanced scans, findings.json, findings.csv, findings.md, before_after.png."""
     folder.mkdir(exist_ok=True)
     keep_freed_memory()
     reference, model, settings = load(sample_path()), load_model(), EnhanceSettings()
@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
     rows = []
     for task in TASK_NAMES:
         trial = make_trial(reference, TASKS[task], settings)
-        save(trial.input, folder / f"{task}_coarse.nii.gz")
+        save(trial.input, folder / f"{task}_input.nii.gz")
         shown = {}
         for method, x, seconds in restorations(trial, model, ALL_METHODS, settings):
             scores.append(score(trial, "bchadult01_T1w (sample)", task, method, x, seconds))
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
             if method in SHOWN:
                 shown[SHOWN[method]] = x
             if method == "mean":
-                save(trial.reference.with_data(x), folder / f"{task}_finer.nii.gz")
+                save(trial.reference.with_data(x), folder / f"{task}_enhanced.nii.gz")
         rows.append((task, shown, trial.reference.data, trial.reference.spacing_mm))
     findings = Findings(tuple(scores), {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256})
     write_json(findings, folder / "findings.json")

@@ -1,13 +1,13 @@
-"""A folder of scans to a folder of finer ones: `medsr batch` as a script to start from."""
+"""Enhance a folder of scans: `medsr batch` as a script to start from."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from medsr.batch.batch import batch
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import read_batch_recipe
+from medsr.batch.run import batch
 
 
 def main(source: Path, target: Path) -> int:

@@ -41,8 +41,8 @@ def cropped(source: nib.Nifti1Image) -> nib.Nifti1Image:
 
 def thickened(path: Path) -> nib.Nifti1Image:
     """The sample with slices 5 mm thick, rounded to whole numbers."""
-    coarse, _ = degrade(load(path), TASKS["thick5"])
-    image = nib.Nifti1Image(np.rint(coarse.data).astype(np.int16), coarse.affine)
+    degraded, _ = degrade(load(path), TASKS["thick5"])
+    image = nib.Nifti1Image(np.rint(degraded.data).astype(np.int16), degraded.affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code="scanner")
     image.set_qform(image.affine, code="scanner")

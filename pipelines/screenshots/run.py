@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def picture_refining(viewer: Any, dock: Any) -> None:
-    """Half-way through a draw of what is visible: noise becomes anatomy."""
+    """Half-way through a posterior sample of what is visible: noise becomes anatomy."""
     choose(dock.form.mode, "sample")
     choose(dock.form.region_kind, "slab")
     dock.form.depth_mm.setValue(10)
@@ -61,7 +61,7 @@ def picture_refining(viewer: Any, dock: Any) -> None:
 
 
 def picture_enhanced(viewer: Any, dock: Any) -> None:
-    """The whole scan enhanced, with its spread over it."""
+    """The whole scan enhanced, with the uncertainty map over it."""
     choose(dock.form.mode, "uncertainty")
     choose(dock.form.region_kind, "whole")
     dock.form.samples.setValue(4)

@@ -39,7 +39,7 @@ def test_of_several_volumes_the_worst_counts_and_drift_either_way():
     second = record(residual=1.2, drift=0.01, envelope="inside", uncertainty={"calibrated": False})
     assert blind_checks([first, second]) == {"residual": 1.2, "drift": 0.02}
     assert blind_words([first, second]) == {"envelope": "edge", "calibrated": "no"}
-    assert blind_checks([first, record(uncertainty=0.03)])["uncertainty"] == 0.03
+    assert blind_checks([first, record(uncertainty_rms=0.03)])["uncertainty_rms"] == 0.03
 
 
 def judged(outcome, *gates):
@@ -48,11 +48,11 @@ def judged(outcome, *gates):
 
 def test_gates_decide_and_say_why():
     assert judged(DONE, "residual<=1.5") == DONE
-    failed = judged(DONE, "residual<=1.1, drift<=0.01", "psnr>=20", "spread<=0.1")
+    failed = judged(DONE, "residual<=1.1, drift<=0.01", "psnr>=20", "uncertainty_rms<=0.1")
     assert (failed.state, failed.kind, failed.stage) == ("failed", "limit", "check")
     assert failed.reason == (
         "residual<=1.1: it is 1.2; psnr>=20: it could not be measured: no reference on the result's grid; "
-        'spread<=0.1: it could not be measured: only mode "uncertainty" draws it'
+        'uncertainty_rms<=0.1: it could not be measured: only mode "uncertainty" computes it'
     )
     assert judged(failed, "residual<=1.5") == DONE
 

@@ -11,8 +11,8 @@ from phantoms import affine
 from tiny_models import tiny_model
 
 from medsr.batch.plan import make_plan, read_plan, write_plan
-from medsr.batch.recipe import BatchRecipe, Grid, batch_recipe, read_batch_recipe
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.batch.recipe import BatchRecipe, batch_recipe, read_batch_recipe
+from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import InputError, UsageError
 from medsr.io.discover import discover
 from medsr.model.spec import Envelope
@@ -113,8 +113,8 @@ def test_bids_takes_anatomy_and_leaves_the_rest(tmp_path):
 
 def test_a_request_that_does_not_fit_a_scan_fails_that_scan(tmp_path):
     source = scans(tmp_path / "in", ["a.nii.gz"])
-    assert planned(source, grid=Grid(spacing_mm=(5.0,))).cases[0].kind == "unsupported"
-    assert planned(source, format="dicom").cases[0].kind == "unsupported"
+    assert planned(source, enhance=EnhanceSettings(spacing_mm=(5.0,))).cases[0].kind == "unsupported"
+    assert planned(source, enhance=EnhanceSettings(output=Output(format="dicom"))).cases[0].kind == "unsupported"
 
 
 def test_a_grid_outside_the_envelope_fails_its_scan_unless_forced(tmp_path):
@@ -127,12 +127,16 @@ def test_a_grid_outside_the_envelope_fails_its_scan_unless_forced(tmp_path):
     )
     forced = BatchRecipe(enhance=EnhanceSettings(force=True))
     assert make_plan(source, tmp_path / "out", forced, MODEL, spec).cases[0].problem == ""
-    as_mr = BatchRecipe(grid=Grid(modality="MR"))
+    as_mr = BatchRecipe(enhance=EnhanceSettings(modality="MR"))
     assert "modality MR" in make_plan(source, tmp_path / "out", as_mr, MODEL, spec).cases[0].problem
 
 
 def test_a_written_plan_is_read_as_it_was(tmp_path):
-    plan = planned(scans(tmp_path / "in", ["a.nii.gz", "b.nii"]), grid=Grid(factors=(1.0, 1.0, 2.0)), gates=("ssim>0",))
+    plan = planned(
+        scans(tmp_path / "in", ["a.nii.gz", "b.nii"]),
+        enhance=EnhanceSettings(factors=(1.0, 1.0, 2.0)),
+        gates=("ssim>0",),
+    )
     write_plan(plan, tmp_path / "plan.jsonl")
     assert read_plan(tmp_path / "plan.jsonl") == plan
     (tmp_path / "plan.jsonl").write_text("{")
@@ -151,7 +155,7 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
         "colour = 1",
         "[enhance]\nsedd = 1",
         "workers = 0",
-        '[grid]\nprofile = "round"',
+        '[enhance]\nprofile = "round"',
         "[deadlines]\nread = 0",
         'gates = ["median psnr>=30"]',
     ):
@@ -162,5 +166,6 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
 
 def test_settings_decide_about_the_key_and_machines_do_not():
     plain = BatchRecipe()
-    assert BatchRecipe(workers=3, device="cpu", gates=("psnr>=30",)).settings_key == plain.settings_key
-    assert BatchRecipe(grid=Grid(factors=(2.0,))).settings_key != plain.settings_key
+    assert BatchRecipe(EnhanceSettings(device="cpu"), workers=3, gates=("psnr>=30",)).settings_key == plain.settings_key
+    assert BatchRecipe(EnhanceSettings(factors=(2.0,))).settings_key != plain.settings_key
+    assert BatchRecipe(EnhanceSettings(output=Output(dtype="int16"))).settings_key != plain.settings_key

@@ -2,10 +2,11 @@
 
 import csv
 import json
+from html import unescape
 from xml.etree import ElementTree
 
 from medsr.batch.outcome import Outcome, Row, Tally
-from medsr.batch.run_files import write_cases, write_junit, write_run
+from medsr.batch.run_files import write_cases, write_junit_of_run, write_run
 from medsr.batch.run_page import time_text, write_page
 
 HOSTILE = '<script>alert("x")</script> & \x07 "'
@@ -19,7 +20,7 @@ TALLY = Tally(4, 1, 2, 3, 100, 75, 10.0, 50, {"crash": 1, "limit": 1})
 
 
 def test_junit_counts_what_it_lists(tmp_path):
-    write_junit(tmp_path / "junit.xml", ROWS, TALLY)
+    write_junit_of_run(tmp_path / "junit.xml", ROWS, 10.0)
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4",
@@ -28,6 +29,7 @@ def test_junit_counts_what_it_lists(tmp_path):
         "skipped": "1",
     }
     assert [len(suite.findall(f"testcase/{word}")) for word in ("failure", "error", "skipped")] == [1, 1, 1]
+    assert suite.find("testcase/failure").get("type") == "limit"
 
 
 def test_the_table_has_a_row_for_every_case(tmp_path):
@@ -55,6 +57,16 @@ def test_the_page_escapes_and_reloads_only_while_the_run_goes_on(tmp_path):
         assert ('http-equiv="refresh"' in html) == running
         assert "http://" not in html
         assert "https://" not in html
+
+
+def test_the_policy_of_the_page_allows_its_own_style_and_the_pictures_beside_it_alone(tmp_path):
+    write_page(tmp_path / "index.html", TALLY, ROWS, "m 1", running=True)
+    html = (tmp_path / "index.html").read_text()
+    allowed = unescape(html.partition('Content-Security-Policy" content="')[2].partition('"')[0])
+    assert "unsafe" not in allowed
+    assert "script-src 'none'" in allowed
+    assert "img-src 'self' file: data:" in allowed
+    assert " style=" not in html  # the policy would drop it
 
 
 def test_time_left_comes_from_voxels():

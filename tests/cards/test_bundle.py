@@ -15,7 +15,7 @@ from tiny_models import TINY
 
 from medsr.cards.bundle import WEIGHTS, write_bundle
 from medsr.cards.weights import read_weights
-from medsr.enhancement.files import record_path
+from medsr.enhancement.outputs import record_path
 from medsr.errors import OutputError
 from medsr.io import save
 from medsr.model.nets import DetailNet
@@ -64,11 +64,11 @@ def test_monai_runs_it_on_a_folder_of_scans(bundle, tmp_path):
     scans = tmp_path / "scans"
     scans.mkdir()
     save(head((12, 14, 10), (2.0, 2.0, 2.0)), scans / "head.nii.gz")
-    loaded = workflow(bundle, dataset_dir=str(scans), output_dir=str(tmp_path / "finer"))
+    loaded = workflow(bundle, dataset_dir=str(scans), output_dir=str(tmp_path / "enhanced"))
     loaded.initialize()
     loaded.run()
-    assert nib.load(tmp_path / "finer" / "head.nii.gz").shape == (24, 28, 20)
-    record = json.loads(record_path(tmp_path / "finer" / "head.nii.gz").read_text(encoding="utf-8"))
+    assert nib.load(tmp_path / "enhanced" / "head.nii.gz").shape == (24, 28, 20)
+    record = json.loads(record_path(tmp_path / "enhanced" / "head.nii.gz").read_text(encoding="utf-8"))
     assert record["model"]["name"] == "tiny"
     assert np.isfinite(record["residual"])
 

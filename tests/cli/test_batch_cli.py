@@ -18,7 +18,7 @@ def job(tmp_path):
     model = tiny_model(silent=True)
     (tmp_path / "tiny.safetensors").write_bytes(weights_bytes(model.net.state_dict(), model.spec))
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('model = "tiny.safetensors"\ndevice = "cpu"\n[enhance]\nnoise = 2.0\nflips = 0\n')
+    recipe.write_text('[enhance]\nmodel = "tiny.safetensors"\ndevice = "cpu"\nnoise = 2.0\nflips = 0\n')
     source = scans(tmp_path / "in", ["a.nii.gz", "Zebrafink/b.nii.gz"])
     (source / "broken.nii.gz").write_bytes(b"no scan")
     return [str(source), str(tmp_path / "out"), str(recipe)]

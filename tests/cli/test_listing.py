@@ -13,8 +13,9 @@ from tiny_models import tiny_model
 
 from medsr import io
 from medsr.cli.app import run
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import sealed_weights
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.scan_statistics import ranges_of, statistics_seen
 from medsr.model.weights import load_model
 
@@ -95,7 +96,7 @@ def test_a_tree_is_a_table_of_its_volumes_and_of_what_is_left(tmp_path, capsys):
     assert "--volume NUMBER" in said
     assert "judged by headers alone" in said
     assert "can't read it: 1 slice is missing" in said
-    assert "1 companion no MR or CT image: Enhanced SR Storage (SR)" in said
+    assert "1 companion not an MR or CT image: Enhanced SR Storage (SR)" in said
     assert "32 files: 31 in 4 volumes, 1 left aside" in said
     assert SECRET not in out
     assert "1.2.3" not in out

@@ -74,7 +74,7 @@ def test_a_recipe_is_followed_but_for_the_options_given(folder, tmp_path):
     weights = write_tiny(tmp_path / "tiny.safetensors")
     recipe = tmp_path / "study.toml"
     recipe.write_text(
-        f'model = "{weights.name}"\nmethods = ["ibp", "mean"]\nblend = [0, 1]\n[enhance]\nsteps = 2\nflips = 0\n'
+        f'methods = ["ibp", "mean"]\nblend = [0, 1]\n[enhance]\nmodel = "{weights.name}"\nsteps = 2\nflips = 0\n'
         '[[tasks]]\nname = "iso2"\n[[tasks]]\nname = "thicker"\nbase = "thick3"\nassumed_fwhm_mm = 5\n'
     )
     found = tmp_path / "f.json"

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from medsr.diffusion import samplers
 from medsr.diffusion.samplers import ancestral, dpm_solver_2m, euler, heun, last_of
 from medsr.diffusion.schedule import SIGMA_MAX, SIGMA_MIN, karras
+from medsr.enhancement.settings import SAMPLER_NAMES
 
 N_SAMPLES = 10_000
 SIGNIFICANT = 4.5  # standard errors: once in 150 000
@@ -265,3 +267,24 @@ def test_last_of_is_the_last_step_or_an_error():
     assert torch.equal(last_of(euler(curved, start(), karras(3))).x, last.x)
     with pytest.raises(ValueError, match="took no step"):
         last_of(euler(curved, start(), torch.tensor([1.0])))
+
+
+def test_every_sampler_has_a_name_that_can_be_asked_for():
+    assert tuple(samplers.SAMPLERS) == SAMPLER_NAMES
+
+
+@pytest.mark.parametrize("name", SAMPLER_NAMES)
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+def test_a_sampler_evaluates_as_often_as_it_says(name, n_steps):
+    calls = []
+
+    def denoise(x, sigma):
+        calls.append(float(sigma[0]))
+        return 0.5 * x
+
+    sampler = samplers.SAMPLERS[name]
+    states = list(
+        sampler.run(denoise, torch.ones(1, 1, 2, 2, 2), karras(n_steps), lambda step: torch.zeros(1, 1, 2, 2, 2))
+    )
+    assert len(states) == n_steps
+    assert len(calls) == sampler.evaluations(n_steps)

@@ -12,8 +12,9 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.batch.batch import batch
 from medsr.batch.recipe import BatchRecipe
+from medsr.batch.run import batch
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.weights import weights_bytes
 from medsr.record import Record
 
@@ -29,7 +30,8 @@ def test_the_output_is_a_valid_derivative_and_scored_against_its_references(tmp_
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             io.save(head(shape, spacing), folder / place, dtype="int16")
     (source / "dataset_description.json").write_text('{"Name": "heads", "BIDSVersion": "1.10.0"}')
-    recipe = BatchRecipe(str(tmp_path / "tiny.safetensors"), "cpu", references=fine, gates=("psnr>=5",))
+    asked = EnhanceSettings(model=str(tmp_path / "tiny.safetensors"), device="cpu")
+    recipe = BatchRecipe(asked, references=fine, gates=("psnr>=5",))
     tally = batch(source, out, recipe)
     assert (tally.done, tally.failed) == (2, 0)
     name = out / "sub-02/ses-a/anat/sub-02_ses-a_acq-x_desc-medsr_FLAIR.nii.gz"

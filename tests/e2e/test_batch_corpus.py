@@ -55,7 +55,7 @@ def test_every_good_scan_is_enhanced_and_every_broken_one_explained(tmp_path: Pa
     model = tiny_model(silent=True)
     (tmp_path / "tiny.safetensors").write_bytes(weights_bytes(model.net.state_dict(), model.spec))
     (tmp_path / "recipe.toml").write_text(
-        'model = "tiny.safetensors"\ndevice = "cpu"\n[enhance]\nnoise = 2.0\nflips = 0\n'
+        '[enhance]\nmodel = "tiny.safetensors"\ndevice = "cpu"\nnoise = 2.0\nflips = 0\n'
     )
     source, out = scans(tmp_path / "in" / "good", [f"{number:03d}.nii.gz" for number in range(N)]), tmp_path / "out"
     broken(tmp_path / "in" / "broken", (source / "000.nii.gz").read_bytes())

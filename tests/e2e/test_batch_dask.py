@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from batches import MODEL, leftovers, results, scans
 from dask_clusters import TESTS, dask_cluster
 
-from medsr.batch.dask_engine import Cluster, work_on_dask
+from medsr.batch.dask_engine import Options
 from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.run import begin, job_of
+from medsr.batch.run import begin, work_on
 from medsr.errors import ResourceError
 
 pytest.importorskip("distributed", reason="needs pip install medsr[dask]")
@@ -38,7 +39,7 @@ def test_a_killed_worker_costs_nothing(
         BatchRecipe(gates=("residual<=1.5",)),
         MODEL,
     )
-    job = job_of(plan, begin(plan, tmp_path / "out"), ["cpu"], "copying")
+    store = begin(plan, tmp_path / "out")
     made: list[str] = []
 
     def on_change(tally: Tally, outcome: Outcome | None, running: int) -> None:
@@ -46,19 +47,20 @@ def test_a_killed_worker_costs_nothing(
             made.append(outcome.case)
             workers[0].kill()
 
-    tally = work_on_dask(job, plan.cases, on_change, Cluster(address))
+    tally = work_on(plan, store, on_change, engine="dask", options=Options(address), module="copying")
     assert (tally.done, tally.kinds, tally.left) == (20, {"bug": 1, "limit": 1}, 0)
     assert set(made) <= {case.case for case in plan.cases}
     found = results(tmp_path / "out")
     assert all(found[name] == (tmp_path / "in" / name).read_bytes() for name in NAMES)
     assert leftovers(tmp_path / "out") == []
-    again = work_on_dask(job, plan.cases[:3], on_change, Cluster("tcp://127.0.0.1:1"))
-    assert again.done == 3
+    nobody = Options("tcp://127.0.0.1:1")  # who has nothing to do asks nobody
+    part = replace(plan, cases=plan.cases[:3])
+    assert work_on(part, store, on_change, engine="dask", options=nobody, module="copying").done == 3
 
 
 def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medsr.batch.dask_engine.CONNECT_S", 0.5)
     plan = make_plan(scans(tmp_path / "in", NAMES[:1]), tmp_path / "out", BatchRecipe(), MODEL)
-    job = job_of(plan, begin(plan, tmp_path / "out"), ["cpu"], "copying")
+    store = begin(plan, tmp_path / "out")
     with pytest.raises(ResourceError, match="no dask scheduler answers"):
-        work_on_dask(job, plan.cases, lambda *_: None, Cluster("tcp://127.0.0.1:1"))
+        work_on(plan, store, lambda *_: None, engine="dask", options=Options("tcp://127.0.0.1:1"), module="copying")

@@ -46,7 +46,7 @@ def job(tmp_path: Path) -> list[str]:
     model = tiny_model(silent=True)
     (tmp_path / "tiny.safetensors").write_bytes(weights_bytes(model.net.state_dict(), model.spec))
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('model = "tiny.safetensors"\ndevice = "cpu"\n[enhance]\nnoise = 2.0\nflips = 0\n')
+    recipe.write_text('[enhance]\nmodel = "tiny.safetensors"\ndevice = "cpu"\nnoise = 2.0\nflips = 0\n')
     source = scans(tmp_path / "in", ["a.nii.gz", "b.nii.gz", "c.nii.gz"])
     return [str(source), str(tmp_path / "out"), str(recipe)]
 
@@ -90,7 +90,7 @@ def test_without_usable_files_nobody_is_asked(
         ([*scheduler, site.address, *shown(Certificates(ours.ca, ours.cert, site.stranger.key))], "not usable for TLS"),
         ([*scheduler, site.address, *shown(ours, tmp_path / "missing.pem")], "not usable for TLS"),
         ([*scheduler, "tcp://127.0.0.1:1", *shown(ours)], "name it so"),
-        (shown(ours), "are for --engine dask"),
+        (shown(ours), "is for --engine dask"),
     ):
         assert run(["batch", *job, "--progress", "none", *options]) == 2
         said = capsys.readouterr().err

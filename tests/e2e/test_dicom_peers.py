@@ -23,12 +23,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medsr.affine import resized
 from medsr.io import load
-from medsr.io.dicom import read_dicom_scans
 from medsr.io.dicom.archive import write_all
 from medsr.io.dicom.derivation import Derivation
 from medsr.io.dicom.derived import DerivedSeries
 from medsr.io.dicom.encoding import encoded
 from medsr.io.dicom.headers import sop_class
+from medsr.io.dicom.reading import read_dicom_scans
 
 DERIVATION = Derivation("Made by a test.", "{}", {"name": "tiny", "version": "1", "sha256": "ab" * 32})
 GOOD = (

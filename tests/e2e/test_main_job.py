@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load, save
 from medsr.physics.tasks import TASKS
 from medsr.samples import sample_path
@@ -31,7 +32,9 @@ def findings(centre: Volume, tmp_path_factory: pytest.TempPathFactory) -> Findin
     path = tmp_path_factory.mktemp("reference") / "sample.nii.gz"
     save(centre, path)
     tasks = tuple(TASKS[name] for name in ("iso2", "thick5", "noisy2", "plane2", "gap"))
-    return validate([path], StudyRecipe(tasks, ("cubic", "ibp", "mean"), device="cpu")).findings
+    return validate(
+        [path], StudyRecipe(tasks, ("cubic", "ibp", "mean"), enhance=EnhanceSettings(device="cpu"))
+    ).findings
 
 
 @pytest.mark.parametrize("task", ["iso2", "thick5", "noisy2", "plane2", "gap"])

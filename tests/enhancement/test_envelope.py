@@ -9,8 +9,10 @@ import pytest
 from phantoms import noisy_head as scan
 from tiny_models import EVERYTHING, tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, Whole, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge, sealed_weights
+from medsr.enhancement.posterior import Whole
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.model.intensity import scale_of
 from medsr.model.scan_statistics import usual_ranges

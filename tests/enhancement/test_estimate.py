@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.enhancement.estimate import PROCESS_BYTES, TILES, estimate, free_memory, measured_speed, seconds_left
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 

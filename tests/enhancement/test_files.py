@@ -12,8 +12,9 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
-from medsr.enhancement.files import EnhanceCase, degrade_file, enhance_file
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.files import degrade_file, enhance_file
+from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
@@ -23,8 +24,8 @@ from medsr.volume import Source
 
 MODEL = tiny_model()
 SCAN = head((14, 16, 6), (1.0, 1.0, 2.5), source=Source(dtype="int16"))
-MEAN = EnhanceCase(settings=EnhanceSettings(noise=2.0))
-UNCERTAINTY = EnhanceCase(settings=EnhanceSettings(mode="uncertainty", samples=2, steps=1))
+MEAN = EnhanceSettings(noise=2.0)
+UNCERTAINTY = EnhanceSettings(mode="uncertainty", samples=2, steps=1)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def never(*_):
 def test_a_scan_and_its_record_are_written(source, out, name):
     records = enhance_file(source, out / name, MEAN, MODEL)
     assert names(out) == [name, f"{name}.json"]
-    written, expected = io.load(out / name), enhance(io.load(source), MODEL, MEAN.settings)
+    written, expected = io.load(out / name), enhance(io.load(source), MODEL, MEAN)
     assert written.shape == expected.volume.shape == (14, 16, 15)
     np.testing.assert_allclose(written.affine, expected.volume.affine, atol=1e-5)
     assert np.abs(written.data - expected.volume.data).max() <= 0.501
@@ -68,7 +69,7 @@ def test_a_scan_and_its_record_are_written(source, out, name):
 
 @pytest.mark.parametrize(("dtype", "stored"), [(None, "int16"), ("float32", "float32"), ("int32", "int32")])
 def test_whole_numbers_stay_whole_unless_asked(source, out, dtype, stored):
-    enhance_file(source, out / "finer.nii", dataclasses.replace(MEAN, dtype=dtype), MODEL)
+    enhance_file(source, out / "finer.nii", dataclasses.replace(MEAN, output=Output(dtype=dtype)), MODEL)
     assert nib.load(out / "finer.nii").get_data_dtype() == stored
 
 
@@ -84,7 +85,7 @@ def test_volumes_of_one_file_are_enhanced_in_turn(tmp_path, out):
     records = enhance_file(tmp_path / "both.nii.gz", out / "finer.nii.gz", MEAN, MODEL)
     first, second = io.load_all(out / "finer.nii.gz")
     for volume, original in ((first, SCAN), (second, brighter)):
-        np.testing.assert_allclose(volume.data, enhance(original, MODEL, MEAN.settings).volume.data, atol=0.01)
+        np.testing.assert_allclose(volume.data, enhance(original, MODEL, MEAN).volume.data, atol=0.01)
     written = json.loads((out / "finer.nii.gz.json").read_text())
     assert [Record.from_json(json.dumps(entry)) for entry in written] == records
     assert len(records) == 2
@@ -101,9 +102,7 @@ def test_the_spread_lies_beside_the_scan_and_is_never_rounded(source, out):
 
 
 def test_what_is_asked_of_the_grid_and_of_the_modality_is_done(source, out):
-    case = dataclasses.replace(
-        MEAN, factors=(1.0, 1.0, 2.0), profile="box", thickness_mm=2.0, modality="CT", settings=EnhanceSettings(noise=5)
-    )
+    case = dataclasses.replace(MEAN, factors=(1.0, 1.0, 2.0), profile="box", thickness_mm=2.0, modality="CT", noise=5.0)
     (record,) = enhance_file(source, out / "finer.nii", case, MODEL)
     assert record.task == acquisition_of(SCAN, factors=(1, 1, 2), profile="box", thickness_mm=2.0).summary()
     assert record.input["modality"] == "CT"
@@ -167,7 +166,9 @@ def test_the_input_itself_is_refused_as_output(source, out):
 
 def test_a_voxel_type_that_cannot_be_written_is_refused(source, out):
     with pytest.raises(UsageError, match="voxel type 'complex64'"):
-        enhance_file(source, out / "finer.nii", dataclasses.replace(MEAN, dtype="complex64"), MODEL, never)
+        enhance_file(
+            source, out / "finer.nii", dataclasses.replace(MEAN, output=Output(dtype="complex64")), MODEL, never
+        )
     assert names(out) == []
 
 
@@ -207,7 +208,7 @@ def too_bright(tmp_path):
 
 
 def test_a_result_that_cannot_be_stored_leaves_nothing(tmp_path, out):
-    case = dataclasses.replace(UNCERTAINTY, dtype="uint8")
+    case = dataclasses.replace(UNCERTAINTY, output=Output(dtype="uint8"))
     with pytest.raises(UsageError, match="don't fit uint8"):
         enhance_file(too_bright(tmp_path), out / "finer.nii.gz", case, MODEL)
     assert names(out) == []
@@ -216,7 +217,7 @@ def test_a_result_that_cannot_be_stored_leaves_nothing(tmp_path, out):
 def test_a_result_that_cannot_be_stored_leaves_an_older_one_with_its_own_record(source, tmp_path, out):
     enhance_file(source, out / "finer.nii.gz", UNCERTAINTY, MODEL)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    other = dataclasses.replace(UNCERTAINTY, dtype="uint8", settings=dataclasses.replace(UNCERTAINTY.settings, seed=9))
+    other = dataclasses.replace(UNCERTAINTY, output=Output(dtype="uint8"), seed=9)
     with pytest.raises(UsageError):
         enhance_file(too_bright(tmp_path), out / "finer.nii.gz", other, MODEL)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -224,7 +225,7 @@ def test_a_result_that_cannot_be_stored_leaves_an_older_one_with_its_own_record(
 
 def test_a_second_run_takes_the_place_of_the_first(source, out):
     enhance_file(source, out / "finer.nii", MEAN, MODEL)
-    case = dataclasses.replace(MEAN, settings=EnhanceSettings(mode="sample", steps=1, seed=4))
+    case = EnhanceSettings(mode="sample", steps=1, seed=4)
     enhance_file(source, out / "finer.nii", case, MODEL)
     assert names(out) == ["finer.nii", "finer.nii.json"]
     assert Record.from_json((out / "finer.nii.json").read_text()).settings["seed"] == 4

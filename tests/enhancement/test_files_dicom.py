@@ -15,19 +15,17 @@ from skimage.registration import phase_cross_correlation
 from tiny_models import tiny_model
 
 from medsr import io
-from medsr.enhancement.enhancement import EnhanceSettings
-from medsr.enhancement.files import EnhanceCase, Output, enhance_file, names_of
+from medsr.enhancement.files import enhance_file, names_of
+from medsr.enhancement.settings import EnhanceSettings, Input, Output
 from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
-from medsr.io import Policies
-from medsr.io.dicom.derived import DicomOptions
 from medsr.model.spec import Envelope
 from medsr.record import Record
 
 MODEL = tiny_model()
 VALUES = np.rint(head((14, 16, 6), (1.0, 1.0, 2.5)).data).astype(np.int16)
 MATRIX = affine((1, 1, 2.5), turn_deg=(3, -8, 4), flips=(-1, -1, 1), origin_mm=(20, 30, -40))
-MEAN = EnhanceCase(settings=EnhanceSettings(noise=2.0, flips=0))
-UNCERTAINTY = EnhanceCase(settings=EnhanceSettings(mode="uncertainty", samples=2, steps=1, flips=0))
+MEAN = EnhanceSettings(noise=2.0, flips=0)
+UNCERTAINTY = EnhanceSettings(mode="uncertainty", samples=2, steps=1, flips=0)
 
 
 @pytest.fixture
@@ -51,8 +49,8 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
-def asked(case=MEAN, **output):
-    return dataclasses.replace(case, output=Output(**output))
+def asked(settings=MEAN, **output):
+    return dataclasses.replace(settings, output=Output(**output))
 
 
 def names(folder):
@@ -104,7 +102,7 @@ def test_a_second_run_gives_the_same_files_and_replaces_the_first(source, out):
     before = content(out / "finer")
     enhance_file(source, out / "finer", MEAN, MODEL)
     assert content(out / "finer") == before
-    other = dataclasses.replace(MEAN, settings=EnhanceSettings(noise=9.0))
+    other = EnhanceSettings(noise=9.0)
     enhance_file(source, out / "finer", other, MODEL)
     assert names(out) == ["finer", "finer.json"]
     assert json.loads((out / "finer.json").read_text())["settings"]["noise"] == 9.0
@@ -124,7 +122,7 @@ def test_spread_and_map_lie_beside_the_series(source, out):
 
 
 def test_options_reach_the_files(source, out):
-    enhance_file(source, out / "finer", asked(dicom=DicomOptions("rle")), MODEL)
+    enhance_file(source, out / "finer", asked(compress="rle"), MODEL)
     assert dcmread(out / "finer" / "0001.dcm").file_meta.TransferSyntaxUID.is_compressed
 
 
@@ -138,10 +136,10 @@ def broken(tmp_path):
 def test_gaps_are_refused_filled_or_split(broken, out):
     with pytest.raises(InputError, match="slice is missing"):
         enhance_file(broken, out / "finer", MEAN, MODEL, never)
-    fill = dataclasses.replace(MEAN, policies=Policies(gaps="fill"))
+    fill = dataclasses.replace(MEAN, input=Input(gaps="fill"))
     (record,) = enhance_file(broken, out / "filled", fill, MODEL)
     assert record.output["filled_source_slices"] == [6]
-    split = dataclasses.replace(MEAN, policies=Policies(gaps="split"))
+    split = dataclasses.replace(MEAN, input=Input(gaps="split"))
     records = enhance_file(broken, out / "split", split, MODEL)
     assert names(out / "split") == ["1", "2"]
     assert [len(names(out / "split" / name)) for name in "12"] == [one.output["slices"] for one in records]
@@ -151,7 +149,7 @@ def test_gaps_are_refused_filled_or_split(broken, out):
 
 
 def test_the_parts_of_a_split_series_are_nifti_files_of_their_own(broken, out):
-    split = dataclasses.replace(MEAN, policies=Policies(gaps="split"))
+    split = dataclasses.replace(MEAN, input=Input(gaps="split"))
     records = enhance_file(broken, out / "split.nii.gz", split, MODEL)
     expected = ["split_1.nii.gz", "split_1.nii.gz.json", "split_2.nii.gz", "split_2.nii.gz.json"]
     assert names(out) == expected
@@ -195,10 +193,10 @@ def test_a_series_from_another_place_is_refused(nifti, out, tmp_path):
     ("name", "output", "message"),
     [
         ("finer", {"format": "dicom"}, "name the series it was made of by --like"),
-        ("finer.nii", {"format": "dicom"}, "written as a folder"),
+        ("finer.nii", {"format": "dicom"}, "names a NIfTI file"),
         ("finer", {"format": "nifti"}, r"ends in \.nii or \.nii\.gz"),
         ("finer", {}, r"ends in \.nii or \.nii\.gz"),
-        ("finer.nii", {"dicom": DicomOptions("rle")}, "are for DICOM"),
+        ("finer.nii", {"compress": "rle"}, "are for DICOM"),
         ("finer.nii", {"parametric_map": True}, "are for DICOM"),
     ],
 )
@@ -214,7 +212,7 @@ def test_wishes_that_do_not_go_together_for_nifti(nifti, out, name, output, mess
         ("finer.dcm", {}, r"doesn't end in \.dcm"),
         ("finer.zip", {}, r"doesn't end in \.zip"),
         ("finer", {"parametric_map": True}, "--mode uncertainty"),
-        ("finer", {"like": "in"}, "--like is for NIfTI"),
+        ("finer", {"like": "in"}, "--like is for an input in one file"),
     ],
 )
 def test_wishes_that_do_not_go_together_for_dicom(source, out, name, output, message):
@@ -227,7 +225,7 @@ def test_wishes_that_do_not_go_together_for_dicom(source, out, name, output, mes
 
 def test_a_voxel_type_is_for_nifti(source, out):
     with pytest.raises(UsageError, match="--dtype is for NIfTI"):
-        enhance_file(source, out / "finer", dataclasses.replace(MEAN, dtype="int16"), MODEL, never)
+        enhance_file(source, out / "finer", dataclasses.replace(MEAN, output=Output(dtype="int16")), MODEL, never)
 
 
 def test_the_source_is_never_written_into(source, out):
@@ -286,7 +284,7 @@ def test_a_series_that_cannot_be_written_leaves_an_older_one_with_its_own_record
     enhance_file(source, out / "finer", MEAN, MODEL)
     before = content(out)
     with pytest.raises(UsageError, match="too small for JPEG 2000"):
-        enhance_file(source, out / "finer", asked(dicom=DicomOptions("j2k")), MODEL)
+        enhance_file(source, out / "finer", asked(compress="j2k"), MODEL)
     assert content(out) == before
 
 
@@ -327,7 +325,7 @@ def test_one_volume_of_a_tree_is_enhanced_by_its_number(tmp_path, source, out):
         write_classic(
             source / "echoes", VALUES + time, MATRIX, prefix=prefix, series_uid="1.2.3", edit=tag("EchoTime", time)
         )
-    enhance_file(source, out / "both.nii", dataclasses.replace(MEAN, volume="2.2"), MODEL)
+    enhance_file(source, out / "both.nii", dataclasses.replace(MEAN, input=Input(volume="2.2")), MODEL)
     write_classic(tmp_path / "alone", VALUES + 20, MATRIX, prefix="c", series_uid="1.2.3", edit=tag("EchoTime", 20))
     enhance_file(tmp_path / "alone", out / "alone.nii", MEAN, MODEL)
     assert np.array_equal(io.load(out / "both.nii").data, io.load(out / "alone.nii").data)
@@ -337,7 +335,7 @@ def test_time_points_become_a_4d_file_or_a_series_each(tmp_path, out):
     for t in (1, 2):
         edit = tag("TemporalPositionIdentifier", t)
         write_classic(tmp_path / "times", VALUES + t, MATRIX, prefix=f"t{t}", series_uid="1.2.3", edit=edit)
-    case = dataclasses.replace(MEAN, volume="1")
+    case = dataclasses.replace(MEAN, input=Input(volume="1"))
     records = enhance_file(tmp_path / "times", out / "times.nii", case, MODEL)
     assert len(io.load_all(out / "times.nii")) == len(records) == 2
     enhance_file(tmp_path / "times", out / "times", case, MODEL)
@@ -346,9 +344,7 @@ def test_time_points_become_a_4d_file_or_a_series_each(tmp_path, out):
 
 def test_a_number_that_is_not_listed_is_refused(source, out):
     with pytest.raises(UsageError, match="medsr inspect shows the 1"):
-        enhance_file(source, out / "x.nii", dataclasses.replace(MEAN, volume="7"), MODEL)
+        enhance_file(source, out / "x.nii", dataclasses.replace(MEAN, input=Input(volume="7")), MODEL)
     with pytest.raises(UsageError, match="folder of its own"):
-        enhance_file(
-            source, out / "x.nii", dataclasses.replace(MEAN, volume="1", policies=Policies(gaps="fill")), MODEL
-        )
+        enhance_file(source, out / "x.nii", dataclasses.replace(MEAN, input=Input(volume="1", gaps="fill")), MODEL)
     assert not names(out)

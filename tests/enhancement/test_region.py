@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance, region
+from medsr.enhancement import region
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import LEAST_VOX, Box, crop, enhance_region, part_of
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.physics.acquisition import acquisition_of
 
@@ -25,9 +27,9 @@ SETTINGS = EnhanceSettings(samples=2, steps=2, seed=5, flips=0)
 
 
 @st.composite
-def boxes(sample, least=1):
-    start = [sample(st.integers(0, n - least)) for n in SCAN.shape]
-    return Box(tuple(start), tuple(sample(st.integers(a + least, n)) for a, n in zip(start, SCAN.shape, strict=True)))
+def boxes(draw, least=1):
+    start = [draw(st.integers(0, n - least)) for n in SCAN.shape]
+    return Box(tuple(start), tuple(draw(st.integers(a + least, n)) for a, n in zip(start, SCAN.shape, strict=True)))
 
 
 @pytest.mark.parametrize("mode", ["mean", "sample", "uncertainty"])

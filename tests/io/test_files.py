@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import resource
 import stat
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.errors import InputError, MedsrError, OutputError
+from medsr.errors import OutputError
 from medsr.io import files
 
 
@@ -128,53 +125,3 @@ def test_hash_of_many_depends_on_contents_alone(contents, random):
         assert files.sha256_of_digests(digests) == digests[0]
     else:
         assert files.sha256_of_digests(digests[1:]) != files.sha256_of_digests(digests)
-
-
-@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.dcm", "scan"])
-@pytest.mark.parametrize("zipped", [False, True])
-def test_nifti_is_known_by_content_whatever_its_name(tmp_path, kind, name, zipped):
-    content = kind(np.zeros((2, 2, 2), np.int16), np.eye(4)).to_bytes()
-    (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if zipped else content)
-    assert files.sniff(tmp_path / name) == "nifti"
-
-
-def test_dicom_and_folders_are_known(tmp_path):
-    (tmp_path / "scan.nii").write_bytes(bytes(128) + b"DICM")
-    assert files.sniff(tmp_path / "scan.nii") == "dicom"
-    assert files.sniff(tmp_path) == "folder"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "empty"),
-        (b"hello" * 100, "not a scan"),
-        (gzip.compress(b"hello" * 100, mtime=0), "not a scan"),
-        (b"\x1f\x8b" + bytes(50), "not a scan"),
-        (b"\x08\x00\x05\x00" + bytes(400), "preamble"),
-        ((348).to_bytes(4, "little") + bytes(340) + b"ni1\0" + bytes(8), "two-file"),
-        ((348).to_bytes(4, "big") + bytes(400), "Analyze"),
-    ],
-)
-def test_what_is_no_scan_is_named(tmp_path, content, message):
-    (tmp_path / "scan").write_bytes(content)
-    with pytest.raises(InputError, match=message):
-        files.sniff(tmp_path / "scan")
-
-
-def test_missing_files_and_pipes_are_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("none.nii", "pipe", "a\0b", "n" * 300):
-        with pytest.raises(InputError):
-            files.sniff(tmp_path / name)
-
-
-@given(st.binary(max_size=700))
-def test_random_bytes_are_sniffed_or_refused(tmp_path_factory, content):
-    path = tmp_path_factory.getbasetemp() / "random"
-    path.write_bytes(content)
-    try:
-        files.sniff(path)
-    except MedsrError as error:
-        assert "\n" not in str(error)

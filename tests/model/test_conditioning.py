@@ -44,11 +44,11 @@ def volume(n=24, seed=0, batch=1):
 
 
 @st.composite
-def operators(sample, n=24):
+def operators(draw, n=24):
     axes = []
     for _ in range(3):
-        m = sample(st.integers(2, n))
-        axes.append(None if m == n else axis(n, m, sample(st.sampled_from(PROFILES)), sample(st.floats(0.5, 1.6))))
+        m = draw(st.integers(2, n))
+        axes.append(None if m == n else axis(n, m, draw(st.sampled_from(PROFILES)), draw(st.floats(0.5, 1.6))))
     return Separable((axes[0], axes[1], axes[2]))
 
 

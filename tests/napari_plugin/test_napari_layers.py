@@ -28,24 +28,24 @@ def scan(shape, affine, **facts):
 
 
 @st.composite
-def axis_aligned(sample):
+def axis_aligned(draw):
     """A scan along the body axes, in any order and direction."""
-    order = sample(st.permutations(range(3)))
-    signs = [sample(st.sampled_from([-1, 1])) for _ in range(3)]
+    order = draw(st.permutations(range(3)))
+    signs = [draw(st.sampled_from([-1, 1])) for _ in range(3)]
     affine = np.eye(4)
-    affine[:3, :3] = np.eye(3)[:, order] * signs * [sample(spacings) for _ in range(3)]
-    affine[:3, 3] = [sample(offsets) for _ in range(3)]
-    return scan([sample(st.integers(2, 7)) for _ in range(3)], affine)
+    affine[:3, :3] = np.eye(3)[:, order] * signs * [draw(spacings) for _ in range(3)]
+    affine[:3, 3] = [draw(offsets) for _ in range(3)]
+    return scan([draw(st.integers(2, 7)) for _ in range(3)], affine)
 
 
 @st.composite
-def oblique(sample):
+def oblique(draw):
     """A scan turned by any angles, with a voxel in its middle."""
     affine = np.eye(4)
-    turn = Rotation.from_euler("xyz", [sample(angles) for _ in range(3)], degrees=True).as_matrix()
-    affine[:3, :3] = turn * [sample(spacings) for _ in range(3)]
-    affine[:3, 3] = [sample(offsets) for _ in range(3)]
-    return scan([sample(odd_sizes) for _ in range(3)], affine)
+    turn = Rotation.from_euler("xyz", [draw(angles) for _ in range(3)], degrees=True).as_matrix()
+    affine[:3, :3] = turn * [draw(spacings) for _ in range(3)]
+    affine[:3, 3] = [draw(offsets) for _ in range(3)]
+    return scan([draw(odd_sizes) for _ in range(3)], affine)
 
 
 def true_ras_mm(volume, ijk):

@@ -6,9 +6,13 @@ import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, requires
+from importlib.resources import files
 
 import medsr_napari
 import pytest
+import yaml
+
+from medsr.io.formats import FORMATS
 
 
 def run_python(*arguments):
@@ -23,6 +27,16 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     (folder,) = {path for path in medsr_napari.__path__ if "__editable__" not in path}
     run_python("-m", "npe2", "validate", f"{folder}/napari.yaml")
     run_python("-m", "npe2", "validate", "--imports", "medsr")
+
+
+def test_napari_offers_every_format_to_open_and_to_save():
+    manifest = yaml.safe_load(files(medsr_napari).joinpath("napari.yaml").read_text())["contributions"]
+    (reader,) = manifest["readers"]
+    writers = [writer for writer in manifest["writers"] if writer["command"] == "medsr.write_file"]
+    written = {suffix for writer in writers for suffix in writer["filename_extensions"]}
+    for known in FORMATS.values():
+        assert {f"*{suffix}" for suffix in known.suffixes} <= set(reader["filename_patterns"])
+        assert written.intersection(known.suffixes) == (set(known.suffixes) if known.writer else set())
 
 
 def test_no_qt_binding_is_among_the_dependencies():

@@ -11,11 +11,12 @@ from dicom_phantoms import write_classic
 from medsr_napari.layers import layer_of
 from medsr_napari.outcomes import Made
 from medsr_napari.readers import read_layers
-from medsr_napari.writers import write_dicom, write_nifti
+from medsr_napari.writers import write_dicom, write_file
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError, MedsrError, UsageError
 from medsr.io import load
 from medsr.physics.acquisition import acquisition_of
@@ -41,7 +42,7 @@ def enhanced_layers(layer):
 def test_a_scan_is_written_with_its_true_affine(tmp_path, name):
     data, keywords, _ = layer_of(SCAN, "scan")
     path = str(tmp_path / name)
-    assert write_nifti(path, data, keywords) == [path]
+    assert write_file(path, data, keywords) == [path]
     image = nib.load(path)
     np.testing.assert_allclose(image.affine, OBLIQUE, atol=1e-5)
     np.testing.assert_allclose(np.asarray(image.dataobj), SCAN.data, rtol=1e-6)
@@ -51,7 +52,7 @@ def test_results_are_written_with_their_record_and_open_on_the_scan_s_place(tmp_
     layer = layer_of(SCAN, "scan")
     for data, keywords, _ in enhanced_layers(layer):
         path = tmp_path / f"{keywords['metadata']['medsr']['role']}.nii.gz"
-        written = write_nifti(str(path), data, keywords)
+        written = write_file(str(path), data, keywords)
         assert [*map(str, sorted(tmp_path.glob(f"{path.name}*")))] == sorted(written)
         assert json.loads((tmp_path / f"{path.name}.json").read_text())["notice"]
         ((shown, back, _),) = read_layers(str(path))
@@ -81,14 +82,14 @@ def test_what_was_no_series_is_not_written_as_one(tmp_path):
 def test_a_layer_of_others_and_a_folder_that_is_missing_are_refused(tmp_path):
     data, keywords, _ = layer_of(SCAN, "scan")
     with pytest.raises(InputError, match="medsr reader"):
-        write_nifti(str(tmp_path / "out.nii"), data, {"name": "cells", "metadata": {}})
+        write_file(str(tmp_path / "out.nii"), data, {"name": "cells", "metadata": {}})
     with pytest.raises(MedsrError):
-        write_nifti(str(tmp_path / "gone" / "out.nii"), data, keywords)
+        write_file(str(tmp_path / "gone" / "out.nii"), data, keywords)
 
 
 def test_nothing_is_left_of_a_result_that_can_t_be_written(tmp_path):
     (data, keywords, _), _ = enhanced_layers(layer_of(SCAN, "scan"))
     (tmp_path / "out.nii").mkdir()
     with pytest.raises(MedsrError):
-        write_nifti(str(tmp_path / "out.nii"), data, keywords)
+        write_file(str(tmp_path / "out.nii"), data, keywords)
     assert [path.name for path in tmp_path.iterdir()] == ["out.nii"]

@@ -69,7 +69,7 @@ def test_a_spacing_may_be_one_number_or_three():
 
 
 @pytest.mark.parametrize(
-    "request",
+    "wrong",
     [
         {"spacing_mm": [1.0], "factors": [2.0]},
         {"spacing_mm": [3.0]},
@@ -95,9 +95,9 @@ def test_a_spacing_may_be_one_number_or_three():
     ],
     ids=str,
 )
-def test_wishes_that_make_no_sense_are_refused(request):
+def test_requests_that_make_no_sense_are_refused(wrong):
     with pytest.raises(UsageError) as caught:
-        acquisition_of(blank((10, 12, 8), affine((2.0, 2.0, 2.0))), **request)
+        acquisition_of(blank((10, 12, 8), affine((2.0, 2.0, 2.0))), **wrong)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 

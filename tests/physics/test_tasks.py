@@ -1,4 +1,4 @@
-"""Named tasks as the design's table has them, and what they keep of a scan."""
+"""Named tasks as the table here has them, and what they keep of a scan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degradation, degrade, task_named
 
 SHAPE = (60, 48, 30)
-TABLE = [  # the design, section 4, on a scan of 1 mm: factors, profile, widths in mm
+TABLE = [  # every number of the project rests on these; on a scan of 1 mm: factors, profile, widths in mm
     ("iso2", (2, 2, 2), "gaussian", (2, 2, 2)),
     ("iso4", (4, 4, 30 / 8), "gaussian", (4, 4, 30 / 8)),
     ("thick3", (1, 1, 3), "gaussian", (None, None, 3)),
@@ -43,7 +43,7 @@ def test_the_table_holds_every_task():
 
 
 @pytest.mark.parametrize(("name", "factors", "profile", "widths"), TABLE)
-def test_tasks_are_those_of_the_design(name, factors, profile, widths):
+def test_tasks_are_those_of_the_table(name, factors, profile, widths):
     acquisition = degradation(blank(SHAPE), TASKS[name])
     assert acquisition.factors == pytest.approx(factors)
     assert acquisition.fine_shape == SHAPE

@@ -20,7 +20,7 @@ from medsr.training.batches import (
     degraded,
     make_batch,
 )
-from medsr.training.draws import AxisDraw, ScannerDraw
+from medsr.training.degradations import AxisParameters, ScannerParameters
 from medsr.training.packs import packed
 from medsr.training.planting import LESION_WEIGHT
 from medsr.training.scans import training_scans
@@ -107,29 +107,31 @@ FLIPS = list(itertools.product((False, True), repeat=3))
 
 
 def seen(x, scanner, spacing):
-    start, op, numbers = degraded(x, scanner, spacing, "MR", seed=0)
+    ibp, op, numbers = degraded(x, scanner, spacing, "MR", seed=0)
     phases = slice_phases(op, tuple(x.shape[-3:]))
-    return Batch((x - start) / expected_detail(op), anatomy_maps(op, start, spacing), phases, numbers, x)
+    return Batch((x - ibp) / expected_detail(op), anatomy_maps(op, ibp, spacing), phases, numbers, x)
 
 
 def test_a_patch_of_the_window_has_the_maps_that_the_window_has_there():
     x = torch.rand(1, 1, 18, 20, 15, generator=torch.Generator().manual_seed(0))
-    start, op, _ = degraded(x, ScannerDraw((AxisDraw(2.0, "gaussian", 1.0), None, None), 0.0), SPACING, "MR", seed=0)
+    ibp, op, _ = degraded(
+        x, ScannerParameters((AxisParameters(2.0, "gaussian", 1.0), None, None), 0.0), SPACING, "MR", seed=0
+    )
     for inner in ((slice(0, 18), slice(3, 11), slice(0, 8)), (slice(5, 13), slice(12, 20), slice(7, 15))):
-        whole = scan_maps(op, start, SPACING)[(..., *inner)]
-        assert torch.equal(_anatomy(op, start, SPACING, inner), whole[:, :4])
+        whole = scan_maps(op, ibp, SPACING)[(..., *inner)]
+        assert torch.equal(_anatomy(op, ibp, SPACING, inner), whole[:, :4])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(("order", "flips"), [*zip(ORDERS, FLIPS, strict=False), ((2, 0, 1), (True, True, True))])
 def test_turning_a_patch_is_degrading_the_turned_scan(profile, order, flips):
     x = torch.rand(1, 1, 18, 20, 15, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    axes = (AxisDraw(2.0, profile, 1.1), None, AxisDraw(2.5, profile, 0.9))
+    axes = (AxisParameters(2.0, profile, 1.1), None, AxisParameters(2.5, profile, 0.9))
     turned_x = x.permute(0, 1, *(axis + 2 for axis in order)).flip([axis + 2 for axis in range(3) if flips[axis]])
     expected = seen(
-        turned_x, ScannerDraw(tuple(axes[axis] for axis in order), 0.0), tuple(SPACING[axis] for axis in order)
+        turned_x, ScannerParameters(tuple(axes[axis] for axis in order), 0.0), tuple(SPACING[axis] for axis in order)
     )
-    turned = _turned(seen(x, ScannerDraw(axes, 0.0), SPACING), order, flips)
+    turned = _turned(seen(x, ScannerParameters(axes, 0.0), SPACING), order, flips)
     for part in dataclasses.fields(expected):
         torch.testing.assert_close(getattr(turned, part.name), getattr(expected, part.name), atol=2e-5, rtol=0)
     assert torch.equal(turned.weight, turned_x)
@@ -137,7 +139,7 @@ def test_turning_a_patch_is_degrading_the_turned_scan(profile, order, flips):
 
 def test_noise_is_rician_in_mr_and_gaussian_in_ct():
     x = torch.zeros(1, 1, 32, 32, 32)
-    scanner = ScannerDraw((AxisDraw(2.0, "gaussian", 1.0), None, None), 0.02)
+    scanner = ScannerParameters((AxisParameters(2.0, "gaussian", 1.0), None, None), 0.02)
     mr, ct = (degraded(x, scanner, SPACING, modality, seed=1)[0] for modality in ("MR", "CT"))
     assert mr.mean() == pytest.approx(0.02 * np.sqrt(np.pi / 2), rel=0.1)
     assert abs(ct.mean()) < 0.002

@@ -70,7 +70,7 @@ def test_a_new_checkpoint_takes_the_place_of_the_old_one_alone(tmp_path):
 
 
 def refused(path, spec=TINY):
-    with pytest.raises(InputError, match="is no checkpoint of this recipe") as caught:
+    with pytest.raises(InputError, match="is not a checkpoint of this recipe") as caught:
         read_checkpoint(path, *state(spec=spec))
     assert "\n" not in str(caught.value)
 

@@ -7,7 +7,7 @@ import torch
 from small_scans import small_scans
 from tiny_models import tiny_net
 
-from medsr.training.curve import TASKS, append_row, by_task, draw_curve, gains_db, make_probes, read_curve
+from medsr.training.curve import TASKS, append_row, by_task, gains_db, make_probes, plot_curve, read_curve
 
 CPU = torch.device("cpu")
 NAMES = [f"sub-{s}_T1w {task}" for s in ("a", "b") for task in TASKS]
@@ -74,12 +74,12 @@ def test_of_a_step_written_twice_the_later_row_counts(tmp_path):
     assert [row[1] for row in rows] == [0.1, 2.2, 3.3, 4.4]
 
 
-def test_the_curve_is_drawn(tmp_path):
+def test_the_curve_is_plotted(tmp_path):
     from matplotlib import pyplot
 
     for step in (100, 200):
         append_row(tmp_path / "curve.csv", step, 0.9, gains(step / 100))
-    draw_curve(tmp_path / "curve.csv", tmp_path / "curve.png")
+    plot_curve(tmp_path / "curve.csv", tmp_path / "curve.png")
     height, width, _ = pyplot.imread(tmp_path / "curve.png").shape
     assert width > height > 300
     assert pyplot.get_fignums() == []

@@ -151,14 +151,14 @@ def test_an_index_that_makes_no_sense_is_refused(tmp_path, index):
     refused(tmp_path, "holds no readable packs")
 
 
-def test_a_pack_that_is_no_pack_is_refused_even_with_its_checksum(tmp_path):
+def test_a_file_that_is_not_a_pack_is_refused_even_with_its_checksum(tmp_path):
     import hashlib
 
     path = write_packs(some_scans(), tmp_path)[0]
     path.write_bytes(b"not a pack")
     digest = hashlib.sha256(b"not a pack").hexdigest()
     (tmp_path / INDEX).write_text(json.dumps({"packs": [{"file": path.name, "sha256": digest}]}))
-    refused(tmp_path, "is no pack of this version")
+    refused(tmp_path, "is not a pack of this version")
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path):

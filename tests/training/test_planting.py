@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from medsr.training.draws import LesionDraw
+from medsr.training.degradations import LesionParameters
 from medsr.training.planting import LESION_WEIGHT, with_lesions
 
 
 def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
     x = torch.full((40, 20, 40), 0.5)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 12.0, 6.0), -0.2, 1.0)
+    lesion = LesionParameters((0.5, 0.5, 0.5), (8.0, 12.0, 6.0), -0.2, 1.0)
     changed, _ = with_lesions(x, [lesion], (1.0, 2.0, 1.0), (0.5, 1.0, 0.5))
     change = changed - x
     assert change.min() == change[20, 10, 20] == pytest.approx(-0.2)
@@ -26,15 +26,15 @@ def test_a_planted_lesion_has_its_size_in_mm_and_its_height():
 
 def test_no_lesion_is_planted_in_air():
     air = torch.zeros(8, 8, 8)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)
+    lesion = LesionParameters((0.5, 0.5, 0.5), (4.0, 4.0, 4.0), 0.2, 1.0)
     unchanged, weight = with_lesions(air, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 0.5))
     assert torch.equal(unchanged, air)
     assert (weight == 1).all()
 
 
-def test_voxels_within_half_a_coarse_voxel_of_a_lesion_count_more():
+def test_voxels_within_half_a_low_resolution_voxel_of_a_lesion_count_more():
     x = torch.full((40, 40, 40), 0.5)
-    lesion = LesionDraw((0.5, 0.5, 0.5), (8.0, 8.0, 8.0), 0.2, 1.0)
+    lesion = LesionParameters((0.5, 0.5, 0.5), (8.0, 8.0, 8.0), 0.2, 1.0)
     changed, weight = with_lesions(x, [lesion], (1.0, 1.0, 1.0), (0.5, 0.5, 2.5))
     assert (weight[changed - x >= 0.1] == LESION_WEIGHT).all()
     counted = weight == LESION_WEIGHT

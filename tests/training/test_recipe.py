@@ -5,7 +5,7 @@ import pytest
 from medsr.errors import UsageError
 from medsr.training.recipe import read_recipe
 
-RECIPE = Path(__file__).parents[1] / "pipelines" / "train" / "recipe.toml"
+RECIPE = Path(__file__).parents[2] / "pipelines" / "train" / "recipe.toml"
 
 
 def changed(tmp_path: Path, old: str, new: str) -> Path:

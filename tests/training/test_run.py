@@ -80,7 +80,7 @@ def test_a_finished_run_gives_its_weights_again(recipe: TrainingRecipe) -> None:
     assert again.read_bytes() == content
 
 
-def test_a_finished_run_takes_over_how_far_its_draws_are_to_lie(recipe: TrainingRecipe) -> None:
+def test_a_finished_run_takes_over_the_scale_of_its_samples(recipe: TrainingRecipe) -> None:
     first = train_recipe(recipe)
     assert first is not None
     assert load_model(first, "cpu").spec.sample_scale == 1.0

@@ -8,7 +8,7 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import save
 from medsr.model.weights import load_model

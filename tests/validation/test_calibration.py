@@ -13,7 +13,8 @@ from phantoms import head
 from scipy import stats
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.uncertainty import LEVELS, normal_width
 from medsr.model.weights import load_model

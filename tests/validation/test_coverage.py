@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.tasks import TASKS
 from medsr.validation.coverage import WIDTHS, coverage_curve, measure, middle
 from medsr.validation.trial import make_trial

@@ -10,7 +10,7 @@ from dicom_phantoms import write_classic
 from phantoms import head
 from tiny_models import TINY, tiny_net
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError
 from medsr.io import save
 from medsr.model.spec import Envelope, ModelSpec
@@ -29,8 +29,8 @@ def recipe(tmp_path_factory):
     """A model that takes nothing coarse, so that every task lies outside its envelope."""
     weights = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
     weights.write_bytes(weights_bytes(tiny_net().state_dict(), ModelSpec("narrow", "0", TINY, NARROW)))
-    quick = EnhanceSettings(samples=2, steps=2, flips=0)
-    return StudyRecipe((TASKS["iso2"],), ("ibp",), str(weights), "cpu", enhance=quick)
+    quick = EnhanceSettings(samples=2, steps=2, flips=0, model=str(weights), device="cpu")
+    return StudyRecipe((TASKS["iso2"],), ("ibp",), enhance=quick)
 
 
 def measured(source, recipe):

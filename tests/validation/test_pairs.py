@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 from scipy import ndimage
 
-from medsr.enhancement.enhancement import EnhanceSettings
 from medsr.enhancement.region import Box, crop
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io import load
 from medsr.physics.acquisition import acquisition_of

@@ -57,10 +57,10 @@ def test_a_recipe_is_read_with_named_tasks_as_base(tmp_path):
 def test_files_of_a_recipe_lie_beside_it(tmp_path):
     (tmp_path / "limits.txt").write_text("psnr>=30\n")
     (tmp_path / "own.safetensors").write_bytes(b"")
-    (tmp_path / "study.toml").write_text('gates = ["limits.txt"]\nmodel = "own.safetensors"\n')
+    (tmp_path / "study.toml").write_text('gates = ["limits.txt"]\n[enhance]\nmodel = "own.safetensors"\n')
     recipe = read_study_recipe(tmp_path / "study.toml")
     assert [gate.text for gate in recipe.limits] == ["psnr>=30"]
-    assert recipe.model == str(tmp_path / "own.safetensors")
+    assert recipe.enhance.model == str(tmp_path / "own.safetensors")
     assert str(tmp_path) not in str(recipe.as_dict())
 
 
@@ -79,6 +79,8 @@ def test_files_of_a_recipe_lie_beside_it(tmp_path):
         ({"methods": ["magic"]}, "'magic'"),
         ({"blend": [2]}, "blend"),
         ({"workers": -1}, "workers"),
+        ({"enhance": {"factors": [2]}}, "enhance.factors"),
+        ({"enhance": {"output": {"colour": 1}}}, "unknown key enhance.output.colour; known are compress"),
     ],
 )
 def test_what_makes_no_sense_is_refused(content, said):

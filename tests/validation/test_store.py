@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_scores import made_score
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import OutputError
 from medsr.physics.tasks import TASKS
 from medsr.validation.findings import BlendPoint, Findings

@@ -10,7 +10,7 @@ from made_scores import untimed
 from phantoms import head
 from tiny_models import write_tiny
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import CasesFailedError, GateError, InputError, UsageError
 from medsr.io import load, save
 from medsr.model.weights import load_model
@@ -35,7 +35,7 @@ def scans(tmp_path_factory):
 def recipe(tmp_path_factory):
     weights = write_tiny(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
     tasks = (TASKS["iso2"], TASKS["thick3"])
-    return StudyRecipe(tasks=tasks, methods=("ibp", "mean"), model=str(weights), device="cpu", enhance=QUICK)
+    return StudyRecipe(tasks=tasks, methods=("ibp", "mean"), enhance=replace(QUICK, model=str(weights), device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def without_times(value):
 def test_a_path_is_enough_and_scores_are_those_of_each_trial(scans, recipe):
     path = scans / "sub-a_T1w.nii.gz"
     found = validate([str(path)], recipe)
-    model = load_model(recipe.model, "cpu")
+    model = load_model(recipe.enhance.model, "cpu")
     scores, shells = [], []
     for task in recipe.tasks:
         trial = make_trial(load(path), task, QUICK)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from phantoms import head
 
-from medsr.enhancement.enhancement import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import psnr
 from medsr.metrics.resolution import ShellCorrelation
 from medsr.model.weights import Model, load_model

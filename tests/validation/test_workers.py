@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from trial_jobs import measure
 
 from medsr.errors import InputError, ResourceError
@@ -38,3 +39,17 @@ def test_a_worker_that_dies_costs_its_own_case():
 
 def test_nothing_to_do_starts_no_process():
     assert list(measure_all([], StudyRecipe(workers=2), measure)) == []
+
+
+@pytest.fixture
+def five_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(5)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(0, "5"), (1, "5"), (2, "2")])
+def test_workers_share_the_threads_of_this_process_and_one_alone_has_them_all(five_threads, workers, threads):
+    """Some processors round the sums of a convolution by the number of threads, so numbers may not depend on where."""
+    assert {came.findings.model["threads"] for came in ends(("a", "b"), workers).values()} == {threads}

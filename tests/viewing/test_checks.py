@@ -10,8 +10,9 @@ import pytest
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import Box, crop
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.physics.tasks import TASKS, degrade
 from medsr.validation.trial import make_trial, restorations, score

@@ -11,14 +11,14 @@ import pytest
 from phantoms import head
 from tiny_models import tiny_model, write_tiny
 
-from medsr.enhancement.enhancement import EnhanceSettings, enhance
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError, UsageError
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
 from medsr.viewing import jobs
 from medsr.viewing.exchange import facts_of, packed, unpacked
-from medsr.viewing.request import Wish
 
 TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
 COARSE, _ = degrade(TRUTH, TASKS["thick3"])
@@ -41,22 +41,28 @@ def ask(tmp_path):
 
 
 def test_a_plan_tells_what_the_run_then_does(ask):
-    for wish in (Wish(), Wish(factors=(1, 1, 3)), Wish(region=((4, 4, 2), (14, 15, 7)))):
-        plan = ask("plan", scan=facts_of(COARSE), wish=wish.to_dict())
-        answer = ask("enhance", scan=packed(COARSE, ask.folder), wish=wish.to_dict())
+    for settings in (
+        EnhanceSettings(),
+        EnhanceSettings(factors=(1, 1, 3)),
+        EnhanceSettings(region=((4, 4, 2), (14, 15, 7))),
+    ):
+        plan = ask("plan", scan=facts_of(COARSE), settings=settings.to_dict())
+        answer = ask("enhance", scan=packed(COARSE, ask.folder), settings=settings.to_dict())
         assert list(unpacked(answer["enhanced"]).shape) == plan["result_shape"]
         assert plan["objections"] == []
 
 
 def test_a_plan_takes_the_grid_of_a_layer(ask):
-    plan = ask("plan", scan=facts_of(COARSE), onto=facts_of(TRUTH), wish=Wish().to_dict())
+    plan = ask("plan", scan=facts_of(COARSE), onto=facts_of(TRUTH), settings=EnhanceSettings().to_dict())
     assert plan["result_shape"] == list(TRUTH.shape)
     assert plan["factors"] == pytest.approx([1, 1, 3])
 
 
 def test_enhancing_is_the_library_s_own(ask):
     answer = ask(
-        "enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="uncertainty", samples=2, steps=2).to_dict()
+        "enhance",
+        scan=packed(COARSE, ask.folder),
+        settings=EnhanceSettings(mode="uncertainty", samples=2, steps=2).to_dict(),
     )
     theirs = enhance(COARSE, MODEL, EnhanceSettings(mode="uncertainty", samples=2, steps=2), acquisition_of(COARSE))
     np.testing.assert_array_equal(unpacked(answer["enhanced"]).data, theirs.volume.data)
@@ -68,7 +74,7 @@ def test_enhancing_is_the_library_s_own(ask):
 
 def test_progress_is_told_per_step_with_the_time_left(ask):
     reports = []
-    ask("enhance", reports, scan=packed(COARSE, ask.folder), wish=Wish(mode="sample", steps=3).to_dict())
+    ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=EnhanceSettings(mode="sample", steps=3).to_dict())
     told = [content for kind, content in reports if kind == "progress"]
     assert [content["done"] for content in told] == list(range(1, told[0]["total"] + 1))
     assert told[-1]["seconds_left"] == 0
@@ -76,8 +82,8 @@ def test_progress_is_told_per_step_with_the_time_left(ask):
 
 def test_a_watched_draw_shows_every_step(ask):
     reports = []
-    wish = Wish(mode="sample", steps=3, watch=True)
-    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), wish=wish.to_dict())
+    settings = EnhanceSettings(mode="sample", steps=3)
+    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict())
     states = [content for kind, content in reports if kind == "state"]
     assert [state["number"] for state in states] == [0, 1, 2]
     last = [unpacked(state["scan"]) for state in states][-1]
@@ -87,14 +93,16 @@ def test_a_watched_draw_shows_every_step(ask):
 def test_a_draw_too_large_to_watch_is_refused(ask, monkeypatch):
     monkeypatch.setattr(jobs, "MOST_WATCHED_BYTES", 1000)
     with pytest.raises(UsageError, match="choose a region"):
-        ask("enhance", scan=packed(COARSE, ask.folder), wish=Wish(mode="sample", watch=True).to_dict())
+        ask("enhance", scan=packed(COARSE, ask.folder), settings=EnhanceSettings(mode="sample").to_dict(), watch=True)
 
 
 def test_the_envelope_is_told_before_and_kept_in_the_run(tmp_path):
     narrow = jobs.Ready(tiny_model(envelope=Envelope(max_factor=2.0)), 1e6, tmp_path)
-    plan = jobs.plan(narrow, {"scan": facts_of(COARSE), "wish": Wish().to_dict()}, lambda kind, content: None)
+    plan = jobs.plan(
+        narrow, {"scan": facts_of(COARSE), "settings": EnhanceSettings().to_dict()}, lambda kind, content: None
+    )
     assert plan["objections"]
-    request = {"scan": packed(COARSE, tmp_path), "wish": Wish().to_dict()}
+    request = {"scan": packed(COARSE, tmp_path), "settings": EnhanceSettings().to_dict()}
     with pytest.raises(EnvelopeError):
         jobs.enhance_scan(narrow, request, lambda kind, content: None)
 
@@ -105,7 +113,9 @@ def test_the_voxels_are_judged_apart_from_the_grid(ask):
 
 def test_comparing_and_checking_answer_with_maps(ask):
     after = unpacked(
-        ask("enhance", scan=packed(COARSE, ask.folder), onto=facts_of(TRUTH), wish=Wish().to_dict())["enhanced"]
+        ask("enhance", scan=packed(COARSE, ask.folder), onto=facts_of(TRUTH), settings=EnhanceSettings().to_dict())[
+            "enhanced"
+        ]
     )
 
     def pair():
@@ -129,11 +139,11 @@ def test_a_batch_tells_of_every_case_and_does_none_twice(ask):
     nib.save(nib.Nifti1Image(COARSE.data, COARSE.affine), source / "head.nii.gz")
     (source / "cut.nii.gz").write_bytes((source / "head.nii.gz").read_bytes()[:1000])
     write_tiny(ask.folder / "tiny.safetensors")
-    wish = Wish(model=str(ask.folder / "tiny.safetensors"), device="cpu").to_dict()
+    settings = EnhanceSettings(model=str(ask.folder / "tiny.safetensors"), device="cpu").to_dict()
     written = []
     for _ in range(2):
         reports = []
-        answer = ask("batch", reports, source=str(source), target=str(target), wish=wish)
+        answer = ask("batch", reports, source=str(source), target=str(target), settings=settings)
         assert answer == {"done": 1, "failed": 1}
         ((kind, first), *changes) = reports
         assert kind == "cases"
@@ -152,5 +162,5 @@ def test_a_batch_tells_of_every_case_and_does_none_twice(ask):
 
 def test_the_start_loads_the_shipped_model(tmp_path):
     ready = jobs.start({"folder": str(tmp_path)})
-    assert ready.model.spec.name == Wish.model
+    assert ready.model.spec.name == EnhanceSettings.model
     assert ready.voxels_per_s > 0

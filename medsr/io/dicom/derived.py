@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,13 @@ import medsr
 from medsr.io.dicom.derivation import Derivation, series_label, stack_text
 from medsr.io.dicom.headers import modality_of
 from medsr.io.dicom.inherited import HeaderOf, headers_of
+from medsr.io.dicom.options import DicomOptions
 from medsr.io.dicom.references import code_item, source_references
 from medsr.io.dicom.stack import LPS_TO_RAS, Stack
 from medsr.io.dicom.stored import Stored, stored
 from medsr.io.dicom.uids import uid_of
 from medsr.volume import Volume
 
-Compression = Literal["none", "j2k", "rle", "jpegls"]
 NEEDED_UIDS = ("StudyInstanceUID", "FrameOfReferenceUID")
 LO_CHARACTERS, ST_CHARACTERS = 64, 1024  # PS3.5, 6.2
 SHORT_HASH = 12  # characters of a hash where the whole one doesn't fit
@@ -42,34 +42,21 @@ WINDOW_TAGS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "V
 
 
 @dataclass(frozen=True)
-class DicomOptions:
-    """How a derived series is written.
-
-    Attributes:
-        compress: "none", or lossless "j2k", "rle" or "jpegls".
-        keep_private: keep the source's private elements.
-    """
-
-    compress: Compression = "none"
-    keep_private: bool = False
-
-
-@dataclass(frozen=True)
 class DerivedSeries:
     """A volume on its way to a series: whole numbers, source headers, and what made it.
 
     Attributes:
-        volume: axes (column, row, slice), in the place of the source.
-        stack: the source slices.
-        derivation: what made the volume.
-        options: how to write it.
-        number: of the series among those made of one source, from 1.
+        volume: Axes (column, row, slice), in the place of the source.
+        stack: The source slices.
+        derivation: Account of what made the volume.
+        options: Choices of how it is written.
+        number: Number of the series among those made of one source, from 1.
     """
 
     volume: Volume
     stack: Stack
     derivation: Derivation
-    options: DicomOptions = DicomOptions()
+    options: DicomOptions = field(default_factory=DicomOptions)
     number: int = 1
 
     @cached_property
@@ -115,7 +102,7 @@ class DerivedSeries:
 
     @property
     def series_uid(self) -> UID:
-        """Of the whole series."""
+        """SeriesInstanceUID, made of everything that changes a byte of the series."""
         return uid_of("series", self.facts)
 
 
@@ -188,7 +175,7 @@ def _common(series: DerivedSeries) -> Dataset:
 def _image_type(series: DerivedSeries, source: Dataset) -> list[str]:
     words = [str(word) for word in _several(source.get("ImageType"))][2:]
     words = words or ["OTHER" if modality_of(source) == "MR" else "AXIAL"]
-    return ["DERIVED", "SECONDARY", *words, *["SPREAD"] * (series.derivation.kind == "uncertainty")]
+    return ["DERIVED", "SECONDARY", *words, *["UNCERTAINTY"] * (series.derivation.kind == "uncertainty")]
 
 
 def _set_places_in_the_archive(common: Dataset, series: DerivedSeries, source: Dataset) -> None:

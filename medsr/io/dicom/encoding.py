@@ -20,8 +20,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLos
 
 import medsr
 from medsr.errors import UsageError
-from medsr.io.dicom.derived import Compression, DerivedSeries, slice_order, slices
+from medsr.io.dicom.derived import DerivedSeries, slice_order, slices
 from medsr.io.dicom.headers import parsing
+from medsr.io.dicom.options import Compression
 from medsr.io.dicom.uids import IMPLEMENTATION_CLASS_UID
 
 SYNTAXES: dict[Compression, UID] = {

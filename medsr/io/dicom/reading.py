@@ -1,4 +1,4 @@
-"""A DICOM series to `Volume`. Here the scan turns from LPS to RAS; past this door everything is RAS.
+"""A DICOM series to `Volume`. Here the scan turns from LPS to RAS; everything beyond this module is RAS.
 
 What is taken for one volume, and what is not:
 
@@ -28,8 +28,8 @@ from medsr.errors import GeometryError
 from medsr.io import files
 from medsr.io.dicom.frames import frames_of
 from medsr.io.dicom.headers import modality_of, parsing, read_header
+from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.dicom.pixels import voxels
-from medsr.io.dicom.policies import DEFAULT, Policies
 from medsr.io.dicom.series import find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright
@@ -64,8 +64,8 @@ def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[Dic
     """The scan of a DICOM series, as a list of one; of several where `policies` split it.
 
     Args:
-        path: a folder with one series, or any file of a series (its folder may hold others).
-        policies: what to do with an irregular series.
+        path: A folder with one series, or any file of a series (its folder may hold others).
+        policies: What to do with an irregular series.
 
     Returns:
         Volumes with axes (column, row, slice), slices ascending along row x column, `slice_axis` 2.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.nets.layers import ResidualBlock, he_conv, shuffle, unshuffle
 
 GRID = 4  # sizes and tile origins are multiples of it, so that every tile sees the same pixel-unshuffle phases
@@ -31,6 +33,8 @@ class NetSpec:
     Raises:
         ValueError: not whole numbers, or so small or large that no network can be built.
     """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
 
     channels: int
     conditions: int
@@ -61,7 +65,7 @@ class NetSpec:
 class DetailNet(nn.Module):
     """(B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
 
-    Any size: it is padded with zeros at the far end to a multiple of `GRID`. `maps_per_voxel_flops` is for benchmarks.
+    Any size: it is padded with zeros at the far end to a multiple of `GRID`.
     """
 
     def __init__(self, spec: NetSpec) -> None:

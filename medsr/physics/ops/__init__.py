@@ -6,6 +6,6 @@ them along the three axes, `noise` adds what a scanner adds and estimates it.
 
 from medsr.physics.ops.matrices import AxisSampling
 from medsr.physics.ops.operator import Separable
-from medsr.physics.ops.profiles import PROFILES, Profile
+from medsr.physics.profiles import PROFILES, Profile
 
 __all__ = ["PROFILES", "AxisSampling", "Profile", "Separable"]

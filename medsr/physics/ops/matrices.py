@@ -6,6 +6,7 @@ sample i of m is centred at (i + 1/2) n/m - 1/2 in voxels of the fine grid (docs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsr.physics.ops.profiles import Profile, cumulative
+from medsr.physics.profiles import Profile, box, gaussian, trapezoid
 
 Matrix = NDArray[np.float64]
+Integral = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
+"""Integral of a profile up to a distance from its centre, for a width in the same unit."""
 MatrixKind = Literal["forward", "adjoint", "ibp", "to_eigen", "from_eigen", "cubic", "linear", "nearest"]
 
 
@@ -25,19 +28,19 @@ def sample_centres(n_fine: int, n_coarse: int) -> NDArray[np.float64]:
     return (np.arange(n_coarse, dtype=np.float64) + 0.5) * (n_fine / n_coarse) - 0.5
 
 
-def profile_matrix(n_fine: int, n_coarse: int, profile: Profile, fwhm: float) -> Matrix:
+def profile_matrix(n_fine: int, n_coarse: int, integral: Integral, fwhm: float) -> Matrix:
     """Sampling by a compact profile, (n_coarse, n_fine), rows sum to 1 (docs/physics.md, eq. 2).
 
     The profile is integrated over each fine voxel, cut at the field of view and renormalised.
 
     Args:
-        n_fine: voxels of the fine axis.
-        n_coarse: samples of the coarse axis.
-        profile: "gaussian", "box" or "trapezoid".
-        fwhm: full width at half maximum in voxels of the fine grid, > 0.
+        n_fine: Voxels of the fine axis.
+        n_coarse: Samples of the coarse axis.
+        integral: Integral of the profile (`medsr.physics.profiles`).
+        fwhm: Full width at half maximum in voxels of the fine grid, above 0.
     """
     faces = np.arange(n_fine + 1) - 0.5
-    steps = cumulative(profile, faces[None, :] - sample_centres(n_fine, n_coarse)[:, None], fwhm)
+    steps = integral(faces[None, :] - sample_centres(n_fine, n_coarse)[:, None], fwhm)
     weights = np.diff(steps, axis=1)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
 
@@ -55,6 +58,40 @@ def kspace_matrix(n_fine: int, n_coarse: int) -> Matrix:
     distance = sample_centres(n_fine, n_coarse)[:, None] - np.arange(n_fine)[None, :]
     waves = np.cos(2 * np.pi * distance[..., None] * frequencies / n_fine)
     return np.asarray(waves @ weights / n_fine, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class SliceProfile:
+    """One entry of `SLICE_PROFILES`.
+
+    Attributes:
+        summary: What it is and where it is met, in a line.
+        integral: Integral of a compact profile; None: sampling in k-space, which has no width.
+        is_flat: Whether the network is told of a flat top.
+    """
+
+    summary: str
+    integral: Integral | None
+    is_flat: bool = False
+
+    def matrix(self, n_fine: int, n_coarse: int, fwhm: float) -> Matrix:
+        """Sampling along one axis, (n_coarse, n_fine); `fwhm` in voxels of the fine grid."""
+        if self.integral is None:
+            return kspace_matrix(n_fine, n_coarse)
+        return profile_matrix(n_fine, n_coarse, self.integral, fwhm)
+
+    @property
+    def has_width(self) -> bool:
+        """Whether a width means anything."""
+        return self.integral is not None
+
+
+SLICE_PROFILES: dict[Profile, SliceProfile] = {
+    "gaussian": SliceProfile("a Gaussian: soft slices, resampled scans", gaussian),
+    "box": SliceProfile("a box: the mean over the slice, as in CT", box, is_flat=True),
+    "trapezoid": SliceProfile("a box with ramps: real slice-selective pulses", trapezoid, is_flat=True),
+    "kspace": SliceProfile("an ideal low-pass filter: 3D acquisitions, in-plane axes", None),
+}
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +147,7 @@ class AxisSampling:
     Attributes:
         n_fine: voxels of the fine axis.
         n_coarse: samples of the coarse axis, at most n_fine.
-        profile: the profile's name; "kspace" ignores `fwhm`.
+        profile: Name of the profile; one without a width ignores `fwhm`.
         fwhm: full width at half maximum in voxels of the fine grid, > 0.
     """
 
@@ -146,6 +183,11 @@ class AxisSampling:
                 return nearest_matrix(self.n_fine, self.n_coarse)
 
     @property
+    def has_width(self) -> bool:
+        """Whether the profile has a width."""
+        return SLICE_PROFILES[self.profile].has_width
+
+    @property
     def eigenvalues(self) -> NDArray[np.float64]:
         """Eigenvalues (n_coarse,) of A A', rising."""
         return _eigen(self)[0]
@@ -167,9 +209,7 @@ def start_matrix(axis: AxisSampling, roughness: float) -> Matrix:
 
 @lru_cache(maxsize=256)
 def _forward(axis: AxisSampling) -> Matrix:
-    if axis.profile == "kspace":
-        return kspace_matrix(axis.n_fine, axis.n_coarse)
-    return profile_matrix(axis.n_fine, axis.n_coarse, axis.profile, axis.fwhm)
+    return SLICE_PROFILES[axis.profile].matrix(axis.n_fine, axis.n_coarse, axis.fwhm)
 
 
 @lru_cache(maxsize=256)

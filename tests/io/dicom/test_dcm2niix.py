@@ -12,7 +12,7 @@ import pytest
 from dicom_phantoms import GOOD
 
 from medsr import affine as grids
-from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.options import Policies
 from medsr.io.dicom.reading import read_dicom, read_dicom_scans
 
 JITTER = tuple(name for name in GOOD if name.startswith("mr_brain_pd_7mm_ge"))

@@ -13,9 +13,9 @@ from medsr.io.dicom import distances
 
 
 @st.composite
-def grids_with_holes(sample):
-    n, step = sample(st.integers(4, 60)), sample(st.floats(0.3, 10))
-    inner = sample(st.sets(st.integers(1, n - 2), max_size=n // 3))
+def grids_with_holes(draw):
+    n, step = draw(st.integers(4, 60)), draw(st.floats(0.3, 10))
+    inner = draw(st.sets(st.integers(1, n - 2), max_size=n // 3))
     places = [k for k in range(n) if k not in inner]
     if not any(b - a == 1 for a, b in pairwise(places)):
         places = list(range(n))

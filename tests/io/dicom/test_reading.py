@@ -20,7 +20,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from medsr.errors import GeometryError, InputError, MedsrError
-from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.options import Policies
 from medsr.io.dicom.reading import read_dicom, read_dicom_scans
 
 REFUSED = {
@@ -52,7 +52,7 @@ REFUSED = {
 BY_POLICY = {"bad_duplicate_file": "identical copies", "bad_mixed_nondicom": "not DICOM skipped: 4"}
 
 DATA = np.random.default_rng(0).integers(-2000, 2000, (6, 5, 4)).astype(np.int16)
-WIDE = np.random.default_rng(1).integers(-2000, 2000, (40, 36, 3)).astype(np.int16)  # JPEG 2000 needs some room
+WIDE = np.random.default_rng(1).integers(-2000, 2000, (40, 36, 3)).astype(np.int16)  # JPEG 2000 needs a larger slice
 MATRIX = affine((1, 1.5, 3), turn_deg=(5, 10, -20), flips=(-1, -1, 1), origin_mm=(10, -20, 30))
 
 
@@ -143,11 +143,11 @@ def test_uneven_real_series_are_split_into_even_scans(shared_data, name, sizes, 
 @given(st.data())
 def test_filling_gives_back_what_changes_evenly_from_slice_to_slice(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("gaps")
-    n = data.sample(st.integers(8, 12))
+    n = data.draw(st.integers(8, 12))
     values = DATA[:, :, :1] + DATA[:, :, 1:2] // 100 * np.arange(n)
     paths = write_classic(folder, values.astype(np.int16), MATRIX)
-    k = data.sample(st.integers(1, n - 2))
-    for path in paths[k : min(k + data.sample(st.integers(1, 2)), n - 1)]:
+    k = data.draw(st.integers(1, n - 2))
+    for path in paths[k : min(k + data.draw(st.integers(1, 2)), n - 1)]:
         path.unlink()
     (volume,) = read_dicom(folder, Policies(gaps="fill"))
     np.testing.assert_allclose(volume.data, values, atol=1e-3)
@@ -415,7 +415,7 @@ def test_truncated_files_are_refused_or_whole(tmp_path_factory, syntax, data):
     folder = tmp_path_factory.mktemp("cut")
     path = write_classic(folder, WIDE, MATRIX, syntax=syntax)[2]
     content = path.read_bytes()
-    path.write_bytes(content[: data.sample(st.integers(0, len(content) - 1))])
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     try:
         (volume,) = read_dicom(folder)
     except MedsrError as error:
@@ -428,11 +428,11 @@ def test_truncated_files_are_refused_or_whole(tmp_path_factory, syntax, data):
 @given(data=st.data())
 def test_damaged_headers_are_read_or_refused(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damaged")
-    enhanced = data.sample(st.booleans())
+    enhanced = data.draw(st.booleans())
     path = write_enhanced(folder / "a.dcm", DATA, MATRIX) if enhanced else write_classic(folder, DATA, MATRIX)[1]
     content = bytearray(path.read_bytes())
-    for place in data.sample(st.lists(st.integers(132, len(content) - 1), min_size=1, max_size=8)):
-        content[place] = data.sample(st.integers(0, 255))
+    for place in data.draw(st.lists(st.integers(132, len(content) - 1), min_size=1, max_size=8)):
+        content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
         read_dicom(folder)

@@ -152,8 +152,8 @@ def test_a_damaged_header_is_read_or_refused_in_one_line(tmp_path_factory, data)
         write_classic(path.parent, DATA[:, :, :1], MATRIX)
         path.rename(path.with_suffix(".good"))
     content = bytearray(path.with_suffix(".good").read_bytes())
-    for place in data.sample(st.lists(st.integers(132, len(content) - 1), min_size=1, max_size=6)):
-        content[place] = data.sample(st.integers(0, 255))
+    for place in data.draw(st.lists(st.integers(132, len(content) - 1), min_size=1, max_size=6)):
+        content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
         find_series(path)

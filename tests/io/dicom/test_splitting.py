@@ -35,14 +35,14 @@ def indices(times):
 
 @given(st.data())
 def test_every_frame_is_in_one_volume_whatever_the_order(data):
-    echoes, times = data.sample(st.integers(1, 3)), data.sample(st.integers(1, 3))
+    echoes, times = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
     frames = [
         frame
         for e in range(echoes)
         for t in range(times)
         for frame in volume(first=100 * e + 10 * t, echo_time=5 * (e + 1), time_point=t + 1)
     ]
-    parts = split_volumes(data.sample(st.permutations(frames)))
+    parts = split_volumes(data.draw(st.permutations(frames)))
     assert sizes(parts) == [[4] * times] * echoes
     found = {tuple(map(tuple, indices(part))) for part in parts}
     assert found == {tuple(tuple(100 * e + 10 * t + k for k in range(4)) for t in range(times)) for e in range(echoes)}

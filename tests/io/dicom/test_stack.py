@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.errors import GeometryError
-from medsr.io.dicom.policies import Policies
+from medsr.io.dicom.options import Policies
 from medsr.io.dicom.stack import stacked
 
 

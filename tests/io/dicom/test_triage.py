@@ -73,15 +73,15 @@ def test_a_tree_is_sorted_to_the_last_file(tmp_path):
     assert reasons(found) == {
         "not DICOM": 2,
         "identical copy of a file that is used": 1,
-        "no MR or CT image: Enhanced SR Storage (SR)": 1,
-        "no MR or CT image: Secondary Capture Image Storage (MR)": 1,
+        "not an MR or CT image: Enhanced SR Storage (SR)": 1,
+        "not an MR or CT image: Secondary Capture Image Storage (MR)": 1,
         "a localizer": 4,
         "computed map (ADC)": 4,
         "DICOM without preamble: rewrite it as Part 10, for example with dcmconv": 1,
         "DICOMDIR": 1,
     }
     assert [left.reason for left in found.left_out if left.status == "companion"] == [
-        "no MR or CT image: Enhanced SR Storage (SR)"
+        "not an MR or CT image: Enhanced SR Storage (SR)"
     ]
     assert SECRET not in repr([(v.reason, v.mixed) for v in found.volumes]) + repr(reasons(found))
 
@@ -207,11 +207,11 @@ def test_damaged_files_are_accounted_for(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damaged")
     paths = write_classic(folder, DATA[:, :, :2], MATRIX)
     paths.append(write_enhanced(folder / "e.dcm", DATA, MATRIX))
-    path = data.sample(st.sampled_from(paths))
+    path = data.draw(st.sampled_from(paths))
     content = bytearray(path.read_bytes())
-    for place in data.sample(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
-        content[place] = data.sample(st.integers(0, 255))
-    path.write_bytes(content[: data.sample(st.integers(0, len(content)))])
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     found = triage(folder)
     assert accounted(found, folder)
     assert all("\n" not in volume.reason for volume in found.volumes)

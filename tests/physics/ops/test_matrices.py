@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from samplings import samplings
 from scipy import ndimage
 
-from medsr.physics.ops.matrices import AxisSampling, cubic_matrix, kspace_matrix, profile_matrix, sample_centres
-from medsr.physics.ops.profiles import PROFILES
+from medsr.physics.ops.matrices import (
+    SLICE_PROFILES,
+    AxisSampling,
+    cubic_matrix,
+    kspace_matrix,
+    profile_matrix,
+    sample_centres,
+)
+from medsr.physics.profiles import box
 
-COMPACT = tuple(profile for profile in PROFILES if profile != "kspace")
+COMPACT = tuple(name for name, entry in SLICE_PROFILES.items() if entry.has_width)
 
 
 @given(samplings())
@@ -74,7 +81,7 @@ def test_a_ramp_is_seen_at_the_coarse_centres(axis):
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8])
 def test_a_ramp_is_seen_exactly_where_profiles_lie_symmetric_to_the_voxels(profile, factor):
     n_coarse = 12
-    seen = profile_matrix(factor * n_coarse, n_coarse, profile, float(factor)) @ np.arange(factor * n_coarse)
+    seen = SLICE_PROFILES[profile].matrix(factor * n_coarse, n_coarse, float(factor)) @ np.arange(factor * n_coarse)
     centres = sample_centres(factor * n_coarse, n_coarse)
     np.testing.assert_allclose(seen[3:-3], centres[3:-3], atol=1e-9)
 
@@ -82,7 +89,7 @@ def test_a_ramp_is_seen_exactly_where_profiles_lie_symmetric_to_the_voxels(profi
 @pytest.mark.parametrize("factor", [2, 3, 5])
 def test_a_box_as_wide_as_its_spacing_takes_plain_means(factor):
     expected = np.kron(np.eye(7), np.full((1, factor), 1 / factor))
-    np.testing.assert_allclose(profile_matrix(7 * factor, 7, "box", float(factor)), expected, atol=1e-12)
+    np.testing.assert_allclose(profile_matrix(7 * factor, 7, box, float(factor)), expected, atol=1e-12)
 
 
 @given(st.integers(2, 60))

@@ -1,0 +1,177 @@
+"""`EnhanceSettings`: what a person asks of one enhancement, with every default in one place.
+
+The command line, batch and study recipes, the viewer's form and its child process build this value and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from medsr.errors import UsageError
+from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Tilt
+from medsr.io.formats import FormatName
+from medsr.io.recipes import FORBID_UNKNOWN
+from medsr.physics.profiles import PROFILES, Profile
+from medsr.volume import Modality
+
+Mode = Literal["mean", "sample", "uncertainty"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
+SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
+Triple = tuple[int, int, int]
+
+DEFAULT_MODEL = "medsr-base"
+
+
+@dataclass(frozen=True)
+class Input:
+    """How the scan is read.
+
+    Attributes:
+        gaps: DICOM series with missing slices or changing distances: "refuse", "fill" or "split" (`Policies`).
+        tilt: DICOM series with slices sheared against their normal: "refuse" or "resample" (`Policies`).
+        volume: Number under which `medsr inspect` lists a volume of a DICOM tree; None: every volume of the source.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
+
+    gaps: Gaps = "refuse"
+    tilt: Tilt = "refuse"
+    volume: str | None = None
+
+    @property
+    def policies(self) -> Policies:
+        """What the DICOM reader does with irregular series."""
+        return Policies(self.gaps, self.tilt)
+
+
+@dataclass(frozen=True)
+class Output:
+    """How the result is written.
+
+    Attributes:
+        format: "nifti" or "dicom"; None: NIfTI where the name of the output says so, else as the input.
+        like: DICOM series that a NIfTI input was made of; a DICOM output takes its place.
+        dtype: Voxel type of a NIfTI output, such as "int16"; None: that of the input.
+        compress: Lossless compression of DICOM files: "none", "j2k", "rle" or "jpegls".
+        keep_private: Keep the private elements of the DICOM source.
+        parametric_map: Write the uncertainty as a DICOM Parametric Map as well.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
+
+    format: FormatName | None = None
+    like: Path | None = None
+    dtype: str | None = None
+    compress: Compression = "none"
+    keep_private: bool = False
+    parametric_map: bool = False
+
+    @property
+    def dicom(self) -> DicomOptions:
+        """How DICOM files are written."""
+        return DicomOptions(self.compress, self.keep_private)
+
+
+@dataclass(frozen=True)
+class EnhanceSettings:
+    """What is asked of one enhancement.
+
+    Attributes:
+        spacing_mm: Target spacing, one number or one per stored axis; None: the default grid (`acquisition_of`).
+        factors: Result voxels per input voxel instead, one number or one per stored axis.
+        profile: Slice profile of the acquisition (`medsr.physics.ops.PROFILES`).
+        thickness_mm: Slice thickness; None: what the headers say, else the spacing.
+        noise: Standard deviation of the scan's noise in its own unit; None: estimated from the scan.
+        modality: "MR" or "CT" against what the headers say; None: as they say.
+        mode: "mean" (least expected error), "sample" (one posterior sample) or "uncertainty" (the mean and the standard
+            deviation of samples).
+        blend: Point between the mean (0) and the sample (1) in mode "sample".
+        samples: Number of posterior samples in mode "uncertainty", at least 2.
+        steps: Sampler steps per sample, at least 1.
+        sampler: Sampler by name (`medsr.diffusion.samplers.SAMPLERS`).
+        seed: Random seed for sampling, 0 to 2**64 - 1.
+        flips: Number of axes, 0 to 3, over whose flips the mean is averaged; each doubles its evaluations.
+        model: Name of a packaged model, or path of a weights file.
+        device: "auto", "cpu", "cuda" or "cuda:N"; a batch takes several, separated by commas.
+        tile: Side of a tile in voxels; None: chosen by size.
+        region: First voxel and one past the last on the stored axes; None: the whole scan.
+        force: Go on outside what the model was validated on.
+        input: How the scan is read.
+        output: How the result is written.
+
+    Raises:
+        UsageError: a value out of its range, or a name that is not known.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
+
+    spacing_mm: tuple[float, ...] | None = None
+    factors: tuple[float, ...] | None = None
+    profile: Profile = "gaussian"
+    thickness_mm: float | None = None
+    noise: float | None = None
+    modality: Modality | None = None
+    mode: Mode = "mean"
+    blend: float = 1.0
+    samples: int = 8
+    steps: int = 6
+    sampler: SamplerName = "dpm2m"
+    seed: int = 0
+    flips: int = 1
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    tile: int | None = None
+    region: tuple[Triple, Triple] | None = None
+    force: bool = False
+    input: Input = field(default_factory=Input)
+    output: Output = field(default_factory=Output)
+
+    def __post_init__(self) -> None:
+        check_choice("mode", self.mode, MODES)
+        check_choice("sampler", self.sampler, SAMPLER_NAMES)
+        check_choice("profile", self.profile, PROFILES)
+        if not 0 <= self.blend <= 1:
+            raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
+        if self.samples < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
+            raise UsageError("expected at least 2 samples, 1 step and a seed from 0 to 2**64 - 1")
+        if not 0 <= self.flips <= 3:
+            raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
+        if self.noise is not None and not 0 <= self.noise < float("inf"):
+            raise UsageError(f"noise is {self.noise:g}; expected 0 or more, in the scan's own unit")
+        if self.tile is not None and self.tile < 1:
+            raise UsageError(f"tile is {self.tile} voxels; expected at least 1")
+
+    @property
+    def n_samples(self) -> int:
+        """Posterior samples that the mode computes."""
+        return {"mean": 0, "sample": 1, "uncertainty": self.samples}[self.mode]
+
+    def facts(self) -> dict[str, Any]:
+        """What decides about the voxels of a result, the weights aside: plain values, neither paths nor machines."""
+        aside = ("model", "device", "input", "output")
+        return {name: value for name, value in asdict(self).items() if name not in aside}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `medsr.io.recipes.parsed` makes settings of them again."""
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return content
+
+
+def with_model_beside(settings: EnhanceSettings, folder: Path) -> EnhanceSettings:
+    """The settings of a recipe in `folder`: a weights file that it names is looked for there."""
+    file = folder / settings.model
+    return replace(settings, model=str(file)) if file.is_file() else settings
+
+
+def check_choice(what: str, name: str, known: tuple[str, ...]) -> None:
+    """Nothing where the name is one of those known.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name not in known:
+        raise UsageError(f"{what} is {name!r}; choose {', '.join(known)}")

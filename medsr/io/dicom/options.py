@@ -1,0 +1,40 @@
+"""How DICOM series are read where they are not one regular volume, and how derived series are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Gaps = Literal["refuse", "fill", "split"]
+Tilt = Literal["refuse", "resample"]
+Compression = Literal["none", "j2k", "rle", "jpegls"]
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Refusal unless something else is asked for. NIfTI files, regular by their nature, ignore them.
+
+    Attributes:
+        gaps: Missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
+            linearly between its neighbours; or "split" into several scans, each regular.
+        tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
+    """
+
+    gaps: Gaps = "refuse"
+    tilt: Tilt = "refuse"
+
+
+@dataclass(frozen=True)
+class DicomOptions:
+    """How a derived series is written.
+
+    Attributes:
+        compress: "none", or lossless "j2k", "rle" or "jpegls".
+        keep_private: Keep the source's private elements.
+    """
+
+    compress: Compression = "none"
+    keep_private: bool = False
+
+
+DEFAULT = Policies()

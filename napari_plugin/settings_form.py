@@ -1,0 +1,215 @@
+"""The form that becomes `EnhanceSettings`: grid, mode, acquisition, region. No arithmetic and no run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
+
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.physics.profiles import PROFILES
+from medsr.viewing.command import numbers_of
+
+from .choices import LayerChoice
+
+GRIDS = {"automatic": "auto", "spacing in mm": "spacing", "factor": "factor", "that of a layer": "onto"}
+MODES = {
+    "mean: least error": "mean",
+    "sample: one plausible scan": "sample",
+    "uncertainty: where samples differ": "uncertainty",
+}
+REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
+BLEND_STEPS = 20
+
+
+class SettingsForm(QWidget):
+    """Fields of an enhancement.
+
+    Args:
+        viewer: for the layers whose grid may be taken.
+        mode: to begin with.
+        whole_scans: leave out what only a single open scan has: another layer's grid, a region, watching.
+    """
+
+    changed = Signal()
+    draw_box = Signal()
+
+    def __init__(self, viewer: Any, mode: str, *, whole_scans: bool = False) -> None:
+        super().__init__()
+        self._whole_scans = whole_scans
+        self._rows = QFormLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._add_grid(viewer)
+        self._add_mode(mode)
+        self._add_acquisition()
+        self._add_region()
+        if whole_scans:
+            self.grid_kind.removeItem(self.grid_kind.findData("onto"))
+            self.show_force(True)
+        self._show_what_counts()
+
+    @property
+    def region(self) -> str:
+        """Which region is wanted: "whole", "slab" or "box"."""
+        return str(self.region_kind.currentData())
+
+    @property
+    def onto(self) -> Any | None:
+        """The layer whose grid is wanted, None where another grid is."""
+        return self.onto_layer.needed("layer whose grid to take") if self.grid_kind.currentData() == "onto" else None
+
+    def settings(self) -> EnhanceSettings:
+        """What is filled in, but for the region.
+
+        Raises:
+            UsageError: the grid is not one or three numbers.
+        """
+        kind, mode = self.grid_kind.currentData(), self.mode.currentData()
+        grid = numbers_of(self.grid_text.text()) if kind in ("spacing", "factor") else None
+        settings = EnhanceSettings(
+            spacing_mm=grid if kind == "spacing" else None,
+            factors=grid if kind == "factor" else None,
+            mode=mode,
+            profile=self.profile.currentText(),
+            thickness_mm=self.thickness.value() or None,
+            flips=self.flips.value(),
+            force=self.force.isChecked(),
+        )
+        if mode == "mean":
+            return settings
+        blend = self.blend.value() / BLEND_STEPS if mode == "sample" else EnhanceSettings.blend
+        return replace(
+            settings, blend=blend, samples=self.samples.value(), steps=self.steps.value(), seed=self.seed.value()
+        )
+
+    def _add_grid(self, viewer: Any) -> None:
+        self.grid_kind = _choice(GRIDS, "automatic: all axes as fine as the finest; an isotropic scan: twice as fine")
+        self.grid_text = QLineEdit("1")
+        self.grid_text.setToolTip("One number, or three separated by commas in the order of the scan's stored axes")
+        self.onto_layer = LayerChoice(viewer, ("scan", "enhanced"), self, follows=False)
+        self._rows.addRow("Voxels", self.grid_kind)
+        self._rows.addRow("", self.grid_text)
+        self._rows.addRow("", self.onto_layer)
+        self.grid_kind.currentIndexChanged.connect(self._on_choice)
+        self.grid_text.editingFinished.connect(self.changed)
+        self.onto_layer.chosen.connect(self.changed)
+
+    def _add_mode(self, mode: str) -> None:
+        self.mode = _choice(MODES, "The mean has the least error and looks smoother; a draw looks like a scan")
+        self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
+        self.blend = QSlider(Qt.Orientation.Horizontal)
+        self.blend.setRange(0, BLEND_STEPS)
+        self.blend.setValue(BLEND_STEPS)
+        self.blend.setToolTip("Left: the mean; right: the draw")
+        self.samples, self.steps = _whole(2, 64, EnhanceSettings.samples), _whole(1, 64, EnhanceSettings.steps)
+        self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
+        self.flips.setToolTip("Axes over whose flips the mean is averaged: each doubles the time; 0 is quickest")
+        self.watch = QCheckBox("watch it being refined")
+        self._rows.addRow("Result", self.mode)
+        rows = {"Mean to sample": self.blend, "Samples": self.samples, "Steps": self.steps, "Seed": self.seed}
+        for label, field in rows.items():
+            self._rows.addRow(label, field)
+        self._rows.addRow("Flips", self.flips)
+        self._rows.addRow("", self.watch)
+        self.mode.currentIndexChanged.connect(self._on_choice)
+        self.blend.valueChanged.connect(self.changed)
+        for number in (self.samples, self.steps, self.seed, self.flips):
+            number.valueChanged.connect(self.changed)
+
+    def _add_acquisition(self) -> None:
+        self.profile = QComboBox()
+        self.profile.addItems(PROFILES)
+        self.profile.setToolTip("Shape of the slice profile; k-space for 3D scans that were coarsened in k-space")
+        self.thickness = QDoubleSpinBox()
+        self.thickness.setRange(0.0, 50.0)
+        self.thickness.setSingleStep(0.5)
+        self.thickness.setSuffix(" mm")
+        self.thickness.setSpecialValueText("as the scan says")
+        self._rows.addRow("Profile", self.profile)
+        self._rows.addRow("Slices thick", self.thickness)
+        self.profile.currentIndexChanged.connect(self.changed)
+        self.thickness.valueChanged.connect(self.changed)
+
+    def _add_region(self) -> None:
+        self.region_kind = _choice(REGIONS, "A region is quick: look there before the whole scan is computed")
+        self.depth_mm = QDoubleSpinBox()
+        self.depth_mm.setRange(1.0, 500.0)
+        self.depth_mm.setValue(20.0)
+        self.depth_mm.setSuffix(" mm")
+        self.depth_mm.setToolTip("How deep the region is across the slice that you see")
+        self.draw = QPushButton("Draw box")
+        beside = QWidget()
+        line = QHBoxLayout(beside)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(QLabel("deep"))
+        line.addWidget(self.depth_mm, 1)
+        line.addWidget(self.draw)
+        self._region_row = beside
+        self.force = QCheckBox("go on anyway; the record will say so")
+        self._rows.addRow("Region", self.region_kind)
+        self._rows.addRow("", beside)
+        self._rows.addRow("", self.force)
+        self.region_kind.currentIndexChanged.connect(self._on_choice)
+        self.depth_mm.valueChanged.connect(self.changed)
+        self.draw.clicked.connect(self.draw_box)
+        self.force.toggled.connect(self.changed)
+        self.show_force(False)
+
+    def show_force(self, shown: bool) -> None:
+        """Show the way past the envelope's objections, only where there are any."""
+        self._rows.setRowVisible(self.force, shown)
+        if not shown:
+            self.force.setChecked(False)
+
+    def _on_choice(self) -> None:
+        self._show_what_counts()
+        self.changed.emit()
+
+    def _show_what_counts(self) -> None:
+        grid, mode = self.grid_kind.currentData(), self.mode.currentData()
+        shown = {
+            self.grid_text: grid in ("spacing", "factor"),
+            self.onto_layer: grid == "onto",
+            self.blend: mode == "sample",
+            self.samples: mode == "uncertainty",
+            self.steps: mode != "mean",
+            self.seed: mode != "mean",
+            self.watch: mode == "sample",
+            self._region_row: self.region != "whole",
+        }
+        for field, visible in shown.items():
+            self._rows.setRowVisible(field, visible)
+        self.draw.setVisible(self.region == "box")
+        if self._whole_scans:
+            self._rows.setRowVisible(self.region_kind, False)
+            self._rows.setRowVisible(self.watch, False)
+
+
+def _choice(entries: dict[str, str], tip: str) -> QComboBox:
+    box = QComboBox()
+    for text, value in entries.items():
+        box.addItem(text, value)
+    box.setToolTip(tip)
+    return box
+
+
+def _whole(low: int, high: int, value: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(low, high)
+    box.setValue(value)
+    return box

@@ -1,0 +1,71 @@
+"""The folder that snippets of the documents run in: small scans under the names that pages use, and tiny weights."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+from dicom_phantoms import write_classic
+from phantoms import head
+from tiny_models import write_tiny
+
+import medsr
+import medsr.samples
+import medsr.weights
+from medsr.physics.tasks import TASKS, degrade
+
+SPACING = (1.0, 1.0, 1.0)
+SHAPE = (24, 26, 20)
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def make_folder(root: Path) -> Path:
+    """`here` with the scans, and beside it the weights: `root`."""
+    here = root / "here"
+    here.mkdir()
+    reference = head(SHAPE, SPACING)
+    thick, _ = degrade(reference, TASKS["thick5"])
+    medsr.save(reference, here / "reference.nii.gz", dtype="int16")
+    medsr.save(thick, here / "scan.nii.gz", dtype="int16")
+    for folder, scan in (("references", reference), ("scans", thick)):
+        (here / folder).mkdir()
+        for number in (1, 2):
+            brighter = scan.with_data(scan.data * (1 + number / 10))
+            medsr.save(brighter, here / folder / f"sub-0{number}_T1w.nii.gz", dtype="int16")
+    (here / "held_out").mkdir()
+    shutil.copy(here / "reference.nii.gz", here / "held_out" / "sub-09_T1w.nii.gz")
+    write_classic(here / "series", thick.data.astype(np.int16), thick.affine)
+    for name in ("first", "second"):
+        write_classic(here / "archive" / name, thick.data.astype(np.int16), thick.affine, prefix=name)
+    rows = "".join(f"scans/sub-0{n}_T1w.nii.gz\treferences/sub-0{n}_T1w.nii.gz\n" for n in (1, 2))
+    (here / "pairs.tsv").write_text(f"low\thigh\n{rows}", encoding="utf-8")
+    _write_weights(root / "weights")
+    _write_start(root)
+    return root
+
+
+def use_tiny_weights(root: Path, monkeypatch) -> None:
+    """Let medsr-base be the tiny weights, and the samples the small scans, here and in processes started from here."""
+    monkeypatch.setattr(medsr.weights.__spec__.loader, "path", str(root / "weights" / "__init__.py"))
+    monkeypatch.setenv("PYTHONPATH", str(root / "start"))
+    small = {"bchadult01_T1w": "reference.nii.gz", "bchadult01_T1w_thick5": "scan.nii.gz"}
+    monkeypatch.setattr(
+        medsr.samples, "sample_path", lambda name="bchadult01_T1w": root / "here" / small[name], raising=True
+    )
+
+
+def _write_weights(folder: Path) -> None:
+    folder.mkdir()
+    file = write_tiny(folder / "medsr-base.safetensors")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    (folder / "medsr-base.sha256").write_text(f"{digest}  {file.name}\n", encoding="utf-8")
+
+
+def _write_start(root: Path) -> None:
+    """A sitecustomize module, which a starting interpreter imports: it points medsr.weights at the tiny ones."""
+    (root / "start").mkdir()
+    path = str(root / "weights" / "__init__.py")
+    text = f"import medsr.weights\n\nmedsr.weights.__spec__.loader.path = {path!r}\n"
+    (root / "start" / "sitecustomize.py").write_text(text, encoding="utf-8")
