@@ -16,7 +16,7 @@ from medsr.metrics.gates import parse_gates
 from medsr.metrics.judged import Restoration, StatedUncertainty
 from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, Metric, metric_named
 
-NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power"}
+NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
 RNG = np.random.default_rng(0)
 REFERENCE = torch.from_numpy(RNG.normal(100, 20, (24, 24, 24)).astype(np.float32))
 NOISE = torch.from_numpy(RNG.normal(0, 20, (24, 24, 24)).astype(np.float32))
