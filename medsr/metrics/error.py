@@ -1,4 +1,4 @@
-"""Errors in a stated mask and data range: PSNR, NRMSE, MAE, drift of the mean (docs/physics.md).
+"""Errors in a stated mask and data range: PSNR, NRMSE, MAE, drift of the mean (docs/explanation/equations.md).
 
 No fit of intensities, no cropped border, no clipping: what was written is what is measured.
 """

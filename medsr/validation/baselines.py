@@ -53,7 +53,7 @@ def ibp(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
 
 
 def wiener(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
-    """The best linear estimate for a stationary covariance read from y itself (docs/physics.md, eq. 8).
+    """The best linear estimate for a stationary covariance read from y itself (docs/explanation/equations.md, eq. 8).
 
     x = mu + K A' (A K A' + sigma^2 I)^-1 (y - mu) with K = v K_1 (x) K_2 (x) K_3, each a Matern 3/2 correlation. Its
     length per axis is half the one that gives the measured ratio of the squared differences of second and of next
@@ -165,7 +165,9 @@ def _along(matrix: Matrix, x: Tensor, dim: int) -> Tensor:
 
 
 def tv(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
-    """Total variation with the known profile: minimise |A x - y|^2 / 2 + weight TV(x) (docs/physics.md, eq. 9).
+    """Total variation with the known profile (docs/explanation/equations.md, eq. 9).
+
+    Minimises |A x - y|^2 / 2 + weight TV(x).
 
     Isotropic TV of weighted forward differences: axes along which neighbours differ more, as across thick slices,
     count less. The algorithm of Chambolle & Pock 2011 with the exact proximal step of the data term, from the IBP

@@ -1,8 +1,8 @@
 """How far the stated uncertainty can be trusted, and the factors that set it right, measured on held-out subjects.
 
-The unit is the subject (docs/metrics.md). Whatever is reported of calibrated intervals is measured on subjects that
-the factors were not taken from: each subject in turn is left out, factors are taken from all others, and its voxels are
-counted. The factors that are kept in the weights come from all subjects together.
+The unit is the subject (docs/reference/metrics.md). Whatever is reported of calibrated intervals is measured on
+subjects that the factors were not taken from: each subject in turn is left out, factors are taken from all others, and
+its voxels are counted. The factors that are kept in the weights come from all subjects together.
 """
 
 from __future__ import annotations
