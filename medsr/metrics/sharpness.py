@@ -23,9 +23,9 @@ def high_frequency_power(x: Scan, axes: Sequence[int], mask: Mask | None = None)
     energy: white noise of variance v has v times the share of frequencies above 1/4, about v / 2.
 
     Args:
-        x: (I, J, K), any unit.
-        axes: the axes looked at, as a rule those that were degraded.
-        mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
+        x: Scan, (I, J, K), any unit.
+        axes: Axes looked at, as a rule those that were degraded.
+        mask: Mask whose bounding box is the window, (I, J, K) bool; None for the whole scan.
     """
     data = windowed(x, mask)
     energy = float((hann(data.shape) ** 2).sum())
@@ -33,15 +33,15 @@ def high_frequency_power(x: Scan, axes: Sequence[int], mask: Mask | None = None)
 
 
 def high_frequency_power_ratio(x: Scan, reference: Scan, axes: Sequence[int], mask: Mask | None = None) -> float:
-    """The result's power in the upper half band over the reference's: one ratio per axis, averaged over the axes.
+    """The result's high-frequency power over the reference's: one ratio per axis, averaged over the axes.
 
-    1 where a draw is as sharp as the truth, below 1 where it is blurred, above 1 where it is too sharp or noisy.
+    1 where a result is as sharp as the truth, below 1 where it is blurred, above 1 where it is too sharp or noisy.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K), same unit.
-        axes: the degraded axes.
-        mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K), same unit.
+        axes: Degraded axes.
+        mask: Mask whose bounding box is the window, (I, J, K) bool; None for the whole scan.
     """
     return float(np.mean(high_frequency_power(x, axes, mask) / high_frequency_power(reference, axes, mask)))
 

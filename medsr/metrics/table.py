@@ -2,7 +2,7 @@
 
 `METRICS` judge a result against its reference, `UNCERTAINTY_METRICS` a stated uncertainty against the actual error. The
 keys of validation.json, the columns of scores.csv, the names that gates use, the labels of tables and plots and the
-glossary are read from here: a new metric is a function, its entry here and its row in docs/metrics.md.
+glossary are read from here: a new metric is a function, its entry here and its row in docs/reference/metrics.md.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 340, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 24, 40
 N_TICKS = 5
 SHAPES = {"cubic": "square", "ibp": "circle", "mean": "diamond", "sample": "triangle"}
-LOOKS = ("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "band_limited", "draws", "variance")
+LOOKS = ("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "band_limited", "samples", "variance")
 
 Point = tuple[float, float]
 

@@ -36,12 +36,12 @@ class CoverageCurve:
     """Share of one scan's voxels whose error is at most each of `WIDTHS` times the stated deviation.
 
     Attributes:
-        subject: whose scan it is.
-        scan: its name.
-        task: that it was degraded by.
-        kind: "draws" or "variance".
-        group: of `medsr.model.spec.calibration_group`.
-        covered: as many shares as `WIDTHS`, rising.
+        subject: Subject of the scan.
+        scan: Name of the scan.
+        task: Name of the task that degraded it.
+        kind: "samples" or "variance".
+        group: Group of scans, of `medsr.model.spec.calibration_group`.
+        covered: Shares, as many as `WIDTHS`, rising.
     """
 
     subject: str
@@ -55,15 +55,15 @@ class CoverageCurve:
 def measure(
     trial: Trial, scan: str, task: str, model: Model, settings: EnhanceSettings, side_vox: int = SIDE_VOX
 ) -> tuple[tuple[Uncertainty, Uncertainty], tuple[CoverageCurve, CoverageCurve]]:
-    """Uncertainty of draws and of the variance head in the middle of the body, and how much they cover.
+    """Uncertainty of samples and of the variance head in the middle of the body, and how much they cover.
 
     Args:
-        trial: of `medsr.validation.trial.make_trial`.
-        scan: its name.
-        task: its name.
-        model: of `medsr.model.weights.load_model`.
-        settings: draws, steps, seed and flips.
-        side_vox: largest side, in fine voxels, of the part that is measured.
+        trial: Trial of `medsr.validation.trial.make_trial`.
+        scan: Name of the scan.
+        task: Name of the task.
+        model: Model of `medsr.model.weights.load_model`.
+        settings: Samples, steps, seed and flips of the posterior.
+        side_vox: Largest side, in fine voxels, of the part that is measured.
     """
     box = middle(trial, side_vox)
     part = part_of(trial.input, box, trial.acquisition)
@@ -126,7 +126,7 @@ class _Voxels:
         mask: NDArray[np.bool_],
         R: float,
     ) -> _Voxels:
-        """Gather them, computing the draws."""
+        """Gather them, computing the samples."""
         truth, mean, deviation = (
             scan[mask].astype(np.float64) / R for scan in (reference, shown(believed.mean), shown(believed.deviation))
         )

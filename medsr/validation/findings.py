@@ -90,16 +90,16 @@ class Findings:
     """All scores of a validation, with the convention they rest on and the model that was measured.
 
     Attributes:
-        scores: one per scan, task and method.
-        model: name, version and hash; empty where none was measured.
-        convention: what the numbers mean.
-        cases: what is known of each scan and task.
-        uncertainties: how far the stated uncertainty can be trusted.
-        blend: the line from the mean to a draw.
-        shells: shell correlation along every degraded axis.
-        fits: of real pairs.
-        unmeasured: cases that failed.
-        seed: of the bootstrap behind the intervals.
+        scores: Scores, one for each scan, task and method.
+        model: Name, version and hash of the model; empty where none was measured.
+        convention: Convention that the numbers rest on.
+        cases: Known facts of each scan and task.
+        uncertainties: Stated uncertainty of each scan and task against the actual error.
+        blend: Line from the mean to a posterior sample.
+        shells: Shell correlation along every degraded axis.
+        fits: Fits of real pairs.
+        unmeasured: Cases that failed.
+        seed: Random seed for the bootstrap behind the intervals.
     """
 
     scores: tuple[Score, ...]
@@ -213,8 +213,8 @@ class Findings:
 
         Args:
             by: "modality", "contrast", "axes", "factor" or names of facts; None for all of them.
-            method: whose gain.
-            baseline: over what.
+            method: Method whose gain is taken.
+            baseline: Method that it is taken over.
         """
         found: list[Stratum] = []
         if by is None:

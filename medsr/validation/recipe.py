@@ -27,16 +27,16 @@ class StudyRecipe:
     """What `medsr validate` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        tasks: that every reference is degraded by. A table of its own each: `name`, and the keys of
+        tasks: Tasks that degrade every reference. Each is a table of its own: `name`, and the keys of
             `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
-        methods: names out of `medsr.validation.methods.ALL_METHODS`.
-        workers: processes; 0 works in this one.
-        gates: limits, or files of them; exit code 8 where one is not kept.
-        blend: settings between mean (0) and draw (1) for the line of error against texture.
-        uncertainty: measure how far the stated uncertainty can be trusted.
+        methods: Names out of `medsr.validation.methods.ALL_METHODS`.
+        workers: Number of worker processes; 0 works in this one.
+        gates: Limits, or files of them; exit code 8 where one is not kept.
+        blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
+        uncertainty: Measure how far the stated uncertainty can be trusted.
         hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
-        bootstrap_seed: of the intervals over subjects.
-        enhance: What is asked of the learned methods, their model and device.
+        bootstrap_seed: Random seed for the intervals over subjects.
+        enhance: Settings of the learned methods, their model and device.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -76,7 +76,7 @@ class StudyRecipe:
 
     @property
     def measures_uncertainty(self) -> bool:
-        """Whether draws are needed for it: a gate on it does so as well."""
+        """Whether it is asked for: a gate on it does so as well."""
         return self.uncertainty or any(gate.metric in UNCERTAINTY_NAMES for gate in self.limits)
 
     @property

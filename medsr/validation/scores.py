@@ -156,7 +156,7 @@ class BlendPoint:
 
 @dataclass(frozen=True)
 class Shells:
-    """Fourier shell correlation of one method with the reference along one axis (docs/metrics.md).
+    """Fourier shell correlation of one method with the reference along one axis (docs/reference/metrics.md).
 
     Attributes:
         scan: Name of the reference.

@@ -1,6 +1,6 @@
 """What a study keeps of each finished case, so that the next run measures nothing twice: OUT/parts/KEY.json and .npz.
 
-The views are written first, so that a .json stands for both. Numbers that are no JSON are written as words.
+The views are written first, so that a .json stands for both. Numbers that JSON lacks are written as words.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Part:
     """The numbers of one finished case.
 
     Attributes:
-        findings: of one scan and task.
-        hallucination: of the same.
+        findings: Findings of one scan and task.
+        hallucination: Hallucination tests of the same case.
     """
 
     findings: Findings
@@ -44,7 +44,7 @@ class Parts:
     """The folder of the finished cases.
 
     Attributes:
-        root: of the study's output.
+        root: Folder of the study's output.
     """
 
     root: Path
@@ -76,7 +76,7 @@ class Parts:
             if not self.views(key).is_file() or path.stat().st_size > MAX_BYTES:
                 return None
             return _part(json.loads(path.read_text(encoding="utf-8")), key)
-        except (OSError, ValueError, InputError, ValidationError):
+        except (OSError, ValueError, LookupError, InputError, ValidationError):
             return None
 
     def write(self, key: str, measured: Measured) -> Part:

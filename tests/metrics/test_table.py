@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import string
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from medsr.metrics.gates import parse_gates
 from medsr.metrics.judged import Restoration, StatedUncertainty
 from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, Metric, metric_named
 
-NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power"}
+REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
 RNG = np.random.default_rng(0)
 REFERENCE = torch.from_numpy(RNG.normal(100, 20, (24, 24, 24)).astype(np.float32))
 NOISE = torch.from_numpy(RNG.normal(0, 20, (24, 24, 24)).astype(np.float32))
@@ -71,6 +73,12 @@ def test_every_function_that_compares_with_a_reference_is_in_the_table(module: s
     source = inspect.getsource(table) + inspect.getsource(import_module("medsr.metrics.judged"))
     for name in own - NOT_SCORES:
         assert name.startswith("_") or f"{name}(" in source, name
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(metric.name for metric in UNCERTAINTY_METRICS)])
+def test_the_reference_of_metrics_has_a_row_for_it(name: str) -> None:
+    rows = [line for line in REFERENCE_PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert any(f"`{name}`" in row for row in rows)
 
 
 def test_a_name_without_its_unit_is_refused() -> None:

@@ -125,7 +125,7 @@ def test_calibrated_weights_hold_the_same_weights_and_widen_the_intervals(tmp_pa
     np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)
     np.testing.assert_allclose(ours.uncertainty.data, 2 * theirs.uncertainty.data, rtol=0.02)
     assert ours.record.uncertainty["calibrated"] is True
-    assert ours.record.uncertainty == pytest.approx(2 * theirs.record.uncertainty, rel=0.02)
+    assert ours.record.uncertainty_rms == pytest.approx(2 * theirs.record.uncertainty_rms, rel=0.02)
     assert abs(ours.record.drift) < 1e-3
     assert ours.record.uncertainty["half_widths"]["0.9"] == pytest.approx(1.6449, abs=1e-3)
     assert theirs.record.uncertainty == {"calibrated": False}

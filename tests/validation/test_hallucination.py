@@ -64,8 +64,8 @@ def test_a_symmetric_linear_method_is_steady_and_one_that_amplifies_is_not():
     assert found["ibp"].flip_change < 1e-6
     assert found["cubic"].noise_gain < 1 < found["ibp"].noise_gain
 
-    def shouting(coarse, acquisition):
-        return 10 * restorers(None, QUICK)["cubic"](coarse, acquisition)
+    def shouting(scan, acquisition):
+        return 10 * restorers(None, QUICK)["cubic"](scan, acquisition)
 
     loud = stability(REFERENCE, TASKS["iso2"], shouting, mask, 700.0)
     assert loud.noise_gain == pytest.approx(10 * found["cubic"].noise_gain, rel=1e-3)
@@ -86,8 +86,8 @@ def test_a_result_under_shifted_slices_is_moved_back_before_it_is_compared(task)
 def test_a_method_that_hangs_on_the_side_of_the_head_is_caught_by_flips():
     mask = foreground_mask(REFERENCE.data, "MR")
 
-    def lopsided(coarse, acquisition):
-        x = restorers(None, QUICK)["cubic"](coarse, acquisition)
+    def lopsided(scan, acquisition):
+        x = restorers(None, QUICK)["cubic"](scan, acquisition)
         x[:10] += 70
         return x
 

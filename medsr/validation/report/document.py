@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -20,6 +19,7 @@ from medsr.metrics.gates import Verdict
 from medsr.metrics.table import HEADLINE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
+from medsr.report.junit import JUnitCase, write_junit
 from medsr.validation.findings import Comparison, Findings, Stratum, gain_column
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.methods import BASELINES
@@ -154,16 +154,7 @@ def write_gates(path: Path, verdicts: Sequence[Verdict]) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    failed = sum(not verdict.passed for verdict in verdicts)
-    suite = ElementTree.Element(
-        "testsuite", name="medsr validate", tests=str(len(verdicts)), failures=str(failed), errors="0"
-    )
-    for verdict in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname="medsr.metrics.gates", name=_printable(verdict.gate))
-        if not verdict.passed:
-            failure = ElementTree.SubElement(case, "failure", type="gate", message=f"{len(verdict.failures)} rows fail")
-            failure.text = _printable(str(verdict))
-    _write(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n")
+    write_junit(path, "medsr validate", "medsr.metrics.gates", map(_gate, verdicts))
 
 
 class _Nullable(GenerateJsonSchema):
@@ -181,9 +172,10 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _printable(text: str) -> str:
-    """XML has no way to write control characters."""
-    return "".join(sign for sign in text if sign.isprintable())
+def _gate(verdict: Verdict) -> JUnitCase:
+    if verdict.passed:
+        return JUnitCase(verdict.gate)
+    return JUnitCase(verdict.gate, "failure", "gate", f"{len(verdict.failures)} rows fail", str(verdict))
 
 
 def _write(path: Path, text: str) -> None:

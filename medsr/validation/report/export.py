@@ -90,9 +90,9 @@ def write_json(findings: Findings, path: Path, further: Mapping[str, object] | N
     """Everything as JSON, and what else belongs to it.
 
     Args:
-        findings: scores and statistics.
-        path: to write.
-        further: more keys and plain values, such as verdicts of gates.
+        findings: Scores and statistics.
+        path: File to write.
+        further: Further keys with plain values, such as verdicts of gates.
 
     Raises:
         OutputError: the file can't be written.

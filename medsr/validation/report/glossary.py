@@ -1,4 +1,4 @@
-"""What each number of a validation is, and what to beware of, in a line each; docs/metrics.md has the formulas."""
+"""What each number of a validation is, and what to beware of; docs/reference/metrics.md has the formulas."""
 
 from __future__ import annotations
 

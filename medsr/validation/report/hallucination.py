@@ -82,10 +82,10 @@ def _by_task(
     """A panel for each task: a line for each method over the diameter, the median at each.
 
     Args:
-        hallucination: of all tasks and methods.
-        points_of: diameter in mm and value.
-        scale: of the values: label, format, and what it reaches to at least.
-        rules: drawn beneath.
+        hallucination: Tests of all tasks and methods.
+        points_of: Function that gives diameters in mm and values.
+        scale: Label of the values, their format, and the least value that the axis reaches.
+        rules: Marks drawn beneath.
     """
     label, form, reach = scale
     panels = []
@@ -126,8 +126,8 @@ def _steadiness(hallucination: Sequence[HallucinationTests]) -> Table:
         for tests in hallucination
     )
     note = (
-        "Prior: the part that the scan did not measure. Energy below 1 is blurred, about 1 a likely draw, above 1 too "
-        "much; energy without correlation is invention. Response to lesions that no scanner sees: 0 is honest. "
+        "Prior: the part that the scan did not measure. Energy below 1 is blurred, about 1 a likely sample, above 1 "
+        "too much; energy without correlation is invention. Response to lesions that no scanner sees: 0 is honest. "
         "Flagged: patches that contradict the reference in the measured band."
     )
     return Table(

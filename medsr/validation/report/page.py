@@ -51,11 +51,11 @@ class StudyReport:
     """What a report is made of.
 
     Attributes:
-        findings: scores and statistics.
+        findings: Scores and statistics.
         hallucination: Hallucination tests of each scan, task and method; may be empty.
-        verdicts: of the gates; may be empty.
-        views: files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
-        record: the whole run record: recipe, model, versions, seeds.
+        verdicts: Verdicts of the gates; may be empty.
+        views: Files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
+        record: Whole run record: recipe, model, versions, seeds.
     """
 
     findings: Findings
@@ -83,8 +83,8 @@ def write_report(report: StudyReport, folder: Path) -> Path:
     """Write the whole report, index.html last.
 
     Args:
-        report: what to show.
-        folder: made where it is missing; files of the same names are replaced.
+        report: Content of the report.
+        folder: Folder, made where it is missing; files of the same names are replaced.
 
     Returns:
         Path of index.html.
@@ -103,7 +103,7 @@ def write_report(report: StudyReport, folder: Path) -> Path:
 
 
 def case_stem(scan: str, task: str) -> str:
-    """Name of a case's files, without a suffix: whatever is no plain word becomes a hash."""
+    """Name of a case's files, without a suffix: whatever is not a plain word becomes a hash."""
     return f"{_word(scan)}_{_word(task)}"
 
 
