@@ -189,7 +189,9 @@ def _renamed(facts: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     calibration = found.get("calibration")
     if isinstance(calibration, dict):
         tables = {
-            key: {names.get(kind, kind): groups for kind, groups in value.items()} if key in TABLES else value
+            key: {names.get(kind, kind): groups for kind, groups in value.items()}
+            if key in TABLES and isinstance(value, dict)
+            else value
             for key, value in calibration.items()
         }
         found["calibration"] = {names.get(key, key): value for key, value in tables.items()}
