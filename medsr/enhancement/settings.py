@@ -14,6 +14,7 @@ from medsr.errors import UsageError
 from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Tilt
 from medsr.io.formats import FormatName
 from medsr.io.recipes import FORBID_UNKNOWN
+from medsr.model import DEFAULT_MODEL
 from medsr.physics.profiles import PROFILES, Profile
 from medsr.volume import Modality
 
@@ -22,8 +23,6 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
 Triple = tuple[int, int, int]
-
-DEFAULT_MODEL = "medsr-base"
 
 
 @dataclass(frozen=True)

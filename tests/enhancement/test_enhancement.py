@@ -79,7 +79,7 @@ def test_the_scan_itself_is_not_changed():
     np.testing.assert_array_equal(SLICES.data, before)
 
 
-def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
+def test_a_result_no_longer_has_the_thickness_of_the_input_slices():
     scan = dataclasses.replace(SLICES, thickness_mm=2.5, slice_axis=2)
     result = enhance(scan, MODEL, of_mode("uncertainty"))
     assert result.volume.thickness_mm is None
@@ -94,7 +94,7 @@ def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
 
 @pytest.mark.parametrize("noise", [0.0, 8.0])
 @pytest.mark.parametrize("modality", ["MR", "CT"])
-def test_a_network_that_says_nothing_leaves_the_plain_start(noise, modality):
+def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate(noise, modality):
     """Without noise that already reproduces the scan; with noise the projection pulls at what the start smoothed."""
     scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
     result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_bits(mode):
         np.testing.assert_array_equal(ours.uncertainty.data, theirs.uncertainty.data)
 
 
-def test_another_seed_gives_another_draw_and_the_same_mean():
+def test_another_seed_gives_another_sample_and_the_same_mean():
     ours, theirs = (enhance(SLICES, MODEL, of_mode("sample", seed=seed)).volume for seed in (1, 2))
     assert difference(ours, theirs) > 1e-3
     ours, theirs = (enhance(SLICES, MODEL, of_mode("mean", seed=seed)).volume for seed in (1, 2))
@@ -198,14 +198,14 @@ def test_another_tile_gives_the_same_result(mode, tile):
         assert np.abs(parts.uncertainty.data - whole.uncertainty.data).max() < 1e-3 * range_of(scan)
 
 
-def test_the_dial_goes_from_the_mean_to_the_draw():
+def test_the_blend_goes_from_the_mean_to_the_sample():
     mean = enhance(SLICES, MODEL, of_mode("mean")).volume.data
     blended = [enhance(SLICES, MODEL, of_mode("sample", blend=blend)).volume.data for blend in (0.0, 0.5, 1.0)]
     np.testing.assert_array_equal(blended[0], mean)
     np.testing.assert_allclose(blended[1], (blended[0] + blended[2]) / 2, atol=1e-4 * range_of(SLICES))
 
 
-def test_the_spread_is_how_draws_differ_from_the_mean():
+def test_the_uncertainty_is_how_samples_differ_from_the_mean():
     result = enhance(SLICES, MODEL, of_mode("uncertainty", samples=3))
     np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, of_mode("mean")).volume.data)
     assert result.uncertainty.data.min() >= 0
@@ -214,7 +214,7 @@ def test_the_spread_is_how_draws_differ_from_the_mean():
     assert enhance(SLICES, MODEL, of_mode("sample")).uncertainty is None
 
 
-def test_more_draws_begin_with_the_same_draws():
+def test_more_samples_begin_with_the_same_samples():
     """Draw 0 of a spread is the draw that `sample` shows: with two draws the second follows from both."""
     two = enhance(SLICES, MODEL, of_mode("uncertainty", samples=2))
     mean, first = two.volume.data, enhance(SLICES, MODEL, of_mode("sample")).volume.data

@@ -29,7 +29,7 @@ def test_a_constant_variance_stays_and_a_noisy_one_gets_nearer_to_the_truth():
     assert standard_deviation(variance).square().mean() == pytest.approx(float(variance.mean()), rel=0.01)
 
 
-def test_the_factor_is_that_of_the_group_and_widths_are_in_written_spreads():
+def test_the_factor_is_that_of_the_group_and_widths_are_in_written_deviations():
     trust = trust_of(CALIBRATION, "CT", THICK, samples=8, steps=6)
     assert (trust.factor, trust.warnings) == (0.8, ())
     assert trust.facts["half_widths"] == {
@@ -40,7 +40,7 @@ def test_the_factor_is_that_of_the_group_and_widths_are_in_written_spreads():
 
 
 @pytest.mark.parametrize(("samples", "steps"), [(4, 6), (8, 3)])
-def test_other_draws_than_were_measured_are_warned_of(samples, steps):
+def test_other_samples_than_were_measured_are_warned_of(samples, steps):
     assert "differs" in trust_of(CALIBRATION, "MR", THICK, samples, steps).warnings[0]
 
 

@@ -76,7 +76,7 @@ def test_a_specification_that_makes_no_sense_is_refused(change):
 
 
 def test_a_specification_without_envelope_is_refused():
-    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "not one of this version")
+    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "does not fit this version")
 
 
 def test_weights_for_other_inputs_are_refused():
@@ -160,4 +160,4 @@ def test_a_damaged_calibration_is_refused(change):
     def damage(facts):
         change(facts)
 
-    refused(rewritten(damage, content), "its specification is not one of this version")
+    refused(rewritten(damage, content), "its specification does not fit this version")
