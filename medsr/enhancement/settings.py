@@ -161,16 +161,21 @@ class EnhanceSettings:
 
 
 def with_model_beside(settings: EnhanceSettings, folder: Path) -> EnhanceSettings:
-    """The settings of a recipe in `folder`: a weights file that it names is looked for there."""
+    """The settings of a recipe in `folder`: a weights file that they name is looked for there."""
     file = folder / settings.model
     return replace(settings, model=str(file)) if file.is_file() else settings
 
 
 def check_choice(what: str, name: str, known: tuple[str, ...]) -> None:
-    """Nothing where the name is one of those known.
+    """Refuse a name that is not one of those known.
+
+    Args:
+        what: What the name stands for, for the message.
+        name: Name to check.
+        known: Names to choose from.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the name is not known.
     """
     if name not in known:
         raise UsageError(f"{what} is {name!r}; choose {', '.join(known)}")

@@ -165,7 +165,7 @@ def test_the_input_itself_is_refused_as_output(source, out):
 
 
 def test_a_voxel_type_that_cannot_be_written_is_refused(source, out):
-    with pytest.raises(UsageError, match="voxel type 'complex64'"):
+    with pytest.raises(UsageError, match="voxel type is 'complex64'"):
         enhance_file(
             source, out / "finer.nii", dataclasses.replace(MEAN, output=Output(dtype="complex64")), MODEL, never
         )

@@ -192,7 +192,7 @@ def test_a_series_from_another_place_is_refused(nifti, out, tmp_path):
 @pytest.mark.parametrize(
     ("name", "output", "message"),
     [
-        ("finer", {"format": "dicom"}, "name the series it was made of by --like"),
+        ("finer", {"format": "dicom"}, "name the series that it was made of by --like"),
         ("finer.nii", {"format": "dicom"}, "names a NIfTI file"),
         ("finer", {"format": "nifti"}, r"ends in \.nii or \.nii\.gz"),
         ("finer", {}, r"ends in \.nii or \.nii\.gz"),
