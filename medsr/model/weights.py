@@ -167,7 +167,7 @@ def _read(path: Path, packaged: dict[str, Path]) -> bytes:
     except (OSError, ValueError) as error:
         names = ", ".join(packaged) or "none"
         raise ModelError(
-            f"{path}: no such weights file, nor a packaged model of that name; the packaged models are: {names}"
+            f"{path}: no such weights file, and no packaged model of that name; choose one of: {names}"
         ) from error
     if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
         raise ModelError(f"{path.name} is a pickled file, which could run any code; expected a safetensors file")

@@ -83,7 +83,7 @@ def test_weights_for_other_inputs_are_refused():
     def other(facts):
         return {**facts, "net": {**facts["net"], "channels": 5}}
 
-    refused(rewritten(other), "expects 5 maps")
+    refused(rewritten(other), "takes 5 maps")
 
 
 # --- envelope ---------------------------------------------------------------------------------------------------------
