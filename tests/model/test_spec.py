@@ -76,14 +76,14 @@ def test_a_specification_that_makes_no_sense_is_refused(change):
 
 
 def test_a_specification_without_envelope_is_refused():
-    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "not one of this version")
+    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "does not fit this version")
 
 
 def test_weights_for_other_inputs_are_refused():
     def other(facts):
         return {**facts, "net": {**facts["net"], "channels": 5}}
 
-    refused(rewritten(other), "expects 5 maps")
+    refused(rewritten(other), "takes 5 maps")
 
 
 # --- envelope ---------------------------------------------------------------------------------------------------------
@@ -160,4 +160,4 @@ def test_a_damaged_calibration_is_refused(change):
     def damage(facts):
         change(facts)
 
-    refused(rewritten(damage, content), "its specification is not one of this version")
+    refused(rewritten(damage, content), "its specification does not fit this version")
