@@ -21,6 +21,7 @@ from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import save
 from medsr.volume import Volume
 
@@ -34,7 +35,7 @@ def main(n_cases: int, n_copied: int) -> None:
         root = Path(folder)
         make_tree(root / "in", n_cases)
         began, cpu = time.monotonic(), time.process_time()
-        plan = make_plan(root / "in", root / "out", BatchRecipe(device="cpu"), MODEL)
+        plan = make_plan(root / "in", root / "out", BatchRecipe(EnhanceSettings(device="cpu")), MODEL)
         store = begin(plan, root / "out")
         plan_s, plan_cpu_s = time.monotonic() - began, time.process_time() - cpu
         assert len(plan.cases) == n_cases

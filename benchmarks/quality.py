@@ -15,7 +15,7 @@ from medsr.enhancement.piece import posterior
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load
 from medsr.metrics.error import foreground_mask, psnr
-from medsr.metrics.sharpness import upper_half_band_ratio
+from medsr.metrics.sharpness import high_frequency_power_ratio
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
 from medsr.physics.tasks import TASKS, degradation, degrade
@@ -47,7 +47,7 @@ def samples(trial: Trial, model: Model) -> dict[str, float]:
     """Samples of one scan: the numbers of `texture`, the PSNR cost of blend 0.5 and that of the mean of 8 samples."""
     mean = _restored(trial, model, EnhanceSettings())
     seeds = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
-    together = posterior(trial.coarse, model, EnhanceSettings(samples=8), trial.acquisition).samples
+    together = posterior(trial.input, model, EnhanceSettings(samples=8), trial.acquisition).samples
     one_run = [np.asarray(volume.data) for volume in together]
     half = _restored(trial, model, EnhanceSettings(mode="sample", blend=0.5))
     return {
@@ -70,8 +70,8 @@ def texture(trial: Trial, mean: NDArray[np.float32], sample: NDArray[np.float32]
     """High-frequency power ratio of the mean and of a sample, and the PSNR of the sample below the mean in dB."""
     axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
     return {
-        "high_frequency_power_ratio_mean": upper_half_band_ratio(mean, trial.reference.data, axes, trial.mask),
-        "high_frequency_power_ratio_sample": upper_half_band_ratio(sample, trial.reference.data, axes, trial.mask),
+        "high_frequency_power_ratio_mean": high_frequency_power_ratio(mean, trial.reference.data, axes, trial.mask),
+        "high_frequency_power_ratio_sample": high_frequency_power_ratio(sample, trial.reference.data, axes, trial.mask),
         "sample_cost_db": _level(trial, mean) - _level(trial, sample),
     }
 
@@ -124,7 +124,7 @@ def _level(trial: Trial, x: NDArray[np.float32]) -> float:
 
 
 def _restored(trial: Trial, model: Model, settings: EnhanceSettings) -> NDArray[np.float32]:
-    return np.asarray(enhance(trial.coarse, model, settings, trial.acquisition).volume.data)
+    return np.asarray(enhance(trial.input, model, settings, trial.acquisition).volume.data)
 
 
 if __name__ == "__main__":

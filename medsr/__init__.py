@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from medsr.io import load, load_all, save
     from medsr.model.weights import load_model
     from medsr.physics.tasks import degrade
-    from medsr.validation.study import study as validate
+    from medsr.validation.study import validate
     from medsr.volume import Volume
 
 _MODULES = {
@@ -49,8 +49,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "errors":
         return import_module("medsr.errors")
-    if name == "validate":
-        return import_module("medsr.validation.study").study
     if name not in _MODULES:
         raise AttributeError(f"module 'medsr' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

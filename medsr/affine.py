@@ -17,7 +17,7 @@ from medsr.errors import GeometryError
 
 Affine = NDArray[np.float64]
 
-MAX_SHEAR_COSINE = 1e-3  # two axes closer to each other than this cosine allows are no rectilinear grid
+MAX_SHEAR_COSINE = 1e-3  # two axes closer to each other than this cosine allows do not make a rectilinear grid
 MIN_SPACING_MM = 1e-3
 MAX_SPACING_MM = 1e3
 

@@ -23,24 +23,24 @@ class Record:
     """Everything needed to understand a result and to make it again.
 
     Attributes:
-        versions: of medsr, torch and python.
-        input: format, content hash, modality, shape, spacing.
-        task: factors, grids, profile (`Acquisition.summary`).
-        settings: mode, seed, blend, samples, steps and the rest of what was asked for.
-        model: name, version, hash of the weights; empty where none was used.
-        device: where it ran and in which precision.
-        seconds: per stage.
-        peak_memory_bytes: of the process.
-        noise_sigma: estimated or given, in the scan's own unit.
-        residual: root mean square of scan minus degraded result, in units of the noise.
-        drift: mean of degraded result minus scan, over the range that the model works in.
-        uncertainty_rms: root mean square of the uncertainty map over that range; None where none was asked for.
-        envelope: "inside", at the "edge" or "outside" of what the model was validated on.
-        warnings: what a careful reader should know.
-        output: of a DICOM series: slices, scale, clipped voxels, filled source slices; empty for NIfTI.
-        uncertainty: of the map: whether it is calibrated and, by level, the half width of an interval over the map.
-        notice: what the result must not be used for.
-        schema: version of this layout.
+        versions: Versions of medsr, torch and python.
+        input: Format, content hash, modality, shape, spacing.
+        task: Factors, grids, profile (`Acquisition.summary`).
+        settings: Mode, seed, blend, samples, steps and every other setting.
+        model: Name, version, hash of the weights; empty where none was used.
+        device: Device and precision of the network.
+        seconds: Duration of each stage.
+        peak_memory_bytes: Peak memory of the process.
+        noise_sigma: Standard deviation of the noise, estimated or given, in the scan's own unit.
+        residual: Root mean square of the input minus the degraded result, in units of the noise.
+        drift: Mean of the degraded result minus the input, over the range that the model works in.
+        uncertainty_rms: Root mean square of the uncertainty map over that range; None where none was asked for.
+        envelope: Place of the input relative to what the model was validated on: "inside", "edge" or "outside".
+        warnings: Facts that a careful reader should know.
+        output: Slices, scale, clipped voxels and filled source slices of a DICOM series; empty for one file.
+        uncertainty: Whether the map is calibrated and, by level, the half width of an interval over the map.
+        notice: Uses that the result must not be put to.
+        schema: Version of this layout.
     """
 
     versions: dict[str, str]

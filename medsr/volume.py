@@ -21,13 +21,13 @@ class Source:
     """Where a scan came from, without anything that names a patient.
 
     Attributes:
-        format: "nifti", "dicom" or "memory".
-        content_sha256: hash of the file contents, in a fixed order; "" for scans made in memory.
-        dtype: stored type of the voxels, such as "int16"; whole-number inputs are written back as whole numbers.
-        contrast: what the headers say of the contrast, such as "T1w"; "" if they say nothing.
-        warnings: what the reader had to decide.
-        time_step: between the volumes of a 4D file; None where it is not known.
-        time_unit: of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
+        format: Name of the file format (`medsr.io.formats.FormatName`), or "memory".
+        content_sha256: Hash of the file contents, in a fixed order; "" for scans made in memory.
+        dtype: Stored type of the voxels, such as "int16"; whole-number inputs are written back as whole numbers.
+        contrast: Contrast from the headers or the file name, such as "T1w"; "" where neither says it.
+        warnings: Decisions of the reader that a user should know.
+        time_step: Time between the volumes of a 4D file; None where it is not known.
+        time_unit: Unit of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
     """
 
     format: str = "memory"
@@ -47,9 +47,9 @@ class Volume:
         data: (I, J, K) float32, axes as stored; MR in the scan's own unit, CT in HU.
         affine: (4, 4) float64, voxel index to RAS+ mm.
         modality: "MR" or "CT".
-        thickness_mm: slice thickness (FWHM of the slice profile) along `slice_axis`, where it is known.
-        slice_axis: axis along which slices were acquired, where it is known.
-        source: where it came from.
+        thickness_mm: Slice thickness (FWHM of the slice profile) along `slice_axis`, where it is known.
+        slice_axis: Axis along which slices were acquired, where it is known.
+        source: Origin of the voxels.
 
     Raises:
         InputError: not three-dimensional, empty, an axis of one voxel, or voxels that are not finite.
@@ -105,7 +105,7 @@ class Volume:
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse a shape that is no volume, before memory is allocated for it.
+    """Refuse a shape that is not that of a volume, before memory is allocated for it.
 
     Raises:
         InputError: not three axes, an axis of fewer than two voxels, or more than 2**31 voxels.

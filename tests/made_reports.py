@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from made_scores import made_score
 from phantoms import head
 
 from medsr.enhancement.settings import EnhanceSettings
@@ -16,7 +17,7 @@ from medsr.metrics.prior import PriorPart
 from medsr.metrics.tissue import TissueBias
 from medsr.physics.tasks import task_named
 from medsr.validation.findings import Findings
-from medsr.validation.hallucination import Harm, Stability
+from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
 from medsr.validation.report.page import StudyReport
 from medsr.validation.scores import BlendPoint, Case, Score, Shells, Uncertainty, Unmeasured
@@ -62,7 +63,9 @@ def made_report(
             path = folder / f"{number}_{task}.npz"
             write_views(replace(shown, scan=scan), path)
             views[scan, task] = path
-    return StudyReport(findings, tuple(made_harms(scans, tasks)), made_verdicts(findings), views, record or RECORD)
+    return StudyReport(
+        findings, tuple(made_hallucination(scans, tasks)), made_verdicts(findings), views, record or RECORD
+    )
 
 
 def made_verdicts(findings: Findings) -> tuple[Verdict, ...]:
@@ -99,15 +102,15 @@ def made_findings(scans: Sequence[str], tasks: Sequence[str], facts: dict[str, s
     )
 
 
-def made_harms(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[Harm]:
-    """Harm on the first scan."""
+def made_hallucination(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[HallucinationTests]:
+    """Hallucination tests of the first scan."""
     for task in tasks:
         for method in ("cubic", "ibp", "mean"):
             lesions = tuple(
                 LesionFinding(method, size, 0.2, 5, size / 9, size / 10, size / 9, size / 8, 0.4, 0.9)
                 for size in (2.0, 4.0, 8.0)
             )
-            yield Harm(
+            yield HallucinationTests(
                 scans[0],
                 task,
                 method,
@@ -126,10 +129,10 @@ def _scores(scan: str, task: str, level: float, rng: np.random.Generator) -> Ite
     for method, gain in GAINS_DB.items():
         db = level + gain + 0.2 * float(rng.standard_normal())
         ratio = 10 ** (-db / 20)
-        yield Score(
-            scan, task, "S", method, db, min(0.999, 0.6 + db / 100), ratio, 700 * ratio, 0.1, 0.9, 0.4, 1.5,
-            ms_ssim=0.95, hfen=0.4, gradient_similarity=0.9, fsc50_mm=2.4 - gain / 4, fsc14_mm=2.0,
-            error_inside=ratio / 2, error_outside=ratio * 0.8, shift_mm=0.02, comb=0.7,
+        yield made_score(
+            scan, method, db, task, ssim=min(0.999, 0.6 + db / 100), nrmse=ratio, mae=700 * ratio, residual=0.9,
+            high_frequency_power_ratio=0.4, ms_ssim=0.95, hfen=0.4, gradient_similarity=0.9, fsc50_mm=2.4 - gain / 4,
+            fsc14_mm=2.0, error_inside=ratio / 2, error_outside=ratio * 0.8, shift_mm=0.02, comb=0.7,
         )  # fmt: skip
 
 
@@ -139,8 +142,8 @@ def _uncertainties(scan: str, task: str, rng: np.random.Generator) -> Iterator[U
         levels = {"50": 0.45 + off, "80": 0.74 + off, "90": 0.85 + off, "95": 0.91 + off}
         after = {"50": 0.5 + off, "80": 0.8 + off, "90": 0.9 + off, "95": 0.95 + off}
         bins = tuple(np.linspace(0.01, 0.1, 10).tolist())
-        skill = tuple((1.1 * np.linspace(0.01, 0.1, 10) + off / 10).tolist())
-        yield Uncertainty(scan, task, kind, levels, after, 0.01, 0.012, 0.8, 0.03, 0.033, bins, skill, 8)
+        errors = tuple((1.1 * np.linspace(0.01, 0.1, 10) + off / 10).tolist())
+        yield Uncertainty(scan, task, kind, levels, after, 0.01, 0.012, 0.8, 0.03, 0.033, bins, errors, 8)
 
 
 def _shells(scan: str, task: str, method: str) -> Shells:

@@ -24,7 +24,7 @@ from medsr.samples import SAMPLES, sample_path
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-SOURCES = sorted(path for room in ("medsr", "napari_plugin") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(path for folder in ("medsr", "napari_plugin") for path in (ROOT / folder).rglob("*.py"))
 CARDS = sorted(path.parent for path in (ROOT / "data_cards").glob("*/manifest.tsv"))
 COLUMNS = [
     "file",

@@ -1,4 +1,4 @@
-"""Checks of a finished case: against a reference in the design's convention, or by its records; and the verdict."""
+"""Checks of a finished case: against a reference as validation does it, or by its records; and the verdict."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from medsr.batch.outcome import Outcome
 from medsr.enhancement.envelope import Level
-from medsr.metrics import data_range, foreground_mask, mean_drift, psnr, ssim
+from medsr.metrics.error import data_range, foreground_mask, mean_drift, psnr
 from medsr.metrics.gates import BY_RECORD, BY_REFERENCE, Gate, judge, row_of
+from medsr.metrics.structure import ssim
 from medsr.record import Record
 from medsr.volume import Volume
 
@@ -23,7 +24,7 @@ UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'on
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
-    """The worst residual, drift and uncertainty of a case's volumes, as far as records tell them."""
+    """The worst residual, drift and uncertainty of a case's volumes, as far as their records hold them."""
     rows = [row_of(record) for record in records]
     found = {name: [value for row in rows if isinstance(value := row[name], float)] for name in NUMBERS}
     return {name: max(values) for name, values in found.items() if values}
@@ -54,8 +55,8 @@ def verdict(outcome: Outcome, gates: Sequence[Gate]) -> Outcome:
     """A finished case as done or, where a gate refuses it, as failed; its files stay either way.
 
     Args:
-        outcome: of the case.
-        gates: of `gates.case_gates`.
+        outcome: Outcome of the case.
+        gates: Gates that judge a single case, from `gates.case_gates`.
     """
     if not outcome.written:
         return outcome

@@ -25,8 +25,8 @@ class Claim:
     """A lease on one case, not yet taken.
 
     Args:
-        folder: of all claims.
-        case: id.
+        folder: Folder of all claims.
+        case: Id of the case.
     """
 
     def __init__(self, folder: Path, case: str) -> None:
@@ -39,7 +39,7 @@ class Claim:
         """Take it if it is free or its holder is gone; False where another run has it.
 
         Args:
-            wait_s: for another run to give it back.
+            wait_s: Time to wait for another run to give it back.
 
         Raises:
             OutputError: the folder can't be written.
@@ -67,8 +67,8 @@ def sweep_claims(folder: Path, is_ended: Callable[[str], bool]) -> None:
     """Remove claims that killed runs left on cases that have ended.
 
     Args:
-        folder: of all claims.
-        is_ended: whether a case has an ending.
+        folder: Folder of all claims.
+        is_ended: Says of a case's id whether the case has ended.
     """
     for path in list(folder.glob("*.lock")):
         if is_ended(path.stem):

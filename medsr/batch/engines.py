@@ -72,7 +72,7 @@ class Engine:
         """Its `Options`.
 
         Args:
-            given: Options by name; a shard, which is no option of an engine alone, is only checked.
+            given: Options by name; `shard` is checked, but not an option of the engine itself.
 
         Raises:
             UsageError: an option that it does not take, or a value that it can't use.

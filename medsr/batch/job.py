@@ -17,7 +17,7 @@ from medsr.model.weights import choose_device
 
 STAGES = "medsr.batch.stages"
 OnOutcome = Callable[[PlannedCase, Outcome, bool], None]
-"""Called with an outcome, and whether it was come by here and not by another run."""
+"""Called with a case, its outcome, and whether this run made it: False for what another run kept."""
 OnTick = Callable[[int], None]
 """Called now and then with the number of cases in work."""
 

@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 RETRIED: tuple[Kind, ...] = ("oom", "crash", "timeout", "write")
 
 MEANING: dict[Kind, str] = {
-    "unreadable": "the file is missing, damaged or no scan",
+    "unreadable": "the file is missing, damaged or not a scan",
     "geometry": "not one regular volume",
     "unsupported": "outside what the model was validated on, or a request that doesn't fit this scan",
     "changed": "the file changed while it was read",
@@ -45,7 +45,14 @@ MEANING: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Written:
-    """One file of a finished case: name relative to the output folder, size, time of change and hash."""
+    """One file of a finished case.
+
+    Attributes:
+        name: Path relative to the output folder.
+        n_bytes: Size.
+        mtime_ns: Time of the last change, in nanoseconds since 1970.
+        sha256: Hash of the content.
+    """
 
     name: str
     n_bytes: int
@@ -58,26 +65,26 @@ class Outcome:
     """What became of one case.
 
     Attributes:
-        case: its id.
+        case: Id of the case.
         state: "publish" while finished files are moved to their names, else an ending.
-        kind: of the failure, else "".
-        reason: why it failed or was skipped, without names.
-        stage: where it failed: read, enhance or write.
-        attempts: how often it was tried.
-        signal: that ended the computing process, or "".
-        peak_memory_bytes: of the computing process, while the case was in it.
-        log: last lines that the computing process wrote before it died.
-        key: hash of input, weights and settings.
-        input_sha256: content hash of the input.
-        fingerprint: of sizes and times of the input's files, to see without reading that they are the same.
-        written: what lies in the output folder.
-        voxels: of the finer scan.
-        seconds: per stage.
-        checks: measured values by name, such as "psnr_db" or "residual".
-        facts: what the case function says besides: shapes, spacing, device, envelope, warnings.
-        host: where it ran, as a short hash.
+        kind: Kind of the failure; "" for none.
+        reason: Why it failed or was skipped, without names.
+        stage: Stage in which it failed: read, enhance or write.
+        attempts: Number of attempts.
+        signal: Signal that ended the computing process; "" for none.
+        peak_memory_bytes: Peak memory of the computing process while the case was in it.
+        log: Last lines that the computing process wrote before it died.
+        key: Hash of input, weights and settings.
+        input_sha256: Content hash of the input.
+        fingerprint: Hash of sizes and times of the input files, to see without reading that they are the same.
+        written: Files in the output folder.
+        voxels: Number of voxels of the result.
+        seconds: Time of each stage.
+        checks: Measured values by name, such as "psnr_db" or "residual".
+        facts: What the stages say besides: shapes, spacing, device, envelope, warnings.
+        host: Machine that did it, as a short hash.
         finished: UTC time, ISO 8601.
-        schema: version of this layout.
+        schema: Version of this layout.
     """
 
     case: str
@@ -130,11 +137,11 @@ class Row:
     """One case as reports show it.
 
     Attributes:
-        case: its id.
+        case: Id of the case.
         state: "planned", "running" or an ending.
-        shown: name of its output where that is made of labels or hashes, else "".
-        outcome: what became of it, None while nothing did.
-        thumbnail: path of its picture relative to the output folder, or "".
+        shown: Name of its output where that is made of labels or hashes, else "".
+        outcome: What became of it; None while nothing did.
+        thumbnail: Path of its picture relative to the output folder; "" for none.
     """
 
     case: str
@@ -149,15 +156,15 @@ class Tally:
     """How far a run is.
 
     Attributes:
-        planned: cases of the run.
-        done: finished, those of earlier runs included.
-        failed: given up.
-        skipped: left out by the plan.
-        voxels_planned: fine voxels of all cases.
-        voxels_done: of those that ended.
-        seconds: since the run began.
-        voxels_now: of those that ended in this run.
-        kinds: failures by kind.
+        planned: Number of cases in the run.
+        done: Cases that are finished, those of earlier runs included.
+        failed: Cases that were given up.
+        skipped: Files that the plan left out.
+        voxels_planned: Result voxels of all cases.
+        voxels_done: Result voxels of the cases that ended.
+        seconds: Time since the run began.
+        voxels_now: Result voxels of the cases that ended in this run.
+        kinds: Number of failures by kind.
     """
 
     planned: int
@@ -183,7 +190,7 @@ class Tally:
         return (self.voxels_planned - self.voxels_done) / self.voxels_now * self.seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The count as a table for JSON."""
         return {**asdict(self), "left": self.left, "seconds_left": self.seconds_left}
 
 

@@ -1,7 +1,7 @@
 """Three stages of many cases in one computing process: while one is enhanced, the next is read and the last written.
 
-Jobs for `warm_child`: "read" starts reading and returns, "enhance" takes what was read and starts writing, "write"
-waits for what is written. What is read ahead, and what waits to be written, is bounded in bytes.
+Jobs for `medsr.worker.child`: "read" starts reading and returns, "enhance" takes what was read and starts writing,
+"write" waits for what is written. What is read ahead, and what waits to be written, is bounded in bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from medsr.worker.child import Job, Report
 
 OnProgress = Callable[[str, int, int], None]
 Request = dict[str, Any]
-"""case, files, number, reference, name (of the output), work (folder), tile, coarse_bytes, fine_bytes."""
+"""Keys: case, files, number, reference, name (of the output), work (folder), tile, input_bytes, result_bytes."""
 
 
 class ChangedError(Exception):
@@ -70,20 +70,20 @@ class Budget:
     """Bytes that may be held at a time; one holder may always have what it needs.
 
     Args:
-        limit: in bytes.
+        limit: Number of bytes.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit, self._held, self._free = limit, 0, threading.Condition()
 
     def take(self, n_bytes: int) -> None:
-        """Wait until there is room."""
+        """Wait until the bytes may be held."""
         with self._free:
             self._free.wait_for(lambda: not self._held or self._held + n_bytes <= self._limit)
             self._held += n_bytes
 
     def give_back(self, n_bytes: int) -> None:
-        """Make room."""
+        """Hold the bytes no longer."""
         with self._free:
             self._held -= n_bytes
             self._free.notify_all()
@@ -94,9 +94,13 @@ class Pipeline:
     """The cases in one process.
 
     Attributes:
-        stages: what is done.
-        to_read: bytes of scans read ahead.
-        to_write: bytes of results that wait.
+        stages: What is done with each case.
+        to_read: Budget for scans read ahead.
+        to_write: Budget for results that wait to be written.
+        reader: The thread that reads.
+        writer: The thread that writes.
+        read: Scans that are being read or wait to be enhanced, by case.
+        written: Results that are being written, by case.
     """
 
     stages: Stages
@@ -109,7 +113,12 @@ class Pipeline:
 
 
 def pipeline(stages: Stages, queue_bytes: int) -> Pipeline:
-    """A pipeline with nothing in it; makes the process fit for one that may die with the least noise."""
+    """A pipeline with nothing in it; also keeps this process from printing anything but its own death.
+
+    Args:
+        stages: What is done with each case.
+        queue_bytes: Bytes of scans that may be read ahead, and as many of results that wait to be written.
+    """
     warnings.simplefilter("ignore")  # a library's warning may quote a header
     logging.disable(logging.CRITICAL)
     faulthandler.enable(all_threads=False)
@@ -122,7 +131,7 @@ def _start_reading(line: Pipeline, request: Request, report: Report) -> dict[str
 
 
 def _read(line: Pipeline, request: Request) -> tuple[Any, str, float]:
-    line.to_read.take(request["coarse_bytes"])
+    line.to_read.take(request["input_bytes"])
     paths = [Path(path) for path in request["files"]]
     try:
         began, before = time.monotonic(), fingerprint(paths)
@@ -131,7 +140,7 @@ def _read(line: Pipeline, request: Request) -> tuple[Any, str, float]:
             raise ChangedError
         return scan, before, time.monotonic() - began
     except BaseException:
-        line.to_read.give_back(request["coarse_bytes"])
+        line.to_read.give_back(request["input_bytes"])
         raise
 
 
@@ -146,9 +155,9 @@ def _enhance(line: Pipeline, request: Request, report: Report) -> dict[str, Any]
             result = line.stages.enhance(request, scan, lambda *step: report("progress", {"step": step}))
             del scan
         finally:
-            line.to_read.give_back(request["coarse_bytes"])
+            line.to_read.give_back(request["input_bytes"])
         seconds = {"read": read_s, "enhance": time.monotonic() - began}
-        line.to_write.take(request["fine_bytes"])
+        line.to_write.take(request["result_bytes"])
     except Exception as error:
         return failure(error, stage, request["files"], request["work"])
     line.written[request["case"]] = line.writer.submit(_write, line, request, [result], seen, seconds)
@@ -166,11 +175,11 @@ def _write(line: Pipeline, request: Request, result: list[Any], seen: str, secon
     except Exception as error:
         return failure(error, "write", request["files"], request["work"])
     finally:
-        line.to_write.give_back(request["fine_bytes"])
+        line.to_write.give_back(request["result_bytes"])
 
 
 def _listed(made: Path) -> list[dict[str, Any]]:
-    """Every file made, with what tells later that it is whole."""
+    """Every file made, with what shows later that it is whole."""
     found = []
     for path in sorted(path for path in made.rglob("*") if path.is_file()):
         stat, name = path.stat(), path.relative_to(made).as_posix()
@@ -184,7 +193,14 @@ def _wait_for_writing(line: Pipeline, request: Request, report: Report) -> dict[
 
 
 def failure(error: Exception, stage: str, paths: Iterable[str], work: str) -> dict[str, Any]:
-    """A failure as an answer: its kind, and the reason without names."""
+    """A failure as an answer: its kind, and the reason without names.
+
+    Args:
+        error: What went wrong.
+        stage: "read", "enhance" or "write".
+        paths: Input files, whose names are taken out of the reason.
+        work: Folder of the case, taken out of the reason too.
+    """
     kind, text = _kind(error, stage), str(error)
     if isinstance(error, ChangedError):
         text = "the input changed while it was read; run again when nothing writes to it"

@@ -18,11 +18,12 @@ from medsr.enhancement.enhancement import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
+from medsr.io.bids import bids_name
 from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
 from medsr.io.formats import suffix_for
 from medsr.io.found import Found
-from medsr.io.names import bids_name, case_id, digest, fingerprint, safe, shard_of
+from medsr.io.names import case_id, digest, fingerprint, safe, shard_of
 from medsr.model.spec import ModelSpec
 
 Shard = tuple[int, int]
@@ -34,11 +35,11 @@ class Plan:
     """All cases of a run.
 
     Attributes:
-        recipe: what is asked of every scan.
-        model: name, version and hash of the weights.
-        layout: of the input, see `Discovery`.
-        cases: in order of their places in the input.
-        left_out: number of files that are no case, by reason.
+        recipe: What is asked of every scan.
+        model: Name, version and hash of the weights.
+        layout: Layout of the input, as in `Discovery`.
+        cases: Cases in the order of their places in the input.
+        left_out: Number of files that are not cases, by reason.
     """
 
     recipe: BatchRecipe
@@ -55,12 +56,12 @@ class Plan:
 
     @property
     def voxels(self) -> int:
-        """Fine voxels of all cases that can be worked on."""
+        """Number of result voxels of all cases that can be worked on."""
         return sum(case.voxels for case in self.cases if not case.problem)
 
     @property
     def most_bytes(self) -> int:
-        """Upper bound of what the outputs take, uncompressed float32."""
+        """Upper bound of the outputs' size as uncompressed float32."""
         maps = 2 if self.recipe.enhance.mode == "uncertainty" else 1
         return 4 * maps * self.voxels
 
@@ -68,14 +69,14 @@ class Plan:
 def make_plan(
     source: Path, target: Path, recipe: BatchRecipe, model: dict[str, str], spec: ModelSpec | None = None
 ) -> Plan:
-    """Every case of an input, as far as headers tell.
+    """Every case of an input, as far as headers show.
 
     Args:
-        source: folder, BIDS data set, glob, table or file.
-        target: output folder.
-        recipe: what is asked of every scan.
-        model: name, version and hash of the weights.
-        spec: of the weights, whose envelope judges the grids; None: nothing does.
+        source: Folder, BIDS data set, glob, table or file.
+        target: Output folder.
+        recipe: What is asked of every scan.
+        model: Name, version and hash of the weights.
+        spec: Specification of the weights, whose envelope judges the grids; None leaves them unjudged.
 
     Raises:
         InputError: no input there.
@@ -94,9 +95,9 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
     kind: Kind = found.kind
     if recipe.enhance.output.format == "dicom" and not found.number and not problem:
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
-    coarse = 0 if found.outline is None else found.outline.n_voxels
+    n_voxels = 0 if found.outline is None else found.outline.n_voxels
     try:
-        voxels = _fine_voxels(found, recipe, spec) if not problem else 0
+        voxels = _result_voxels(found, recipe, spec) if not problem else 0
     except MedsrError as error:
         problem, kind = str(error), "unsupported"
     reference = _reference(found, recipe)
@@ -109,7 +110,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
         reference="" if reference is None else str(reference.absolute()),
         fingerprint=fingerprint(found.files),
         voxels=voxels,
-        coarse_bytes=4 * coarse,
+        input_bytes=4 * n_voxels,
         problem=_without_policies(problem, found, recipe),
         kind=kind,
     )
@@ -137,7 +138,7 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     return safe(found.name) + suffix, False
 
 
-def _fine_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
+def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
     """Voxels of the results.
 
     Raises:
@@ -186,7 +187,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan of a run.
+    """The plan in a file.
 
     Raises:
         InputError: none there, or not of this version.

@@ -11,7 +11,7 @@ from typing import Any
 from medsr.batch.outcome import Kind
 from medsr.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class PlannedCase:
     """One case.
 
     Attributes:
-        case: its id.
-        files: absolute paths of its files.
-        number: of the volume among them (DICOM), else 0.
-        target: output, relative to the output folder.
-        shown: the target where it is made of labels or hashes, else "".
-        reference: absolute path of the fine scan to measure against, or "".
-        fingerprint: of sizes and times of `files`.
-        voxels: of the finer scan.
-        coarse_bytes: of the scan in memory.
-        problem: why it fails without any work, or "".
-        kind: of the problem.
+        case: Id of the case.
+        files: Absolute paths of the input files.
+        number: Number of the volume among the files of a DICOM series, from 1; 0 for NIfTI.
+        target: Path of the output, relative to the output folder.
+        shown: The target where it is made of labels or hashes and may be shown, else "".
+        reference: Absolute path of the high-resolution scan to measure against; "" for none.
+        fingerprint: Hash of sizes and times of the input files.
+        voxels: Number of voxels of the result.
+        input_bytes: Memory of the input as float32.
+        problem: Reason to fail without any work; "" for none.
+        kind: Kind of the problem.
     """
 
     case: str
@@ -40,14 +40,22 @@ class PlannedCase:
     reference: str
     fingerprint: str
     voxels: int
-    coarse_bytes: int
+    input_bytes: int
     problem: str = ""
     kind: Kind = ""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What all cases of a plan share: the recipe and the model as they were given, the layout, the files left out."""
+    """First line of the file: what all cases share.
+
+    Attributes:
+        recipe: Keys of the recipe.
+        model: Name, version and hash of the weights.
+        layout: Layout of the input, as in `Discovery`.
+        left_out: Number of files that are not cases, by reason.
+        schema: Version of the file's layout.
+    """
 
     recipe: dict[str, Any]
     model: dict[str, str]

@@ -18,12 +18,12 @@ class Count:
     """The count of a run as it goes on.
 
     Attributes:
-        cases: of this run.
-        began: on the monotonic clock.
-        done: finished.
-        kinds: failures by kind.
-        voxels_done: of all that ended.
-        voxels_before: of those that ended elsewhere.
+        cases: Cases of this run.
+        began: Start of the run on the monotonic clock.
+        done: Number of cases that are finished.
+        kinds: Number of failures by kind.
+        voxels_done: Result voxels of all cases that ended.
+        voxels_before: Result voxels of the cases that ended before this run or in another one.
     """
 
     cases: Sequence[PlannedCase]
@@ -35,7 +35,7 @@ class Count:
 
     @cached_property
     def voxels(self) -> int:
-        """Of all cases that can be worked on."""
+        """Number of result voxels of all cases that can be worked on."""
         return sum(case.voxels for case in self.cases if not case.problem)
 
     def add(self, case: PlannedCase, outcome: Outcome, *, now: bool = True) -> None:
@@ -49,7 +49,11 @@ class Count:
             self.voxels_before += 0 if now else case.voxels
 
     def tally(self, skipped: int) -> Tally:
-        """The count."""
+        """The count as it stands.
+
+        Args:
+            skipped: Number of files that the plan left out.
+        """
         return Tally(
             planned=len(self.cases),
             done=self.done,

@@ -15,7 +15,7 @@ from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import case_gates
 
 MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
-"""What changes nothing in a result, and so is no part of a case's key."""
+"""What changes nothing in a result, and so is not part of a case's key."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class BatchRecipe:
 
     Attributes:
         enhance: What is asked of every scan; `enhance.device` takes several, separated by commas.
-        workers: Processes per device.
-        include: Patterns for the places of scans; none means all.
+        workers: Number of processes for each device.
+        include: Patterns for the places of scans; empty for all.
         exclude: Patterns for the places of scans that are left out.
         names: "mirror" keeps the input's folders and names, made safe; "hash" gives nothing of them away. DICOM series
             are always named by hashes.
-        references: Folder with a high-resolution scan of the same relative name for each case.
+        references: Folder with a high-resolution scan of the same relative name for each case; None for none.
         gates: What a finished case must keep to pass (`medsr.metrics.gates.case_gates`).
-        memory_gib: Memory for each worker; None: its share of four fifths of the machine's.
+        memory_gib: Memory for each worker; None for its share of four fifths of the machine's.
         queue_gib: Memory for scans read ahead, and as much for results that wait to be written.
         deadlines: Longest silence of each stage before a process is taken for hung.
     """

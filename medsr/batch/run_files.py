@@ -40,10 +40,10 @@ def write_run(path: Path, tally: Tally, model: Mapping[str, str], settings: Mapp
     """Write run.json: counts, model, settings, versions.
 
     Args:
-        path: of the file.
-        tally: the count.
-        model: name, version and hash of the weights.
-        settings: of the recipe, without paths.
+        path: File to write.
+        tally: Count of the run.
+        model: Name, version and hash of the weights.
+        settings: Keys of the recipe, without paths.
 
     Raises:
         OutputError: the file can't be written.

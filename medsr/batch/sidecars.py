@@ -20,11 +20,12 @@ def write_sidecar(target: Path, record: Record) -> None:
     Raises:
         OutputError: the file can't be written.
     """
+    spacing = " x ".join(f"{h:g}" for h in record.task["fine_spacing_mm"])
     content = {
-        "Description": f"Finer scan made by medsr. {NOTICE}",
+        "Description": f"Scan enhanced by medsr. {NOTICE}",
         "SkullStripped": False,
         "SpatialReference": "orig",
-        "Resolution": f"{' x '.join(f'{h:g}' for h in record.task['fine_spacing_mm'])} mm, made of a coarser scan",
+        "Resolution": f"{spacing} mm, computed from a scan of lower resolution",
         "SourceSHA256": record.input["content_sha256"],
         "ModelName": record.model.get("name", ""),
         "ModelSHA256": record.model.get("sha256", ""),
@@ -34,7 +35,7 @@ def write_sidecar(target: Path, record: Record) -> None:
 
 def _write_description(path: Path) -> None:
     content = {
-        "Name": "Finer scans by medsr",
+        "Name": "Scans enhanced by medsr",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "medsr", "Version": medsr.__version__}],
@@ -44,7 +45,7 @@ def _write_description(path: Path) -> None:
 
 def _write_readme(path: Path) -> None:
     with files.atomic(path) as file:
-        file.write(f"Finer scans made of coarser ones by medsr {medsr.__version__}.\n{NOTICE}\n".encode())
+        file.write(f"Scans enhanced by medsr {medsr.__version__} from scans of lower resolution.\n{NOTICE}\n".encode())
 
 
 def _write_ignored(path: Path) -> None:

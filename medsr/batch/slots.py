@@ -1,4 +1,4 @@
-"""One computing process and the up to three cases in it: one written, one enhanced, one read ahead."""
+"""A slot holds one computing process and up to three cases: one is written, one enhanced, one read ahead."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class CaseInFlight:
             "name": Path(self.case.target).name,
             "work": str(self.work),
             "tile": self.tile,
-            "coarse_bytes": self.case.coarse_bytes,
-            "fine_bytes": 4 * self.case.voxels,
+            "input_bytes": self.case.input_bytes,
+            "result_bytes": 4 * self.case.voxels,
         }
 
 

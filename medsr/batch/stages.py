@@ -49,10 +49,10 @@ class Enhancing:
     """Read, enhance, write one case.
 
     Args:
-        recipe: what is asked of every scan.
-        model: loaded.
-        bids: write a BIDS sidecar beside each NIfTI file.
-        memory_bytes: that this process may use.
+        recipe: What is asked of every scan.
+        model: Model, loaded.
+        bids: Whether a BIDS sidecar is written beside each NIfTI file.
+        memory_bytes: Memory that this process may use.
     """
 
     def __init__(self, recipe: BatchRecipe, model: Model, *, bids: bool, memory_bytes: int) -> None:
@@ -123,7 +123,7 @@ def start(options: dict[str, Any]) -> Pipeline:
     """Load the model.
 
     Args:
-        options: recipe, device, bids, memory_bytes.
+        options: Keys recipe, device, bids and memory_bytes, from `job.process_options`.
     """
     keep_freed_memory()
     recipe = batch_recipe(options["recipe"])

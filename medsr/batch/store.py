@@ -45,7 +45,7 @@ class Store:
     """The hidden folder of an output folder.
 
     Attributes:
-        root: the output folder.
+        root: Output folder.
     """
 
     root: Path
@@ -111,10 +111,7 @@ class Store:
         """Remove what killed runs left of pages, unless a case is in work somewhere."""
         if not any(self.claims.iterdir()):
             for draft in [*(self.folder / "drafts").glob("page-*"), *(self.folder / "drafts").glob(".part-*")]:
-                if draft.is_dir():
-                    shutil.rmtree(draft, ignore_errors=True)
-                else:
-                    draft.unlink(missing_ok=True)
+                _remove(draft)
 
     def states(self) -> dict[str, State]:
         """State of every case of which an outcome is kept, from the names of the files alone."""
@@ -173,18 +170,15 @@ class Store:
     def sweep(self, case: str) -> None:
         """Remove half-made files of a case."""
         for work in (self.folder / "drafts").glob(f"{case}-*"):
-            if work.is_dir():
-                shutil.rmtree(work, ignore_errors=True)
-            else:
-                work.unlink(missing_ok=True)
+            _remove(work)
 
     def publish(self, case: PlannedCase, outcome: Outcome, work: Path) -> Outcome:
         """Move finished files to their names.
 
         Args:
-            case: whose they are.
-            outcome: its ending; `written` lists the files by their names in the output folder.
-            work: folder of `new_work`.
+            case: Case as the plan has it.
+            outcome: Ending of the case; `written` lists the files by their names in the output folder.
+            work: Folder from `new_work`.
 
         Raises:
             OutputError: they can't be moved, or a file that is not medsr's stands in their way.
@@ -268,6 +262,14 @@ def _refuse_foreign(path: Path, root: Path, known: set[str]) -> None:
         and "_uncertainty" not in path.name
     ):
         raise OutputError("a file that medsr did not write has the name of the output; move it away")
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

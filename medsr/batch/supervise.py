@@ -1,4 +1,4 @@
-"""Cases through computing processes: claimed, watched, tried again where that may help, and their outcome kept."""
+"""The supervisor: cases are claimed, sent through computing processes, watched, tried again, and their outcome kept."""
 
 from __future__ import annotations
 

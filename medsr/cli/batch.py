@@ -136,7 +136,7 @@ def resume(
 @batch.command("status")
 def show_status(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
-    case: Annotated[str | None, typer.Option(help="Tell all of one case, with the names of its files.")] = None,
+    case: Annotated[str | None, typer.Option(help="Show all of one case, with the names of its files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """How far a run is, and what failed."""

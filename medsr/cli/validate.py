@@ -58,8 +58,12 @@ def validate(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Measure the spread as well; needs 8 draws a scan.")
     ] = False,
-    harm: Annotated[
-        bool, typer.Option("--harm", help="Plant lesions and look for harm as well; dozens of results a scan.")
+    hallucination: Annotated[
+        bool,
+        typer.Option(
+            "--hallucination",
+            help="Run the hallucination tests as well: plant lesions, look for what is invented, erased or biased.",
+        ),
     ] = False,
     manifest: Annotated[
         Path | None, typer.Option(help="Tab-separated table with a column file, for strata.", metavar="TSV")
@@ -79,7 +83,7 @@ def validate(
     from medsr.io.manifest import facts_of
     from medsr.model.allocator import keep_freed_memory
     from medsr.report.pdf import check_pdf, write_pdf
-    from medsr.validation.study import check_study, read_pairs, study
+    from medsr.validation import study
 
     if not references and pairs is None:
         raise UsageError("nothing to measure; name references, or a table of real pairs with --pairs")
@@ -96,7 +100,7 @@ def validate(
         "gates": None if gate is None else tuple(gate),
         "blend": _blends(blend),
         "uncertainty": uncertainty or None,
-        "harm": harm or None,
+        "hallucination": hallucination or None,
     }
     chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
     _ = chosen.limits  # a gate that is none is refused before hours of work
@@ -105,18 +109,18 @@ def validate(
             files.check_writable(path)
     keep_freed_memory()
     columns = by.split(",") if by else []
-    found = study(
+    found = study.validate(
         references or [],
         chosen,
         out,
-        pairs=() if pairs is None else read_pairs(pairs, [] if manifest else columns),
+        pairs=() if pairs is None else study.read_pairs(pairs, [] if manifest else columns),
         facts={} if manifest is None else facts_of(manifest, columns),
-        on_case=None if quiet else _told,
+        on_case=None if quiet else _report_case,
     )
     _show(found, out, json, csv)
     if pdf and out is not None:
         typer.echo(f"printed: {write_pdf(out / 'index.html')}")
-    check_study(found)
+    study.check_study(found)
 
 
 def _recipe(path: Path | None, wanted: dict[str, Any], drawing: dict[str, Any]) -> StudyRecipe:
@@ -149,22 +153,22 @@ def _blends(text: str | None) -> tuple[float, ...] | None:
         raise UsageError(f"--blend is {text!r}; expected numbers from 0 to 1, such as 0,0.5,1") from error
 
 
-def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
+def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
     if isinstance(came, str):
         typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: FAILED: {came}", err=True)
         return
-    levels = ", ".join(f"{score.method} {score.psnr_db:.2f}" for score in came.scores)
+    levels = ", ".join(f"{score.method} {score['psnr_db']:.2f}" for score in came.scores)
     typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: {levels} dB", err=True)
 
 
 def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:
-    """Tables, harm and verdicts on standard output; the files that were asked for."""
+    """Tables, hallucination tests and verdicts on standard output; the files that were asked for."""
     from medsr.validation.report import export as tables
-    from medsr.validation.report.summary import harm_text
+    from medsr.validation.report.summary import hallucination_text
 
     typer.echo(tables.text_of(found.findings), nl=False)
-    if found.harms:
-        typer.echo(f"\n{harm_text(found.harms)}")
+    if found.hallucination:
+        typer.echo(f"\n{hallucination_text(found.hallucination)}")
     if json is not None:
         tables.write_json(found.findings, json, found.further())
     if csv is not None:

@@ -4,7 +4,7 @@ Whatever comes out of here is one regular grid in RAS mm with finite voxels; wha
 error. Nothing half written is left behind, and nothing that names a patient leaves the headers.
 
 Modules import one way, in the order files, formats, outline, bids, nifti, dicom, names, found, discover; manifest and
-toml stand beside them. The code of a format is imported on first use, so this package costs next to nothing.
+recipes stand beside them. The code of a format is imported on first use, so this package costs next to nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a BIDS-like file name and the JSON sidecar beside it say of a scan (BIDS 1.10, magnetic resonance imaging)."""
+"""BIDS names and sidecars: what they say of a scan, and the names of derivatives (BIDS 1.10)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from medsr.io import formats
 
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
+ANATOMICAL = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
+CONTRASTS = (*ANATOMICAL, "PDT2", "bold", "dwi", "asl")
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9]+)*(_[A-Za-z0-9]+)?")
-_CONTRAST = re.compile(r"_(T1w|T2w|T2starw|PDw|PDT2|FLAIR|inplaneT[12]|angio|bold|dwi|asl|CT)$")
+# `desc` is the last entity of a BIDS name: nothing but the suffix follows it.
+_DERIVATIVE = re.compile(r"(?P<entities>.*?)(?:_desc-(?P<desc>[A-Za-z0-9]+))?_(?P<suffix>[A-Za-z0-9]+)")
 
 
 def contrast_of_name(name: str) -> str:
     """Contrast from the last part of a file name: T1w of "sub-01_T1w.nii.gz"; "" where there is none."""
-    match = _CONTRAST.search(_stem(name))
-    return match.group(1) if match else ""
+    _, underscore, last = _stem(name).rpartition("_")
+    return last if underscore and last in CONTRASTS else ""
 
 
 def scan_name(name: str) -> str:
@@ -28,6 +31,15 @@ def scan_name(name: str) -> str:
     """
     stem = _stem(name)
     return stem if _BIDS_NAME.fullmatch(stem) else f"scan-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+
+
+def bids_name(name: str) -> str:
+    """The name of a derivative: `desc-medsr` before the suffix of a BIDS name, its folders kept."""
+    folder, _, stem = name.rpartition("/")
+    match = _DERIVATIVE.fullmatch(stem)
+    entities, suffix, desc = (stem, "", "") if match is None else match.group("entities", "suffix", "desc")
+    made = f"{entities}_desc-{desc or ''}medsr" + (f"_{suffix}" if suffix else "")
+    return f"{folder}/{made}" if folder else made
 
 
 def sidecar_thickness(path: Path) -> tuple[float | None, tuple[str, ...]]:

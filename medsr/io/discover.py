@@ -17,6 +17,7 @@ from typing import Literal
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files, formats
+from medsr.io.bids import ANATOMICAL
 from medsr.io.dicom.triage import LeftOut, triage_files
 from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
 from medsr.io.names import safe
@@ -39,7 +40,6 @@ NEVER_SCANS = (
     ".log",
     ".xml",
 )
-BIDS_CONTRASTS = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 WILD = "*?["
 
@@ -49,10 +49,10 @@ class Discovery:
     """All of an input.
 
     Attributes:
-        root: folder that places are relative to.
+        root: Folder that places are relative to.
         layout: "bids" where the output follows BIDS, "table" where a table names the scans, else "tree".
-        found: scans, in order of their places.
-        left_out: every other file and why.
+        found: Scans, in order of their places.
+        left_out: Every other file and why.
     """
 
     root: Path
@@ -67,10 +67,10 @@ def discover(
     """Every scan of an input.
 
     Args:
-        source: folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
-        include: patterns for places; none means all.
-        exclude: patterns for places.
-        without: folder to leave alone, such as an output inside the input.
+        source: Folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
+        include: Patterns for places; none means all.
+        exclude: Patterns for places.
+        without: Folder to leave alone, such as an output inside the input.
 
     Raises:
         InputError: nothing there.
@@ -137,19 +137,19 @@ def _walk(folder: Path, without: Path | None) -> Iterator[Path]:
 
 
 def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout: Layout) -> str:
-    """Why a file is no case, from its name alone; "" where it may be one."""
+    """Why a file is not a case, from its name alone; "" where it may be one."""
     name = place.rpartition("/")[2]
     if name.startswith("."):
         return "hidden file"
     if name.lower().endswith(NEVER_SCANS):
-        return "no scan by its name"
+        return "not a scan by its name"
     if layout == "bids":
         top = place.partition("/")[0]
         if top in BIDS_ROOTS or not top.startswith("sub-"):
             return "not in a subject's folder of the BIDS data set"
         stem = name.partition(".")[0]
-        if stem.rpartition("_")[2] not in BIDS_CONTRASTS:
-            return f"no anatomical scan ({stem.rpartition('_')[2]})"
+        if stem.rpartition("_")[2] not in ANATOMICAL:
+            return f"not an anatomical scan ({stem.rpartition('_')[2]})"
     if include and not any(fnmatch.fnmatchcase(place, pattern) for pattern in include):
         return "not among the patterns to include"
     if any(fnmatch.fnmatchcase(place, pattern) for pattern in exclude):

@@ -27,16 +27,16 @@ class Found:
     """One scan to enhance.
 
     Attributes:
-        identity: text that stays the same while the scan does; ids are made of it.
-        files: its files; all files of its series where it is DICOM.
-        place: path relative to the root; for DICOM that of its first file.
-        name: wanted output, relative and without suffix; "" where only a hash will do.
-        number: of the volume among those of `files` (DICOM), else 0.
-        outline: its grid, None where it can't be told.
-        problem: why it can't be enhanced, or "".
-        kind: of the problem.
-        target: output asked for by a table, else "".
-        reference: fine scan to measure against, or None.
+        identity: Text that stays the same while the scan does; ids are made of it.
+        files: Its files; all files of its series where it is DICOM.
+        place: Path relative to the root; for DICOM that of its first file.
+        name: Wanted output, relative and without suffix; "" where only a hash will do.
+        number: Number of the volume among those of `files`, from 1 (DICOM), else 0.
+        outline: Its grid, None where the headers do not say it.
+        problem: Why it can't be enhanced, or "".
+        kind: Kind of the problem.
+        target: Output asked for by a table, else "".
+        reference: High-resolution scan to measure against, or None.
     """
 
     identity: str
@@ -55,8 +55,8 @@ def files_found(root: Path, paths: Sequence[Path]) -> list[Found]:
     """Every file that holds a scan of its own as a case, in the order of `paths`.
 
     Args:
-        root: folder that places are relative to.
-        paths: files below it.
+        root: Folder that places are relative to.
+        paths: Files below it.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda path: file_found(path, path.relative_to(root).as_posix()), paths))
@@ -66,8 +66,8 @@ def file_found(path: Path, place: str) -> Found:
     """One file as a case; where its header can't be read, with the problem.
 
     Args:
-        path: the file, of a format that keeps a scan in one file.
-        place: what the case is called by.
+        path: The file, of a format that keeps a scan in one file.
+        place: Path that the case is listed by.
     """
     known = formats.by_name(place)
     found = Found(f"{known.name if known else ''}|{place}", (path,), place, formats.stem(place))
@@ -80,7 +80,7 @@ def file_found(path: Path, place: str) -> Found:
 
 
 def _kind_of(error: MedsrError) -> Kind:
-    """The kind of a failure by its exception; what the child adds stands in `pipeline`."""
+    """The kind of a failure by its exception; the kinds that a worker adds are in `medsr.batch.pipeline`."""
     return "geometry" if isinstance(error, GeometryError) else "unreadable"
 
 
@@ -92,8 +92,8 @@ def dicom_found(root: Path, paths: list[Path]) -> tuple[list[Found], list[LeftOu
     """The volumes of DICOM files and the damaged files as cases, and every other file with its reason.
 
     Args:
-        root: folder that places are relative to.
-        paths: files below it.
+        root: Folder that places are relative to.
+        paths: Files below it.
     """
     triaged = triage_files(paths)
     by_series: dict[int, list[FoundVolume]] = {}

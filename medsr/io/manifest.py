@@ -18,8 +18,8 @@ def facts_of(path: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
     Other columns, which may say who somebody is, are not kept.
 
     Args:
-        path: tab-separated values with a header.
-        columns: names.
+        path: Tab-separated values with a header.
+        columns: Names of the wanted columns.
 
     Raises:
         InputError: it can't be read or has no column "file".

@@ -9,8 +9,6 @@ from pathlib import Path
 
 MAX_PART = 80
 _OTHER = re.compile(r"[^A-Za-z0-9._-]")
-# Entities that stand after `desc` in a BIDS name: none but the suffix.
-_BIDS = re.compile(r"(?P<entities>.*?)(?:_desc-(?P<desc>[A-Za-z0-9]+))?_(?P<suffix>[A-Za-z0-9]+)")
 ID_DIGITS = 16
 
 
@@ -37,15 +35,6 @@ def safe(name: str) -> str:
 def _safe_part(part: str) -> str:
     cleaned = _OTHER.sub("_", part).lstrip(".")[:MAX_PART]
     return cleaned if cleaned == part else f"{cleaned or 'x'}-{digest(part)[:8]}"
-
-
-def bids_name(name: str) -> str:
-    """The name of a derivative: `desc-medsr` before the suffix of a BIDS name, its folders kept."""
-    folder, _, stem = name.rpartition("/")
-    match = _BIDS.fullmatch(stem)
-    entities, suffix, desc = (stem, "", "") if match is None else match.group("entities", "suffix", "desc")
-    made = f"{entities}_desc-{desc or ''}medsr" + (f"_{suffix}" if suffix else "")
-    return f"{folder}/{made}" if folder else made
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

@@ -44,11 +44,11 @@ class _Layout:
 
     Attributes:
         shape: (I, J, K) or (I, J, K, T).
-        dtype: stored type, with its byte order.
-        offset: bytes before the first voxel.
-        scale: slope and intercept.
-        time_step: between volumes; None where it is not known.
-        time_unit: of that step.
+        dtype: Stored type, with its byte order.
+        offset: Bytes before the first voxel.
+        scale: Slope and intercept.
+        time_step: Time between volumes; None where it is not known.
+        time_unit: Unit of that step.
     """
 
     shape: tuple[int, ...]
@@ -187,7 +187,7 @@ def _scale(header: Any) -> tuple[float, float]:
 
 
 def _time_step(header: Any, shape: tuple[int, ...]) -> tuple[float | None, str]:
-    """Time between volumes and its unit; an unknown unit or one that is no time is handed on as it is."""
+    """Time between volumes and its unit; an unknown unit, or one that is not of time, is handed on as it is."""
     step = abs(float(header["pixdim"][4]))
     if len(shape) < 4 or step == 0 or not math.isfinite(step):
         return None, ""
@@ -206,7 +206,7 @@ def _affine(header: Any) -> tuple[NDArray[np.float64], list[str]]:
                 affine = np.asarray(header.get_base_affine(), np.float64)
                 warnings.append("no orientation stored: spacing taken from the header, left and right not known")
     except Exception as error:  # nibabel raises several kinds for a broken qform
-        raise GeometryError("the qform is no rotation with positive spacing; repair the header first") from error
+        raise GeometryError("the qform is not a rotation with positive spacing; repair the header first") from error
     unit = int(header["xyzt_units"]) & 7
     if _MM_PER_UNIT.get(unit, 1.0) != 1.0:
         warnings.append(f"affine converted from {'metre' if unit == 1 else 'micron'} to mm")
@@ -284,9 +284,9 @@ def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | Non
     bytes.
 
     Args:
-        volumes: at least one, all of one shape and affine.
+        volumes: At least one, all of one shape and affine.
         path: Name of the file; compressed where it ends in .gz.
-        dtype: stored type, one of `WRITABLE`; None: whole numbers where every source held whole numbers (rounded half
+        dtype: Stored type, one of `WRITABLE`; None: whole numbers where every source held whole numbers (rounded half
             to even, in the smallest type of uint8 for uint8 sources, int16, int32 that holds them), else float32.
 
     Raises:

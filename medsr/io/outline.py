@@ -12,14 +12,14 @@ from medsr.affine import spacing_mm
 
 @dataclass(frozen=True)
 class Outline:
-    """A grid of which nothing is known but its header.
+    """The grid of a scan whose voxels have not been read.
 
     Attributes:
-        shape: voxels per axis.
+        shape: Voxels per axis.
         affine: (4, 4) to RAS mm.
-        n_volumes: time points.
-        thickness_mm: of the slices, None where not known.
-        slice_axis: axis along which slices were acquired, None where not known.
+        n_volumes: Time points.
+        thickness_mm: Slice thickness, None where not known.
+        slice_axis: Axis along which slices were acquired, None where not known.
     """
 
     shape: tuple[int, int, int]
@@ -35,5 +35,5 @@ class Outline:
 
     @property
     def n_voxels(self) -> int:
-        """Of all volumes."""
+        """Voxels of all volumes together."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.n_volumes

@@ -21,11 +21,16 @@ def difference(x: Scan, reference: Scan, mask: Mask) -> NDArray[np.float64]:
     """Result minus reference inside the mask, (n,) float64.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K) the truth, same unit.
-        mask: (I, J, K) bool, at least one voxel.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K), same unit.
+        mask: Voxels that count, (I, J, K) bool, at least one.
     """
     result, truth = as_array(x), as_array(reference)
     if result.shape != truth.shape or mask.shape != truth.shape:
         raise ValueError(f"shapes differ: result {result.shape}, reference {truth.shape}, mask {mask.shape}")
     return result[mask].astype(np.float64) - truth[mask].astype(np.float64)
+
+
+def rms(values: NDArray[Any]) -> float:
+    """Root mean square of all values, summed in float64."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

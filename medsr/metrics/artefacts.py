@@ -20,10 +20,10 @@ def shift_mm(x: Scan, reference: Scan, spacing_mm: Sequence[float], mask: Mask |
     """How far the result lies from the reference along each axis, in mm, to 1/100 voxel (Guizar-Sicairos et al. 2008).
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K).
-        spacing_mm: of the three axes.
-        mask: (I, J, K) bool whose bounding box is looked at; None for the whole scan.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K).
+        spacing_mm: Voxel spacing along the three axes.
+        mask: Mask whose bounding box is looked at, (I, J, K) bool; None for the whole scan.
     """
     back, _, _ = phase_cross_correlation(
         windowed(reference, mask), windowed(x, mask), upsample_factor=UPSAMPLING, normalization=None
@@ -39,10 +39,10 @@ def slice_comb(x: Scan, axis: int, n_coarse: int, mask: Mask | None = None) -> f
     period of its own can raise it, so compare with the reference's.
 
     Args:
-        x: (I, J, K), any unit.
-        axis: the axis that was degraded.
-        n_coarse: samples of the coarse grid along it.
-        mask: (I, J, K) bool whose bounding box is looked at; None for the whole scan.
+        x: Scan, (I, J, K), any unit.
+        axis: Axis that was degraded.
+        n_coarse: Voxels of the coarse grid along it.
+        mask: Mask whose bounding box is looked at, (I, J, K) bool; None for the whole scan.
     """
     n_fine = x.shape[axis]
     lines = np.moveaxis(windowed(x, mask), axis, -1)
@@ -64,11 +64,11 @@ def comb_ratio(x: Scan, reference: Scan, axis: int, n_coarse: int, mask: Mask | 
     frequency). What its comb lacks to `LEAST_COMB` is added to both, since over nearly nothing every result is a comb.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K).
-        axis: the axis that was degraded.
-        n_coarse: samples of the coarse grid along it.
-        mask: (I, J, K) bool whose bounding box is looked at; None for the whole scan.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K).
+        axis: Axis that was degraded.
+        n_coarse: Voxels of the coarse grid along it.
+        mask: Mask whose bounding box is looked at, (I, J, K) bool; None for the whole scan.
     """
     found, expected = slice_comb(x, axis, n_coarse, mask), slice_comb(reference, axis, n_coarse, mask)
     lacking = max(0.0, LEAST_COMB - expected)

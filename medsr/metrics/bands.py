@@ -22,11 +22,11 @@ def band_errors(
     only prior knowledge can.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool, at least one voxel.
-        data_range: R, > 0.
-        n_coarse: samples of the coarse grid per axis.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool, at least one.
+        data_range: Data range R, > 0.
+        n_coarse: Voxels of the coarse grid along each axis.
     """
     error = np.where(mask, as_array(x).astype(np.float64) - as_array(reference), 0.0)
     inside = float((_low(error, n_coarse) ** 2).sum())

@@ -20,9 +20,9 @@ class FalseLesions:
     """Blobs in a result that the reference does not have, per litre of tissue.
 
     Attributes:
-        diameter_mm: size looked for.
-        per_litre: found beyond the 99th percentile of the reference's own answers.
-        reference_per_litre: blobs of that strength that the reference does have.
+        diameter_mm: Diameter looked for.
+        per_litre: Blobs beyond the 99th percentile of the reference's own answers.
+        reference_per_litre: Blobs of that strength that the reference does have.
     """
 
     diameter_mm: float
@@ -40,11 +40,11 @@ def false_lesions(
     answer within half a diameter has nowhere half that limit with the same sign.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K), same unit.
-        mask: (I, J, K) bool.
-        spacing_mm: of the three axes.
-        diameter_mm: size looked for.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K), same unit.
+        mask: Voxels that count, (I, J, K) bool.
+        spacing_mm: Voxel spacing along the three axes.
+        diameter_mm: Diameter looked for.
     """
     ours, truth = (_blobness(scan, spacing_mm, diameter_mm) for scan in (x, reference))
     limit = float(np.percentile(np.abs(truth)[mask], BLOB_PERCENTILE))

@@ -21,9 +21,9 @@ def hfen(x: Scan, reference: Scan, mask: Mask) -> float:
     LoG is the Laplacian of a Gaussian with sigma 1.5 voxels, 15 wide. 0 is perfect; a scan without any edge gives 1.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K), not constant inside the mask.
-        mask: (I, J, K) bool, at least one voxel.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K), not constant inside the mask.
+        mask: Voxels that count, (I, J, K) bool, at least one.
     """
     truth = as_array(reference).astype(np.float64)
     error = _log(as_array(x) - truth)[mask]
@@ -36,10 +36,10 @@ def gradient_similarity(x: Scan, reference: Scan, mask: Mask, data_range: float)
     (2 a b + c) / (a^2 + b^2 + c) with the Prewitt gradient magnitudes a and b and c = 0.0026 R^2.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool, at least one voxel.
-        data_range: R, > 0.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool, at least one.
+        data_range: Data range R, > 0.
     """
     a, b = (_gradient_magnitude(as_array(scan))[mask] / data_range for scan in (x, reference))
     return float(np.mean((2 * a * b + GRADIENT_FLOOR) / (a * a + b * b + GRADIENT_FLOOR)))

@@ -1,4 +1,4 @@
-"""Errors in a stated mask and data range: PSNR, NRMSE, MAE, drift of the mean (docs/physics.md).
+"""Errors in a stated mask and data range: PSNR, NRMSE, MAE, drift of the mean (docs/explanation/equations.md).
 
 No fit of intensities, no cropped border, no clipping: what was written is what is measured.
 """
@@ -26,7 +26,7 @@ def foreground_mask(reference: Scan, modality: Modality) -> Mask:
     share a face), holes filled in 3D, dilated by two steps of the same cross.
 
     Args:
-        reference: (I, J, K), MR in any unit, CT in HU.
+        reference: Reference, (I, J, K), MR in any unit, CT in HU.
         modality: "MR" or "CT".
 
     Raises:
@@ -47,8 +47,8 @@ def data_range(reference: Scan, mask: Mask, modality: Modality) -> float:
     """R, the peak of PSNR and SSIM: 99.9th minus 0.1th percentile inside the mask (MR), 2000 HU (CT).
 
     Args:
-        reference: (I, J, K), MR in any unit, CT in HU.
-        mask: (I, J, K) bool.
+        reference: Reference, (I, J, K), MR in any unit, CT in HU.
+        mask: Voxels that count, (I, J, K) bool.
         modality: "MR" or "CT".
 
     Raises:
@@ -66,10 +66,10 @@ def psnr(x: Scan, reference: Scan, mask: Mask, data_range: float) -> float:
     """Peak signal-to-noise ratio in dB, 10 log10(R^2 / mean squared error inside the mask); infinite at no error.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool.
-        data_range: R, see `data_range`.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool.
+        data_range: Data range R of `data_range`.
     """
     mse = float(np.mean(difference(x, reference, mask) ** 2))
     return float(10 * np.log10(data_range**2 / mse)) if mse > 0 else float("inf")

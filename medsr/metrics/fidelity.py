@@ -15,10 +15,10 @@ def residual_in_noise_units(op: Callable[[Tensor], Tensor], x: Tensor, y: Tensor
     the measurement. All voxels of y count, air too: in magnitude MR air holds less noise, which pulls it below 1.
 
     Args:
-        op: A, from (..., I, J, K) to (..., i, j, k).
-        x: (..., I, J, K) the result.
-        y: (..., i, j, k) the scan, in x's unit.
-        sigma: standard deviation of the noise in y, >= 0; at 0 the answer is infinite unless x fits exactly.
+        op: Forward operator A, from (..., I, J, K) to (..., i, j, k).
+        x: Result, (..., I, J, K).
+        y: Scan, (..., i, j, k), in the unit of x.
+        sigma: Standard deviation of the noise in y, >= 0; at 0 the answer is infinite unless x fits exactly.
     """
     residual = float((op(x) - y).to(torch.float64).square().mean().sqrt())
     if residual == 0.0:

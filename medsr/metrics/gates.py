@@ -1,4 +1,4 @@
-"""Floor 2: limits that a result must keep, such as `psnr>=30`, and the verdict on a table of measured rows.
+"""Limits that a result must keep, such as `psnr>=30`, and the verdict on a table of measured rows.
 
 A gate names a column of the rows. It holds for every row of its method (the mean, unless another is named) or, after
 the word "median", for the median over subjects:
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,7 @@ from typing import Literal
 
 from medsr.errors import InputError, UsageError
 from medsr.metrics.statistics import per_subject
+from medsr.metrics.table import HEADLINE, METRICS, suffix
 from medsr.record import Record
 
 Scope = Literal["every", "median"]
@@ -29,9 +30,11 @@ Row = Mapping[str, object]
 
 DEFAULT_METHOD = "mean"
 EXAMPLES = "psnr>=30, median ssim>0.9, coverage90 in [0.87,0.93] or envelope==inside"
-UNITS = ("_db", "_mm", "_hu")  # a gate may leave the unit of a column away
+SUFFIXES = tuple(dict.fromkeys(suffix(metric.unit) for metric in METRICS if metric.unit))
+"""Endings of columns, their units, that a gate may leave away."""
+
 MAX_BYTES = 1 << 16
-BY_REFERENCE = ("psnr_db", "ssim")
+BY_REFERENCE = tuple(metric.name for metric in HEADLINE)
 BY_RECORD = ("residual", "drift", "uncertainty_rms", "envelope", "calibrated")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -49,15 +52,15 @@ class Gate:
     """One limit.
 
     Attributes:
-        text: as it was written.
-        metric: column of the rows, with or without its unit.
-        low: least value allowed.
-        high: largest value allowed.
-        strict: whether the limits themselves are refused.
-        word: the text that the column must hold instead.
-        method: whose rows are looked at.
-        task: whose rows are looked at; None for all.
-        scope: every row, or the median over subjects.
+        text: Text as it was written.
+        metric: Column of the rows, with or without its unit.
+        low: Least value allowed.
+        high: Largest value allowed.
+        strict: Whether the limits themselves are refused.
+        word: Text that the column must hold instead.
+        method: Method of the rows that are looked at.
+        task: Task of the rows that are looked at; None for all.
+        scope: "every" row, or the "median" over subjects.
     """
 
     text: str
@@ -94,10 +97,10 @@ class Verdict:
     """What became of one gate.
 
     Attributes:
-        gate: as it was written.
-        passed: whether every value that was looked at lies within.
-        checked: values that were looked at; a gate that found none fails.
-        failures: the rows that fail, in the order of the table.
+        gate: Gate as it was written.
+        passed: Whether every value that was looked at lies within.
+        checked: Number of values that were looked at; a gate that found none fails.
+        failures: Rows that fail, in the order of the table.
     """
 
     gate: str
@@ -116,7 +119,7 @@ def parse_gates(text: str) -> tuple[Gate, ...]:
     """Gates separated by commas or line ends; "#" starts a comment.
 
     Raises:
-        UsageError: a part that is no gate, or an empty range.
+        UsageError: a part that is not a gate, or an empty range.
     """
     lines = (line.partition("#")[0] for line in text.splitlines())
     parts = [part.strip() for line in lines for part in _COMMA.split(line)]
@@ -128,7 +131,7 @@ def read_gates(sources: Sequence[str]) -> tuple[Gate, ...]:
 
     Raises:
         InputError: a gate file that can't be read.
-        UsageError: a part that is no gate.
+        UsageError: a part that is not a gate.
     """
     return tuple(gate for source in sources for gate in parse_gates(_text_of(source)))
 
@@ -137,10 +140,10 @@ def case_gates(texts: Sequence[str]) -> tuple[Gate, ...]:
     """Gates that can judge one case of a batch by itself.
 
     Args:
-        texts: gates, one or several in each.
+        texts: Texts with one or several gates each.
 
     Raises:
-        UsageError: a part that is no gate, or one that looks at more than one case, or at what no case measures.
+        UsageError: a part that is not a gate, or one that looks at more than one case, or at what no case measures.
     """
     gates = tuple(gate for text in texts for gate in parse_gates(text))
     for gate in gates:
@@ -148,16 +151,31 @@ def case_gates(texts: Sequence[str]) -> tuple[Gate, ...]:
             raise UsageError(f"gate {gate.text!r}: a batch judges every case by itself; leave the median away")
         if gate.task is not None or gate.method != DEFAULT_METHOD:
             raise UsageError(f"gate {gate.text!r}: a batch knows neither tasks nor methods; name a measure alone")
-        _column(gate, [dict.fromkeys((*BY_REFERENCE, *BY_RECORD))])
+    check_gates(gates, (*BY_REFERENCE, *BY_RECORD))
     return gates
+
+
+def check_gates(gates: Sequence[Gate], columns: Iterable[str]) -> None:
+    """Nothing where every gate is on one of these columns.
+
+    Args:
+        gates: Gates of `parse_gates`.
+        columns: Columns that will be measured.
+
+    Raises:
+        UsageError: a gate on another column.
+    """
+    known = dict.fromkeys(columns)
+    for gate in gates:
+        _column(gate, known)
 
 
 def judge(gates: Sequence[Gate], rows: Sequence[Row]) -> tuple[Verdict, ...]:
     """The verdict of each gate on a table.
 
     Args:
-        gates: of `parse_gates`.
-        rows: the table; rows without a "method" count for every method.
+        gates: Gates of `parse_gates`.
+        rows: Rows of the table; those without a "method" count for every method.
 
     Raises:
         UsageError: a gate on a column that no row has.
@@ -177,7 +195,7 @@ def row_of(record: Record) -> dict[str, float | str | None]:
 
 
 def _verdict(gate: Gate, rows: Sequence[Row]) -> Verdict:
-    column = _column(gate, rows)
+    column = _column(gate, dict.fromkeys(key for row in rows for key in row))
     chosen = [
         row
         for row in rows
@@ -193,9 +211,8 @@ def _verdict(gate: Gate, rows: Sequence[Row]) -> Verdict:
     return Verdict(gate.text, bool(chosen) and not failures, len(chosen), failures)
 
 
-def _column(gate: Gate, rows: Sequence[Row]) -> str:
-    known = dict.fromkeys(key for row in rows for key in row)
-    for name in (gate.metric, *(gate.metric + unit for unit in UNITS)):
+def _column(gate: Gate, known: Mapping[str, None]) -> str:
+    for name in (gate.metric, *(gate.metric + ending for ending in SUFFIXES)):
         if name in known:
             return name
     raise UsageError(f"gate {gate.text!r}: nothing is called {gate.metric!r}; measured are {', '.join(known)}")

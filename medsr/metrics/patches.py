@@ -27,11 +27,11 @@ def flagged_patches(
     frequency (the constant one left out) correlates by less than 0.5, that is, holds more error than anatomy.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K).
-        mask: (I, J, K) bool; a patch counts where 90 % of it lies inside.
-        axes: the degraded axes.
-        n_coarse: samples of the coarse grid per axis.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K).
+        mask: Mask, (I, J, K) bool; a patch counts where 90 % of it lies inside.
+        axes: Degraded axes.
+        n_coarse: Voxels of the coarse grid along each axis.
     """
     result, truth = as_array(x), as_array(reference)
     n_patches = n_flagged = 0

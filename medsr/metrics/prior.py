@@ -1,6 +1,6 @@
-"""How much of a result the scan did not measure: what it holds beyond the plain start, and whether that is true.
+"""How much of a result the scan did not measure: what it holds beyond the IBP estimate, and whether that is true.
 
-The measured part of a scan x is G A x, what the plain start makes of it. The rest, x - G A x, changes nothing in the
+The measured part of a scan x is G A x, the IBP estimate made of it. The rest, x - G A x, changes nothing in the
 scan, because A G = I: it lies in the null space of A. The orthogonal projection A+ A would do as well in theory, but it
 cuts even a constant into stripes, which every method shares and which would pass for truth.
 """
@@ -31,9 +31,10 @@ class PriorPart:
     """The unmeasured part of a result against the reference's.
 
     Attributes:
-        energy: its energy over the reference's: below 1 is blurred, about 1 a likely draw, above 1 too much.
-        correlation: with the reference's, -1 to 1: the true share. Energy without correlation is invention.
-        share: median of `prior_map` inside the mask.
+        energy: Energy over that of the reference's part: below 1 is blurred, about 1 a likely sample, above 1 too much.
+        correlation: Correlation with the reference's part, -1 to 1: the true share. Energy without correlation is
+            invention.
+        share: Median of `prior_map` inside the mask.
     """
 
     energy: float
@@ -45,10 +46,10 @@ def prior_part(x: Scan, reference: Scan, mask: Mask, measured: Measured) -> Prio
     """Energy and correlation of x - G A x inside the mask, against the reference's.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K), same unit.
-        mask: (I, J, K) bool, at least one voxel.
-        measured: G A.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K), same unit.
+        mask: Voxels that count, (I, J, K) bool, at least one.
+        measured: Function that keeps the measured part, G A.
     """
     ours, truth = (_unmeasured(scan, measured)[mask] for scan in (x, reference))
     product, own, other = (float(np.sum(a * b)) for a, b in ((ours, truth), (ours, ours), (truth, truth)))
@@ -64,9 +65,9 @@ def prior_map(x: Scan, measured: Measured, mask: Mask) -> NDArray[np.float32]:
     voxels. Near 0 the scan shows what is seen, near 1 only prior knowledge does. 0 where the scan is flat.
 
     Args:
-        x: (I, J, K) the result.
-        measured: G A.
-        mask: (I, J, K) bool that the range is taken in; the map covers the whole scan.
+        x: Result, (I, J, K).
+        measured: Function that keeps the measured part, G A.
+        mask: Mask that the range is taken in, (I, J, K) bool; the map covers the whole scan.
     """
     data = as_array(x).astype(np.float64)
     rest = _unmeasured(x, measured)

@@ -22,8 +22,8 @@ class ShellCorrelation:
     """Correlation by frequency.
 
     Attributes:
-        frequency_per_mm: middle of each shell, rising, in cycles per mm.
-        correlation: of result and reference in that shell, -1 to 1.
+        frequency_per_mm: Middle of each shell, rising, in cycles per mm.
+        correlation: Correlation of result and reference in that shell, -1 to 1.
     """
 
     frequency_per_mm: tuple[float, ...]
@@ -53,11 +53,11 @@ def shell_correlation(
     towards the faces of the mask's box.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K).
-        spacing_mm: of the three axes.
-        axis: 0, 1 or 2.
-        mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K).
+        spacing_mm: Voxel spacing along the three axes.
+        axis: Axis along which the frequency is taken: 0, 1 or 2.
+        mask: Mask whose bounding box is the window, (I, J, K) bool; None for the whole scan.
     """
     scans = [np.moveaxis(windowed(scan, mask), axis, -1) for scan in (x, reference)]
     shape = scans[0].shape

@@ -14,7 +14,7 @@ from medsr.metrics.windows import hann, windowed
 HALF_NYQUIST = 0.25  # cycles per voxel
 
 
-def upper_half_band_power(x: Scan, axes: Sequence[int], mask: Mask | None = None) -> NDArray[np.float64]:
+def high_frequency_power(x: Scan, axes: Sequence[int], mask: Mask | None = None) -> NDArray[np.float64]:
     """Power above half the Nyquist frequency along each of `axes`, (len(axes),), in the scan's unit squared.
 
     The scan is cut to the mask's bounding box, its mean under the window is removed, and it is multiplied by a Hann
@@ -23,27 +23,27 @@ def upper_half_band_power(x: Scan, axes: Sequence[int], mask: Mask | None = None
     energy: white noise of variance v has v times the share of frequencies above 1/4, about v / 2.
 
     Args:
-        x: (I, J, K), any unit.
-        axes: the axes looked at, as a rule those that were degraded.
-        mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
+        x: Scan, (I, J, K), any unit.
+        axes: Axes looked at, as a rule those that were degraded.
+        mask: Mask whose bounding box is the window, (I, J, K) bool; None for the whole scan.
     """
     data = windowed(x, mask)
     energy = float((hann(data.shape) ** 2).sum())
     return np.array([_power_above(data, axis % 3) for axis in axes]) / energy
 
 
-def upper_half_band_ratio(x: Scan, reference: Scan, axes: Sequence[int], mask: Mask | None = None) -> float:
-    """The result's power in the upper half band over the reference's: one ratio per axis, averaged over the axes.
+def high_frequency_power_ratio(x: Scan, reference: Scan, axes: Sequence[int], mask: Mask | None = None) -> float:
+    """The result's high-frequency power over the reference's: one ratio per axis, averaged over the axes.
 
-    1 where a draw is as sharp as the truth, below 1 where it is blurred, above 1 where it is too sharp or noisy.
+    1 where a result is as sharp as the truth, below 1 where it is blurred, above 1 where it is too sharp or noisy.
 
     Args:
-        x: (I, J, K) the result.
-        reference: (I, J, K), same unit.
-        axes: the degraded axes.
-        mask: (I, J, K) bool whose bounding box is the window; None for the whole scan.
+        x: Result, (I, J, K).
+        reference: Reference, (I, J, K), same unit.
+        axes: Degraded axes.
+        mask: Mask whose bounding box is the window, (I, J, K) bool; None for the whole scan.
     """
-    return float(np.mean(upper_half_band_power(x, axes, mask) / upper_half_band_power(reference, axes, mask)))
+    return float(np.mean(high_frequency_power(x, axes, mask) / high_frequency_power(reference, axes, mask)))
 
 
 def _power_above(data: NDArray[np.float64], axis: int) -> float:

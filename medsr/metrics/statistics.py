@@ -1,10 +1,11 @@
-"""Floor 2: what a set of subjects says. The unit is the subject, never the voxel, and never the scan."""
+"""What a set of subjects says. The unit is the subject, never the voxel, and never the scan."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import gt
 
 import numpy as np
 from scipy import stats
@@ -20,11 +21,11 @@ class Interval:
     """A median over subjects.
 
     Attributes:
-        n: subjects.
-        median: of their values; NaN where there are none.
-        low: lower end of the interval; None with fewer than 3 subjects.
-        high: upper end.
-        level: of the interval.
+        n: Number of subjects.
+        median: Median of their values; NaN where there are none.
+        low: Lower end of the interval; None with fewer than 3 subjects.
+        high: Upper end of the interval; None with fewer than 3 subjects.
+        level: Confidence level of the interval.
     """
 
     n: int
@@ -39,11 +40,11 @@ class PairedTest:
     """Differences of two methods on the same subjects.
 
     Attributes:
-        interval: median difference.
-        improved: share of subjects with a difference above 0.
-        p: of the two-sided Wilcoxon signed-rank test; None with fewer than 6 subjects or without any difference.
-        p_holm: the same after Holm's correction over all tests of a family; None as `p`.
-        note: why there is no p; "" where there is one.
+        interval: Median difference with its interval.
+        improved: Share of subjects that the method improves.
+        p: p of the two-sided Wilcoxon signed-rank test; None with fewer than 6 subjects or without any difference.
+        p_holm: p after Holm's correction over all tests of a family; None as `p`.
+        note: Why there is no p; "" where there is one.
     """
 
     interval: Interval
@@ -68,9 +69,9 @@ def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int =
     Where that is not defined, as for values that are nearly all alike, the percentile interval.
 
     Args:
-        values: one per subject.
-        level: of the interval.
-        seed: of the resampling.
+        values: One value for each subject.
+        level: Confidence level of the interval.
+        seed: Random seed for the resampling.
     """
     data = np.asarray(values, dtype=np.float64)
     median = float(np.median(data)) if data.size else float("nan")
@@ -92,19 +93,23 @@ def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int =
 
 
 def paired(
-    values: dict[str, float], baseline: dict[str, float], *, more_is_better: bool = True, seed: int = 0
+    values: Mapping[str, float],
+    baseline: Mapping[str, float],
+    improves: Callable[[float, float], bool] = gt,
+    *,
+    seed: int = 0,
 ) -> PairedTest:
     """The differences of two methods over the subjects that both have (Wilcoxon 1945, two-sided).
 
     Args:
-        values: per subject.
-        baseline: per subject.
-        more_is_better: of the metric; only decides what counts as improved.
-        seed: of the interval's resampling.
+        values: Value of the method for each subject.
+        baseline: Value of the baseline for each subject.
+        improves: Whether a value is better than the baseline's; decides about the improved share alone.
+        seed: Random seed for the interval's resampling.
     """
     shared = [subject for subject in values if subject in baseline]
     differences = np.array([values[subject] - baseline[subject] for subject in shared])
-    better = differences > 0 if more_is_better else differences < 0
+    better = [improves(values[subject], baseline[subject]) for subject in shared]
     improved = float(np.mean(better)) if shared else float("nan")
     interval = interval_of_median(differences.tolist(), seed=seed)
     if len(shared) < FEWEST_FOR_TEST:

@@ -25,9 +25,9 @@ def ssim_map(x: Scan, reference: Scan, data_range: float) -> NDArray[np.float32]
     Equals scikit-image's full map for `gaussian_weights=True, use_sample_covariance=False`.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        data_range: R, > 0.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        data_range: Data range R, > 0.
     """
     return _maps(x, reference, data_range)[0]
 
@@ -36,10 +36,10 @@ def ssim(x: Scan, reference: Scan, mask: Mask, data_range: float) -> float:
     """Mean of the SSIM map over the mask.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool, at least one voxel.
-        data_range: R, > 0.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool, at least one.
+        data_range: Data range R, > 0.
     """
     return float(np.mean(ssim_map(x, reference, data_range)[mask], dtype=np.float64))
 
@@ -51,10 +51,10 @@ def ms_ssim(x: Scan, reference: Scan, mask: Mask, data_range: float) -> float:
     the window are left out and the weights of the others made to sum to 1: compare scans of one shape only.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool, at least one voxel; a coarser voxel counts where at least half of it does.
-        data_range: R, > 0.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool, at least one; a coarser voxel counts where at least half of it does.
+        data_range: Data range R, > 0.
     """
     result, truth, share = as_array(x), as_array(reference), mask.astype(np.float32)
     n_scales = int(np.clip(np.log2(min(truth.shape) / FEWEST_VOXELS) + 1, 1, len(SCALE_WEIGHTS)))

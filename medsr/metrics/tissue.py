@@ -22,9 +22,9 @@ class TissueBias:
 
     Attributes:
         tissue: "dark", "middle" or "bright" (MR); "air and lung", "fat", "soft tissue" or "bone" (CT).
-        reference_ml: its volume in the reference.
-        bias_percent: volume in the result over that, minus 1, in percent; NaN where the reference has none.
-        dice: overlap of both, 1 where they agree.
+        reference_ml: Volume in the reference.
+        bias_percent: Volume in the result over that, minus 1, in percent; NaN where the reference has none.
+        dice: Overlap of both, 1 where they agree.
     """
 
     tissue: str
@@ -44,11 +44,11 @@ def tissue_bias(x: Scan, reference: Scan, mask: Mask, modality: Modality, voxel_
     """Volume bias and Dice of every tissue, both scans cut by the reference's limits.
 
     Args:
-        x: (I, J, K) the result, in the reference's unit.
-        reference: (I, J, K).
-        mask: (I, J, K) bool; what lies outside is no tissue.
+        x: Result, (I, J, K) in the reference's unit.
+        reference: Reference, (I, J, K).
+        mask: Voxels that count, (I, J, K) bool; what lies outside is not tissue.
         modality: "MR" or "CT".
-        voxel_mm3: volume of a voxel.
+        voxel_mm3: Volume of a voxel.
     """
     limits = tissue_limits(reference, mask, modality)
     ours, truth = (np.digitize(as_array(scan)[mask], limits) for scan in (x, reference))

@@ -1,6 +1,6 @@
-"""How far a stated uncertainty can be trusted: coverage, spread against skill, CRPS, and whether it finds the errors.
+"""How far a stated uncertainty can be trusted: coverage, reliability curve, CRPS, and whether it finds the errors.
 
-Everything here takes the voxels of a mask as flat arrays: errors and standard deviations (n,), draws (M, n).
+Everything here takes the voxels of a mask as flat arrays: errors and standard deviations (n,), samples (M, n).
 """
 
 from __future__ import annotations
@@ -10,26 +10,34 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri
+
+from medsr.metrics.arrays import rms
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 N_BINS = 10
-LARGE_ERROR_SHARE = 0.1  # the largest tenth of the errors is what the spread should point at
+LARGE_ERROR_SHARE = 0.1  # the largest tenth of the errors is what the deviation should point at
+LEAST_DEVIATION = 1e-6  # of R; a deviation of exactly 0 would make any error infinitely surprising
 
 Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class SpreadSkill:
-    """Root mean square spread and error in equally large bins of voxels, the least spread first."""
+class ReliabilityCurve:
+    """Stated deviation and actual error in equally large bins of voxels, the smallest stated deviation first.
 
-    spread: tuple[float, ...]
-    error: tuple[float, ...]
+    Attributes:
+        stated_deviation: Root mean square stated deviation of each bin.
+        actual_error: Root mean square error of the same bin; equal to the stated deviation where that is right.
+    """
+
+    stated_deviation: tuple[float, ...]
+    actual_error: tuple[float, ...]
 
 
 def normal_width(level: float) -> float:
     """Half width, in standard deviations, of the central interval that holds `level` of a normal distribution."""
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(ndtri((1 + level) / 2))
 
 
 def coverage(error: Values, deviation: Values, width: float) -> float:
@@ -37,33 +45,33 @@ def coverage(error: Values, deviation: Values, width: float) -> float:
     return float(np.mean(np.abs(error) <= width * deviation))
 
 
-def spread_skill(error: Values, deviation: Values, n_bins: int = N_BINS) -> SpreadSkill:
-    """Spread and error by bins of spread; on the diagonal where the spread is right (Fortin et al. 2014).
+def reliability_curve(error: Values, deviation: Values, n_bins: int = N_BINS) -> ReliabilityCurve:
+    """Actual error by bins of stated deviation; on the diagonal where the deviation is right (Fortin et al. 2014).
 
     Args:
-        error: (n,) result minus truth.
-        deviation: (n,) stated standard deviations, same unit.
-        n_bins: of equal size.
+        error: Result minus truth, (n,).
+        deviation: Stated standard deviations, (n,), same unit.
+        n_bins: Number of bins of equal size.
     """
     order = np.argsort(deviation, kind="stable")
     bins = [part for part in np.array_split(order, n_bins) if part.size]
-    return SpreadSkill(
-        tuple(_rms(deviation[part]) for part in bins),
-        tuple(_rms(error[part]) for part in bins),
+    return ReliabilityCurve(
+        tuple(rms(deviation[part]) for part in bins),
+        tuple(rms(error[part]) for part in bins),
     )
 
 
-def crps_of_samples(draws: Values, truth: Values) -> float:
-    """Mean fair continuous ranked probability score, in the scan's unit (Ferro 2014, eq. 4); at least 2 draws.
+def crps_of_samples(samples: Values, truth: Values) -> float:
+    """Mean fair continuous ranked probability score, in the scan's unit (Ferro 2014, eq. 4); at least 2 samples.
 
-    mean |draw - truth| - sum over pairs |draw_i - draw_j| / (2 M (M - 1)): its expectation does not depend on M.
+    mean |sample - truth| - sum over pairs |sample_i - sample_j| / (2 M (M - 1)): its expectation does not depend on M.
 
     Args:
-        draws: (M, n).
-        truth: (n,).
+        samples: Posterior samples, (M, n).
+        truth: True values, (n,).
     """
-    m = len(draws)
-    ordered = np.sort(draws.astype(np.float64), axis=0)
+    m = len(samples)
+    ordered = np.sort(samples.astype(np.float64), axis=0)
     weights = 2.0 * np.arange(1, m + 1) - m - 1
     return float(np.mean(np.abs(ordered - truth)) - np.mean(weights @ ordered) / (m * (m - 1)))
 
@@ -72,12 +80,18 @@ def crps_of_normal(error: Values, deviation: Values) -> float:
     """Mean CRPS of normal distributions, in the scan's unit (Gneiting & Raftery 2007, eq. 21).
 
     Args:
-        error: (n,) mean minus truth.
-        deviation: (n,) standard deviations, > 0.
+        error: Mean minus truth, (n,).
+        deviation: Standard deviations, (n,), > 0.
     """
     z = error / deviation
-    score = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi)
+    density = np.exp(-(z**2) / 2.0) / np.sqrt(2 * np.pi)
+    score = z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)
     return float(np.mean(deviation * score))
+
+
+def crps_of_constant(error: Values) -> float:
+    """Mean CRPS of normal distributions that all have the root mean square error as their deviation."""
+    return crps_of_normal(error, np.full(error.shape, max(rms(error), LEAST_DEVIATION)))
 
 
 def auroc(error: Values, deviation: Values, share: float = LARGE_ERROR_SHARE) -> float:
@@ -97,9 +111,6 @@ def auroc(error: Values, deviation: Values, share: float = LARGE_ERROR_SHARE) ->
 def pair_auroc(positive: Values, negative: Values) -> float:
     """Chance that a positive value is larger than a negative one, ties counted half (Mann & Whitney 1947)."""
     n, m = len(positive), len(negative)
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
+    _, place, counts = np.unique(np.concatenate([positive, negative]), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # equal values share the mean of their ranks
     return float((ranks[:n].sum() / n - (n + 1) / 2) / m)
-
-
-def _rms(values: Values) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

@@ -12,8 +12,8 @@ def windowed(x: Scan, mask: Mask | None = None) -> NDArray[np.float64]:
     """The scan in the mask's box, its mean under the window removed, times a Hann window along all three axes.
 
     Args:
-        x: (I, J, K), any unit.
-        mask: (I, J, K) bool, at least one voxel; None for the whole scan.
+        x: Scan, (I, J, K), any unit.
+        mask: Mask, (I, J, K) bool, at least one voxel; None for the whole scan.
     """
     data = as_array(x)
     if mask is not None:

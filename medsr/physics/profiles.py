@@ -29,12 +29,12 @@ def gaussian(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
 
 
 def box(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """As `gaussian`, of a box."""
+    """As `gaussian`, for a box."""
     return np.clip(u / fwhm + 0.5, 0.0, 1.0)
 
 
 def trapezoid(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """As `gaussian`, of a trapezoid with ramps of `TRAPEZOID_RAMP` times its width."""
+    """As `gaussian`, for a trapezoid with ramps of `TRAPEZOID_RAMP` times its width."""
     ramp = TRAPEZOID_RAMP * fwhm
     rise, fall = u + fwhm / 2 + ramp / 2, u - fwhm / 2 + ramp / 2
     return (_ramp_integral(rise, ramp) - _ramp_integral(fall, ramp)) / fwhm

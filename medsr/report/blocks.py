@@ -15,7 +15,14 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, the number it sorts by if it is one, and where it leads."""
+    """One cell.
+
+    Attributes:
+        text: What it shows.
+        value: Number that it sorts by; None where it is not a number.
+        link: Address that it leads to; "" for none.
+        look: Class of the style sheet; "" for none.
+    """
 
     text: str
     value: float | None = None
@@ -28,12 +35,12 @@ class Table:
     """A table.
 
     Attributes:
-        title: its caption.
-        heads: of its columns.
-        rows: as many cells as heads.
-        note: below it.
-        csv: name of the file with its numbers; "" for none.
-        filtered: whether the page offers a field to filter its rows.
+        title: Caption.
+        heads: Heads of the columns.
+        rows: Cells, as many in each row as there are heads.
+        note: Text below the table.
+        csv: Name of the file with its numbers; "" for none.
+        filtered: Whether the page offers a field to filter its rows.
     """
 
     title: str
@@ -56,12 +63,12 @@ class Figure:
     """A figure of one or more plots over the same numbers.
 
     Attributes:
-        name: of its CSV, without the suffix.
-        title: above it.
-        caption: how to read it.
-        panels: plots.
-        legend: classes of the style sheet and what they stand for.
-        rows: its numbers.
+        name: Name of the file with its numbers, without the suffix.
+        title: Text above the figure.
+        caption: How to read it.
+        panels: Plots from `svg.panel`.
+        legend: Classes of the style sheet and what they stand for.
+        rows: Numbers of the figure.
     """
 
     name: str

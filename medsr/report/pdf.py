@@ -33,7 +33,7 @@ def write_pdf(index: Path) -> Path:
     """Write the printed form of a report's index.html beside it.
 
     Args:
-        index: of `medsr.validation.report.page.write_report`.
+        index: Page from `medsr.validation.report.page.write_report`.
 
     Returns:
         Path of the PDF.

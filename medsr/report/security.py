@@ -11,9 +11,9 @@ def policy(scripts: Sequence[str], styles: Sequence[str], further: str = "") -> 
     """A content security policy (CSP level 3) that allows these inline scripts and styles alone, by their hashes.
 
     Args:
-        scripts: text between the tags, as it stands in the page.
-        styles: the same.
-        further: more directives, such as "connect-src data:".
+        scripts: Text between the tags of each script, as it stands in the page.
+        styles: Text between the tags of each style sheet.
+        further: More directives, such as "connect-src data:".
     """
     parts = [
         "default-src 'none'",

@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 340, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 24, 40
 N_TICKS = 5
 SHAPES = {"cubic": "square", "ibp": "circle", "mean": "diamond", "sample": "triangle"}
-LOOKS = ("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "oracle", "draws", "variance")
+LOOKS = ("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "band_limited", "samples", "variance")
 
 Point = tuple[float, float]
 
@@ -29,11 +29,11 @@ class Axis:
     """One axis of a plot.
 
     Attributes:
-        label: what it shows, with its unit.
-        low: value at its start.
-        high: value at its end.
-        names: of whole values instead of numbers, from 0.
-        powers: whether the values are logarithms to the base 10.
+        label: What it shows, with its unit.
+        low: Value at its start.
+        high: Value at its end.
+        names: Words for the values 0, 1, 2 and so on, instead of numbers.
+        powers: Whether the values are logarithms to the base 10.
     """
 
     label: str
@@ -87,11 +87,18 @@ Mark = Line | Dot | Rule
 
 
 def axis_over(label: str, values: Sequence[float], *, least: float = 1e-3, margin: float = 0.06) -> Axis:
-    """An axis that holds all finite values with a little room; at least `least` long."""
+    """An axis over all finite values.
+
+    Args:
+        label: What the axis shows, with its unit.
+        values: Values in the units of the axis.
+        least: Smallest length of the axis.
+        margin: Free space at either end, as a share of the range of the values.
+    """
     finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    room = max(margin * (high - low), (least - (high - low)) / 2, 0.0)
-    return Axis(label, low - room, high + room)
+    free = max(margin * (high - low), (least - (high - low)) / 2, 0.0)
+    return Axis(label, low - free, high + free)
 
 
 def look_of(method: str) -> str:
@@ -103,12 +110,12 @@ def panel(title: str, x: Axis, y: Axis, marks: Sequence[Mark], *, height: int = 
     """One plot.
 
     Args:
-        title: above it, and what a screen reader says.
-        x: horizontal axis.
-        y: vertical axis; with names, the first is on top.
-        marks: drawn in their order; what is not finite is left out.
-        height: in units of the drawing, of which its width has `WIDTH`.
-        left: room for the vertical axis' words.
+        title: Text above it, which a screen reader says too.
+        x: Horizontal axis.
+        y: Vertical axis; with names, the first is on top.
+        marks: Marks in the order of drawing; what is not finite is left out.
+        height: Height in units of the drawing, whose width is `WIDTH`.
+        left: Width of the margin for the words of the vertical axis.
     """
     frame = _Frame(x, y, left, height)
     root = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": title, "class": "plot"})

@@ -1,4 +1,4 @@
-"""What needs no learning: the methods every learned result is held against, and the ceiling of deblurring.
+"""What needs no learning: the methods every learned result is held against, and the band-limited reference.
 
 Each method takes the operator, the scan y (..., i, j, k) and the standard deviation of its noise, and returns
 (..., I, J, K) of the same type. All but `tv` work in any unit; `tv` expects the model's range of about 0 to 1, because
@@ -53,7 +53,7 @@ def ibp(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
 
 
 def wiener(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
-    """The best linear estimate for a stationary covariance read from y itself (docs/physics.md, eq. 8).
+    """The best linear estimate for a stationary covariance read from y itself (docs/explanation/equations.md, eq. 8).
 
     x = mu + K A' (A K A' + sigma^2 I)^-1 (y - mu) with K = v K_1 (x) K_2 (x) K_3, each a Matern 3/2 correlation. Its
     length per axis is half the one that gives the measured ratio of the squared differences of second and of next
@@ -61,9 +61,9 @@ def wiener(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
     without noise an axis that is not degraded is left alone.
 
     Args:
-        op: A.
-        y: (..., i, j, k), any unit.
-        noise_sigma: standard deviation of the noise, in the unit of y, >= 0.
+        op: Forward operator A.
+        y: Scan, (..., i, j, k), any unit.
+        noise_sigma: Standard deviation of the noise, in the unit of y, >= 0.
     """
     mean = y.mean(dtype=torch.float64)
     centred = y.to(torch.float64) - mean
@@ -88,12 +88,12 @@ class _AxisPrior:
     """One axis of the Wiener filter.
 
     Attributes:
-        eigenvalues: of A K A', (n_coarse,).
-        to_eigen: U', (n_coarse, n_coarse).
-        from_eigen: K A' U, (n_fine, n_coarse).
-        measured_variance: mean of the diagonal of A K A'.
-        variance: what v K would need to explain the neighbours' differences along this axis alone.
-        is_identity: neither degraded nor noisy.
+        eigenvalues: Eigenvalues of A K A', (n_coarse,).
+        to_eigen: Transform to the eigenvectors U', (n_coarse, n_coarse).
+        from_eigen: Transform to the fine grid K A' U, (n_fine, n_coarse).
+        measured_variance: Mean of the diagonal of A K A'.
+        variance: The v of K that would explain the neighbours' differences along this axis alone.
+        is_identity: Whether the axis is neither degraded nor noisy.
     """
 
     eigenvalues: Matrix
@@ -165,16 +165,19 @@ def _along(matrix: Matrix, x: Tensor, dim: int) -> Tensor:
 
 
 def tv(op: Separable, y: Tensor, noise_sigma: float) -> Tensor:
-    """Total variation with the known profile: minimise |A x - y|^2 / 2 + weight TV(x) (docs/physics.md, eq. 9).
+    """Total variation with the known profile (docs/explanation/equations.md, eq. 9).
+
+    Minimises |A x - y|^2 / 2 + weight TV(x).
 
     Isotropic TV of weighted forward differences: axes along which neighbours differ more, as across thick slices,
-    count less. The algorithm of Chambolle & Pock 2011 with the exact proximal step of the data term, from G y, for
-    `TV_ITERATIONS` iterations. The weight is share (5e-5 factor^2 + 1000 sigma^3), share being coarse over fine voxels.
+    count less. The algorithm of Chambolle & Pock 2011 with the exact proximal step of the data term, from the IBP
+    estimate G y, for `TV_ITERATIONS` iterations. The weight is share (5e-5 factor^2 + 1000 sigma^3), share being coarse
+    over fine voxels.
 
     Args:
-        op: A.
-        y: (..., i, j, k) in the model's range of about 0 to 1.
-        noise_sigma: standard deviation of the noise, in the unit of y, >= 0.
+        op: Forward operator A.
+        y: Scan, (..., i, j, k), in the model's range of about 0 to 1.
+        noise_sigma: Standard deviation of the noise, in the unit of y, >= 0.
     """
     degraded = [axis for axis in op.axes if axis is not None]
     share = float(np.prod([axis.n_coarse / axis.n_fine for axis in degraded]))
@@ -223,17 +226,17 @@ def _descend(x: Tensor, dual: list[Tensor], scales: list[float], step: float) ->
     return moved
 
 
-def band_limited_oracle(op: Separable, y: Tensor, noise_sigma: float, reference: Tensor) -> Tensor:
-    """The reference without what lies above the coarse Nyquist frequency of each degraded axis: a ceiling, no method.
+def band_limited(op: Separable, y: Tensor, noise_sigma: float, reference: Tensor) -> Tensor:
+    """The reference without what lies above the coarse Nyquist frequency of each degraded axis: perfect deblurring.
 
-    No method that only restores frequencies inside that band, however well, comes nearer to the reference. The band is
+    A ceiling: no method that only restores frequencies inside that band comes nearer to the reference. The band is
     cut in the cosine transform, which mirrors the scan at its faces: the lowest n_coarse of n_fine terms are kept.
 
     Args:
-        op: A.
-        y: not used, like `noise_sigma`: so that it can be called beside the methods.
-        noise_sigma: not used.
-        reference: (..., I, J, K), any unit.
+        op: Forward operator A.
+        y: Scan; not used, like `noise_sigma`: so that it can be called beside the methods.
+        noise_sigma: Standard deviation of the noise; not used.
+        reference: Reference, (..., I, J, K), any unit.
     """
     kept = reference
     for dim, axis in zip(AXES, op.axes, strict=True):

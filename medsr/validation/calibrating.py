@@ -27,8 +27,8 @@ class CalibrationCase:
     """What to measure.
 
     Attributes:
-        tasks: that every scan is degraded by.
-        settings: draws, steps, seed and flips.
+        tasks: Tasks that degrade every scan.
+        settings: Samples, steps, seed and flips of the posterior.
     """
 
     tasks: tuple[Task, ...]
@@ -41,11 +41,11 @@ def calibrate_files(
     """Measure held-out scans and write the model's weights with the factors found, and their SHA-256 beside them.
 
     Args:
-        references: fine scans that the model was not trained on, named by subject ("sub-01_T1w.nii.gz").
-        target: weights file to write.
-        case: what to measure.
-        model: to calibrate.
-        on_scan: called after each scan and task.
+        references: High-resolution scans that the model was not trained on, named by subject ("sub-01_T1w.nii.gz").
+        target: Weights file to write.
+        case: Tasks and settings.
+        model: Model to calibrate.
+        on_scan: Called after each scan and task.
 
     Raises:
         InputError: a scan that can't be read.

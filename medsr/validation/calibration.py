@@ -1,8 +1,8 @@
 """How far the stated uncertainty can be trusted, and the factors that set it right, measured on held-out subjects.
 
-The unit is the subject (docs/metrics.md). Whatever is reported of calibrated intervals is measured on subjects that
-the factors were not taken from: each subject in turn is left out, factors are taken from all others, and its voxels are
-counted. The factors that are kept in the weights come from all subjects together.
+The unit is the subject (docs/reference/metrics.md). Whatever is reported of calibrated intervals is measured on
+subjects that the factors were not taken from: each subject in turn is left out, factors are taken from all others, and
+its voxels are counted. The factors that are kept in the weights come from all subjects together.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class HeldOut:
     """Coverage on one subject in one group, before and after scaling by factors of all other subjects.
 
     Attributes:
-        subject: who was left out.
-        kind: "draws" or "variance".
-        group: of scans.
-        before: share covered by the stated intervals, per level of `LEVELS`.
-        after: share covered after scaling.
+        subject: Subject that was left out.
+        kind: "samples" or "variance".
+        group: Group of scans.
+        before: Share covered by the stated intervals, for each level of `LEVELS`.
+        after: Share covered after scaling.
     """
 
     subject: str
@@ -49,12 +49,12 @@ class CalibrationReport:
     """What a calibration found.
 
     Attributes:
-        calibration: what goes into the weights.
-        held_out: one row per subject, kind and group.
+        calibration: Calibration that goes into the weights.
+        held_out: Coverage of each subject that was left out, by kind and group.
         guaranteed: by kind and level, the factor with a finite-sample guarantee for a new subject out of the same
             population (conformal risk control over subjects, Angelopoulos et al. 2024); None where there are too few
             subjects for it.
-        uncertainties: of every scan and task, as stated.
+        uncertainties: Stated uncertainty of every scan and task.
     """
 
     calibration: Calibration
@@ -69,9 +69,9 @@ def calibrate(
     """Factors from measured coverage, and their coverage on subjects that were left out.
 
     Args:
-        curves: of `measure`, any number of scans and tasks per subject.
-        uncertainties: of `measure`, passed on.
-        settings: that the draws were made with.
+        curves: Curves of `measure`, any number of scans and tasks per subject.
+        uncertainties: Uncertainties of `measure`, passed on.
+        settings: Settings that the samples were made with.
 
     Raises:
         UsageError: fewer than 3 subjects, so that leaving one out leaves too few.

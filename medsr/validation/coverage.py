@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +16,10 @@ from medsr.enhancement.region import Box, inner, part_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
-from medsr.metrics.uncertainty import (
-    LEVELS,
-    auroc,
-    coverage,
-    crps_of_normal,
-    crps_of_samples,
-    normal_width,
-    spread_skill,
-)
+from medsr.metrics.arrays import rms
+from medsr.metrics.judged import StatedUncertainty
+from medsr.metrics.table import UNCERTAINTY_METRICS
+from medsr.metrics.uncertainty import LEAST_DEVIATION, LEVELS, coverage, normal_width, reliability_curve
 from medsr.model.spec import calibration_group
 from medsr.model.weights import Model
 from medsr.validation.findings import Uncertainty, subject_of
@@ -33,7 +29,6 @@ from medsr.volume import Volume
 KINDS = ("samples", "variance")
 SIDE_VOX = 48  # of the part of each scan that is measured: voxels of one subject tell less and less
 WIDTHS = np.geomspace(0.02, 100.0, 600)  # half widths of intervals, in stated deviations, that coverage is tabled at
-LEAST_DEVIATION = 1e-6  # of R; a deviation of exactly 0 would make any error infinitely surprising
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,12 @@ class CoverageCurve:
     """Share of one scan's voxels whose error is at most each of `WIDTHS` times the stated deviation.
 
     Attributes:
-        subject: whose scan it is.
-        scan: its name.
-        task: that it was degraded by.
-        kind: "draws" or "variance".
-        group: of `medsr.model.spec.calibration_group`.
-        covered: as many shares as `WIDTHS`, rising.
+        subject: Subject of the scan.
+        scan: Name of the scan.
+        task: Name of the task that degraded it.
+        kind: "samples" or "variance".
+        group: Group of scans, of `medsr.model.spec.calibration_group`.
+        covered: Shares, as many as `WIDTHS`, rising.
     """
 
     subject: str
@@ -60,18 +55,18 @@ class CoverageCurve:
 def measure(
     trial: Trial, scan: str, task: str, model: Model, settings: EnhanceSettings, side_vox: int = SIDE_VOX
 ) -> tuple[tuple[Uncertainty, Uncertainty], tuple[CoverageCurve, CoverageCurve]]:
-    """Uncertainty of draws and of the variance head in the middle of the body, and how much they cover.
+    """Uncertainty of samples and of the variance head in the middle of the body, and how much they cover.
 
     Args:
-        trial: of `medsr.validation.trial.make_trial`.
-        scan: its name.
-        task: its name.
-        model: of `medsr.model.weights.load_model`.
-        settings: draws, steps, seed and flips.
-        side_vox: largest side, in fine voxels, of the part that is measured.
+        trial: Trial of `medsr.validation.trial.make_trial`.
+        scan: Name of the scan.
+        task: Name of the task.
+        model: Model of `medsr.model.weights.load_model`.
+        settings: Samples, steps, seed and flips of the posterior.
+        side_vox: Largest side, in fine voxels, of the part that is measured.
     """
     box = middle(trial, side_vox)
-    part = part_of(trial.coarse, box, trial.acquisition)
+    part = part_of(trial.input, box, trial.acquisition)
     whole = Whole(trial.scale, trial.noise, part.origin)
     believed = posterior(part.volume, model, settings, part.acquisition, whole)
 
@@ -99,7 +94,7 @@ def middle(trial: Trial, side_vox: int) -> Box:
     """The box around the middle of the body, at most `side_vox` fine voxels a side, in coarse voxels."""
     centre = np.array([float(np.mean(index)) for index in np.nonzero(trial.mask)])
     factor = np.array(trial.acquisition.factors)
-    shape = np.array(trial.coarse.shape)
+    shape = np.array(trial.input.shape)
     size = np.clip(np.rint(side_vox / factor), 1, shape).astype(int)
     start = np.clip(np.rint((centre + 0.5) / factor - size / 2), 0, shape - size).astype(int)
     a, b = ((int(v[0]), int(v[1]), int(v[2])) for v in (start, start + size))
@@ -131,7 +126,7 @@ class _Voxels:
         mask: NDArray[np.bool_],
         R: float,
     ) -> _Voxels:
-        """Gather them, computing the draws."""
+        """Gather them, computing the samples."""
         truth, mean, deviation = (
             scan[mask].astype(np.float64) / R for scan in (reference, shown(believed.mean), shown(believed.deviation))
         )
@@ -153,11 +148,12 @@ def _uncertainty(
     scan: str, task: str, kind: str, voxels: _Voxels, stated: NDArray[np.float64], model: Model, group: str
 ) -> Uncertainty:
     error = voxels.error
-    rmse = float(np.sqrt(np.mean(error**2)))
-    bins = spread_skill(error, stated)
+    curve = reliability_curve(error, stated)
     known = model.spec.calibration
     scaled = {} if known is None else known.factors_for(kind, group)
-    of_samples = kind == "samples"
+    samples = voxels.samples if kind == "samples" else None
+    judged = StatedUncertainty(error, stated, voxels.truth, samples)
+    values: dict[str, Any] = {metric.name: metric.measure(judged) for metric in UNCERTAINTY_METRICS}
     return Uncertainty(
         scan=scan,
         task=task,
@@ -166,14 +162,12 @@ def _uncertainty(
         calibrated={
             _percent(level): coverage(error, stated, factor * normal_width(level)) for level, factor in scaled.items()
         },
-        crps=crps_of_samples(voxels.samples, voxels.truth) if of_samples else crps_of_normal(error, stated),
-        crps_constant=crps_of_normal(error, np.full(error.shape, max(rmse, LEAST_DEVIATION))),
-        auroc=auroc(error, stated),
-        deviation=float(np.sqrt(np.mean(stated**2))),
-        error=rmse,
-        uncertainty=bins.spread,
-        skill=bins.error,
-        n_samples=len(voxels.samples) if of_samples else 0,
+        deviation=rms(stated),
+        error=rms(error),
+        stated_deviation=curve.stated_deviation,
+        actual_error=curve.actual_error,
+        n_samples=0 if samples is None else len(samples),
+        **values,
     )
 
 

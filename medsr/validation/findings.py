@@ -6,13 +6,27 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from statistics import median
+from types import GenericAlias
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from medsr.errors import InputError
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
-from medsr.validation.scores import NAN, BlendPoint, Case, PairFit, Score, Shells, Uncertainty, Unmeasured
+from medsr.metrics.table import HEADLINE, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, metric_named
+from medsr.validation.methods import BAND_LIMITED, BASELINES
+from medsr.validation.scores import (
+    NAN,
+    PLACES,
+    BlendPoint,
+    Case,
+    PairFit,
+    Score,
+    ScoreRow,
+    Shells,
+    Uncertainty,
+    Unmeasured,
+)
 
 __all__ = [
     "CONVENTION",
@@ -30,11 +44,7 @@ __all__ = [
     "subject_of",
 ]
 
-BASELINES = ("cubic", "ibp")
 STRATA = ("modality", "contrast", "axes", "factor")
-LESS_IS_BETTER = frozenset(
-    {"nrmse", "mae", "hfen", "fsc50_mm", "fsc14_mm", "error_inside", "error_outside", "shift_mm", "seconds"}
-)
 
 CONVENTION = (
     "Reference in RAS order, degraded by the named task over its own field of view. Mask: MR above 5 % of the 99th "
@@ -80,16 +90,16 @@ class Findings:
     """All scores of a validation, with the convention they rest on and the model that was measured.
 
     Attributes:
-        scores: one per scan, task and method.
-        model: name, version and hash; empty where none was measured.
-        convention: what the numbers mean.
-        cases: what is known of each scan and task.
-        uncertainties: how far the stated uncertainty can be trusted.
-        blend: the line from the mean to a draw.
-        shells: shell correlation along every degraded axis.
-        fits: of real pairs.
-        unmeasured: cases that failed.
-        seed: of the bootstrap behind the intervals.
+        scores: Scores, one for each scan, task and method.
+        model: Name, version and hash of the model; empty where none was measured.
+        convention: Convention that the numbers rest on.
+        cases: Known facts of each scan and task.
+        uncertainties: Stated uncertainty of each scan and task against the actual error.
+        blend: Line from the mean to a posterior sample.
+        shells: Shell correlation along every degraded axis.
+        fits: Fits of real pairs.
+        unmeasured: Cases that failed.
+        seed: Random seed for the bootstrap behind the intervals.
     """
 
     scores: tuple[Score, ...]
@@ -102,6 +112,13 @@ class Findings:
     fits: tuple[PairFit, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
     seed: int = 0
+
+    def __repr__(self) -> str:
+        methods = ", ".join(self._methods()) or "no method"
+        return (
+            f"Findings({len(self.scores)} scores of {methods} in {len(self.cases)} cases, "
+            f"{len(self.unmeasured)} not measured)"
+        )
 
     @classmethod
     def merged(cls, parts: Sequence[Findings]) -> Findings:
@@ -128,25 +145,20 @@ class Findings:
         Raises:
             InputError: something is missing or of the wrong kind.
         """
-        try:
-            found: dict[str, Any] = {
-                name: TypeAdapter(kind).validate_python(_with_nan(content.get(name, ())))
-                for name, kind in _row_types().items()
-            }
-            model = TypeAdapter(dict[str, str]).validate_python(content.get("model"))
-            convention = TypeAdapter(str).validate_python(content.get("convention"))
-            seed = TypeAdapter(int).validate_python(content.get("seed", 0))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"these are no findings of a validation ({place}: {first['msg']})") from error
-        return cls(model=model, convention=convention, seed=seed, **found)
+        rows = {name: _checked(content, name, kind) for name, kind in _row_types().items()}
+        rows["scores"] = tuple(map(Score.from_row, rows["scores"]))
+        return cls(
+            model=_checked(content, "model", dict[str, str], None),
+            convention=_checked(content, "convention", str, None),
+            seed=_checked(content, "seed", int, 0),
+            **rows,
+        )
 
     def gain_db(self, score: Score, over: str) -> float:
         """PSNR of a score minus that of method `over` on the same scan and task; NaN where that was not run."""
         same = (s for s in self.scores if (s.scan, s.task, s.method) == (score.scan, score.task, over))
         other = next(same, None)
-        return NAN if other is None else score.psnr_db - other.psnr_db
+        return NAN if other is None else score["psnr_db"] - other["psnr_db"]
 
     def subject_of(self, scan: str) -> str:
         """Whose scan it is."""
@@ -163,8 +175,7 @@ class Findings:
                     "task": task,
                     "method": method,
                     "scans": len(chosen),
-                    "psnr_db": median(s.psnr_db for s in chosen),
-                    "ssim": median(s.ssim for s in chosen),
+                    **{metric.name: median(s[metric.name] for s in chosen) for metric in HEADLINE},
                     "gain_over_ibp_db": median(gains),
                     "least_gain_db": min(gains),
                     "most_gain_db": max(gains),
@@ -176,17 +187,20 @@ class Findings:
         """Every method against every baseline per task, over subjects, corrected by Holm over all of them.
 
         Args:
-            metric: a number of `Score`.
-            baselines: names of methods.
+            metric: Name of a metric of `medsr.metrics.table.METRICS`.
+            baselines: Names of methods.
+
+        Raises:
+            UsageError: no metric has that name.
         """
         found: list[Comparison] = []
-        better = metric not in LESS_IS_BETTER
+        improves = metric_named(metric).improves
         for task, method in self._groups():
             values = self._by_subject(task, method, metric)
             for baseline in baselines:
                 others = self._by_subject(task, baseline, metric)
-                if others and method not in (*baselines, "oracle"):
-                    test = paired(values, others, more_is_better=better, seed=self.seed)
+                if others and method not in (*baselines, BAND_LIMITED):
+                    test = paired(values, others, improves, seed=self.seed)
                     found.append(Comparison(task, method, baseline, metric, test))
         corrected = holm([one.test.p for one in found])
         pairs = zip(found, corrected, strict=True)
@@ -199,8 +213,8 @@ class Findings:
 
         Args:
             by: "modality", "contrast", "axes", "factor" or names of facts; None for all of them.
-            method: whose gain.
-            baseline: over what.
+            method: Method whose gain is taken.
+            baseline: Method that it is taken over.
         """
         found: list[Stratum] = []
         if by is None:
@@ -219,28 +233,25 @@ class Findings:
     def worst_first(self, method: str = "mean", over: str = "ibp") -> tuple[Score, ...]:
         """Scores of a method, the least gain over a baseline first."""
         chosen = [score for score in self.scores if score.method == method]
-        return tuple(sorted(chosen, key=lambda score: (self.gain_db(score, over), score.psnr_db)))
+        return tuple(sorted(chosen, key=lambda score: (self.gain_db(score, over), score["psnr_db"])))
 
     def rows(self) -> list[dict[str, object]]:
         """The table that gates judge: scores with gains, subject and, for the mean, coverage of its intervals."""
         trust = {(u.scan, u.task): u for u in self.uncertainties if u.method == "samples"}
         rows: list[dict[str, object]] = []
         for score in self.scores:
-            row: dict[str, object] = {**asdict(score), "subject": self.subject_of(score.scan)}
-            row |= {f"gain_over_{name}_db": self.gain_db(score, name) for name in self._methods()}
+            row: dict[str, object] = {**score.row(), "subject": self.subject_of(score.scan)}
+            row |= {gain_column(name): self.gain_db(score, name) for name in self._methods()}
             one = trust.get((score.scan, score.task))
             if score.method == "mean" and one is not None:
                 row |= {f"coverage{level}": value for level, value in (one.calibrated or one.coverage).items()}
-                row |= {"auroc": one.auroc, "crps": one.crps}
+                row |= {metric.name: getattr(one, metric.name) for metric in UNCERTAINTY_METRICS}
             rows.append(row)
         return rows
 
     def as_dict(self) -> dict[str, object]:
         """Everything as plain values, gains and statistics included, for JSON."""
-        scores = [
-            {**asdict(s), "gain_over_cubic_db": self.gain_db(s, "cubic"), "gain_over_ibp_db": self.gain_db(s, "ibp")}
-            for s in self.scores
-        ]
+        scores = [{**s.row(), **{gain_column(name): self.gain_db(s, name) for name in BASELINES}} for s in self.scores]
         return {
             "convention": self.convention,
             "model": self.model,
@@ -268,12 +279,22 @@ class Findings:
 
     def _by_subject(self, task: str, method: str, metric: str) -> dict[str, float]:
         chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
-        values = [float(getattr(s, metric)) for s in chosen]
+        values = [s[metric] for s in chosen]
         return per_subject(values, [self.subject_of(s.scan) for s in chosen])
 
     def _gains(self, task: str, method: str, over: str, scans: Sequence[str]) -> dict[str, float]:
         chosen = [s for s in self.scores if (s.task, s.method) == (task, method) and s.scan in scans]
         return per_subject([self.gain_db(s, over) for s in chosen], [self.subject_of(s.scan) for s in chosen])
+
+
+def gain_column(over: str) -> str:
+    """Column of the gain in PSNR over a method."""
+    return f"gain_over_{over}_db"
+
+
+def gate_columns(methods: Sequence[str]) -> tuple[str, ...]:
+    """Columns of `Findings.rows` where these methods are run, those of the stated uncertainty included."""
+    return (*PLACES, "subject", *NAMES, *map(gain_column, methods), *UNCERTAINTY_NAMES)
 
 
 _SUBJECT = re.compile(r"^sub-([A-Za-z0-9]+)(?:_|$)|^([A-Za-z0-9]+)_(?:T1w|T2w|PDw|FLAIR|T2starw|CT)$")
@@ -292,8 +313,17 @@ def _label(case: Case, key: str) -> str:
 
 def _row_types() -> dict[str, Any]:
     """Every field that holds rows, with its type."""
-    hints = get_type_hints(Findings)
+    hints = get_type_hints(Findings) | {"scores": GenericAlias(tuple, (ScoreRow, ...))}
     return {one.name: hints[one.name] for one in fields(Findings) if one.name not in ("model", "convention", "seed")}
+
+
+def _checked(content: Mapping[str, object], name: str, kind: Any, default: object = ()) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(_with_nan(content.get(name, default)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (name, *first["loc"])))
+        raise InputError(f"these are not the findings of a validation ({place}: {first['msg']})") from error
 
 
 def _with_nan(value: object) -> object:

@@ -13,6 +13,7 @@ from torch import Tensor
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.metrics.arrays import rms
 from medsr.metrics.blobs import FalseLesions, false_lesions
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.patches import flagged_patches
@@ -33,15 +34,15 @@ from medsr.validation.lesions import (
     null_lesion,
     tissue_contrast,
 )
+from medsr.validation.methods import COMPARED
 from medsr.volume import Volume
 
 RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
-"""A coarse scan and how it was acquired to the fine scan, (I, J, K) in the scan's unit."""
+"""A low-resolution scan and how it was acquired to the result, (I, J, K) in the scan's unit."""
 
 SIDE_VOX = 96  # of the part of a scan that is looked at: dozens of results are needed
 NOISE_SHARE = 0.005  # of R: the small noise of the stability test
 SHIFT_SAMPLES = 0.25
-METHOD_NAMES = ("cubic", "ibp", "mean", "sample")
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Stability:
     """How a result changes with what should not matter.
 
     Attributes:
-        noise_gain: change of the result over the noise that was added to the scan, both root mean square.
-        shift_change: change under slices that start a quarter of a slice later, over R.
-        shift_error: how far the result is from the reference, over R, for comparison.
-        flip_change: largest change over the three axes when the scan is flipped, and the result flipped back, over R.
+        noise_gain: Change of the result over the noise that was added to the scan, both root mean square.
+        shift_change: Change under slices that start a quarter of a slice later, over R.
+        shift_error: Error of the result in the same voxels, over R, for comparison.
+        flip_change: Largest change over the three axes when the scan is flipped, and the result flipped back, over R.
     """
 
     noise_gain: float
@@ -62,21 +63,21 @@ class Stability:
 
 
 @dataclass(frozen=True)
-class Harm:
+class HallucinationTests:
     """One method on one scan under one task.
 
     Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        method: name of the method.
-        lesions: planted ones by size and contrast.
-        false_lesions: blobs that the reference does not have, by size.
-        null_lesion: lesions that the scanner can't see.
-        prior: the unmeasured part of the result.
-        tissues: volume bias by tissue.
-        flagged: patches that contradict the reference in the measured band.
-        patches: all patches.
-        stability: under noise, shift and flips.
+        scan: Name of the reference.
+        task: Name of the task.
+        method: Name of the method.
+        lesions: Planted lesions by size and contrast.
+        false_lesions: Blobs that the reference does not have, by size.
+        null_lesion: Response to lesions that the scanner can't see; None where none could be planted.
+        prior: Unmeasured part of the result.
+        tissues: Volume bias by tissue.
+        flagged: Number of patches that contradict the reference in the measured band.
+        patches: Number of all patches.
+        stability: Change under noise, shift and flips.
     """
 
     scan: str
@@ -97,7 +98,7 @@ class Harm:
 
 
 def restorers(
-    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = METHOD_NAMES
+    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = COMPARED
 ) -> dict[str, RestoreScan]:
     """The methods of those names: baselines, "mean" and "sample"; the learned ones only where there is a model."""
     found: dict[str, RestoreScan] = {}
@@ -109,7 +110,7 @@ def restorers(
     return found
 
 
-def harm_of(
+def hallucination_tests(
     scan: str,
     reference: Volume,
     task: Task,
@@ -117,24 +118,24 @@ def harm_of(
     seed: int = 0,
     contrasts: Sequence[float] = CONTRASTS,
     side_vox: int = SIDE_VOX,
-) -> tuple[Harm, ...]:
-    """Every test of harm on the middle of one scan, for every method.
+) -> tuple[HallucinationTests, ...]:
+    """Every hallucination test on the middle of one scan, for every method.
 
     Args:
-        scan: name of the reference.
-        reference: the fine scan.
-        task: what to do to it.
-        methods: of `restorers`.
-        seed: of the places of lesions and of noise.
-        contrasts: of the lesions.
-        side_vox: largest side of the part that is looked at.
+        scan: Name of the reference.
+        reference: High-resolution scan.
+        task: Task that degrades it.
+        methods: Methods of `restorers`.
+        seed: Random seed for the places of lesions and for noise.
+        contrasts: Contrasts of the lesions.
+        side_vox: Largest side of the part that is looked at.
 
     Raises:
         InputError: the part holds no body.
         UsageError: it is too coarse or too small for the task.
     """
     part = central(reference.to_ras(), side_vox)
-    return tuple(_harm(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
+    return tuple(_tested(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
 
 
 def central(reference: Volume, side_vox: int) -> Volume:
@@ -150,35 +151,35 @@ def stability(
     """Change of the result under small noise, a quarter-slice shift and flips (Antun et al. 2020, section 2).
 
     Args:
-        reference: the fine scan in RAS order.
-        task: what to do to it.
-        restore: the method.
-        mask: (I, J, K) bool.
-        R: data range.
-        seed: of the noise.
+        reference: High-resolution scan in RAS order.
+        task: Task that degrades it.
+        restore: Method to test.
+        mask: Voxels that count, (I, J, K) bool.
+        R: Data range.
+        seed: Random seed for the noise.
     """
-    coarse, acquisition = degrade(reference, task, seed)
-    plain = restore(coarse, acquisition)
-    noise = NOISE_SHARE * R * np.random.default_rng(seed).standard_normal(coarse.shape)
-    noisy = restore(coarse.with_data((coarse.data + noise).astype(np.float32)), acquisition)
+    scan, acquisition = degrade(reference, task, seed)
+    plain = restore(scan, acquisition)
+    noise = NOISE_SHARE * R * np.random.default_rng(seed).standard_normal(scan.shape)
+    noisy = restore(scan.with_data((scan.data + noise).astype(np.float32)), acquisition)
     shifted, kept = _shifted(reference, task, restore, acquisition, seed)
-    flips = [_flipped(coarse, acquisition, restore, axis) for axis in range(3)]
+    flips = [_flipped(scan, acquisition, restore, axis) for axis in range(3)]
     return Stability(
-        noise_gain=_rms((noisy - plain)[mask]) / _rms(noise),
-        shift_change=_rms((shifted - plain)[mask & kept]) / R,
-        shift_error=_rms((plain - reference.data)[mask & kept]) / R,
-        flip_change=max(_rms((flip - plain)[mask]) for flip in flips) / R,
+        noise_gain=rms((noisy - plain)[mask]) / rms(noise),
+        shift_change=rms((shifted - plain)[mask & kept]) / R,
+        shift_error=rms((plain - reference.data)[mask & kept]) / R,
+        flip_change=max(rms((flip - plain)[mask]) for flip in flips) / R,
     )
 
 
-def _harm(
+def _tested(
     scan: str, part: Volume, task: Task, name: str, restore: RestoreScan, seed: int, contrasts: Sequence[float]
-) -> Harm:
+) -> HallucinationTests:
     mask = foreground_mask(part.data, part.modality)
     R = data_range(part.data, mask, part.modality)
-    coarse, acquisition = degrade(part, task, seed)
+    degraded, acquisition = degrade(part, task, seed)
     op = acquisition.op
-    x = restore(coarse, acquisition)
+    x = restore(degraded, acquisition)
     axes = [axis for axis, changed in enumerate(acquisition.degraded) if changed]
     flagged, patches = flagged_patches(x, part.data, mask, axes, acquisition.coarse_shape)
 
@@ -190,7 +191,7 @@ def _harm(
 
     lesions = choose_lesions(part, mask, seed)
     unit = tissue_contrast(part, mask)
-    return Harm(
+    return HallucinationTests(
         scan=scan,
         task=task.name,
         method=name,
@@ -222,26 +223,22 @@ def _shifted(
     return np.roll(restore(*degrade(rolled, task, seed)), steps, axis=(0, 1, 2)), kept
 
 
-def _flipped(coarse: Volume, acquisition: Acquisition, restore: RestoreScan, axis: int) -> NDArray[np.float32]:
-    turned = coarse.with_data(np.ascontiguousarray(np.flip(coarse.data, axis)))
+def _flipped(scan: Volume, acquisition: Acquisition, restore: RestoreScan, axis: int) -> NDArray[np.float32]:
+    turned = scan.with_data(np.ascontiguousarray(np.flip(scan.data, axis)))
     return np.flip(restore(turned, acquisition), axis)
 
 
 def _baseline(name: str) -> RestoreScan:
-    def restore(coarse: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
-        scale = scale_of(coarse.data, coarse.modality)
-        y = scale.to_model(torch.from_numpy(np.array(coarse.data)))
+    def restore(scan: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
+        scale = scale_of(scan.data, scan.modality)
+        y = scale.to_model(torch.from_numpy(np.array(scan.data)))
         return np.asarray(scale.from_model(METHODS[name](acquisition.op, y, 0.0)).numpy(), dtype=np.float32)
 
     return restore
 
 
 def _learned(model: Model, settings: EnhanceSettings) -> RestoreScan:
-    def restore(coarse: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
-        return np.asarray(enhance(coarse, model, settings, acquisition).volume.data)
+    def restore(scan: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
+        return np.asarray(enhance(scan, model, settings, acquisition).volume.data)
 
     return restore
-
-
-def _rms(values: NDArray[np.floating]) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

@@ -18,7 +18,7 @@ from medsr.volume import Volume
 Triple = tuple[int, int, int]
 Array = NDArray[np.float64]
 Restore = Callable[[Volume], NDArray[np.float32]]
-"""A fine scan, degraded and restored: what a method makes of it, (I, J, K) in the scan's unit."""
+"""A high-resolution scan, degraded and restored: what a method makes of it, (I, J, K) in the scan's unit."""
 
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0)
 CONTRASTS = (-0.5, -0.2, -0.1, 0.1, 0.2, 0.5)  # of the difference of the two brighter tissues
@@ -35,16 +35,16 @@ class LesionFinding:
     """Planted lesions of one size and contrast in the results of one method.
 
     Attributes:
-        method: its name.
-        diameter_mm: of the lesions.
-        contrast: of the difference of the two brighter tissues; negative is darker.
-        n: lesions.
-        recovered: median share of the contrast in the core that is found again.
-        least: the same of the worst lesion.
-        total: median share of the integrated contrast.
-        visible: median share in the core that was measured at all, A+ A b.
-        displaced_mm: median distance of the centre of mass from where it was put.
-        auroc: how well a matched filter tells planted scans from their twins without lesions.
+        method: Name of the method.
+        diameter_mm: Diameter of the lesions.
+        contrast: Contrast in units of the difference of the two brighter tissues; negative is darker.
+        n: Number of lesions.
+        recovered: Median share of the contrast in the core that is found again.
+        least: Share of the worst lesion.
+        total: Median share of the integrated contrast.
+        visible: Median share in the core that was measured at all, A+ A b.
+        displaced_mm: Median distance of the centre of mass from where it was put.
+        auroc: How well a matched filter tells scans with lesions from their lesion-free controls.
     """
 
     method: str
@@ -64,9 +64,9 @@ class NullLesion:
     """A lesion that the scanner can't see, (I - A+ A) b: the scan is the same with and without it.
 
     Attributes:
-        method: its name.
-        measured_share: energy of A+ A b over that of b, what the scanner does see of the lesions.
-        response: of the result along the invisible part, 0 for an honest method.
+        method: Name of the method.
+        measured_share: Energy of A+ A b over that of b, what the scanner does see of the lesions.
+        response: Response of the result along the invisible part, 0 for an honest method.
     """
 
     method: str
@@ -79,8 +79,8 @@ class Lesion:
     """A ball with a soft edge.
 
     Attributes:
-        place: its centre, in voxels.
-        diameter_mm: at half its contrast.
+        place: Centre, in voxels.
+        diameter_mm: Diameter at half its contrast.
     """
 
     place: Triple
@@ -93,10 +93,10 @@ def choose_lesions(
     """Lesions of every size in turn, at random places inside the tissue that do not touch each other.
 
     Args:
-        reference: the fine scan.
-        mask: (I, J, K) bool.
-        seed: of the places.
-        diameters_mm: sizes.
+        reference: High-resolution scan.
+        mask: Voxels of the body, (I, J, K) bool.
+        seed: Random seed for the places.
+        diameters_mm: Diameters, taken in turn.
     """
     spacing = reference.spacing_mm
     # beyond the field of view the body goes on: only its surface counts
@@ -143,16 +143,16 @@ def lesion_findings(
     contrast_unit: float,
     contrasts: Sequence[float] = CONTRASTS,
 ) -> tuple[LesionFinding, ...]:
-    """Plant, degrade, restore, and compare with the twin without lesions.
+    """Plant, degrade, restore, and compare with the lesion-free control.
 
     Args:
-        method: its name.
-        restore: degrades a fine scan and restores it.
-        reference: the fine scan in RAS order.
-        acquisition: that `restore` degrades by.
-        lesions: of `choose_lesions`.
-        contrast_unit: of `tissue_contrast`.
-        contrasts: in that unit.
+        method: Name of the method.
+        restore: Function that degrades a high-resolution scan and restores it.
+        reference: High-resolution scan in RAS order.
+        acquisition: Acquisition that `restore` degrades by.
+        lesions: Lesions of `choose_lesions`.
+        contrast_unit: Contrast unit of `tissue_contrast`.
+        contrasts: Contrasts in that unit.
     """
     balls = planted(reference, lesions)
     visible = _measured(acquisition, balls)

@@ -19,7 +19,8 @@ from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
 from medsr.validation.coverage import measure
 from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
-from medsr.validation.hallucination import METHOD_NAMES, Harm, harm_of, restorers
+from medsr.validation.hallucination import HallucinationTests, hallucination_tests, restorers
+from medsr.validation.methods import COMPARED
 from medsr.validation.pairs import pair_trial
 from medsr.validation.recipe import StudyRecipe
 from medsr.validation.trial import Trial, blend_points, case_of, make_trial, measured, named, restorations
@@ -34,8 +35,8 @@ class ScanFiles:
     """Where one volume lies.
 
     Attributes:
-        paths: the NIfTI file, or a folder or the files of a DICOM series.
-        number: of the volume among those of the files, from 1; 0: they hold one.
+        paths: Path of the NIfTI file, or a folder or the files of a DICOM series.
+        number: Number of the volume among those of the files, from 1; 0 where they hold one.
     """
 
     paths: tuple[str, ...]
@@ -47,13 +48,13 @@ class PlannedTrial:
     """What a worker needs to know of one case; plain values that travel between processes.
 
     Attributes:
-        key: hash of everything that decides about its numbers; "" where it can't be measured.
-        scan: what the reference or the pair is called in tables and reports.
-        task: what the reference is degraded by; of a pair, what the methods are told of the low scan.
-        reference: the fine scan.
-        low: the coarse scan of a real pair, else None.
-        facts: what a manifest says of the scan.
-        error: why it can't be measured, or None.
+        key: Hash of everything that decides about its numbers; "" where it can't be measured.
+        scan: Name of the reference or the pair in tables and reports.
+        task: Task that degrades the reference; of a pair, what the methods assume of the low-resolution scan.
+        reference: Files of the high-resolution scan.
+        low: Files of the low-resolution scan of a real pair, else None.
+        facts: Entries of a manifest.
+        error: Reason why it can't be measured, or None.
     """
 
     key: str
@@ -75,13 +76,13 @@ class Measured:
     """What came of one case.
 
     Attributes:
-        findings: of this scan and task alone.
-        harms: of each method that is looked at.
-        views: for the report.
+        findings: Findings of this scan and task alone.
+        hallucination: Hallucination tests of each method; empty where they were not asked for.
+        views: Views for the report.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...]
+    hallucination: tuple[HallucinationTests, ...]
     views: CaseViews
 
 
@@ -89,8 +90,8 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
     """Read, degrade or pair, restore by every method, and measure.
 
     Args:
-        planned: one case without an error.
-        recipe: methods, model and what else is measured.
+        planned: Case without an error.
+        recipe: Methods, model and what else is measured.
 
     Raises:
         MedsrError: as `io.load`, `make_trial`, `pair_trial`, `load_model`.
@@ -120,8 +121,10 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         shells=tuple(shells),
         fits=fits,
     )
-    harms = _harms(planned, reference, recipe, model) if recipe.harm and planned.low is None else ()
-    return Measured(findings, harms, views_of(scan, task, trial, results))
+    hallucination = (
+        _hallucination(planned, reference, recipe, model) if recipe.hallucination and planned.low is None else ()
+    )
+    return Measured(findings, hallucination, views_of(scan, task, trial, results))
 
 
 @lru_cache(maxsize=1)
@@ -159,7 +162,7 @@ def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) 
 def _blend(
     trial: Trial, planned: PlannedTrial, recipe: StudyRecipe, model: Model | None, results: Results
 ) -> tuple[BlendPoint, ...]:
-    """The line from mean to draw; what of both is not there yet is computed."""
+    """The line from mean to posterior sample; what of both is not there yet is computed."""
     if not recipe.blend or model is None:
         return ()
     whole = replace(recipe.enhance, blend=1.0)
@@ -169,7 +172,9 @@ def _blend(
     return blend_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.blend)
 
 
-def _harms(planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None) -> tuple[Harm, ...]:
-    names: Sequence[str] = [name for name in METHOD_NAMES if name in recipe.methods]
+def _hallucination(
+    planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None
+) -> tuple[HallucinationTests, ...]:
+    names: Sequence[str] = [name for name in COMPARED if name in recipe.methods]
     methods = restorers(model, replace(recipe.enhance, force=True), names)
-    return harm_of(planned.scan, reference, planned.task, methods, recipe.enhance.seed)
+    return hallucination_tests(planned.scan, reference, planned.task, methods, recipe.enhance.seed)

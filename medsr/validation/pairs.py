@@ -1,7 +1,7 @@
-"""Two scans of one field of view, a coarse and a fine one: brought onto grids that an acquisition relates.
+"""A low- and a high-resolution scan of one field of view, brought onto grids that an acquisition relates.
 
-The fine one was made of the coarse one (`aligned`), or both are real scans, registered to each other (`paired`): then
-the fine one becomes the reference that the methods are measured against.
+The second was made of the first (`aligned`), or both are real scans, registered to each other (`paired`): then the
+second becomes the reference that the methods are measured against.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ SPLINE = 3
 
 @dataclass(frozen=True)
 class Aligned:
-    """A coarse scan, cut to a finer one's field of view, both in RAS order.
+    """A low-resolution scan, cut to a high-resolution one's field of view, both in RAS order.
 
     Attributes:
-        scan: the coarse scan.
-        finer: the finer one.
-        acquisition: from the finer grid to the coarse one.
+        scan: Low-resolution scan.
+        finer: High-resolution scan on the grid of `acquisition`.
+        acquisition: Acquisition from the finer grid to the coarse one.
     """
 
     scan: Volume
@@ -59,10 +59,10 @@ def aligned(scan: Volume, finer: Volume, profile: Profile = "gaussian", thicknes
     """A scan and what was made of all of it, or of a region at whole factors, brought together.
 
     Args:
-        scan: the coarse scan.
-        finer: of the same field of view or a box of its voxels.
-        profile: of the acquisition.
-        thickness_mm: of the slices, None for what the headers say.
+        scan: Low-resolution scan.
+        finer: Result with the same field of view or a box of its voxels.
+        profile: Profile of the acquisition.
+        thickness_mm: Thickness of the slices, None for what the headers say.
 
     Raises:
         UsageError: the grids do not belong together.
@@ -85,19 +85,19 @@ def aligned(scan: Volume, finer: Volume, profile: Profile = "gaussian", thicknes
 def paired(
     low: Volume, high: Volume, profile: Profile = "gaussian", thickness_mm: float | None = None
 ) -> tuple[Aligned, str]:
-    """A real coarse scan, cut to what a real fine one covers too, and the fine one on the grid that belongs to it.
+    """A real low-resolution scan, cut to what both cover, and a high-resolution one on the grid that belongs to it.
 
-    Per axis the grid has the fine scan's own voxels where its spacing and place allow it; elsewhere the fine scan is
+    Per axis the grid has the second scan's own voxels where its spacing and place allow it; elsewhere that scan is
     interpolated by cubic splines, which costs it a little of its finest detail.
 
     Args:
-        low: the coarse scan.
-        high: the fine one, registered to it: the same patient frame.
-        profile: of the coarse scan's acquisition.
-        thickness_mm: of its slices, None for what the headers say.
+        low: Low-resolution scan.
+        high: High-resolution scan, registered to it: the same patient frame.
+        profile: Profile of the low-resolution scan's acquisition.
+        thickness_mm: Thickness of its slices, None for what the headers say.
 
     Returns:
-        Both in RAS order, and the axes along which the fine one was interpolated, such as "R A".
+        Both in RAS order, and the axes along which the second was interpolated, such as "R A".
 
     Raises:
         UsageError: the axes of the two differ, they share too little, or the second is no finer than the first.
@@ -127,22 +127,22 @@ def pair_trial(
     profile: Profile = "gaussian",
     thickness_mm: float | None = None,
 ) -> tuple[Trial, PairFit]:
-    """A real pair as a trial: the coarse scan in the fine one's unit, the fine one as reference.
+    """A real pair as a trial: the low-resolution scan in the unit of the other, which is the reference.
 
     Two MR protocols differ in scale and offset. One line for all methods, fitted on the coarse grid alone (see
     `PairFit`), takes that out before anything is restored; the methods themselves turn with such a line.
 
     Args:
-        low: the coarse scan.
-        high: the fine one.
-        scan: name of the pair.
-        task: what to call what is asked of it.
-        settings: noise of the coarse scan in its own unit, None estimates it.
-        profile: of the coarse scan's acquisition.
-        thickness_mm: of its slices, None for what the headers say.
+        low: Low-resolution scan.
+        high: High-resolution scan, registered to it.
+        scan: Name of the pair.
+        task: Name for what is asked of it.
+        settings: Settings with the noise of the low-resolution scan in its own unit; None estimates it.
+        profile: Profile of the low-resolution scan's acquisition.
+        thickness_mm: Thickness of its slices, None for what the headers say.
 
     Raises:
-        InputError: the fine scan shows no body.
+        InputError: the high-resolution scan shows no body.
         UsageError: as `paired`, or the two scans show different things.
     """
     pair, interpolated = paired(low, high, profile, thickness_mm)
@@ -151,8 +151,8 @@ def pair_trial(
     seen = op(tensor_of(truth)).numpy()
     inside = op(torch.from_numpy(mask.astype(np.float32))).numpy() > 0.5
     slope, offset, correlation = _line(pair.scan, seen, inside)
-    coarse = pair.scan.with_data((slope * pair.scan.data + offset).astype(np.float32))
-    off_mm = float(np.linalg.norm(shift_mm(coarse.data, seen, coarse.spacing_mm.tolist(), inside)))
+    fitted = pair.scan.with_data((slope * pair.scan.data + offset).astype(np.float32))
+    off_mm = float(np.linalg.norm(shift_mm(fitted.data, seen, fitted.spacing_mm.tolist(), inside)))
     if not correlation >= LEAST_CORRELATION:
         raise UsageError(
             f"low and high scan correlate by {correlation:.2f} where both show the body, and match best "
@@ -160,7 +160,7 @@ def pair_trial(
             "contrast"
         )
     known = settings if settings.noise is None else replace(settings, noise=slope * settings.noise)
-    scale = scale_of(coarse.data, coarse.modality)
+    scale = scale_of(fitted.data, fitted.modality)
     fit = PairFit(
         scan=scan,
         task=task,
@@ -172,9 +172,9 @@ def pair_trial(
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
         interpolated=interpolated,
     )
-    noise = scan_noise(coarse, scale, known, op)
+    noise = scan_noise(fitted, scale, known, op)
     R = data_range(truth.data, mask, truth.modality)
-    return Trial(truth, coarse, pair.acquisition, scale, noise, mask, R), fit
+    return Trial(truth, fitted, pair.acquisition, scale, noise, mask, R), fit
 
 
 def turn_deg(low: Volume, high: Volume) -> float:
@@ -193,7 +193,7 @@ def _norms(volume: Volume) -> NDArray[np.float64]:
 
 
 def _factors(low: Volume, high: Volume) -> list[float]:
-    """Voxels of the fine scan per voxel of the coarse one; axes that hardly differ are left alone."""
+    """Voxels of the high-resolution scan per voxel of the other; axes that hardly differ are left alone."""
     ratio = low.spacing_mm / high.spacing_mm
     spacings = f"{_times(high)} mm where the low one has {_times(low)} mm"
     if np.any(ratio < 1 / SMALLEST_FACTOR):
@@ -204,7 +204,7 @@ def _factors(low: Volume, high: Volume) -> list[float]:
 
 
 def _shared(low: Volume, high: Volume, factors: list[float]) -> Box:
-    """The box of coarse voxels that lie whole within the fine scan, trimmed to fit the fine scan's spacing."""
+    """The box of coarse voxels that lie whole within the high-resolution scan, trimmed to fit its spacing."""
     into = np.linalg.inv(high.affine) @ low.affine
     start, stop = _inside(np.linalg.inv(into), low, high)
     bits = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
@@ -230,7 +230,7 @@ def _shared(low: Volume, high: Volume, factors: list[float]) -> Box:
 
 
 def _inside(back: NDArray[np.floating], low: Volume, high: Volume) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """The coarse voxels around the fine scan, as a first guess."""
+    """The coarse voxels around the high-resolution scan, as a first guess."""
     faces = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * high.shape - 0.5
     places = faces @ back[:3, :3].T + back[:3, 3] + 0.5
     start = np.clip(np.floor(places.min(axis=0)), 0, low.shape).astype(int)
@@ -238,13 +238,13 @@ def _inside(back: NDArray[np.floating], low: Volume, high: Volume) -> tuple[NDAr
 
 
 def _trimmed(n: int, factor: float) -> int:
-    """How many coarse voxels to leave out so that the rest holds a whole number of the fine scan's own."""
+    """How many coarse voxels to leave out so that the rest holds a whole number of the high-resolution scan's own."""
     tries = range(min(MOST_TRIMMED, n - FEWEST_VOX) + 1)
     return next((cut for cut in tries if abs((n - cut) * factor - round((n - cut) * factor)) < OWN_VOXELS), 0)
 
 
 def _resampled(high: Volume, onto: NDArray[np.float64], shape: tuple[int, int, int]) -> tuple[NDArray[np.float32], str]:
-    """The fine scan on another grid, and the axes along which it was interpolated."""
+    """The high-resolution scan on another grid, and the axes along which it was interpolated."""
     far = np.array(shape) - 1
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * far
     places = corners @ onto[:3, :3].T + onto[:3, 3]

@@ -32,17 +32,17 @@ class Pair:
     """A row of a table of pairs.
 
     Attributes:
-        low: the coarse scan.
-        high: the fine one.
-        name: what it is called, as `scan_name` allows.
-        told: profile and thickness of the coarse scan, as a task.
-        facts: other columns that were asked for.
+        low: Path of the low-resolution scan.
+        high: Path of the high-resolution scan.
+        name: Name for reports, as `scan_name` allows.
+        assumed: Profile and thickness assumed of the low-resolution scan, as a task.
+        facts: Further columns that were asked for.
     """
 
     low: Path
     high: Path
     name: str
-    told: Task
+    assumed: Task
     facts: dict[str, str]
 
 
@@ -61,12 +61,12 @@ def plan_trials(
     `all_axes`) is left out.
 
     Args:
-        references: fine scans: NIfTI files, DICOM series, folders of both.
-        recipe: tasks and what decides about the numbers.
-        model_sha256: of the weights, "" where no model is measured.
-        pairs: of `read_pairs`.
-        facts: of a manifest, by scan.
-        without: a folder to leave alone inside the references, such as the output.
+        references: High-resolution scans: NIfTI files, DICOM series, folders of both.
+        recipe: Tasks and what decides about the numbers.
+        model_sha256: Hash of the weights, "" where no model is measured.
+        pairs: Real pairs of `read_pairs`.
+        facts: Entries of a manifest, by name of the scan.
+        without: Folder to leave alone inside the references, such as the output.
 
     Raises:
         UsageError: references without a task.
@@ -89,8 +89,8 @@ def read_pairs(path: Path, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
     """The pairs of a tab-separated table; paths are relative to its folder.
 
     Args:
-        path: with columns low and high, and where they are known profile, thickness (mm) and scan.
-        columns: further ones to keep as facts; others, which may say who somebody is, are not kept.
+        path: Table with columns low and high, and where they are known profile, thickness (mm) and scan.
+        columns: Further columns to keep as facts; others, which may say who somebody is, are not kept.
 
     Raises:
         InputError: it can't be read.
@@ -126,7 +126,7 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
         low=(table.parent / low).absolute(),
         high=(table.parent / high).absolute(),
         name=scan_name(row.get("scan") or Path(low).name),
-        told=replace(PAIR, assumed_profile=shape, assumed_fwhm_mm=width),
+        assumed=replace(PAIR, assumed_profile=shape, assumed_fwhm_mm=width),
         facts={name: row.get(name) or "" for name in columns},
     )
 
@@ -181,9 +181,9 @@ def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
     try:
         contents = [_content(_listed(place)) for place in (low, high)]
     except MedsrError as error:
-        return PlannedTrial("", pair.name, pair.told, high, low, pair.facts, error)
+        return PlannedTrial("", pair.name, pair.assumed, high, low, pair.facts, error)
     return PlannedTrial(
-        digest(*contents, _text(pair.told), pair.name, shared), pair.name, pair.told, high, low, pair.facts
+        digest(*contents, _text(pair.assumed), pair.name, shared), pair.name, pair.assumed, high, low, pair.facts
     )
 
 

@@ -13,10 +13,10 @@ from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import Gate, read_gates
+from medsr.metrics.table import UNCERTAINTY_NAMES
 from medsr.physics.tasks import TASKS, Task
-from medsr.validation.trial import ALL_METHODS, LEARNED
+from medsr.validation.methods import ALL_METHODS, LEARNED, check_methods
 
-MEASURED_BY_SAMPLES = ("coverage50", "coverage80", "coverage90", "coverage95", "auroc", "crps")
 DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
 PAIR = Task("pair")
 """What is asked of a real pair: to restore the low scan as it is."""
@@ -27,16 +27,16 @@ class StudyRecipe:
     """What `medsr validate` reads; paths are relative to the recipe's folder.
 
     Attributes:
-        tasks: that every reference is degraded by. A table of its own each: `name`, and the keys of
+        tasks: Tasks that degrade every reference. Each is a table of its own: `name`, and the keys of
             `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
-        methods: names out of `medsr.validation.trial.ALL_METHODS`.
-        workers: processes; 0 works in this one.
-        gates: limits, or files of them; exit code 8 where one is not kept.
-        blend: settings between mean (0) and draw (1) for the line of error against texture.
-        uncertainty: measure how far the stated uncertainty can be trusted.
-        harm: plant lesions and look for harm.
-        bootstrap_seed: of the intervals over subjects.
-        enhance: What is asked of the learned methods, their model and device.
+        methods: Names out of `medsr.validation.methods.ALL_METHODS`.
+        workers: Number of worker processes; 0 works in this one.
+        gates: Limits, or files of them; exit code 8 where one is not kept.
+        blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
+        uncertainty: Measure how far the stated uncertainty can be trusted.
+        hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
+        bootstrap_seed: Random seed for the intervals over subjects.
+        enhance: Settings of the learned methods, their model and device.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -47,14 +47,12 @@ class StudyRecipe:
     gates: tuple[str, ...] = ()
     blend: tuple[float, ...] = ()
     uncertainty: bool = False
-    harm: bool = False
+    hallucination: bool = False
     bootstrap_seed: int = 0
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.methods if name not in ALL_METHODS]
-        if unknown:
-            raise UsageError(f"no method is called {unknown[0]!r}; choose from {', '.join(ALL_METHODS)}")
+        check_methods(self.methods)
         names = [task.name for task in self.tasks]
         twice = [name for name in names if names.count(name) > 1 or name == PAIR.name]
         if twice:
@@ -78,8 +76,8 @@ class StudyRecipe:
 
     @property
     def measures_uncertainty(self) -> bool:
-        """Whether draws are needed for it: a gate on it does so as well."""
-        return self.uncertainty or any(gate.metric in MEASURED_BY_SAMPLES for gate in self.limits)
+        """Whether it is asked for: a gate on it does so as well."""
+        return self.uncertainty or any(gate.metric in UNCERTAINTY_NAMES for gate in self.limits)
 
     @property
     def needs_model(self) -> bool:
@@ -89,7 +87,7 @@ class StudyRecipe:
     @property
     def settings_key(self) -> str:
         """Hash of what decides about the numbers of one case, its task aside."""
-        deciding = (self.methods, self.blend, self.measures_uncertainty, self.harm, self.enhance.facts())
+        deciding = (self.methods, self.blend, self.measures_uncertainty, self.hallucination, self.enhance.facts())
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a study keeps of each finished case, so that the next run measures nothing twice: OUT/parts/KEY.json and .npz.
 
-The views are written first, so that a .json stands for both. Numbers that are no JSON are written as words.
+The views are written first, so that a .json stands for both. Numbers that JSON lacks are written as words.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.errors import InputError, OutputError
 from medsr.io import files
 from medsr.validation.findings import Findings
-from medsr.validation.hallucination import Harm
+from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.measure import Measured
 from medsr.validation.view_files import write_views
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "parts"
 MAX_BYTES = 1 << 26
 
@@ -31,12 +31,12 @@ class Part:
     """The numbers of one finished case.
 
     Attributes:
-        findings: of one scan and task.
-        harms: of the same.
+        findings: Findings of one scan and task.
+        hallucination: Hallucination tests of the same case.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...] = ()
+    hallucination: tuple[HallucinationTests, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Parts:
     """The folder of the finished cases.
 
     Attributes:
-        root: of the study's output.
+        root: Folder of the study's output.
     """
 
     root: Path
@@ -76,7 +76,7 @@ class Parts:
             if not self.views(key).is_file() or path.stat().st_size > MAX_BYTES:
                 return None
             return _part(json.loads(path.read_text(encoding="utf-8")), key)
-        except (OSError, ValueError, InputError, ValidationError):
+        except (OSError, ValueError, LookupError, InputError, ValidationError):
             return None
 
     def write(self, key: str, measured: Measured) -> Part:
@@ -86,12 +86,12 @@ class Parts:
             OutputError: it can't be written.
         """
         write_views(measured.views, self.views(key))
-        part = Part(measured.findings, measured.harms)
+        part = Part(measured.findings, measured.hallucination)
         content = {
             "schema": SCHEMA,
             "key": key,
             "findings": part.findings.as_dict(),
-            "harm": [one.as_dict() for one in part.harms],
+            "hallucination": [one.as_dict() for one in part.hallucination],
         }
         with files.atomic(self._path(key)) as file:
             file.write((json.dumps(_worded(content), indent=1) + "\n").encode())
@@ -104,8 +104,8 @@ class Parts:
 def _part(content: Any, key: str) -> Part | None:
     if not isinstance(content, dict) or (content.get("schema"), content.get("key")) != (SCHEMA, key):
         return None
-    harms = TypeAdapter(tuple[Harm, ...]).validate_python(content["harm"])
-    return Part(Findings.from_dict(content["findings"]), harms)
+    hallucination = TypeAdapter(tuple[HallucinationTests, ...]).validate_python(content["hallucination"])
+    return Part(Findings.from_dict(content["findings"]), hallucination)
 
 
 def _worded(value: object) -> object:

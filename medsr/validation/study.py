@@ -12,11 +12,11 @@ from pathlib import Path
 
 from medsr.errors import CasesFailedError, GateError, MedsrError, UsageError
 from medsr.io.names import nameless
-from medsr.metrics.gates import Verdict, judge
+from medsr.metrics.gates import Verdict, check_gates, judge
 from medsr.model.weights import model_facts
 from medsr.record import NOTICE, Record
-from medsr.validation.findings import PAIR_CONVENTION, Findings, Unmeasured
-from medsr.validation.hallucination import Harm
+from medsr.validation.findings import PAIR_CONVENTION, Findings, Unmeasured, gate_columns
+from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.measure import PlannedTrial
 from medsr.validation.plan import Pair, plan_trials, read_pairs
 from medsr.validation.recipe import StudyRecipe
@@ -24,7 +24,7 @@ from medsr.validation.report.page import StudyReport, write_report
 from medsr.validation.store import Part, Parts
 from medsr.validation.workers import measure_all
 
-__all__ = ["OnCase", "Pair", "Study", "check_study", "read_pairs", "study", "write_study"]
+__all__ = ["OnCase", "Pair", "Study", "check_study", "read_pairs", "validate", "write_study"]
 
 OnCase = Callable[[str, str, Findings | str, int, int], None]
 """Called with scan, task, the findings of the case or why it has none, the cases that ended, and all cases."""
@@ -35,32 +35,39 @@ class Study:
     """What came of a validation.
 
     Attributes:
-        findings: of every case that could be measured, and which could not.
-        harms: of each scan, task and method that was looked at.
-        verdicts: of the gates.
-        views: file of the views of each scan and task, where there is an output folder.
-        record: what was done, with what.
-        failures: why each case of `findings.unmeasured` failed, with the names of files: for the terminal alone.
+        findings: Scores of every case that could be measured, and the cases that could not.
+        hallucination: Hallucination tests of each scan, task and method; empty where they were not asked for.
+        verdicts: Verdicts of the gates.
+        views: File of the views of each scan and task, where there is an output folder.
+        record: Account of what was done, with what.
+        failures: Reason of each case of `findings.unmeasured`, with the names of files: for the terminal alone.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...] = ()
+    hallucination: tuple[HallucinationTests, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     views: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        passed = sum(verdict.passed for verdict in self.verdicts)
+        return (
+            f"Study({self.findings!r}, {len(self.hallucination)} hallucination tests, "
+            f"{passed} of {len(self.verdicts)} gates passed)"
+        )
+
     def further(self) -> dict[str, object]:
         """What goes into JSON beside the findings."""
         return {
-            "harm": [one.as_dict() for one in self.harms],
+            "hallucination": [one.as_dict() for one in self.hallucination],
             "verdicts": [asdict(one) for one in self.verdicts],
             "record": self.record,
         }
 
 
-def study(
-    references: Sequence[Path],
+def validate(
+    references: Sequence[str | Path],
     recipe: StudyRecipe,
     folder: Path | None = None,
     *,
@@ -71,20 +78,24 @@ def study(
     """Measure every reference under every task, and every real pair; what is finished already is not done again.
 
     Args:
-        references: fine scans: NIfTI files, DICOM series, folders of both.
-        recipe: what is measured, and by how many processes.
-        folder: where finished cases are kept and the report is written; None keeps nothing.
-        pairs: of `read_pairs`.
-        facts: of a manifest, by scan.
-        on_case: told of each case that ends.
+        references: High-resolution scans: NIfTI files, DICOM series, folders of both.
+        recipe: Tasks, methods, gates, what else is measured, and the number of worker processes.
+        folder: Folder that keeps finished cases and gets the report; None keeps nothing.
+        pairs: Real pairs of `read_pairs`.
+        facts: Entries of a manifest, by name of the scan.
+        on_case: Called with each case that ends.
+
+    Returns:
+        Scores, hallucination tests, verdicts and the record of the run. A case that fails beside others is listed in
+        `findings.unmeasured`, and a gate that fails is a verdict; `check_study` turns both into errors.
 
     Raises:
-        MedsrError: the study can't begin, its only case failed, or a gate is on something that is not measured. Any
-            other case that fails is listed in `findings.unmeasured`.
+        MedsrError: the study can't begin, its only case failed, or a gate is on something that is not measured.
     """
     began = time.monotonic()
+    check_gates(recipe.limits, gate_columns(recipe.methods))
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
-    sources = [path.absolute() for path in references]  # so that a name in a message is found, and taken out
+    sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
     if not planned:
         raise UsageError("no case to measure: no scan, or none that the tasks are meant for")
@@ -99,7 +110,7 @@ def study(
     done = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Part)]
     found = Study(
         findings=findings,
-        harms=tuple(harm for _, came in done for harm in came.harms),
+        hallucination=tuple(tests for _, came in done for tests in came.hallucination),
         verdicts=_verdicts(findings, recipe),
         views={} if parts is None else {(one.scan, one.task.name): parts.views(one.key) for one, _ in done},
         record={
@@ -128,7 +139,9 @@ def write_study(found: Study, folder: Path) -> Path:
     Raises:
         OutputError: it can't be written.
     """
-    return write_report(StudyReport(found.findings, found.harms, found.verdicts, found.views, found.record), folder)
+    return write_report(
+        StudyReport(found.findings, found.hallucination, found.verdicts, found.views, found.record), folder
+    )
 
 
 def check_study(found: Study) -> None:
@@ -162,8 +175,8 @@ def _ended(
         ended[number] = came
         one = planned[number]
         if on_case is not None:
-            told = _said(came) if isinstance(came, Exception) else came.findings
-            on_case(one.scan, one.task.name, told, len(ended), len(planned))
+            outcome = _said(came) if isinstance(came, Exception) else came.findings
+            on_case(one.scan, one.task.name, outcome, len(ended), len(planned))
 
     for number, one in enumerate(planned):
         before = one.error or (None if parts is None else parts.read(one.key))
@@ -176,7 +189,7 @@ def _ended(
         if isinstance(came, Exception):
             end(number, came)
         elif parts is None:
-            end(number, Part(came.findings, came.harms))
+            end(number, Part(came.findings, came.hallucination))
         else:
             end(number, parts.write(planned[number].key, came))
     return [ended[number] for number in range(len(planned))], n_before

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.region import Box
+from medsr.validation.methods import COMPARED
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
 
@@ -23,7 +24,6 @@ Signed = NDArray[np.int8]
 
 REFERENCE = "reference"
 PLANES = ("sagittal", "coronal", "axial")  # across the axes that run closest to right, anterior, superior
-SHOWN = ("cubic", "ibp", "mean", "sample")  # where none of them was run, the first two methods
 IN_VOLUME = ("ibp", "mean")
 DIFFERENCE_SHARE = 0.2  # of the window: a difference that is stored, and coloured, in full
 FULL = 127
@@ -42,11 +42,12 @@ class PlaneView:
     """One slice of the reference and of every method shown, as it is seen: from the right, the front, or below.
 
     Attributes:
-        plane: out of `PLANES`.
-        spacing_mm: of rows and columns.
-        images: by name, `REFERENCE` first: (rows, columns) uint8, superior or anterior on top, right or anterior left.
-        differences: method minus reference, by method: (rows, columns) int8, 127 for `DIFFERENCE_SHARE` of the window.
-        place: row and column of the largest local error.
+        plane: Name out of `PLANES`.
+        spacing_mm: Spacing of rows and columns.
+        images: Pictures by name, `REFERENCE` first: (rows, columns) uint8, superior or anterior on top, right or
+            anterior left.
+        differences: Method minus reference, by method: (rows, columns) int8, 127 for `DIFFERENCE_SHARE` of the window.
+        place: Row and column of the largest local error.
     """
 
     plane: str
@@ -61,13 +62,13 @@ class CaseViews:
     """What is shown of one scan under one task.
 
     Attributes:
-        scan: name of the reference.
-        task: name of the task.
-        window: intensities of black and white in the scan's unit, the same for every method.
-        located_by: the method whose largest local error the slices run through.
-        planes: three orthogonal slices, in the order of `PLANES`.
-        volumes: by name, `REFERENCE` first: (I, J, K) uint8 in the window, around the same place.
-        affine: (4, 4) of the volumes, voxel index to RAS mm; without the scan's own origin.
+        scan: Name of the reference.
+        task: Name of the task.
+        window: Intensities of black and white in the scan's unit, the same for every method.
+        located_by: Method whose largest local error the slices run through.
+        planes: Three orthogonal slices, in the order of `PLANES`.
+        volumes: Volumes by name, `REFERENCE` first: (I, J, K) uint8 in the window, around the same place.
+        affine: Affine (4, 4) of the volumes, voxel index to RAS mm; without the scan's own origin.
     """
 
     scan: str
@@ -83,13 +84,13 @@ def views_of(scan: str, task: str, trial: Trial, results: Mapping[str, NDArray[n
     """Views through the place of the largest local error of "mean", or of the first method.
 
     Args:
-        scan: name of the reference, as reports call it.
-        task: name of the task.
-        trial: what the results were made of.
-        results: by method, (I, J, K) in the scan's unit; at least one.
+        scan: Name of the reference, as reports call it.
+        task: Name of the task.
+        trial: Trial that the results were made of.
+        results: Results by method, (I, J, K) in the scan's unit; at least one.
     """
     located_by = "mean" if "mean" in results else next(iter(results))
-    chosen = _chosen(results, SHOWN)
+    chosen = _chosen(results, COMPARED)
     reference = trial.reference
     place = _worst_place(results[located_by], reference, trial.mask)
     window = window_of(reference, trial.mask, place)
@@ -110,9 +111,9 @@ def window_of(reference: Volume, mask: NDArray[np.bool_], place: tuple[int, int,
     """Intensities of black and white: nearly all of the body in MR, in CT that of the tissue around the place.
 
     Args:
-        reference: the fine scan.
-        mask: (I, J, K) bool.
-        place: voxel that has to be seen well.
+        reference: High-resolution scan.
+        mask: Voxels of the body, (I, J, K) bool.
+        place: Voxel that has to be seen well.
     """
     if reference.modality == "CT":
         reach = np.maximum(1, np.rint(CT_NEAR_MM / reference.spacing_mm)).astype(int)
@@ -124,6 +125,7 @@ def window_of(reference: Volume, mask: NDArray[np.bool_], place: tuple[int, int,
 
 
 def _chosen(results: Mapping[str, NDArray[np.float32]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Results of these names; where there are none, the first two."""
     found = {name: results[name] for name in names if name in results}
     return found or {name: results[name] for name in list(results)[:2]}
 

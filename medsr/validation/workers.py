@@ -37,9 +37,9 @@ def measure_all(
     """Every case with what came of it, as they end.
 
     Args:
-        planned: cases without an error.
-        recipe: how many processes, and what is measured.
-        measure: what is done with each case; a function that worker processes can import.
+        planned: Cases without an error.
+        recipe: Number of processes, and what is measured.
+        measure: Function that measures one case, which worker processes can import.
     """
     if recipe.workers and planned:
         yield from _in_processes(planned, recipe, measure)
@@ -57,36 +57,36 @@ def _attempt(planned: PlannedTrial, recipe: StudyRecipe, measure: Measure) -> Me
 
 def _in_processes(planned: Sequence[PlannedTrial], recipe: StudyRecipe, measure: Measure) -> Iterator[Ended]:
     waiting = deque(enumerate(planned))
-    n_lanes = min(recipe.workers, len(planned))
-    lanes: list[_Lane] = []
-    running: dict[Future[Measured], tuple[_Lane, int]] = {}
+    n_slots = min(recipe.workers, len(planned))
+    slots: list[_Slot] = []
+    running: dict[Future[Measured], tuple[_Slot, int]] = {}
 
-    def give(lane: _Lane) -> None:
+    def give(slot: _Slot) -> None:
         if waiting:
             number, one = waiting.popleft()
-            running[lane.submit(measure, one, recipe)] = lane, number
+            running[slot.submit(measure, one, recipe)] = slot, number
 
     try:
-        for _ in range(n_lanes):
-            lanes.append(_Lane(_threads(n_lanes)))
-            give(lanes[-1])
+        for _ in range(n_slots):
+            slots.append(_Slot(_threads(n_slots)))
+            give(slots[-1])
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                lane, number = running.pop(future)
-                came = lane.result(future)
-                give(lane)
+                slot, number = running.pop(future)
+                came = slot.result(future)
+                give(slot)
                 yield number, came
     finally:
-        for lane in lanes:
-            lane.stop()
+        for slot in slots:
+            slot.stop()
 
 
-class _Lane:
+class _Slot:
     """One process that measures case after case, and a new one where it died.
 
     Args:
-        n_threads: how many threads of torch it computes with.
+        n_threads: Number of torch threads that it computes with.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -119,9 +119,9 @@ class _Lane:
         self._pid = self._pool.submit(os.getpid).result()
 
 
-def _threads(n_lanes: int) -> int:
+def _threads(n_slots: int) -> int:
     """Threads of each of several processes: together as many as here, so that one alone rounds as this one does."""
-    return max(1, torch.get_num_threads() // n_lanes)
+    return max(1, torch.get_num_threads() // n_slots)
 
 
 def _begin(n_threads: int) -> None:

@@ -20,15 +20,16 @@ from medsr.model.intensity import scale_of
 from medsr.physics.ops import Profile
 from medsr.record import NOTICE, Record
 from medsr.validation.baselines import METHODS
+from medsr.validation.findings import Findings
+from medsr.validation.methods import BASELINES
 from medsr.validation.pairs import Aligned, aligned, tensor_of
 from medsr.validation.store import Parts
 from medsr.validation.study import Study, write_study
-from medsr.validation.trial import Findings, Trial, case_of, measured
+from medsr.validation.trial import Trial, case_of, measured
 from medsr.validation.view_files import write_views
 from medsr.validation.views import CaseViews, views_of
 from medsr.volume import Volume
 
-BASELINES = ("cubic", "ibp")
 WHOLE, REGION = "whole", "region"
 SCAN = "viewer"  # what the scan is called: names of layers may be those of patients
 WORST_SIGMA_VOX = 1.5  # the residual is averaged over this width before its worst place is looked for
@@ -164,11 +165,11 @@ def rows_of(findings: Findings) -> list[dict[str, object]]:
         {
             "where": s.task,
             "method": s.method,
-            "psnr_db": s.psnr_db,
+            "psnr_db": s["psnr_db"],
             "over_cubic_db": findings.gain_db(s, "cubic"),
             "over_ibp_db": findings.gain_db(s, "ibp"),
-            "ssim": s.ssim,
-            "mae": s.mae,
+            "ssim": s["ssim"],
+            "mae": s["mae"],
         }
         for s in findings.scores
     ]

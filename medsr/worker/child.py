@@ -1,4 +1,4 @@
-"""The child process of `warm_worker`: loads once, then does one job after the other.
+"""The child process of `parent.WarmWorker`: loads once, then does one job after the other.
 
 `python -m medsr.worker.child MODULE OPTIONS NICENESS` where MODULE has `start(options) -> state` and `JOBS`, a table
 of `job(state, request, report) -> answer`; options, requests, reports and answers are JSON objects, one a line, on the
@@ -33,7 +33,13 @@ OUT_OF_MEMORY = "out of memory; choose a smaller region, a lower memory limit or
 
 
 def main(module_name: str, options: dict[str, Any], niceness: int) -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends.
+
+    Args:
+        module_name: Dotted name of the module with `start` and `JOBS`.
+        options: Options for its `start`; the child removes the `folder` in them when its parent is gone.
+        niceness: How far everything else on the machine comes first.
+    """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, _leave)

@@ -1,6 +1,6 @@
 """A child process that loads what is slow to load once, takes jobs, reports, and can be stopped within a second.
 
-The parent stays light (no torch here), is never blocked, and is told of every ending: done, failed, cancelled, died.
+The parent stays light (no torch here), is never blocked, and learns of every ending: done, failed, cancelled, died.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ENDINGS = ("done", "failed", "cancelled", "died")
 
 @dataclass(frozen=True)
 class Event:
-    """News of a job.
+    """What happened to a job.
 
     Attributes:
-        kind: one of `ENDINGS`, or what the job reports while it runs.
-        content: what it says; failed, cancelled and died hold a `message` of one line.
+        kind: One of `ENDINGS`, or the kind of report that the job makes while it runs.
+        content: What it says; failed, cancelled and died hold a `message` of one line.
     """
 
     kind: str
@@ -47,13 +47,13 @@ OnEvent = Callable[[Event], None]
 
 
 class WarmWorker:
-    """One child process (`warm_child`), started when it is first needed and again after it ended.
+    """One child process (`medsr.worker.child`), started when it is first needed and again after it ended.
 
     Args:
-        module: name of the module with `start` and `JOBS`.
-        options: for its `start`, which also gets the `folder`.
-        log: file that gets what the child prints; None throws it away.
-        niceness: how far everything else on the machine comes first.
+        module: Dotted name of the module with `start` and `JOBS`.
+        options: Options for its `start`, which also gets the `folder`.
+        log: File that gets what the child prints; None throws it away.
+        niceness: How far everything else on the machine comes first.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class WarmWorker:
 
     @property
     def pid(self) -> int | None:
-        """Of the child, None where none runs."""
+        """Id of the child, None where none runs."""
         with self._lock:
             return None if self._process is None or self._process.poll() is not None else self._process.pid
 
@@ -98,11 +98,11 @@ class WarmWorker:
         """Queue a job of the module's table.
 
         Args:
-            job: its name.
-            content: its request, JSON.
-            on_event: told what happens, the ending last.
-            follows: it needs what earlier jobs left in the child, so that a new one can't do it; where that child has
-                ended, `on_event` is told so, perhaps before this returns.
+            job: Name in the module's table.
+            content: Request, as JSON takes it.
+            on_event: Called with each event, the ending last.
+            follows: Whether the job needs what earlier ones left in the child, so that a new child can't do it; where
+                that child has ended, `on_event` gets its ending, perhaps before this returns.
         """
         with self._lock:
             process = self._process if follows and self._process is not None else self._running()
@@ -115,7 +115,7 @@ class WarmWorker:
             on_event(ending)
             return
         if process.stdin is not None:
-            with suppress(OSError, ValueError):  # it died meanwhile, which the listener tells
+            with suppress(OSError, ValueError):  # it died meanwhile, which `_listen` reports
                 process.stdin.write(line)
                 process.stdin.flush()
 
@@ -146,12 +146,12 @@ class WarmWorker:
     def _end(self, message: str) -> None:
         with self._lock:
             process, self._process = self._process, None
-            told = [] if process is None else self._taken(process)
+            listeners = [] if process is None else self._taken(process)
         if process is not None:
             _stop(process)
             for path in self._folder.iterdir():
                 path.unlink(missing_ok=True)
-        for on_event in told:
+        for on_event in listeners:
             on_event(Event("cancelled", {"message": message}))
 
     def _taken(self, process: subprocess.Popen[str]) -> list[OnEvent]:
@@ -171,7 +171,7 @@ class WarmWorker:
             if message["number"] == 0:
                 refusal = message["content"].get("message", "")
             else:
-                self._tell(message["number"], Event(message["kind"], message["content"]))
+                self._pass_on(message["number"], Event(message["kind"], message["content"]))
         process.wait()
         process.stdout.close()
         with suppress(OSError):
@@ -180,11 +180,11 @@ class WarmWorker:
         ending = Event("failed", {"message": refusal}) if refusal else died
         with self._lock:
             self._ended = process, ending
-            told = self._taken(process)
-        for on_event in told:
+            listeners = self._taken(process)
+        for on_event in listeners:
             on_event(ending)
 
-    def _tell(self, number: int, event: Event) -> None:
+    def _pass_on(self, number: int, event: Event) -> None:
         with self._lock:
             owner = self._waiting.pop(number, None) if event.is_last else self._waiting.get(number)
         if owner is not None:

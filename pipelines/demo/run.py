@@ -11,9 +11,11 @@ from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
 from medsr.physics.tasks import TASKS
 from medsr.samples import sample_path
+from medsr.validation.findings import Findings, Score
+from medsr.validation.methods import ALL_METHODS
 from medsr.validation.report.before_after import before_after
 from medsr.validation.report.export import markdown_of, text_of, write_csv, write_json
-from medsr.validation.trial import ALL_METHODS, Findings, Score, make_trial, restorations, score
+from medsr.validation.trial import make_trial, restorations, score
 
 SHOWN = {"cubic": "cubic", "ibp": "back-projection", "mean": "medsr"}
 TASK_NAMES = ("iso2", "thick5")
@@ -28,11 +30,11 @@ def main(folder: Path) -> None:
     rows = []
     for task in TASK_NAMES:
         trial = make_trial(reference, TASKS[task], settings)
-        save(trial.coarse, folder / f"{task}_input.nii.gz")
+        save(trial.input, folder / f"{task}_input.nii.gz")
         shown = {}
         for method, x, seconds in restorations(trial, model, ALL_METHODS, settings):
             scores.append(score(trial, "bchadult01_T1w (sample)", task, method, x, seconds))
-            print(f"{task} {method}: {scores[-1].psnr_db:.2f} dB", file=sys.stderr, flush=True)
+            print(f"{task} {method}: {scores[-1]['psnr_db']:.2f} dB", file=sys.stderr, flush=True)
             if method in SHOWN:
                 shown[SHOWN[method]] = x
             if method == "mean":

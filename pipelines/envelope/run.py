@@ -19,8 +19,8 @@ def main(source: str, target: str | None) -> None:
     """Read weights and training scans, write the weights with the ranges inside, and their SHA-256 beside them.
 
     Args:
-        source: packaged name or weights file.
-        target: weights file to write; by default the one that was read.
+        source: Packaged name or weights file.
+        target: Weights file to write; by default the one that was read.
     """
     model = load_model(source, device="cpu")
     ranges = usual_ranges(load(path) for path in sorted(SCANS.glob("*.nii.gz")))

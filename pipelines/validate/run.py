@@ -15,7 +15,7 @@ from medsr.io import files
 from medsr.validation.findings import Findings
 from medsr.validation.recipe import read_study_recipe
 from medsr.validation.report.export import markdown_of, write_csv, write_json
-from medsr.validation.study import check_study, study
+from medsr.validation.study import check_study, validate
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 RECIPE = Path(__file__).parent / "study.toml"
@@ -36,7 +36,7 @@ def main(model: str | None, wanted: Sequence[str]) -> None:
     scans = [path for path in sorted(SCANS.glob("*.nii.gz")) if not wanted or _label(path.name) in wanted]
     results = RESULTS / "some" if wanted else RESULTS
     results.mkdir(parents=True, exist_ok=True)
-    found = study(scans, recipe, results / "validation", on_case=_told)
+    found = validate(scans, recipe, results / "validation", on_case=_report_case)
     levels = _of_tasks(found.findings, LEVELS)
     write_json(levels, results / "validation.json")
     write_csv(levels, results / "validation.csv")
@@ -68,7 +68,7 @@ def _label(name: str) -> str:
     return name.removeprefix("sub-").removesuffix(".nii.gz")
 
 
-def _told(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
+def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
     print(f"[{n_ended}/{n_cases}] {scan} {task}{f': {came}' if isinstance(came, str) else ''}", file=sys.stderr)
 
 

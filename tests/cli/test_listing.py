@@ -96,7 +96,7 @@ def test_a_tree_is_a_table_of_its_volumes_and_of_what_is_left(tmp_path, capsys):
     assert "--volume NUMBER" in said
     assert "judged by headers alone" in said
     assert "can't read it: 1 slice is missing" in said
-    assert "1 companion no MR or CT image: Enhanced SR Storage (SR)" in said
+    assert "1 companion not an MR or CT image: Enhanced SR Storage (SR)" in said
     assert "32 files: 31 in 4 volumes, 1 left aside" in said
     assert SECRET not in out
     assert "1.2.3" not in out

@@ -75,13 +75,13 @@ def test_a_recipe_is_followed_but_for_the_options_given(folder, tmp_path):
     recipe = tmp_path / "study.toml"
     recipe.write_text(
         f'methods = ["ibp", "mean"]\nblend = [0, 1]\n[enhance]\nmodel = "{weights.name}"\nsteps = 2\nflips = 0\n'
-        '[[tasks]]\nname = "iso2"\n[[tasks]]\nname = "told"\nbase = "thick3"\ntold_fwhm_mm = 5\n'
+        '[[tasks]]\nname = "iso2"\n[[tasks]]\nname = "thicker"\nbase = "thick3"\nassumed_fwhm_mm = 5\n'
     )
     found = tmp_path / "f.json"
     scan = folder / "sub-a_T1w.nii.gz"
     assert medsr(scan, "--recipe", recipe, "--blend", "0.5", "--device", "cpu", "--json", found, "-q") == 0
     content = json.loads(found.read_text())
-    assert {score["task"] for score in content["scores"]} == {"iso2", "told"}
+    assert {score["task"] for score in content["scores"]} == {"iso2", "thicker"}
     assert [point["blend"] for point in content["blend"]] == [0.5, 0.5]
     assert [case["degraded_by"] for case in content["cases"]] == ["", "gaussian, S 3.11 mm"]
 
@@ -110,7 +110,7 @@ def test_pairs_need_no_reference_beside_them(folder, tmp_path, capsys):
         (("IN", "--recipe", "missing.toml"), "recipe"),
     ],
 )
-def test_wrong_wishes_end_in_code_2(folder, capsys, arguments, word):
+def test_wrong_requests_end_in_code_2(folder, capsys, arguments, word):
     assert medsr(*(folder if one == "IN" else one for one in arguments)) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1

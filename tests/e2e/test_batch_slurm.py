@@ -20,7 +20,7 @@ def test_every_shard_is_done_by_a_task(tmp_path: Path) -> None:
     source, out = scans(tmp_path / "in", NAMES), tmp_path / "out"
     (source / "broken.nii.gz").write_bytes(b"no scan")
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text("[enhance]\nforce = true\n")  # a small phantom is no usual scan
+    recipe.write_text("[enhance]\nforce = true\n")  # a small phantom is not a usual scan
     asked = [str(source), str(out), str(recipe), "--engine", "slurm", "--tasks", "2"]
     command = [sys.executable, "-m", "medsr.cli", "batch", *asked]
     with tempfile.TemporaryDirectory() as folder, slurm(Path(folder)) as environment:

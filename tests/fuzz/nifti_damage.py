@@ -86,7 +86,7 @@ def _made(kind: Any, voxels: NDArray[Any], order: str) -> tuple[str, bytes]:
 
 
 def _template(content: bytes) -> np.dtype[Any] | None:
-    """The layout of a header, told from the size that it states first."""
+    """The layout of a header, chosen by the size that it states first."""
     for header in (nib.Nifti1Header, nib.Nifti2Header):
         for order in ("<", ">"):
             dtype = header.template_dtype.newbyteorder(order)

@@ -1,7 +1,7 @@
 """Damaged input read in a process that may die: what came of it, and whether that is within the law.
 
 The law: reading ends with volumes or with a `MedsrError` of one line that names no patient; within ten seconds of a
-core, since a busy machine is no fault of the reader; without asking for 2 GiB beyond what the interpreter holds.
+core, since a busy machine is not the fault of the reader; without asking for 2 GiB beyond what the interpreter holds.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Reader:
         return outcome, fault, seconds, n_bytes
 
     def _hangs(self, started: float) -> bool:
-        """Wait for an answer; whether there is none in time."""
+        """Wait for an answer; whether it failed to come in time."""
         deadline = time.monotonic() + MAX_WAIT_S
         while not self._pipe.poll(1.0):
             if self._core_seconds() - started > MAX_S or time.monotonic() > deadline:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.bids import contrast_of_name, scan_name
+from medsr.io.bids import CONTRASTS, bids_name, contrast_of_name, scan_name
 
 
 @pytest.mark.parametrize("name", ["sub-01_T1w", "sub-x12_ses-2_acq-thick_T2w", "sub-cmbcrc01_CT"])
@@ -27,6 +27,21 @@ def test_a_label_depends_on_the_name_alone_and_is_safe(stem):
     assert label.replace("-", "").replace("_", "").isalnum()
 
 
-def test_the_contrast_is_the_last_part():
+@pytest.mark.parametrize("contrast", CONTRASTS)
+def test_the_contrast_is_the_last_part(contrast):
+    assert contrast_of_name(f"sub-01_{contrast}.NII") == contrast
+    assert contrast_of_name(f"{contrast}.nii") == ""
     assert contrast_of_name("sub-01_T1w.nii.gz") == "T1w"
     assert contrast_of_name("sub-01_T1w_mask.nii.gz") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("sub-01/anat/sub-01_T1w", "sub-01/anat/sub-01_desc-medsr_T1w"),
+        ("sub-01_ses-2_acq-x_FLAIR", "sub-01_ses-2_acq-x_desc-medsr_FLAIR"),
+        ("sub-01_desc-preproc_T1w", "sub-01_desc-preprocmedsr_T1w"),
+    ],
+)
+def test_bids_names_tell_what_was_done(name, made):
+    assert bids_name(name) == made

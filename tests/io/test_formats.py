@@ -1,4 +1,4 @@
-"""The table of formats: every row whole, every name and content told by it alone."""
+"""The table of formats: every row whole, every name and content decided by it alone."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """Names: safe signs only, never two inputs of one name, ids that stay."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.names import bids_name, case_id, fingerprint, safe, shard_of
+from medsr.io.names import case_id, fingerprint, safe, shard_of
 
 names = st.text(min_size=1).filter(lambda text: text.strip("/.") != "")
 
@@ -26,18 +25,6 @@ def test_what_had_to_change_never_collides(one, other):
 @given(st.text(), st.integers(1, 50))
 def test_every_case_is_in_one_shard(identity, count):
     assert 0 <= shard_of(case_id(identity), count) < count
-
-
-@pytest.mark.parametrize(
-    ("name", "made"),
-    [
-        ("sub-01/anat/sub-01_T1w", "sub-01/anat/sub-01_desc-medsr_T1w"),
-        ("sub-01_ses-2_acq-x_FLAIR", "sub-01_ses-2_acq-x_desc-medsr_FLAIR"),
-        ("sub-01_desc-preproc_T1w", "sub-01_desc-preprocmedsr_T1w"),
-    ],
-)
-def test_bids_names_tell_what_was_done(name, made):
-    assert bids_name(name) == made
 
 
 def test_a_fingerprint_sees_another_file(tmp_path):

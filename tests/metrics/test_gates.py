@@ -51,7 +51,7 @@ def test_a_sign_means_what_it_does_in_python(sign, limit, value):
 
 
 @pytest.mark.parametrize("text", ["psnr", "psnr=30", "psnr>=", ">=3", "psnr>=30dB", "a in [1]", "a in [1,2", "PSNR>=3"])
-def test_what_is_no_gate_is_refused_with_an_example(text):
+def test_what_is_not_a_gate_is_refused_with_an_example(text):
     with pytest.raises(UsageError, match=r"psnr>=30, median"):
         parse_gates(text)
 
@@ -121,15 +121,19 @@ def test_a_record_is_a_row():
     )
     rows = [row_of(record)]
     assert passes("residual<=1.3, ", rows)
-    verdicts = judge(parse_gates("drift in [0.001,0.01], spread<=0.05, envelope==inside, calibrated==yes"), rows)
+    verdicts = judge(
+        parse_gates("drift in [0.001,0.01], uncertainty_rms<=0.05, envelope==inside, calibrated==yes"), rows
+    )
     assert all(verdict.passed for verdict in verdicts)
     without = [row_of(Record({}, {}, {}, {}))]
-    assert not any(verdict.passed for verdict in judge(parse_gates("spread<=1, residual<=1, calibrated==yes"), without))
+    assert not any(
+        verdict.passed for verdict in judge(parse_gates("uncertainty_rms<=1, residual<=1, calibrated==yes"), without)
+    )
 
 
 def test_a_case_is_judged_by_itself():
-    gates = case_gates(["psnr>=24", "residual<=1.5", "drift in [0,0.1]", "envelope==inside", "spread<1"])
-    assert [gate.metric for gate in gates] == ["psnr", "residual", "drift", "envelope", "uncertainty"]
+    gates = case_gates(["psnr>=24", "residual<=1.5", "drift in [0,0.1]", "envelope==inside", "uncertainty_rms<1"])
+    assert [gate.metric for gate in gates] == ["psnr", "residual", "drift", "envelope", "uncertainty_rms"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_a_file_of_gates_is_read_with_its_comments(tmp_path):
     ]
 
 
-def test_a_gate_file_that_is_no_text_is_refused(tmp_path):
+def test_a_gate_file_that_is_not_text_is_refused(tmp_path):
     path = tmp_path / "gates.bin"
     path.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match="one gate a line"):

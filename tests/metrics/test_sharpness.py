@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.metrics.sharpness import upper_half_band_power, upper_half_band_ratio
+from medsr.metrics.sharpness import high_frequency_power, high_frequency_power_ratio
 
 SHAPE = (64, 48, 40)
 
@@ -24,13 +24,13 @@ def noise(seed: int = 0, shape=SHAPE) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [SHAPE, (63, 47, 41)])
 def test_white_noise_has_half_its_variance_there(shape):
-    power = upper_half_band_power(3 * noise(shape=shape), (0, 1, 2))
+    power = high_frequency_power(3 * noise(shape=shape), (0, 1, 2))
     np.testing.assert_allclose(power, 9 / 2, rtol=0.07)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_wave_counts_along_its_own_axis_and_above_the_limit_alone(axis):
-    above, below = (upper_half_band_power(wave(axis, f), (0, 1, 2)) for f in (0.35, 0.15))
+    above, below = (high_frequency_power(wave(axis, f), (0, 1, 2)) for f in (0.35, 0.15))
     np.testing.assert_allclose(above, np.where(np.arange(3) == axis, 0.5, 0.0), atol=5e-3)
     np.testing.assert_allclose(below, 0, atol=1e-3)
 
@@ -38,20 +38,20 @@ def test_a_wave_counts_along_its_own_axis_and_above_the_limit_alone(axis):
 @given(st.floats(0.1, 10), st.floats(-1000, 1000))
 def test_it_grows_with_the_square_and_forgets_the_mean(factor, offset):
     x = noise(shape=(12, 14, 16))
-    changed = upper_half_band_power(factor * x + offset, (0, 2))
-    np.testing.assert_allclose(changed, factor**2 * upper_half_band_power(x, (0, 2)), rtol=1e-6)
+    changed = high_frequency_power(factor * x + offset, (0, 2))
+    np.testing.assert_allclose(changed, factor**2 * high_frequency_power(x, (0, 2)), rtol=1e-6)
 
 
 def test_the_ratio_is_averaged_over_the_axes():
     x, reference = 2 * wave(0, 0.4) + wave(1, 0.4), wave(0, 0.4) + wave(1, 0.4)
-    assert upper_half_band_ratio(x, reference, (0,)) == pytest.approx(4, rel=0.02)
-    assert upper_half_band_ratio(x, reference, (0, 1)) == pytest.approx((4 + 1) / 2, rel=0.02)
-    assert upper_half_band_ratio(reference, reference, (0, 1, 2)) == 1
+    assert high_frequency_power_ratio(x, reference, (0,)) == pytest.approx(4, rel=0.02)
+    assert high_frequency_power_ratio(x, reference, (0, 1)) == pytest.approx((4 + 1) / 2, rel=0.02)
+    assert high_frequency_power_ratio(reference, reference, (0, 1, 2)) == 1
 
 
 def test_negative_axes_count_from_the_end():
     x = noise()
-    np.testing.assert_array_equal(upper_half_band_power(x, (-1, -3)), upper_half_band_power(x, (2, 0)))
+    np.testing.assert_array_equal(high_frequency_power(x, (-1, -3)), high_frequency_power(x, (2, 0)))
 
 
 def test_only_the_box_around_the_mask_counts():
@@ -60,15 +60,15 @@ def test_only_the_box_around_the_mask_counts():
     x = noise()
     elsewhere = x.copy()
     elsewhere[40:] = 1e6
-    cut = upper_half_band_power(x[10:30, 8:40, 3:30], (0, 1, 2))
-    np.testing.assert_allclose(upper_half_band_power(elsewhere, (0, 1, 2), mask), cut)
+    cut = high_frequency_power(x[10:30, 8:40, 3:30], (0, 1, 2))
+    np.testing.assert_allclose(high_frequency_power(elsewhere, (0, 1, 2), mask), cut)
 
 
 def test_tensors_are_taken_like_arrays():
     x = noise()
-    np.testing.assert_array_equal(upper_half_band_power(torch.from_numpy(x), (0,)), upper_half_band_power(x, (0,)))
+    np.testing.assert_array_equal(high_frequency_power(torch.from_numpy(x), (0,)), high_frequency_power(x, (0,)))
 
 
 def test_an_empty_mask_is_refused():
     with pytest.raises(ValueError, match="empty"):
-        upper_half_band_power(noise(), (0,), np.zeros(SHAPE, dtype=bool))
+        high_frequency_power(noise(), (0,), np.zeros(SHAPE, dtype=bool))

@@ -1,4 +1,4 @@
-"""Coverage, spread and skill, CRPS and AUROC against definitions, quadrature and SciPy."""
+"""Coverage, reliability curve, CRPS and AUROC against definitions, quadrature and SciPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from medsr.metrics.uncertainty import (
     crps_of_samples,
     normal_width,
     pair_auroc,
-    spread_skill,
+    reliability_curve,
 )
 
 
@@ -43,33 +43,33 @@ def test_coverage_by_hand():
 
 
 @given(st.floats(0.2, 5))
-def test_on_the_diagonal_where_the_spread_is_right_and_off_it_by_its_error(factor):
+def test_on_the_diagonal_where_the_stated_deviation_is_right_and_off_it_by_its_error(factor):
     error, deviation = normal_errors()
-    found = spread_skill(error, factor * deviation)
-    np.testing.assert_allclose(np.array(found.spread) / found.error, factor, rtol=0.06)
-    assert list(found.spread) == sorted(found.spread)
+    found = reliability_curve(error, factor * deviation)
+    np.testing.assert_allclose(np.array(found.stated_deviation) / found.actual_error, factor, rtol=0.06)
+    assert list(found.stated_deviation) == sorted(found.stated_deviation)
 
 
 def test_bins_by_hand():
-    found = spread_skill(np.array([1.0, -1.0, 3.0, 5.0]), np.array([1.0, 2.0, 4.0, 3.0]), n_bins=2)
-    np.testing.assert_allclose(found.spread, np.sqrt([2.5, 12.5]))
-    np.testing.assert_allclose(found.error, np.sqrt([1, 17]))
+    found = reliability_curve(np.array([1.0, -1.0, 3.0, 5.0]), np.array([1.0, 2.0, 4.0, 3.0]), n_bins=2)
+    np.testing.assert_allclose(found.stated_deviation, np.sqrt([2.5, 12.5]))
+    np.testing.assert_allclose(found.actual_error, np.sqrt([1, 17]))
 
 
 @given(st.integers(2, 9), st.integers(0, 100))
-def test_the_score_of_draws_is_its_definition(m, seed):
+def test_the_score_of_samples_is_its_definition(m, seed):
     rng = np.random.default_rng(seed)
-    draws, truth = rng.standard_normal((m, 7)), rng.standard_normal(7)
-    near = np.mean(np.abs(draws - truth))
-    apart = sum(abs(draws[i] - draws[j]) for i in range(m) for j in range(m)).mean() / (2 * m * (m - 1))
-    assert crps_of_samples(draws, truth) == pytest.approx(near - apart)
+    samples, truth = rng.standard_normal((m, 7)), rng.standard_normal(7)
+    near = np.mean(np.abs(samples - truth))
+    apart = sum(abs(samples[i] - samples[j]) for i in range(m) for j in range(m)).mean() / (2 * m * (m - 1))
+    assert crps_of_samples(samples, truth) == pytest.approx(near - apart)
 
 
 @pytest.mark.parametrize("m", [2, 8, 32])
-def test_few_draws_score_like_many(m):
+def test_few_samples_score_like_many(m):
     rng = np.random.default_rng(0)
-    truth, draws = rng.standard_normal(40_000), rng.standard_normal((m, 40_000))
-    assert crps_of_samples(draws, truth) == pytest.approx(1 / math.sqrt(math.pi), rel=0.02)
+    truth, samples = rng.standard_normal(40_000), rng.standard_normal((m, 40_000))
+    assert crps_of_samples(samples, truth) == pytest.approx(1 / math.sqrt(math.pi), rel=0.02)
 
 
 @pytest.mark.parametrize(("error", "deviation"), [(0.0, 1.0), (1.3, 0.7), (-4.0, 2.0)])

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from made_scores import made_score
 
 from medsr.errors import InputError
-from medsr.validation.findings import Findings, Score
+from medsr.validation.findings import Findings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,13 +23,9 @@ def readme():
     return module
 
 
-def score(scan, method, psnr_db):
-    return Score(scan, "iso2", "R A S", method, psnr_db, 0.9, 0.05, 3.0, 0.1, 0.8, 0.5, 1.0)
-
-
 def test_the_table_holds_medians_over_subjects_and_every_scan(readme):
     levels = {"cubic": 20.0, "ibp": 22.0, "tv": 22.5, "mean": 23.0}
-    scores = tuple(score(f"sub-{s}_T1w", m, db + n) for n, s in enumerate("abc") for m, db in levels.items())
+    scores = tuple(made_score(f"sub-{s}_T1w", m, db + n) for n, s in enumerate("abc") for m, db in levels.items())
     text = readme.table(Findings(scores, {"name": "tiny", "version": "0", "sha256": "0" * 64}))
     assert "| iso2 | 3 | +3.00 (+3.00 to +3.00) | +1.00 (+1.00 to +1.00) | +0.50 (+0.50 to +0.50) | 100% |" in text
     assert "| sub-c_T1w | iso2 (R A S) | 22.00 | 24.00 | 24.50 | 25.00 | +1.00 | +0.50 |" in text

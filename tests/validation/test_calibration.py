@@ -105,7 +105,7 @@ def test_two_subjects_are_too_few():
         calibrate(curves({"a": 1.0, "b": 1.0}), (), SETTINGS)
 
 
-def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path):
+def test_calibrated_weights_hold_the_same_weights_and_widen_the_intervals(tmp_path):
     trial = make_trial(head((36, 40, 32)), TASKS["thick5"], SETTINGS)
     model = tiny_model()
     report = calibrate(curves({"a": 2.0, "b": 2.0, "c": 2.0}), (), SETTINGS)
@@ -119,13 +119,13 @@ def test_calibrated_weights_hold_the_same_weights_and_widen_the_spread(tmp_path)
     assert again.read_bytes() == path.read_bytes()
     plain = dataclasses.replace(loaded, spec=dataclasses.replace(loaded.spec, calibration=None), dtype=torch.float32)
     ours, theirs = (
-        enhance(trial.coarse, one, SETTINGS, trial.acquisition)
+        enhance(trial.input, one, SETTINGS, trial.acquisition)
         for one in (dataclasses.replace(loaded, dtype=torch.float32), plain)
     )
     np.testing.assert_array_equal(ours.volume.data, theirs.volume.data)
     np.testing.assert_allclose(ours.uncertainty.data, 2 * theirs.uncertainty.data, rtol=0.02)
     assert ours.record.uncertainty["calibrated"] is True
-    assert ours.record.uncertainty == pytest.approx(2 * theirs.record.uncertainty, rel=0.02)
+    assert ours.record.uncertainty_rms == pytest.approx(2 * theirs.record.uncertainty_rms, rel=0.02)
     assert abs(ours.record.drift) < 1e-3
     assert ours.record.uncertainty["half_widths"]["0.9"] == pytest.approx(1.6449, abs=1e-3)
     assert theirs.record.uncertainty == {"calibrated": False}

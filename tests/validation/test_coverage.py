@@ -35,16 +35,16 @@ def trial():
 
 def test_the_middle_lies_inside_and_is_as_large_as_asked(trial):
     box = middle(trial, 20)
-    assert all(0 <= a < b <= n for a, b, n in zip(box.start, box.stop, trial.coarse.shape, strict=True))
+    assert all(0 <= a < b <= n for a, b, n in zip(box.start, box.stop, trial.input.shape, strict=True))
     assert box.shape[:2] == (20, 20)
     assert box.shape[2] == round(20 / trial.acquisition.factors[2])
 
 
 def test_what_is_measured_agrees_with_enhance(trial):
-    """A part as large as the scan: the same mean, and the spread that `enhance` writes."""
+    """A part as large as the scan: the same mean, and the uncertainty that `enhance` writes."""
     model = tiny_model()
     (samples, variance), (curve_of_samples, _) = measure(trial, "sub-a_T1w", "thick5", model, SETTINGS, side_vox=40)
-    result = enhance(trial.coarse, model, SETTINGS, trial.acquisition)
+    result = enhance(trial.input, model, SETTINGS, trial.acquisition)
     error = (result.volume.data - trial.reference.data)[trial.mask]
     uncertainty = result.uncertainty.data[trial.mask]
     assert samples.error == pytest.approx(np.sqrt(np.mean(error**2)) / trial.data_range, rel=1e-3)

@@ -7,26 +7,23 @@ import json
 import math
 
 import pytest
+from made_scores import made_score
 
-from medsr.errors import InputError
+from medsr.errors import InputError, UsageError
 from medsr.validation.findings import (
     BlendPoint,
     Case,
     Findings,
     PairFit,
-    Score,
     Shells,
     Uncertainty,
     Unmeasured,
+    gate_columns,
     subject_of,
 )
 from medsr.validation.report.export import finite
 
 SCANS = ("sub-a_T1w", "sub-a_T2w", "sub-b_T1w", "sub-c_CT")
-
-
-def score(scan: str, method: str, psnr_db: float) -> Score:
-    return Score(scan, "iso2", "R A S", method, psnr_db, 0.9, 0.05, 3.0, 0.1, 0.8, 0.5, 1.0)
 
 
 def case(scan: str) -> Case:
@@ -41,7 +38,9 @@ def case(scan: str) -> Case:
 @pytest.fixture
 def findings() -> Findings:
     gains = dict(zip(SCANS, (1.0, 2.0, 0.5, -0.25), strict=True))
-    scores = [score(scan, "ibp", 20.0) for scan in SCANS] + [score(s, "mean", 20 + gain) for s, gain in gains.items()]
+    scores = [made_score(scan, "ibp", 20.0) for scan in SCANS] + [
+        made_score(s, "mean", 20 + gain) for s, gain in gains.items()
+    ]
     trust = Uncertainty("sub-a_T1w", "iso2", "samples", {"90": 0.8}, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
     return Findings(tuple(scores), {}, cases=tuple(map(case, SCANS)), uncertainties=(trust,))
 
@@ -72,16 +71,24 @@ def test_comparisons_count_subjects(findings):
 
 def test_holm_goes_over_all_comparisons():
     scans = [f"sub-{n}_T1w" for n in range(7)]
-    rows = [score(s, m, 20 + n + k) for k, s in enumerate(scans) for n, m in enumerate(("cubic", "ibp", "mean"))]
+    rows = [made_score(s, m, 20 + n + k) for k, s in enumerate(scans) for n, m in enumerate(("cubic", "ibp", "mean"))]
     found = Findings(tuple(rows), {}).comparisons()
     assert [one.test.p for one in found] == [pytest.approx(2 / 128)] * 2
     assert [one.test.p_holm for one in found] == [pytest.approx(4 / 128)] * 2
 
 
 def test_less_is_better_for_errors(findings):
-    smaller = [dataclasses.replace(s, hfen=0.4 if s.method == "mean" else 0.5) for s in findings.scores]
+    smaller = [made_score(s.scan, s.method, hfen=0.4 if s.method == "mean" else 0.5) for s in findings.scores]
     (found,) = Findings(tuple(smaller), {}, cases=findings.cases).comparisons("hfen", ("ibp",))
     assert found.test.improved == 1
+
+
+def test_nearer_the_target_is_better_for_ratios(findings):
+    nearer = [made_score(s.scan, s.method, comb=1.1 if s.method == "mean" else 0.5) for s in findings.scores]
+    (found,) = Findings(tuple(nearer), {}, cases=findings.cases).comparisons("comb", ("ibp",))
+    assert found.test.improved == 1
+    with pytest.raises(UsageError, match=r"'blur'.*psnr_db"):
+        findings.comparisons("blur")
 
 
 def test_strata_by_what_the_scan_says_and_by_a_manifest(findings):
@@ -95,6 +102,15 @@ def test_strata_by_what_the_scan_says_and_by_a_manifest(findings):
 
 def test_the_worst_comes_first(findings):
     assert [one.scan for one in findings.worst_first()] == ["sub-c_CT", "sub-b_T1w", "sub-a_T1w", "sub-a_T2w"]
+
+
+def test_one_line_says_what_was_found(findings):
+    assert repr(findings) == "Findings(8 scores of ibp, mean in 4 cases, 0 not measured)"
+    assert repr(Findings((), {})) == "Findings(0 scores of no method in 0 cases, 0 not measured)"
+
+
+def test_gates_may_be_on_any_column_of_the_rows(findings):
+    assert {name for row in findings.rows() for name in row} <= set(gate_columns(("ibp", "mean")))
 
 
 def test_rows_for_gates_have_gains_subjects_and_coverage_of_the_mean(findings):
@@ -131,20 +147,24 @@ def everything(findings):
 def test_findings_come_back_from_their_json(everything):
     content = json.loads(json.dumps(finite(everything.as_dict())))
     again = Findings.from_dict(content)
-    assert repr(again) == repr(everything)
-    assert math.isnan(again.scores[0].hfen)
+    assert str(again.as_dict()) == str(everything.as_dict())
+    assert math.isnan(again.scores[0]["hfen"])
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"scores": [{"scan": "x"}]}, "scores|task"),
-        ({"scores": "none"}, "no findings"),
-        ({"model": None}, "no findings"),
-        ({"blend": [{"scan": "a", "task": "b", "blend": "half", "psnr_db": 1, "upper_band": 1}]}, "blend"),
+        ({"scores": [{k: v for k, v in made_score().row().items() if k != "comb"}]}, "scores.0.comb"),
+        ({"scores": "none"}, "not the findings"),
+        ({"model": None}, "not the findings"),
+        (
+            {"blend": [{"scan": "a", "task": "b", "blend": "half", "psnr_db": 1, "high_frequency_power_ratio": 1}]},
+            "blend",
+        ),
     ],
 )
-def test_what_are_no_findings_is_refused(everything, change, said):
+def test_what_are_not_findings_is_refused(everything, change, said):
     with pytest.raises(InputError, match=said):
         Findings.from_dict({**everything.as_dict(), **change})
 
@@ -163,7 +183,7 @@ def test_parts_put_together_are_the_whole(everything):
 
 
 def test_the_seed_of_the_bootstrap_decides_about_intervals_alone():
-    rows = [score(f"sub-{n}_T1w", m, 20 + (m == "mean") * n**1.5) for n in range(9) for m in ("ibp", "mean")]
+    rows = [made_score(f"sub-{n}_T1w", m, 20 + (m == "mean") * n**1.5) for n in range(9) for m in ("ibp", "mean")]
     first, other = (Findings(tuple(rows), {}, seed=seed).comparisons(baselines=("ibp",))[0].test for seed in (0, 1))
     assert first.interval.median == other.interval.median
     assert first.p == other.p

@@ -1,4 +1,4 @@
-"""Every test of harm, on methods whose answers are known and on a small network."""
+"""Every hallucination test, on methods whose answers are known and on a small network."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from tiny_models import tiny_model
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import foreground_mask
 from medsr.physics.tasks import TASKS
-from medsr.validation.hallucination import central, harm_of, restorers, stability
+from medsr.validation.hallucination import central, hallucination_tests, restorers, stability
 
 REFERENCE = head((44, 48, 40))
 QUICK = EnhanceSettings(steps=2, flips=0)
 
 
 @pytest.fixture(scope="module")
-def harms():
+def found():
     methods = restorers(tiny_model(silent=True), QUICK, ("ibp", "mean"))
-    return {one.method: one for one in harm_of("a", REFERENCE, TASKS["thick5"], methods, contrasts=(0.5,))}
+    return {one.method: one for one in hallucination_tests("a", REFERENCE, TASKS["thick5"], methods, contrasts=(0.5,))}
 
 
-def test_a_silent_network_does_what_the_plain_start_does(harms):
-    ours, theirs = harms["mean"], harms["ibp"]
+def test_a_silent_network_does_what_the_ibp_estimate_does(found):
+    ours, theirs = found["mean"], found["ibp"]
     assert [t.dice for t in ours.tissues] == pytest.approx([t.dice for t in theirs.tissues], abs=2e-3)
     assert ours.stability.shift_error == pytest.approx(theirs.stability.shift_error, rel=1e-2)
 
 
-def test_the_plain_start_adds_nothing_of_its_own(harms):
-    assert harms["ibp"].prior.energy < 1e-6
-    assert harms["ibp"].prior.share < 1e-6
-    assert all(one.per_litre == 0 for one in harms["ibp"].false_lesions)
+def test_the_ibp_estimate_adds_nothing_of_its_own(found):
+    assert found["ibp"].prior.energy < 1e-6
+    assert found["ibp"].prior.share < 1e-6
+    assert all(one.per_litre == 0 for one in found["ibp"].false_lesions)
 
 
-def test_everything_turns_into_json(harms):
-    content = json.loads(json.dumps(harms["mean"].as_dict()))
+def test_everything_turns_into_json(found):
+    content = json.loads(json.dumps(found["mean"].as_dict()))
     assert content["method"] == "mean"
     assert {"diameter_mm", "contrast", "recovered", "auroc"} <= set(content["lesions"][0])
     assert content["patches"] >= content["flagged"]
@@ -64,8 +64,8 @@ def test_a_symmetric_linear_method_is_steady_and_one_that_amplifies_is_not():
     assert found["ibp"].flip_change < 1e-6
     assert found["cubic"].noise_gain < 1 < found["ibp"].noise_gain
 
-    def shouting(coarse, acquisition):
-        return 10 * restorers(None, QUICK)["cubic"](coarse, acquisition)
+    def shouting(scan, acquisition):
+        return 10 * restorers(None, QUICK)["cubic"](scan, acquisition)
 
     loud = stability(REFERENCE, TASKS["iso2"], shouting, mask, 700.0)
     assert loud.noise_gain == pytest.approx(10 * found["cubic"].noise_gain, rel=1e-3)
@@ -86,8 +86,8 @@ def test_a_result_under_shifted_slices_is_moved_back_before_it_is_compared(task)
 def test_a_method_that_hangs_on_the_side_of_the_head_is_caught_by_flips():
     mask = foreground_mask(REFERENCE.data, "MR")
 
-    def lopsided(coarse, acquisition):
-        x = restorers(None, QUICK)["cubic"](coarse, acquisition)
+    def lopsided(scan, acquisition):
+        x = restorers(None, QUICK)["cubic"](scan, acquisition)
         x[:10] += 70
         return x
 

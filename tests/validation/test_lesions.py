@@ -84,4 +84,6 @@ def test_what_the_scanner_can_not_see_changes_no_honest_result():
     honest = null_lesion("ibp", plain_start, REFERENCE, ACQUISITION, LESIONS, 170.0)
     assert abs(honest.response) < 1e-3
     assert 0.3 < honest.measured_share < 1
-    assert null_lesion("oracle", perfect, REFERENCE, ACQUISITION, LESIONS, 170.0).response == pytest.approx(1, abs=1e-3)
+    assert null_lesion("band_limited", perfect, REFERENCE, ACQUISITION, LESIONS, 170.0).response == pytest.approx(
+        1, abs=1e-3
+    )

@@ -46,26 +46,26 @@ def scan(tmp_path_factory):
 
 
 def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
-    full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, harm=True, blend=(0.0, 1.0))
+    full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, hallucination=True, blend=(0.0, 1.0))
     found = measured(scan, full)
     assert [score.method for score in found.findings.scores] == ["ibp", "mean"]
     assert [one.method for one in found.findings.uncertainties] == ["samples", "variance"]
-    assert [one.method for one in found.harms] == ["ibp", "mean"]
+    assert [one.method for one in found.hallucination] == ["ibp", "mean"]
     assert [point.blend for point in found.findings.blend] == [0.0, 1.0]
     assert found.findings.model["name"] == "narrow"
 
 
-def test_the_line_goes_to_the_whole_draw_whatever_dial_the_method_sample_has(scan, recipe):
+def test_the_line_goes_to_the_whole_sample_whatever_blend_the_method_sample_has(scan, recipe):
     half = replace(recipe, methods=("sample",), blend=(0.5, 1.0), enhance=replace(recipe.enhance, blend=0.5))
     found = measured(scan, half).findings
-    assert found.blend[0].psnr_db == pytest.approx(found.scores[0].psnr_db, abs=1e-4)
+    assert found.blend[0].psnr_db == pytest.approx(found.scores[0]["psnr_db"], abs=1e-4)
     assert found.blend[1].psnr_db < found.blend[0].psnr_db
 
 
-def test_nothing_is_loaded_or_drawn_where_nothing_of_the_model_is_asked(scan, recipe):
+def test_nothing_is_loaded_or_sampled_where_nothing_of_the_model_is_asked(scan, recipe):
     found = measured(scan, replace(recipe, model="no such model"))
     assert found.findings.model == {}
-    assert (found.findings.blend, found.findings.uncertainties, found.harms) == ((), (), ())
+    assert (found.findings.blend, found.findings.uncertainties, found.hallucination) == ((), (), ())
     assert found.views.scan == "sub-a_T1w"
 
 
@@ -75,7 +75,7 @@ def test_a_dicom_series_gives_what_its_voxels_give(tmp_path, recipe):
     (tmp_path / "nifti").mkdir()
     save(FINE.with_data(data.astype(np.float32)), tmp_path / "nifti" / "sub-a_T1w.nii.gz")
     folder, one_file, nifti = (
-        measured(path, recipe).findings.scores[0].psnr_db
+        measured(path, recipe).findings.scores[0]["psnr_db"]
         for path in (tmp_path / "series", next((tmp_path / "series").iterdir()), tmp_path / "nifti")
     )
     assert folder == one_file == pytest.approx(nifti, abs=1e-3)

@@ -61,7 +61,7 @@ def test_a_degraded_reference_as_a_pair_is_the_trial_itself():
     plain = make_trial(FINE, TASK, SETTINGS)
     trial, fit = paired_trial(COARSE, FINE)
     np.testing.assert_array_equal(trial.reference.data, plain.reference.data)
-    np.testing.assert_allclose(trial.coarse.data, plain.coarse.data, rtol=1e-6)
+    np.testing.assert_allclose(trial.input.data, plain.input.data, rtol=1e-6)
     assert trial.acquisition.op == plain.acquisition.op
     assert not np.any(trial.mask & ~plain.mask)
     assert (fit.slope, fit.correlation, fit.covered, fit.turn_deg) == pytest.approx((1, 1, 1, 0), abs=1e-6)
@@ -76,7 +76,7 @@ def test_the_unit_of_the_low_scan_changes_nothing(scale, offset):
     """Any other scale and offset gives the same trial: the line takes them out."""
     trial, fit = paired_trial(COARSE.with_data((scale * COARSE.data + offset).astype(np.float32)), FINE)
     assert fit.slope == pytest.approx(1 / scale, rel=1e-3)
-    np.testing.assert_allclose(trial.coarse.data, COARSE.data, atol=2e-3 * trial.data_range)
+    np.testing.assert_allclose(trial.input.data, COARSE.data, atol=2e-3 * trial.data_range)
 
 
 def test_ct_keeps_its_units():
@@ -84,7 +84,7 @@ def test_ct_keeps_its_units():
     coarse, _ = degrade(fine, TASK)
     trial, fit = paired_trial(coarse.with_data(coarse.data + 7), fine)
     assert (fit.slope, fit.offset) == (1.0, 0.0)
-    np.testing.assert_allclose(trial.coarse.data, coarse.data + 7)
+    np.testing.assert_allclose(trial.input.data, coarse.data + 7)
 
 
 @pytest.mark.parametrize("mm", [(0.0, 0.0, 0.0), (0.6, 0.0, 0.0), (0.4, -0.5, 0.3)])
@@ -162,7 +162,7 @@ def test_real_scans_of_unlike_contrast_are_refused_and_a_real_pair_is_measured(s
     assert fit.slope == pytest.approx(1 / 0.4, rel=0.05)
     assert fit.shift_mm < 1
     levels = {
-        method: score(trial, "sub-a", "pair", method, x, seconds).psnr_db
+        method: score(trial, "sub-a", "pair", method, x, seconds)["psnr_db"]
         for method, x, seconds in restorations(trial, None, ("nearest", "cubic"), SETTINGS)
     }
     assert levels["cubic"] > levels["nearest"]

@@ -46,7 +46,7 @@ def test_keys_change_with_what_decides_about_the_numbers_and_with_nothing_else(s
     others = (
         replace(RECIPE, methods=("ibp",)),
         replace(RECIPE, blend=(0.5,)),
-        replace(RECIPE, harm=True),
+        replace(RECIPE, hallucination=True),
         replace(RECIPE, uncertainty=True),
         replace(RECIPE, enhance=replace(RECIPE.enhance, seed=1)),
     )
@@ -114,10 +114,10 @@ def test_pairs_are_rows_of_a_table(scans):
         "sub-b_T1w.nii.gz\tsub-a_T1w.nii.gz\t\t\tA Person\ttwo\tsomebody\n"
     )
     first, second = read_pairs(table, ["scanner"])
-    assert (first.name, first.told.assumed_profile, first.told.assumed_fwhm_mm) == ("sub-x_T1w", "box", 4.0)
+    assert (first.name, first.assumed.assumed_profile, first.assumed.assumed_fwhm_mm) == ("sub-x_T1w", "box", 4.0)
     assert (first.facts, second.facts) == ({"scanner": "one"}, {"scanner": "two"})
     assert second.name.startswith("scan-")
-    assert (second.told.assumed_profile, second.told.assumed_fwhm_mm) == ("gaussian", None)
+    assert (second.assumed.assumed_profile, second.assumed.assumed_fwhm_mm) == ("gaussian", None)
     planned = plan_trials([], RECIPE, "", pairs=(first, second))
     assert [one.task.name for one in planned] == ["pair", "pair"]
     assert planned[0].low.paths == (str(scans / "sub-a_T1w.nii.gz"),)

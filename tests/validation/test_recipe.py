@@ -14,7 +14,7 @@ from medsr.validation.recipe import StudyRecipe, read_study_recipe, study_recipe
 TEXT = """
 methods = ["ibp", "mean"]
 gates = ["psnr>=20, median ssim>0.5"]
-dial = [0, 0.5, 1]
+blend = [0, 0.5, 1]
 uncertainty = true
 bootstrap_seed = 7
 workers = 2
@@ -27,7 +27,7 @@ seed = 3
 name = "iso2"
 
 [[tasks]]
-name = "thick5, told too thin"
+name = "thick5, assumed too thin"
 base = "thick5"
 profile = "box"
 assumed_profile = "gaussian"
@@ -46,7 +46,7 @@ def test_a_recipe_is_read_with_named_tasks_as_base(tmp_path):
     recipe = read_study_recipe(path)
     assert recipe.tasks[0] == TASKS["iso2"]
     assert recipe.tasks[1] == replace(
-        TASKS["thick5"], name="thick5, told too thin", profile="box", assumed_profile="gaussian", assumed_fwhm_mm=4
+        TASKS["thick5"], name="thick5, assumed too thin", profile="box", assumed_profile="gaussian", assumed_fwhm_mm=4
     )
     assert (recipe.tasks[2].factor, recipe.tasks[2].noise_share) == (3, 0.03)
     assert (recipe.enhance.steps, recipe.enhance.seed, recipe.bootstrap_seed) == (4, 3, 7)

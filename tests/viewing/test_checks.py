@@ -15,7 +15,7 @@ from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.physics.tasks import TASKS, degrade
-from medsr.validation.trial import validate
+from medsr.validation.trial import make_trial, restorations, score
 from medsr.viewing.checks import Question, against_reference, against_scan, rows_of, write_report
 
 TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
@@ -30,14 +30,15 @@ def by_method(rows, where="whole"):
 
 
 def test_scores_are_those_of_validate():
-    theirs = {
-        s.method: s for s in validate([("head", TRUTH)], [TASKS["thick3"]], MODEL, ("cubic", "ibp", "mean")).scores
-    }
+    trial = make_trial(TRUTH, TASKS["thick3"], EnhanceSettings())
+    methods = ("cubic", "ibp", "mean")
+    restored = restorations(trial, MODEL, methods, EnhanceSettings())
+    theirs = {method: score(trial, "head", "thick3", method, x, s) for method, x, s in restored}
     ours = by_method(rows_of(against_reference(QUESTION, TRUTH, {}).findings))
     for method, name in (("cubic", "cubic"), ("ibp", "ibp"), ("result", "mean")):
-        assert ours[method]["psnr_db"] == pytest.approx(theirs[name].psnr_db, abs=1e-6)
-        assert ours[method]["ssim"] == pytest.approx(theirs[name].ssim, abs=1e-9)
-    assert ours["result"]["over_cubic_db"] == pytest.approx(theirs["mean"].psnr_db - theirs["cubic"].psnr_db)
+        assert ours[method]["psnr_db"] == pytest.approx(theirs[name]["psnr_db"], abs=1e-6)
+        assert ours[method]["ssim"] == pytest.approx(theirs[name]["ssim"], abs=1e-9)
+    assert ours["result"]["over_cubic_db"] == pytest.approx(theirs["mean"]["psnr_db"] - theirs["cubic"]["psnr_db"])
 
 
 def test_a_region_is_scored_beside_the_whole():

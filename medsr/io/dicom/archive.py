@@ -33,8 +33,8 @@ def write_all(series: Sequence[DerivedSeries], folder: Path) -> None:
     """Write one series into a folder, or each of several into a folder of its own in it, named 1, 2 and so on.
 
     Args:
-        series: what to write.
-        folder: an empty folder, as `folders.atomic_folders` gives it.
+        series: Series to write.
+        folder: An empty folder, as `folders.atomic_folders` gives it.
 
     Raises:
         OSError: the disk is full or the folder gone.

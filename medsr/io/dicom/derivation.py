@@ -23,10 +23,10 @@ class Derivation:
     """How voxels came to be, for headers and UIDs.
 
     Attributes:
-        text: one or more sentences for a human reader.
-        recipe: everything but the input that changes a voxel, as JSON.
-        model: name, version, sha256 of the weights; empty where none was used.
-        kind: "result" for a scan, "uncertainty" for the standard deviation of draws.
+        text: One or more sentences for a human reader.
+        recipe: Everything but the input that changes a voxel, as JSON.
+        model: Name, version, sha256 of the weights; empty where none was used.
+        kind: "result" for a scan, "uncertainty" for the standard deviation of posterior samples.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Derivation:
 def derivation_of(record: Record, kind: Kind = "result") -> Derivation:
     """The derivation that a run record tells."""
     recipe = {name: getattr(record, name) for name in ("versions", "task", "settings", "model", "device")}
-    what = "Standard deviation of draws of the finer scan" if kind == "uncertainty" else "Finer scan"
+    what = "Standard deviation of posterior samples of the finer scan" if kind == "uncertainty" else "Finer scan"
     coarse, fine = (_times(record.task.get(f"{name}_spacing_mm", ())) for name in ("coarse", "fine"))
     text = (
         f"medsr {record.versions['medsr']}: {what}, {coarse} mm to {fine} mm, by model {record.model['name']} "

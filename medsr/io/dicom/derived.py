@@ -46,11 +46,11 @@ class DerivedSeries:
     """A volume on its way to a series: whole numbers, source headers, and what made it.
 
     Attributes:
-        volume: axes (column, row, slice), in the place of the source.
-        stack: the source slices.
-        derivation: what made the volume.
-        options: how to write it.
-        number: of the series among those made of one source, from 1.
+        volume: Axes (column, row, slice), in the place of the source.
+        stack: The source slices.
+        derivation: Account of what made the volume.
+        options: Choices of how it is written.
+        number: Number of the series among those made of one source, from 1.
     """
 
     volume: Volume
@@ -102,7 +102,7 @@ class DerivedSeries:
 
     @property
     def series_uid(self) -> UID:
-        """Of the whole series."""
+        """SeriesInstanceUID, made of everything that changes a byte of the series."""
         return uid_of("series", self.facts)
 
 
@@ -175,7 +175,7 @@ def _common(series: DerivedSeries) -> Dataset:
 def _image_type(series: DerivedSeries, source: Dataset) -> list[str]:
     words = [str(word) for word in _several(source.get("ImageType"))][2:]
     words = words or ["OTHER" if modality_of(source) == "MR" else "AXIAL"]
-    return ["DERIVED", "SECONDARY", *words, *["SPREAD"] * (series.derivation.kind == "uncertainty")]
+    return ["DERIVED", "SECONDARY", *words, *["UNCERTAINTY"] * (series.derivation.kind == "uncertainty")]
 
 
 def _set_places_in_the_archive(common: Dataset, series: DerivedSeries, source: Dataset) -> None:

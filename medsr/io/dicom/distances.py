@@ -41,7 +41,7 @@ def whole(along_mm: NDArray[np.float64]) -> Part:
 
 
 def with_gaps(along_mm: NDArray[np.float64]) -> Part | None:
-    """All slices on the even grid whose step is the smallest distance; None where distances are no multiples of it."""
+    """All slices on the even grid whose step is the smallest distance; None where distances are not multiples of it."""
     steps = np.diff(along_mm)
     step = float(np.median(steps[steps < 1.5 * steps.min()]))
     multiples = np.rint(steps / step)
@@ -59,9 +59,9 @@ def fillable(part: Part) -> bool:
 
 
 def even_parts(along_mm: NDArray[np.float64]) -> list[Part] | None:
-    """The slices in runs of even distances, each slice in one run; None where a run would be no scan.
+    """The slices in runs of even distances, each slice in one run; None where a run would not be a scan.
 
-    A run is no scan where it has one slice, or two whose distance no longer run has.
+    A run of one slice is not a scan, nor is a run of two whose distance no longer run has.
     """
     gaps = with_gaps(along_mm)
     at_gaps = [] if gaps is None else [(np.flatnonzero(np.diff(gaps.places) > 1) + 1).tolist()]

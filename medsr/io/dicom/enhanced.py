@@ -62,8 +62,8 @@ def flattened(dataset: Dataset, i: int, modality: str) -> Dataset:
     """The classic attributes of frame `i`.
 
     Args:
-        dataset: an enhanced or legacy converted MR or CT object; it stays as it is.
-        i: number of the frame, from 0.
+        dataset: An enhanced or legacy converted MR or CT object; it stays as it is.
+        i: Number of the frame, from 0.
         modality: "MR" or "CT".
     """
     header = Dataset()

@@ -25,7 +25,7 @@ def check_folder(path: Path) -> None:
     """Make sure that the folder `path` can be made later, before hours of work are spent on it.
 
     Raises:
-        OutputError: its parent is missing or not writable, or something stands there that is no earlier result.
+        OutputError: its parent is missing or not writable, or something that is not an earlier result stands there.
     """
     _check_replaceable(path)
     try:

@@ -19,8 +19,8 @@ from pydicom.sequence import Sequence
 from medsr.errors import GeometryError, InputError
 from medsr.io.dicom.headers import parsing
 
-MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are no MR or CT slice
-MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more describe no image plane
+MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are not MR or CT slices
+MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more do not describe an image plane
 REFUSED_TYPES = {
     "LOCALIZER": "a localizer; point at the scan that was planned on it",
     "MOSAIC": "a mosaic of many slices in one picture; unpack it first, for example with dcm2niix",
@@ -50,18 +50,18 @@ class Frame:
     """One slice before its pixels are read.
 
     Attributes:
-        path: file that holds it.
-        index: its number in that file, from 0.
+        path: File that holds it.
+        index: Its number in that file, from 0.
         shape: (rows, columns).
         position_mm: (3,) centre of the first pixel, LPS.
         directions: (2, 3) unit vectors along a row (to the next column) and along a column, LPS.
-        spacing_mm: distances between rows and between columns.
-        thickness_mm: nominal slice thickness, where it is known.
-        slope: of the stored values.
-        intercept: of the stored values.
-        frame_of_reference: origin that positions are measured from, "" if unknown.
-        padding: lowest and highest stored value that stand for "no measurement" (PS3.3, C.7.5.1.1.2), where stated.
-        labels: what may tell volumes of one series apart, such as the echo time.
+        spacing_mm: Distances between rows and between columns.
+        thickness_mm: Nominal slice thickness, where it is known.
+        slope: Rescale slope of the stored values.
+        intercept: Rescale intercept of the stored values.
+        frame_of_reference: Origin that positions are measured from, "" if unknown.
+        padding: Lowest and highest stored value that stand for "no measurement" (PS3.3, C.7.5.1.1.2), where stated.
+        labels: Values that may tell volumes of one series apart, such as the echo time.
     """
 
     path: Path
@@ -82,8 +82,8 @@ def frames_of(path: Path, header: Dataset) -> list[Frame]:
     """The slices of one file, in its own order.
 
     Args:
-        path: of the file.
-        header: its tags of `headers.HEADER_TAGS`.
+        path: File that the header was read from.
+        header: Its tags of `headers.HEADER_TAGS`.
 
     Raises:
         InputError: colour, a localizer, mosaic or projection, unusual storage, or a damaged header.

@@ -82,9 +82,9 @@ def read_header(path: Path, tags: list[str] = HEADER_TAGS, *, force: bool = Fals
     """Those tags of one file, without pixels.
 
     Args:
-        path: a DICOM file.
-        tags: keywords; those of `KIND_TAGS` at least.
-        force: read it even without preamble.
+        path: A DICOM file.
+        tags: Keywords; those of `KIND_TAGS` at least.
+        force: Read it even without preamble.
 
     Raises:
         InputError: not DICOM, damaged, or inflating to more than `MAX_INFLATED_BYTES`.
@@ -109,8 +109,8 @@ def pixels_are_cut(header: Dataset, rest: int) -> bool:
     """Whether a file is surely too short for its pixels, as its header alone can tell.
 
     Args:
-        header: of `read_header_and_rest`.
-        rest: bytes that begin at the pixel data.
+        header: Header as `read_header_and_rest` gives it.
+        rest: Number of bytes from the pixel data to the end of the file.
     """
     syntax = header.file_meta.get("TransferSyntaxUID")
     if not isinstance(syntax, UID) or syntax == DeflatedExplicitVRLittleEndian:

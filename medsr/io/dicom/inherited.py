@@ -82,9 +82,9 @@ def inherited(dataset: Dataset, meta: Dataset, i: int) -> Dataset:
     """What a derived classic image keeps of frame `i` of a source.
 
     Args:
-        dataset: of the source, as `readable` gives it; it stays as it is.
-        meta: file meta of the source.
-        i: number of the frame, from 0.
+        dataset: Data set of the source, as `readable` gives it; it stays as it is.
+        meta: File meta of the source.
+        i: Number of the frame, from 0.
     """
     uid = str(dataset.SOPClassUID)
     if uid in CLASSIC_CLASSES.values():
@@ -139,6 +139,6 @@ def _is_false(tag: BaseTag) -> bool:
 
 
 def _keep_lossy_history(kept: Dataset, meta: Dataset) -> None:
-    """Once lossy, always lossy (PS3.3, C.7.6.1.1.5), also where only the transfer syntax told."""
+    """Once lossy, always lossy (PS3.3, C.7.6.1.1.5), also where the transfer syntax alone says so."""
     if not kept.get("LossyImageCompression") and meta.get("TransferSyntaxUID") in LOSSY:
         kept.LossyImageCompression = "01"

@@ -15,9 +15,9 @@ class Policies:
     """Refusal unless something else is asked for. NIfTI files, regular by their nature, ignore them.
 
     Attributes:
-        gaps: missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
+        gaps: Missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
             linearly between its neighbours; or "split" into several scans, each regular.
-        tilt: slices sheared against their normal: "refuse", or "resample" to an upright grid.
+        tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
     """
 
     gaps: Gaps = "refuse"
@@ -30,7 +30,7 @@ class DicomOptions:
 
     Attributes:
         compress: "none", or lossless "j2k", "rle" or "jpegls".
-        keep_private: keep the source's private elements.
+        keep_private: Keep the source's private elements.
     """
 
     compress: Compression = "none"

@@ -21,12 +21,12 @@ NEEDED_OF_STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "Refe
 
 
 def write_maps(uncertainties: Sequence[DerivedSeries], results: Sequence[DerivedSeries], folder: Path) -> None:
-    """Write one parametric map per spread, 0001.dcm and so on, into an empty folder.
+    """Write one parametric map per uncertainty map, 0001.dcm and so on, into an empty folder.
 
     Args:
-        uncertainties: standard deviations, in the unit of the scan.
-        results: the series that they belong to, in the same order.
-        folder: where to write.
+        uncertainties: Standard deviations, in the unit of the scan.
+        results: The series that they belong to, in the same order.
+        folder: Empty folder to write into.
 
     Raises:
         OSError: the disk is full or the folder gone.
@@ -78,7 +78,7 @@ def _identity(result: DerivedSeries, peak: float) -> Dataset:
     is_ct = result.volume.modality == "CT"
     mapping: Dataset = RealWorldValueMapping(
         lut_label="SD",
-        lut_explanation="Standard deviation of draws",
+        lut_explanation="Standard deviation of samples",
         unit=codes.UCUM.HounsfieldUnit if is_ct else codes.UCUM.NoUnits,
         value_range=(0.0, peak),
         slope=1.0,

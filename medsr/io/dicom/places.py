@@ -23,9 +23,9 @@ def placed(volumes: Sequence[Volume], like: Path, policies: Policies = DEFAULT) 
     """Volumes with the source slices of the series that they were made of, whose modality they take.
 
     Args:
-        volumes: of one scan, such as the time points of a NIfTI file.
-        like: folder or file of a series with one volume.
-        policies: what to do if it is irregular.
+        volumes: Volumes of one scan, such as the time points of a NIfTI file.
+        like: Folder or file of a series with one volume.
+        policies: What to do with an irregular series.
 
     Raises:
         UsageError: the series holds several volumes, or lies somewhere else.

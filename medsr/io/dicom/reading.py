@@ -1,4 +1,4 @@
-"""A DICOM series to `Volume`. Here the scan turns from LPS to RAS; past this door everything is RAS.
+"""A DICOM series to `Volume`. Here the scan turns from LPS to RAS; everything beyond this module is RAS.
 
 What is taken for one volume, and what is not:
 
@@ -64,8 +64,8 @@ def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[Dic
     """The scan of a DICOM series, as a list of one; of several where `policies` split it.
 
     Args:
-        path: a folder with one series, or any file of a series (its folder may hold others).
-        policies: what to do with an irregular series.
+        path: A folder with one series, or any file of a series (its folder may hold others).
+        policies: What to do with an irregular series.
 
     Returns:
         Volumes with axes (column, row, slice), slices ascending along row x column, `slice_axis` 2.

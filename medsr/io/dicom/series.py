@@ -27,9 +27,9 @@ class SliceFile:
     """One DICOM file with MR or CT slices.
 
     Attributes:
-        path: where it lies.
-        header: the tags of `headers.HEADER_TAGS`.
-        sha256: hash of the file's bytes.
+        path: Place of the file.
+        header: The tags of `headers.HEADER_TAGS`.
+        sha256: Hash of the file's bytes.
     """
 
     path: Path
@@ -68,7 +68,7 @@ def find_series(path: Path) -> Series:
     """The one series of a folder, or the series that a file belongs to, among the files of its folder.
 
     Args:
-        path: folder, not searched deeper, or any DICOM file of a series.
+        path: Folder, not searched deeper, or any DICOM file of a series.
 
     Raises:
         InputError: no MR or CT slices, a slice without DICOM preamble, or a damaged header.

@@ -35,10 +35,10 @@ class Stack:
     """Source slices on one even grid, before their pixels are read.
 
     Attributes:
-        frames: the source slices in order along row x column.
+        frames: The source slices in order along row x column.
         affine: (4, 4) index (column, row, slice) to RAS mm. Sheared where the gantry was tilted; the volume then lies
             on an upright grid of its own.
-        filled: indices of slices that no source slice gave, ascending; the volume has them besides `frames`.
+        filled: Indices of slices that no source slice gave, ascending; the volume has them besides `frames`.
     """
 
     frames: tuple[Frame, ...]
@@ -180,7 +180,7 @@ def _check_alike(frames: Sequence[Frame]) -> None:
     if len({frame.frame_of_reference for frame in frames}) > 1:
         raise GeometryError("slices are measured from different origins (frames of reference); expected one for all")
     if len(frames) == 1:
-        raise GeometryError(f"one slice of {first.shape[1]} x {first.shape[0]} pixels is no volume; expected 2 or more")
+        raise GeometryError(f"one slice of {first.shape[1]} x {first.shape[0]} pixels; a volume has 2 or more")
 
 
 def _check_single(ordered: list[Frame], along_mm: NDArray[np.float64]) -> None:

@@ -29,9 +29,9 @@ class Stored:
 
     Attributes:
         numbers: (I, J, K) int16 or uint16.
-        slope: exactly as its decimal string says.
-        intercept: likewise.
-        n_clipped: voxels that did not fit and took the nearest end.
+        slope: Exactly as its decimal string says.
+        intercept: Likewise.
+        n_clipped: Voxels that did not fit and took the nearest end.
     """
 
     numbers: NDArray[np.int16] | NDArray[np.uint16]
@@ -50,7 +50,7 @@ def stored(data: NDArray[np.float32], frames: Sequence[Frame] = ()) -> Stored:
 
     Args:
         data: (I, J, K).
-        frames: source slices; the finest slope among them counts.
+        frames: Source slices; the finest slope among them counts.
     """
     low, high = float(data.min()), float(data.max())
     if not frames:

@@ -1,4 +1,4 @@
-"""What lies in a folder tree: every volume that it holds, and every other file with the reason why it is none.
+"""What lies in a folder tree: every volume that it holds, and every other file with the reason why it is not in one.
 
 One pass over the headers, in threads, without pixels. Of each file only small facts are kept, so that tens of thousands
 of files fit into a few hundred MiB. Slices are grouped by series, wherever in the tree they lie, then split where one
@@ -49,14 +49,14 @@ class FoundVolume:
     """One volume of one series.
 
     Attributes:
-        study: number of its study in the triage, from 1.
-        series: number of its series in the triage, from 1.
-        number: its number in the series, from 1; 0 where it is the only one.
+        study: Number of its study in the triage, from 1.
+        series: Number of its series in the triage, from 1.
+        number: Its number in the series, from 1; 0 where it is the only one.
         modality: "MR" or "CT".
-        times: its frames, one tuple per time point, in order of time.
-        stacks: its slices on their grid, one stack per time point; empty where it can't be read.
-        reason: why it can't be read, else "".
-        mixed: what tells it from other volumes of its series, such as "echo time 4.9".
+        times: Its frames, one tuple per time point, in order of time.
+        stacks: Its slices on their grid, one stack per time point; empty where it can't be read.
+        reason: Why it can't be read, else "".
+        mixed: What tells it from other volumes of its series, such as "echo time 4.9".
     """
 
     study: int
@@ -135,9 +135,9 @@ def triage(folder: Path | str, on_progress: OnProgress | None = None, threads: i
     """All volumes of a folder tree, and what else lies there; links to folders are not followed.
 
     Args:
-        folder: root of the tree.
-        on_progress: called with the number of files looked at and of all files.
-        threads: readers at work at a time.
+        folder: Root of the tree.
+        on_progress: Called with the number of files looked at and of all files.
+        threads: Readers at work at a time.
 
     Raises:
         InputError: the folder can't be listed.
@@ -200,7 +200,7 @@ def _look(path: Path) -> _Fact:
     with parsing(path):
         study = str(header.get("StudyInstanceUID") or "")
     if modality_of(header) is None:
-        return _Fact(path, study, reason=f"no MR or CT image: {kind_of(header)}", is_object=True)
+        return _Fact(path, study, reason=f"not an MR or CT image: {kind_of(header)}", is_object=True)
     if bare:
         return _Fact(path, study, reason="DICOM without preamble: rewrite it as Part 10, for example with dcmconv")
     return _slices(_Fact(path, study), header, rest)

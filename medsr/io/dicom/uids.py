@@ -13,7 +13,7 @@ def uid_of(*facts: str) -> UID:
     """The UID of some facts: 2.25. and the number of a UUID made of their SHA-256 (PS3.5, B.2).
 
     Args:
-        facts: whatever tells one thing from another, in a fixed order.
+        facts: Whatever tells one thing from another, in a fixed order.
     """
     digest = hashlib.sha256(json.dumps(facts).encode()).digest()
     return UID(f"2.25.{UUID(bytes=digest[:16], version=5).int}")

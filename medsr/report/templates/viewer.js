@@ -10,7 +10,7 @@ function explain(reason) {
   view.hidden = true;
   document.getElementById("fallback").hidden = false;
   why.textContent = `${reason}; here are the slices instead.`;
-  why.dataset.told = "yes";
+  why.dataset.explained = "yes";
 }
 
 async function start() {

@@ -21,8 +21,8 @@ def before_after(
     """A sagittal slice of each result, a zoomed inset, and its difference to the reference below it, as PNG.
 
     Args:
-        rows: per task its title, the results by label, the reference, all (I, J, K) in RAS order, and the spacing (3,).
-        path: of the picture.
+        rows: Title of each task, its results by label and its reference, (I, J, K) in RAS order, and the spacing (3,).
+        path: Picture to write.
 
     Raises:
         OutputError: the file can't be written.

@@ -28,8 +28,8 @@ class Layer:
 
     Attributes:
         name: "reference" or a method.
-        source: the picture as data URI.
-        alt: what it shows, in words.
+        source: Picture as data URI.
+        alt: Description in words.
     """
 
     name: str
@@ -42,19 +42,19 @@ class Curtain:
     """Pictures of one plane that lie over each other.
 
     Attributes:
-        title: plane, scan and task.
-        plane: its name.
-        width: of each picture in pixels.
-        height: the same.
-        letters: left, right, top, bottom.
-        bar_mm: length of the scale bar.
-        bar: the same in pixels.
-        box: left, top, width and height of the insets in the pictures.
-        layers: whole slices, the reference first.
-        insets: what lies in the box.
-        differences: to the reference, red where a method is brighter and blue where it is darker.
-        left: name of the layer shown first at the left.
-        right: the same at the right.
+        title: Plane, scan and task.
+        plane: Name of the plane.
+        width: Width of each picture in pixels.
+        height: Height of each picture in pixels.
+        letters: Letters at the left, right, top and bottom.
+        bar_mm: Length of the scale bar.
+        bar: Length of the scale bar in pixels.
+        box: Left, top, width and height of the insets in the pictures.
+        layers: Whole slices, the reference first.
+        insets: Pictures of what lies in the box.
+        differences: Differences to the reference, red where a method is brighter and blue where it is darker.
+        left: Name of the layer shown first at the left.
+        right: Name of the layer shown first at the right.
     """
 
     title: str

@@ -6,10 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -17,38 +16,33 @@ from pydantic_core import core_schema
 
 from medsr.io import files
 from medsr.metrics.gates import Verdict
+from medsr.metrics.table import HEADLINE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
-from medsr.validation.findings import Comparison, Findings, Stratum
-from medsr.validation.hallucination import Harm
+from medsr.report.junit import JUnitCase, write_junit
+from medsr.validation.findings import Comparison, Findings, Stratum, gain_column
+from medsr.validation.hallucination import HallucinationTests
+from medsr.validation.methods import BASELINES
 from medsr.validation.report.export import finite
-from medsr.validation.scores import BlendPoint, Case, PairFit, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import BlendPoint, Case, PairFit, ScoreRow, Shells, Uncertainty, Unmeasured
 
 SCHEMA = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
-@dataclass(frozen=True)
-class ScoreRow(Score):
-    """A score with its gains."""
+GainRow = make_dataclass("ScoreRow", [(gain_column(name), float) for name in BASELINES], bases=(ScoreRow,))
+"""A score with its gains."""
 
-    gain_over_cubic_db: float = float("nan")
-    gain_over_ibp_db: float = float("nan")
-
-
-@dataclass(frozen=True)
-class MedianRow:
-    """Medians of one method under one task."""
-
-    task: str
-    method: str
-    scans: int
-    psnr_db: float
-    ssim: float
-    gain_over_ibp_db: float
-    least_gain_db: float
-    most_gain_db: float
+MedianRow = make_dataclass(
+    "MedianRow",
+    [
+        *(("task", str), ("method", str), ("scans", int)),
+        *((metric.name, float) for metric in HEADLINE),
+        *(("gain_over_ibp_db", float), ("least_gain_db", float), ("most_gain_db", float)),
+    ],
+)
+"""Medians of one method under one task."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +62,8 @@ class Document:
     convention: str
     model: dict[str, str]
     seed: int
-    scores: tuple[ScoreRow, ...]
-    medians: tuple[MedianRow, ...]
+    scores: tuple[GainRow, ...]  # type: ignore[valid-type]  # columns come from the table of metrics
+    medians: tuple[MedianRow, ...]  # type: ignore[valid-type]
     cases: tuple[Case, ...]
     uncertainties: tuple[Uncertainty, ...]
     blend: tuple[BlendPoint, ...]
@@ -79,13 +73,17 @@ class Document:
     comparisons: tuple[Comparison, ...]
     strata: tuple[Stratum, ...]
     worst_first: tuple[Place, ...]
-    harm: tuple[Harm, ...]
+    hallucination: tuple[HallucinationTests, ...]
     verdicts: tuple[Verdict, ...]
     record: dict[str, Any]
 
 
 def write_document(
-    path: Path, findings: Findings, harms: Sequence[Harm], verdicts: Sequence[Verdict], record: Mapping[str, object]
+    path: Path,
+    findings: Findings,
+    hallucination: Sequence[HallucinationTests],
+    verdicts: Sequence[Verdict],
+    record: Mapping[str, object],
 ) -> None:
     """Write validation.json, as `Document` lays it out.
 
@@ -96,7 +94,7 @@ def write_document(
         "schema": SCHEMA,
         "notice": NOTICE,
         **findings.as_dict(),
-        "harm": [harm.as_dict() for harm in harms],
+        "hallucination": [tests.as_dict() for tests in hallucination],
         "verdicts": [asdict(verdict) for verdict in verdicts],
         "record": dict(record),
     }
@@ -156,16 +154,7 @@ def write_gates(path: Path, verdicts: Sequence[Verdict]) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    failed = sum(not verdict.passed for verdict in verdicts)
-    suite = ElementTree.Element(
-        "testsuite", name="medsr validate", tests=str(len(verdicts)), failures=str(failed), errors="0"
-    )
-    for verdict in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname="medsr.metrics.gates", name=_printable(verdict.gate))
-        if not verdict.passed:
-            failure = ElementTree.SubElement(case, "failure", type="gate", message=f"{len(verdict.failures)} rows fail")
-            failure.text = _printable(str(verdict))
-    _write(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n")
+    write_junit(path, "medsr validate", "medsr.metrics.gates", map(_gate, verdicts))
 
 
 class _Nullable(GenerateJsonSchema):
@@ -183,9 +172,10 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _printable(text: str) -> str:
-    """XML has no way to write control characters."""
-    return "".join(sign for sign in text if sign.isprintable())
+def _gate(verdict: Verdict) -> JUnitCase:
+    if verdict.passed:
+        return JUnitCase(verdict.gate)
+    return JUnitCase(verdict.gate, "failure", "gate", f"{len(verdict.failures)} rows fail", str(verdict))
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,13 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medsr.io import files
+from medsr.metrics.table import metric_named
 from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Score
+from medsr.validation.methods import BASELINES, shown_name
 from medsr.validation.report.summary import comparisons_of, uncertainties_of
-from medsr.validation.trial import ORACLE
 
-HEADINGS = ("method", "PSNR dB", "over cubic", "over ibp", "SSIM", "NRMSE", "residual", "upper band", "seconds")
+PSNR = metric_named("psnr_db")
+BESIDE = tuple(map(metric_named, ("ssim", "nrmse", "residual", "high_frequency_power_ratio", "seconds")))
+HEADINGS = ("method", PSNR.head, *(f"over {name}" for name in BASELINES), *(metric.head for metric in BESIDE))
 
 
 def table_of(findings: Findings, scan: str, task: str) -> str:
@@ -71,9 +74,9 @@ def markdown_of(findings: Findings) -> str:
     ]
     for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
         found = {s.method: s for s in findings.scores if (s.scan, s.task) == (scan, task)}
-        levels = [f"{found[m].psnr_db:.2f}" if m in found else "" for m in methods]
+        levels = [f"{found[m]['psnr_db']:.2f}" if m in found else "" for m in methods]
         gains = [_gain(findings, found, "ibp"), _gain(findings, found, "tv")]
-        similarity = ", ".join(f"{found[m].ssim:.4f}" for m in ("ibp", "mean") if m in found)
+        similarity = ", ".join(f"{found[m]['ssim']:.4f}" for m in ("ibp", "mean") if m in found)
         axes = next(iter(found.values())).axes
         lines.append(f"| {scan} | {task} ({axes}) | {' | '.join([*levels, *gains, similarity])} |")
     return "\n".join(lines) + "\n"
@@ -87,9 +90,9 @@ def write_json(findings: Findings, path: Path, further: Mapping[str, object] | N
     """Everything as JSON, and what else belongs to it.
 
     Args:
-        findings: scores and statistics.
-        path: to write.
-        further: more keys and plain values, such as verdicts of gates.
+        findings: Scores and statistics.
+        path: File to write.
+        further: Further keys with plain values, such as verdicts of gates.
 
     Raises:
         OutputError: the file can't be written.
@@ -128,22 +131,16 @@ def _write(content: dict[str, object], path: Path) -> None:
 
 
 def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
-    name = f"({score.method}: a ceiling)" if score.method == ORACLE else score.method
     return (
-        name,
-        f"{score.psnr_db:.2f}",
-        f"{findings.gain_db(score, 'cubic'):+.2f}",
-        f"{findings.gain_db(score, 'ibp'):+.2f}",
-        f"{score.ssim:.4f}",
-        f"{score.nrmse:.4f}",
-        f"{score.residual:.2f}",
-        f"{score.upper_band:.2f}",
-        f"{score.seconds:.1f}",
+        shown_name(score.method),
+        PSNR.pattern.format(score[PSNR.name]),
+        *(f"{findings.gain_db(score, name):+.2f}" for name in BASELINES),
+        *(metric.pattern.format(score[metric.name]) for metric in BESIDE),
     )
 
 
 def finite(value: object) -> object:
-    """NaN and infinity are no JSON: null instead."""
+    """NaN and infinity, which JSON lacks, as null."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

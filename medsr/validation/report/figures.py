@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from medsr.metrics.table import HEADLINE
 from medsr.report.blocks import Figure
 from medsr.validation.findings import Findings, Stratum
 from medsr.validation.report.plots import forest, paired, residual, shells
-from medsr.validation.report.uncertainty_plots import blend, coverage, spread_skill
+from medsr.validation.report.uncertainty_plots import blend, coverage, reliability_curve
 
 
 def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, ...]:
     """Every figure that these findings have numbers for."""
     found = (
-        paired(findings, "psnr_db", "PSNR in dB", "PSNR of every case"),
-        paired(findings, "ssim", "SSIM", "SSIM of every case"),
+        *(paired(findings, metric) for metric in HEADLINE),
         forest(strata),
         shells(findings.shells),
         blend(findings),
         coverage(findings.uncertainties),
-        spread_skill(findings.uncertainties),
+        reliability_curve(findings.uncertainties),
         residual(findings),
     )
     return tuple(figure for figure in found if figure is not None)

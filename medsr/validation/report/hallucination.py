@@ -10,36 +10,36 @@ from markupsafe import Markup
 
 from medsr.report.blocks import Cell, Figure, Table, number
 from medsr.report.svg import Axis, Dot, Line, Mark, Rule, axis_over, look_of, panel
-from medsr.validation.hallucination import Harm
+from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.report.plots import legend
 
 
-def harm_figures(harms: Sequence[Harm]) -> tuple[Figure, ...]:
-    """Lesions recovered and blobs invented, by size; nothing where no harm was looked for."""
-    found = (_lesions(harms), _blobs(harms)) if harms else ()
+def hallucination_figures(hallucination: Sequence[HallucinationTests]) -> tuple[Figure, ...]:
+    """Lesions recovered and blobs invented, by size; nothing where none were run."""
+    found = (_lesions(hallucination), _blobs(hallucination)) if hallucination else ()
     return tuple(figure for figure in found if figure is not None)
 
 
-def harm_tables(harms: Sequence[Harm]) -> tuple[Table, ...]:
+def hallucination_tables(hallucination: Sequence[HallucinationTests]) -> tuple[Table, ...]:
     """Part of the prior, patches, stability; and tissue volumes."""
-    return (_steadiness(harms), _tissues(harms)) if harms else ()
+    return (_steadiness(hallucination), _tissues(hallucination)) if hallucination else ()
 
 
-def _lesions(harms: Sequence[Harm]) -> Figure | None:
+def _lesions(hallucination: Sequence[HallucinationTests]) -> Figure | None:
     rows = [
         {
-            **{"scan": harm.scan, "task": harm.task, "method": harm.method},
+            **{"scan": tests.scan, "task": tests.task, "method": tests.method},
             **{"diameter_mm": one.diameter_mm, "contrast": one.contrast, "lesions": one.n, "recovered": one.recovered},
             **{"least": one.least, "total": one.total, "visible": one.visible, "auroc": one.auroc},
         }
-        for harm in harms
-        for one in harm.lesions
+        for tests in hallucination
+        for one in tests.lesions
     ]
     if not rows:
         return None
     panels = _by_task(
-        harms,
-        lambda harm: [(one.diameter_mm, one.recovered) for one in harm.lesions],
+        hallucination,
+        lambda tests: [(one.diameter_mm, one.recovered) for one in tests.lesions],
         ("share of contrast recovered", "{:.2f}", 1.1),
         Rule(1.0, "planted"),
     )
@@ -47,53 +47,53 @@ def _lesions(harms: Sequence[Harm]) -> Figure | None:
         "Soft balls were planted in the reference before it was degraded. Median share of their contrast that the "
         "result shows, over places and contrasts: below 1 they fade, above 1 they are exaggerated."
     )
-    return Figure("lesions", "Planted lesions", caption, panels, legend(_methods(harms)), rows)
+    return Figure("lesions", "Planted lesions", caption, panels, legend(_methods(hallucination)), rows)
 
 
-def _blobs(harms: Sequence[Harm]) -> Figure | None:
+def _blobs(hallucination: Sequence[HallucinationTests]) -> Figure | None:
     rows = [
         {
-            **{"scan": harm.scan, "task": harm.task, "method": harm.method, "diameter_mm": one.diameter_mm},
+            **{"scan": tests.scan, "task": tests.task, "method": tests.method, "diameter_mm": one.diameter_mm},
             **{"false_per_litre": one.per_litre, "reference_per_litre": one.reference_per_litre},
         }
-        for harm in harms
-        for one in harm.false_lesions
+        for tests in hallucination
+        for one in tests.false_lesions
     ]
     if not rows:
         return None
     panels = _by_task(
-        harms,
-        lambda harm: [(one.diameter_mm, one.per_litre) for one in harm.false_lesions],
+        hallucination,
+        lambda tests: [(one.diameter_mm, one.per_litre) for one in tests.false_lesions],
         ("false blobs per litre", "{:.0f}", 1.0),
     )
     caption = (
         "Blobs stronger than 99 % of the reference's own answers where the reference has not half as much. Median over "
         "scans; the reference's own number stands in the data."
     )
-    return Figure("blobs", "Invented blobs", caption, panels, legend(_methods(harms)), rows)
+    return Figure("blobs", "Invented blobs", caption, panels, legend(_methods(hallucination)), rows)
 
 
 def _by_task(
-    harms: Sequence[Harm],
-    points_of: Callable[[Harm], list[tuple[float, float]]],
+    hallucination: Sequence[HallucinationTests],
+    points_of: Callable[[HallucinationTests], list[tuple[float, float]]],
     scale: tuple[str, str, float],
     *rules: Mark,
 ) -> tuple[Markup, ...]:
     """A panel for each task: a line for each method over the diameter, the median at each.
 
     Args:
-        harms: of all tasks and methods.
-        points_of: diameter in mm and value.
-        scale: of the values: label, format, and what it reaches to at least.
-        rules: drawn beneath.
+        hallucination: Tests of all tasks and methods.
+        points_of: Function that gives diameters in mm and values.
+        scale: Label of the values, their format, and the least value that the axis reaches.
+        rules: Marks drawn beneath.
     """
     label, form, reach = scale
     panels = []
-    for task in dict.fromkeys(harm.task for harm in harms):
+    for task in dict.fromkeys(tests.task for tests in hallucination):
         marks = list(rules)
         values = [0.0, reach]
-        for method in _methods(harms):
-            points = _by_size(p for h in harms if (h.task, h.method) == (task, method) for p in points_of(h))
+        for method in _methods(hallucination):
+            points = _by_size(p for h in hallucination if (h.task, h.method) == (task, method) for p in points_of(h))
             values += [value for _, value in points]
             marks.append(Line(points, look_of(method), method))
             marks += [Dot(point, look_of(method), f"{method}: {form.format(point[1])}") for point in points]
@@ -101,48 +101,50 @@ def _by_task(
     return tuple(panels)
 
 
-def _methods(harms: Sequence[Harm]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(harm.method for harm in harms))
+def _methods(hallucination: Sequence[HallucinationTests]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tests.method for tests in hallucination))
 
 
-def _steadiness(harms: Sequence[Harm]) -> Table:
+def _steadiness(hallucination: Sequence[HallucinationTests]) -> Table:
     heads = (
         *("scan", "task", "method", "prior: energy", "prior: correlation", "prior: share", "unseen lesion: response"),
         *("patches flagged", "of", "noise gain", "shift change", "flip change"),
     )
     rows = tuple(
         (
-            *(Cell(text) for text in (harm.scan, harm.task, harm.method)),
-            number(harm.prior.energy),
-            number(harm.prior.correlation),
-            number(harm.prior.share),
-            number(None if harm.null_lesion is None else harm.null_lesion.response, "{:+.4f}"),
-            number(harm.flagged, "{:.0f}"),
-            number(harm.patches, "{:.0f}"),
-            number(harm.stability.noise_gain),
-            number(harm.stability.shift_change, "{:.4f}"),
-            number(harm.stability.flip_change, "{:.4f}"),
+            *(Cell(text) for text in (tests.scan, tests.task, tests.method)),
+            number(tests.prior.energy),
+            number(tests.prior.correlation),
+            number(tests.prior.share),
+            number(None if tests.null_lesion is None else tests.null_lesion.response, "{:+.4f}"),
+            number(tests.flagged, "{:.0f}"),
+            number(tests.patches, "{:.0f}"),
+            number(tests.stability.noise_gain),
+            number(tests.stability.shift_change, "{:.4f}"),
+            number(tests.stability.flip_change, "{:.4f}"),
         )
-        for harm in harms
+        for tests in hallucination
     )
     note = (
-        "Prior: the part that the scan did not measure. Energy below 1 is blurred, about 1 a likely draw, above 1 too "
-        "much; energy without correlation is invention. Response to lesions that no scanner sees: 0 is honest. "
+        "Prior: the part that the scan did not measure. Energy below 1 is blurred, about 1 a likely sample, above 1 "
+        "too much; energy without correlation is invention. Response to lesions that no scanner sees: 0 is honest. "
         "Flagged: patches that contradict the reference in the measured band."
     )
-    return Table("Prior, unseen lesions, stability", heads, rows, note, "data/harm.csv", filtered=len(rows) > 12)
+    return Table(
+        "Prior, unseen lesions, stability", heads, rows, note, "data/hallucination.csv", filtered=len(rows) > 12
+    )
 
 
-def _tissues(harms: Sequence[Harm]) -> Table:
+def _tissues(hallucination: Sequence[HallucinationTests]) -> Table:
     rows = tuple(
         (
-            *(Cell(text) for text in (harm.scan, harm.task, harm.method, one.tissue)),
+            *(Cell(text) for text in (tests.scan, tests.task, tests.method, one.tissue)),
             number(one.reference_ml, "{:.1f}"),
             number(one.bias_percent, "{:+.1f}"),
             number(one.dice, "{:.3f}"),
         )
-        for harm in harms
-        for one in harm.tissues
+        for tests in hallucination
+        for one in tests.tissues
     )
     heads = ("scan", "task", "method", "tissue", "reference ml", "bias %", "Dice")
     note = "A simple segmentation by thresholds of the reference: what a volume measured on the result would be off by."

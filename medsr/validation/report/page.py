@@ -15,13 +15,13 @@ from medsr.metrics.gates import Verdict
 from medsr.report.blocks import Table
 from medsr.report.pages import rendered
 from medsr.validation.findings import Findings
-from medsr.validation.hallucination import Harm
+from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.report import document
 from medsr.validation.report.curtains import Curtain, curtain, full_colour, plane_for, thumbnail
 from medsr.validation.report.export import finite, write_csv
 from medsr.validation.report.figures import figures_of
 from medsr.validation.report.glossary import GLOSSARY
-from medsr.validation.report.hallucination import harm_figures, harm_tables
+from medsr.validation.report.hallucination import hallucination_figures, hallucination_tables
 from medsr.validation.report.tables import (
     cases_table,
     comparisons_table,
@@ -51,15 +51,15 @@ class StudyReport:
     """What a report is made of.
 
     Attributes:
-        findings: scores and statistics.
-        harms: of `medsr.validation.hallucination`; may be empty.
-        verdicts: of the gates; may be empty.
-        views: files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
-        record: the whole run record: recipe, model, versions, seeds.
+        findings: Scores and statistics.
+        hallucination: Hallucination tests of each scan, task and method; may be empty.
+        verdicts: Verdicts of the gates; may be empty.
+        views: Files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
+        record: Whole run record: recipe, model, versions, seeds.
     """
 
     findings: Findings
-    harms: tuple[Harm, ...]
+    hallucination: tuple[HallucinationTests, ...]
     verdicts: tuple[Verdict, ...]
     views: Mapping[Key, Path]
     record: dict[str, object]
@@ -83,8 +83,8 @@ def write_report(report: StudyReport, folder: Path) -> Path:
     """Write the whole report, index.html last.
 
     Args:
-        report: what to show.
-        folder: made where it is missing; files of the same names are replaced.
+        report: Content of the report.
+        folder: Folder, made where it is missing; files of the same names are replaced.
 
     Returns:
         Path of index.html.
@@ -103,7 +103,7 @@ def write_report(report: StudyReport, folder: Path) -> Path:
 
 
 def case_stem(scan: str, task: str) -> str:
-    """Name of a case's files, without a suffix: whatever is no plain word becomes a hash."""
+    """Name of a case's files, without a suffix: whatever is not a plain word becomes a hash."""
     return f"{_word(scan)}_{_word(task)}"
 
 
@@ -152,7 +152,7 @@ def _case_page(report: StudyReport, key: Key, views: CaseViews | None, neighbour
 def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumbnails: Mapping[str, str]) -> bytes:
     findings = report.findings
     strata = telling(findings.strata(method=main_method(findings)))
-    figures, harm_plots = figures_of(findings, strata), harm_figures(report.harms)
+    figures, hallucination_plots = figures_of(findings, strata), hallucination_figures(report.hallucination)
     tables = {
         "medians": medians_table(findings),
         "comparisons": comparisons_table(findings.comparisons()),
@@ -162,9 +162,9 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         "fits": fits_table(findings),
         "cases": cases_table(findings, _links(report)),
     }
-    of_harm = harm_tables(report.harms)
-    _write_machine_files(report, folder, [*tables.values(), *of_harm])
-    for figure in (*figures, *harm_plots):
+    of_hallucination = hallucination_tables(report.hallucination)
+    _write_machine_files(report, folder, [*tables.values(), *of_hallucination])
+    for figure in (*figures, *hallucination_plots):
         document.write_figure(folder / DATA / f"{figure.name}.csv", figure)
     keys = _worst_first(findings)
     return rendered(
@@ -185,8 +185,8 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         some_missing=any(key not in report.views for key in keys),
         thumbnails=thumbnails,
         figures=figures,
-        harm_figures=harm_plots,
-        harm_tables=of_harm,
+        hallucination_figures=hallucination_plots,
+        hallucination_tables=of_hallucination,
         glossary=GLOSSARY,
         record=_pretty(report.record),
         **tables,
@@ -194,7 +194,9 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
 
 
 def _write_machine_files(report: StudyReport, folder: Path, tables: Sequence[Table]) -> None:
-    document.write_document(folder / "validation.json", report.findings, report.harms, report.verdicts, report.record)
+    document.write_document(
+        folder / "validation.json", report.findings, report.hallucination, report.verdicts, report.record
+    )
     document.write_schema(folder / "schema.json")
     document.write_gates(folder / "junit.xml", report.verdicts)
     write_csv(report.findings, folder / "scores.csv")

@@ -10,15 +10,17 @@ from typing import TypeVar
 import numpy as np
 from markupsafe import Markup
 
+from medsr.metrics.judged import Restoration
 from medsr.metrics.statistics import Interval, interval_of_median, per_subject
+from medsr.metrics.table import Metric
 from medsr.report.blocks import Figure
 from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, look_of, panel
 from medsr.validation.findings import Findings, Shells, Stratum
+from medsr.validation.methods import BAND_LIMITED, COMPARED
 from medsr.validation.scores import Score
 
 T = TypeVar("T")
 
-PAIRED = ("cubic", "ibp", "mean", "sample")
 ROW_HEIGHT = 22  # of a forest plot
 MOST_ROWS = 24  # of one
 BESIDE = 0.17  # of the distance of two methods: where the median stands
@@ -26,24 +28,25 @@ THRESHOLDS = ((0.5, "0.5"), (0.143, "0.143"))
 LEAST_RESIDUAL = 1e-3
 
 
-def paired(findings: Findings, metric: str, label: str, title: str) -> Figure | None:
+def paired(findings: Findings, metric: Metric[Restoration]) -> Figure | None:
     """Each case as a line over the methods, the median over subjects with its interval beside the dots."""
+    name = metric.name
     methods = methods_of(findings.scores)
     if not methods:
         return None
     panels, rows = [], []
     for task in in_order(score.task for score in findings.scores):
         scores = [s for s in findings.scores if s.task == task and s.method in methods]
-        values = [float(getattr(score, metric)) for score in scores]
-        marks = [*_case_lines(scores, methods, metric), *_medians(findings, scores, methods, metric)]
+        values = [score[name] for score in scores]
+        marks = [*_case_lines(scores, methods, name), *_medians(findings, scores, methods, name)]
         x = Axis("", -0.5, len(methods) - 0.5 + BESIDE, methods)
-        panels.append(panel(task, x, axis_over(label, values), marks))
-        rows += [{"scan": s.scan, "task": task, "method": s.method, metric: getattr(s, metric)} for s in scores]
+        panels.append(panel(task, x, axis_over(metric.axis, values), marks))
+        rows += [{"scan": s.scan, "task": task, "method": s.method, name: s[name]} for s in scores]
     caption = (
         "One line a case. The large mark is the median over subjects; the bar its 95 % bootstrap interval, which needs "
         "at least 3 subjects. Compare along a line: cases differ far more than methods."
     )
-    return Figure(f"paired_{metric}", title, caption, tuple(panels), legend(methods), rows)
+    return Figure(f"paired_{name}", f"{metric.label} of every case", caption, tuple(panels), legend(methods), rows)
 
 
 def forest(strata: Sequence[Stratum]) -> Figure | None:
@@ -104,14 +107,14 @@ def residual(findings: Findings) -> Figure | None:
         scores = [s for s in findings.scores if s.task == task and s.method in methods]
         marks: list[Mark] = [Rule(0.0)]
         places = _spread_out([s.method for s in scores], methods)
-        heights = [math.log10(max(s.residual, LEAST_RESIDUAL)) for s in scores]
+        heights = [math.log10(max(s["residual"], LEAST_RESIDUAL)) for s in scores]
         marks += [
-            Dot((place, height), look_of(s.method), f"{s.scan}: {s.residual:.3g}")
+            Dot((place, height), look_of(s.method), f"{s.scan}: {s['residual']:.3g}")
             for place, height, s in zip(places, heights, scores, strict=True)
         ]
         y = replace(axis_over("residual over noise", [-2.0, 1.0, *heights]), powers=True)
         panels.append(panel(task, Axis("", -0.5, len(methods) - 0.5, methods), y, marks))
-        rows += [{"scan": s.scan, "task": task, "method": s.method, "residual": s.residual} for s in scores]
+        rows += [{"scan": s.scan, "task": task, "method": s.method, "residual": s["residual"]} for s in scores]
     caption = (
         "Near 1 (dashed) a result agrees with the scan up to its noise, far below it fits the noise too, which is "
         "right for a scan without any; above 1.3 it contradicts what was measured. "
@@ -144,12 +147,12 @@ def in_order(values: Iterable[T]) -> tuple[T, ...]:
 def methods_of(scores: Sequence[Score]) -> tuple[str, ...]:
     """What is drawn: cubic, ibp, mean and sample where they were run, else all methods but the ceiling."""
     names = in_order(score.method for score in scores)
-    return tuple(name for name in PAIRED if name in names) or tuple(name for name in names if name != "oracle")
+    return tuple(name for name in COMPARED if name in names) or tuple(name for name in names if name != BAND_LIMITED)
 
 
 def _case_lines(scores: Sequence[Score], methods: Sequence[str], metric: str) -> Iterator[Mark]:
     for scan in in_order(score.scan for score in scores):
-        at = {s.method: float(getattr(s, metric)) for s in scores if s.scan == scan}
+        at = {s.method: s[metric] for s in scores if s.scan == scan}
         points = tuple((float(number), at[name]) for number, name in enumerate(methods) if name in at)
         yield Line(points, "case faint", scan)
         for number, name in enumerate(methods):
@@ -160,7 +163,7 @@ def _case_lines(scores: Sequence[Score], methods: Sequence[str], metric: str) ->
 def _medians(findings: Findings, scores: Sequence[Score], methods: Sequence[str], metric: str) -> Iterator[Mark]:
     for number, name in enumerate(methods):
         chosen = [s for s in scores if s.method == name]
-        values = per_subject([float(getattr(s, metric)) for s in chosen], [findings.subject_of(s.scan) for s in chosen])
+        values = per_subject([s[metric] for s in chosen], [findings.subject_of(s.scan) for s in chosen])
         yield from _interval_marks(number + BESIDE, interval_of_median(list(values.values())), look_of(name), name)
 
 

@@ -1,21 +1,24 @@
-"""Statistics, uncertainty, calibration, harm and gates as aligned text."""
+"""Statistics, uncertainty, calibration and hallucination tests as aligned text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from medsr.metrics.statistics import Interval
+from medsr.metrics.table import UNCERTAINTY_METRICS, metric_named
 from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Uncertainty
-from medsr.validation.hallucination import Harm
+from medsr.validation.hallucination import HallucinationTests
 
 PERCENTS = ("50", "80", "90", "95")
 
 
 def comparisons_of(findings: Findings, metric: str = "psnr_db") -> str:
     """Median paired difference with its interval, share of subjects improved, and Holm's p."""
-    rows = [("task", "method", "baseline", "subjects", f"difference of {metric}", "improved", "p (Holm)")]
+    rows = [
+        ("task", "method", "baseline", "subjects", f"difference of {metric_named(metric).head}", "improved", "p (Holm)")
+    ]
     rows += [
         (
             one.task,
@@ -41,7 +44,8 @@ def interval_text(interval: Interval) -> str:
 
 def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
     """Coverage as stated and after calibration, CRPS against one deviation everywhere, and AUROC."""
-    rows = [("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "calibrated 90 %", "CRPS", "constant", "AUROC")]
+    measured = [metric.head for metric in UNCERTAINTY_METRICS]
+    rows = [("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "calibrated 90 %", *measured)]
     rows += [
         (
             one.scan,
@@ -49,9 +53,7 @@ def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
             one.method,
             *(f"{one.coverage[p]:.3f}" for p in PERCENTS),
             f"{one.calibrated['90']:.3f}" if one.calibrated else "-",
-            f"{one.crps:.4f}",
-            f"{one.crps_constant:.4f}",
-            f"{one.auroc:.3f}",
+            *(metric.pattern.format(getattr(one, metric.name)) for metric in UNCERTAINTY_METRICS),
         )
         for one in uncertainties
     ]
@@ -76,12 +78,12 @@ def calibration_of(report: CalibrationReport) -> str:
     return f"{aligned(factors)}\n\n{aligned(subjects)}"
 
 
-def harm_text(harms: Sequence[Harm]) -> str:
+def hallucination_text(hallucination: Sequence[HallucinationTests]) -> str:
     """One block per scan, task and method."""
-    return "\n\n".join(_harm(harm) for harm in harms)
+    return "\n\n".join(_tests_text(tests) for tests in hallucination)
 
 
-def _harm(harm: Harm) -> str:
+def _tests_text(tests: HallucinationTests) -> str:
     rows: list[tuple[str, ...]] = [
         ("planted lesions", "contrast", "n", "recovered", "least", "total", "visible", "off by mm", "AUROC")
     ]
@@ -93,22 +95,22 @@ def _harm(harm: Harm) -> str:
             *(f"{value:.2f}" for value in (one.recovered, one.least, one.total, one.visible, one.displaced_mm)),
             f"{one.auroc:.2f}",
         )
-        for one in harm.lesions
+        for one in tests.lesions
     ]
     false = ", ".join(
-        f"{f.diameter_mm:g} mm {f.per_litre:.0f} ({f.reference_per_litre:.0f})" for f in harm.false_lesions
+        f"{f.diameter_mm:g} mm {f.per_litre:.0f} ({f.reference_per_litre:.0f})" for f in tests.false_lesions
     )
-    tissues = ", ".join(f"{t.tissue} {t.bias_percent:+.1f} % (Dice {t.dice:.3f})" for t in harm.tissues)
-    steady = harm.stability
-    hidden = harm.null_lesion
+    tissues = ", ".join(f"{t.tissue} {t.bias_percent:+.1f} % (Dice {t.dice:.3f})" for t in tests.tissues)
+    steady = tests.stability
+    hidden = tests.null_lesion
     lines = [
-        f"{harm.scan}, {harm.task}, {harm.method}",
+        f"{tests.scan}, {tests.task}, {tests.method}",
         aligned(rows),
         f"false blobs per litre (the reference's own): {false}",
-        f"unmeasured part: energy {harm.prior.energy:.3f} of the reference's, "
-        f"correlation {harm.prior.correlation:.3f}, median share {harm.prior.share:.3f}",
+        f"unmeasured part: energy {tests.prior.energy:.3f} of the reference's, "
+        f"correlation {tests.prior.correlation:.3f}, median share {tests.prior.share:.3f}",
         f"tissue volumes: {tissues}",
-        f"patches that contradict the reference: {harm.flagged} of {harm.patches}",
+        f"patches that contradict the reference: {tests.flagged} of {tests.patches}",
         f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {steady.shift_change:.4f} of R "
         f"(error {steady.shift_error:.4f}), under flips {steady.flip_change:.4f} of R",
     ]

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from statistics import median
 
 from medsr.metrics.statistics import interval_of_median, per_subject
+from medsr.metrics.table import METRICS, UNCERTAINTY_METRICS, metric_named
 from medsr.report.blocks import NOTHING, Cell, Table, interval, number
-from medsr.validation.findings import BASELINES, Comparison, Findings, Stratum
+from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.methods import BAND_LIMITED, BASELINES, shown_name
 from medsr.validation.report.summary import PERCENTS
 from medsr.validation.scores import Case, Score
 
 GAIN = "{:+.2f}"
+PSNR, SSIM, DETAIL, RESIDUAL = (metric_named(name) for name in ("psnr_db", "ssim", "fsc50_mm", "residual"))
 MEDIAN_HEADS = (
-    *("task", "method", "scans", "subjects", "PSNR dB", "gain over cubic dB", "gain over ibp dB", "SSIM"),
-    *("agrees to mm", "residual", "ceiling dB"),
+    *("task", "method", "scans", "subjects", PSNR.head, "gain over cubic dB", "gain over ibp dB", SSIM.head),
+    *(DETAIL.head, RESIDUAL.head, "ceiling dB"),
 )
 CASE_HEADS = (
-    *("", "scan", "task", "axes", "contrast", "gain over ibp dB", "gain over cubic dB", "PSNR dB", "SSIM", "residual"),
-    *("coverage 90 %", "ceiling dB", "3D"),
-)
-NUMBERS = (
-    *("psnr_db", "ssim", "ms_ssim", "nrmse", "mae", "drift", "residual", "hfen", "gradient_similarity", "fsc50_mm"),
-    *("fsc14_mm", "error_inside", "error_outside", "upper_band", "comb", "shift_mm", "seconds"),
+    *("", "scan", "task", "axes", "contrast", "gain over ibp dB", "gain over cubic dB"),
+    *(PSNR.head, SSIM.head, RESIDUAL.head, "coverage 90 %", "ceiling dB", "3D"),
 )
 Links = Mapping[tuple[str, str], tuple[str, str]]
 """Page and 3D view of each scan and task; "" where there is none."""
@@ -30,7 +30,7 @@ Links = Mapping[tuple[str, str], tuple[str, str]]
 
 def main_method(findings: Findings) -> str:
     """The method that the report is about: the mean, else the last that was run."""
-    names = list(dict.fromkeys(s.method for s in findings.scores if s.method != "oracle"))
+    names = list(dict.fromkeys(s.method for s in findings.scores if s.method != BAND_LIMITED))
     return "mean" if "mean" in names or not names else names[-1]
 
 
@@ -44,15 +44,13 @@ def medians_table(findings: Findings) -> Table:
         rows.append(
             (
                 Cell(task),
-                Cell(f"{method} (a ceiling)" if method == "oracle" else method),
+                Cell(shown_name(method)),
                 number(len(chosen), "{:.0f}"),
                 number(len({findings.subject_of(s.scan) for s in chosen}), "{:.0f}"),
-                over(lambda s: s.psnr_db, "{:.2f}"),
+                over(itemgetter(PSNR.name), PSNR.pattern),
                 over(lambda s: findings.gain_db(s, "cubic"), GAIN),
                 over(lambda s: findings.gain_db(s, "ibp"), GAIN),
-                over(lambda s: s.ssim, "{:.4f}"),
-                over(lambda s: s.fsc50_mm, "{:.2f}"),
-                over(lambda s: s.residual, "{:.2f}"),
+                *(over(itemgetter(one.name), one.pattern) for one in (SSIM, DETAIL, RESIDUAL)),
                 number(median(ceilings) if ceilings else None),
             )
         )
@@ -136,10 +134,9 @@ def scores_table(findings: Findings, scan: str, task: str) -> Table:
     """All scores of all methods on one case, one row a number."""
     scores = [s for s in findings.scores if (s.scan, s.task) == (scan, task)]
     case = next((c for c in findings.cases if (c.scan, c.task) == (scan, task)), None)
-    rows = [(Cell(name), *(number(float(getattr(s, name)), "{:.4g}") for s in scores)) for name in NUMBERS]
+    rows = [(Cell(one.head), *(number(s[one.name], one.pattern) for s in scores)) for one in METRICS]
     rows += [
-        (Cell(f"gain over {name} (dB)"), *(number(findings.gain_db(s, name), GAIN) for s in scores))
-        for name in BASELINES
+        (Cell(f"gain over {name} dB"), *(number(findings.gain_db(s, name), GAIN) for s in scores)) for name in BASELINES
     ]
     note = "" if case is None else f"Ceiling by the reference's own noise: {case.ceiling_db:.2f} dB (an estimate)."
     return Table("Scores", ("", *(s.method for s in scores)), tuple(rows), note, "../scores.csv")
@@ -147,15 +144,14 @@ def scores_table(findings: Findings, scan: str, task: str) -> Table:
 
 def uncertainty_table(findings: Findings, scan: str | None = None, task: str | None = None) -> Table:
     """How far the stated uncertainty can be trusted, case by case."""
-    heads = ("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "90 % calibrated", "CRPS", "constant", "AUROC")
+    measured = [metric.head for metric in UNCERTAINTY_METRICS]
+    heads = ("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "90 % calibrated", *measured)
     rows = tuple(
         (
             *(Cell(text) for text in (one.scan, one.task, one.method)),
             *(number(one.coverage.get(p), "{:.3f}") for p in PERCENTS),
             number(one.calibrated.get("90"), "{:.3f}"),
-            number(one.crps, "{:.4f}"),
-            number(one.crps_constant, "{:.4f}"),
-            number(one.auroc, "{:.3f}"),
+            *(number(getattr(one, metric.name), metric.pattern) for metric in UNCERTAINTY_METRICS),
         )
         for one in findings.uncertainties
         if scan is None or (one.scan, one.task) == (scan, task)
@@ -201,9 +197,7 @@ def _case_cells(findings: Findings, score: Score, case: Case | None, page: str) 
         Cell((case.contrast or case.modality) if case is not None else NOTHING),
         number(findings.gain_db(score, "ibp"), GAIN),
         number(findings.gain_db(score, "cubic"), GAIN),
-        number(score.psnr_db),
-        number(score.ssim, "{:.4f}"),
-        number(score.residual),
+        *(number(score[one.name], one.pattern) for one in (PSNR, SSIM, RESIDUAL)),
     )
 
 

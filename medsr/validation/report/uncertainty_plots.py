@@ -1,4 +1,4 @@
-"""Plots of what a draw costs and of how far a stated deviation can be trusted; a figure without numbers is None."""
+"""Plots of what a sample costs and of how far a stated deviation can be trusted; a figure without numbers is None."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from statistics import median
 
+from medsr.metrics.table import metric_named
 from medsr.report.blocks import Figure
 from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, panel
-from medsr.validation.findings import BASELINES, Findings, Uncertainty
+from medsr.validation.findings import Findings, Uncertainty
+from medsr.validation.methods import BASELINES, COMPARED
 from medsr.validation.report.plots import in_order, legend, median_curve
 
-KINDS = (("samples", "spread of draws"), ("variance", "variance head"))
+PSNR, SHARPNESS = metric_named("psnr_db"), metric_named("high_frequency_power_ratio")
+KINDS = (("samples", "deviation of the samples"), ("variance", "variance head"))
 
 
 def blend(findings: Findings) -> Figure | None:
-    """Sharpness against error from the mean to a draw: the perception-distortion line."""
+    """Sharpness against error from the mean to a posterior sample: the perception-distortion line."""
     if not findings.blend:
         return None
     panels = [
@@ -24,10 +27,11 @@ def blend(findings: Findings) -> Figure | None:
         for task in in_order(point.task for point in findings.blend)
     ]
     caption = (
-        "From the mean (dial 0) to a draw (dial 1): sharper pictures cost PSNR. Thin lines are cases, the thick one "
-        "the median. A method below and left of the line is dominated; power in the upper band may be noise."
+        "From the mean (blend 0) to a posterior sample (blend 1): sharper pictures cost PSNR. Thin lines are cases, "
+        "the thick one the median. A method below and left of the line is dominated; power at high frequencies may be "
+        "noise."
     )
-    names = legend(("cubic", "ibp", "mean", "sample"))
+    names = legend(COMPARED)
     return Figure("blend", "Sharpness and error", caption, tuple(panels), names, [asdict(p) for p in findings.blend])
 
 
@@ -58,50 +62,55 @@ def coverage(found: Sequence[Uncertainty]) -> Figure | None:
     return Figure("coverage", "Coverage of the stated intervals", caption, tuple(panels), keys, rows)
 
 
-def spread_skill(found: Sequence[Uncertainty]) -> Figure | None:
-    """Error against stated deviation in bins of it."""
+def reliability_curve(found: Sequence[Uncertainty]) -> Figure | None:
+    """Actual error against stated deviation in bins of it (Fortin et al. 2014)."""
     panels, rows = [], []
     for kind, name in KINDS:
-        chosen = [one for one in found if one.method == kind and one.uncertainty]
+        chosen = [one for one in found if one.method == kind and one.stated_deviation]
         if not chosen:
             continue
-        largest = max(max(*one.uncertainty, *one.skill) for one in chosen) * 1.05 or 1.0
+        largest = max(max(*one.stated_deviation, *one.actual_error) for one in chosen) * 1.05 or 1.0
         marks: list[Mark] = [Line(((0.0, 0.0), (largest, largest)), "rule", "right")]
         for one in chosen:
-            points = tuple(zip(one.uncertainty, one.skill, strict=True))
+            points = tuple(zip(one.stated_deviation, one.actual_error, strict=True))
             marks.append(Line(points, f"{kind} faint", f"{one.scan}, {one.task}"))
             marks += [Dot(point, kind, f"{one.scan}, {one.task}") for point in points]
-            rows += [{"scan": one.scan, "task": one.task, "of": kind, "stated": s, "error": e} for s, e in points]
-        axes = Axis("stated deviation over R", 0.0, largest), Axis("error over R", 0.0, largest)
+            rows += [
+                {"scan": one.scan, "task": one.task, "of": kind, "stated_deviation": s, "actual_error": e}
+                for s, e in points
+            ]
+        axes = Axis("stated deviation over R", 0.0, largest), Axis("actual error over R", 0.0, largest)
         panels.append(panel(name, *axes, marks))
     if not panels:
         return None
     caption = (
-        "Root mean square error in ten bins of stated deviation, each line a case. On the diagonal the stated "
-        "deviation is right; above it the result is less certain than it says."
+        "Actual error in ten bins of stated deviation, both root mean square, each line a case (Fortin et al. 2014). "
+        "On the diagonal the stated deviation is right; above it the result is less certain than it says."
     )
-    return Figure("spread_skill", "Stated deviation and error", caption, tuple(panels), (), rows)
+    return Figure("reliability_curve", "Reliability curve", caption, tuple(panels), (), rows)
 
 
 def _blend_axes(findings: Findings, task: str) -> tuple[Axis, Axis]:
     points = [p for p in findings.blend if p.task == task]
     others = _baseline_points(findings, task)
-    bands = [p.upper_band for p in points] + [band for _, (band, _) in others] + [1.0]
+    ratios = [p.high_frequency_power_ratio for p in points] + [ratio for _, (ratio, _) in others] + [1.0]
     levels = [p.psnr_db for p in points] + [level for _, (_, level) in others]
-    return axis_over("sharpness (upper band; 1: reference)", bands), axis_over("PSNR in dB", levels)
+    return axis_over(f"{SHARPNESS.label} (1: reference)", ratios), axis_over(PSNR.axis, levels)
 
 
 def _blend_marks(findings: Findings, task: str) -> Iterator[Mark]:
     points = [p for p in findings.blend if p.task == task]
     yield Rule(1.0, "reference", upright=True)
     for scan in in_order(p.scan for p in points):
-        line = sorted((p.blend, p.upper_band, p.psnr_db) for p in points if p.scan == scan)
-        yield Line(tuple((band, level) for _, band, level in line), "sample faint", scan)
+        line = sorted((p.blend, p.high_frequency_power_ratio, p.psnr_db) for p in points if p.scan == scan)
+        yield Line(tuple((ratio, level) for _, ratio, level in line), "sample faint", scan)
     settings = sorted({p.blend for p in points})
-    middle = [_middle((p.upper_band, p.psnr_db) for p in points if p.blend == blend) for blend in settings]
+    middle = [
+        _middle((p.high_frequency_power_ratio, p.psnr_db) for p in points if p.blend == blend) for blend in settings
+    ]
     yield Line(tuple(middle), "sample")
-    yield Dot(middle[0], "mean big", f"dial {settings[0]:g}")
-    yield Dot(middle[-1], "sample big", f"dial {settings[-1]:g}")
+    yield Dot(middle[0], "mean big", f"blend {settings[0]:g}")
+    yield Dot(middle[-1], "sample big", f"blend {settings[-1]:g}")
     for method, point in _baseline_points(findings, task):
         yield Dot(point, f"{method} big", method)
 
@@ -109,7 +118,7 @@ def _blend_marks(findings: Findings, task: str) -> Iterator[Mark]:
 def _baseline_points(findings: Findings, task: str) -> list[tuple[str, Point]]:
     scores = [s for s in findings.scores if s.task == task]
     return [
-        (method, _middle((s.upper_band, s.psnr_db) for s in scores if s.method == method))
+        (method, _middle((s[SHARPNESS.name], s[PSNR.name]) for s in scores if s.method == method))
         for method in BASELINES
         if any(s.method == method for s in scores)
     ]

@@ -28,9 +28,9 @@ def viewer_page(views: CaseViews, page: str, unit: str) -> bytes:
     """The page of one case.
 
     Args:
-        views: of the case.
-        page: file name of the case's own page.
-        unit: of its intensities, with a space before it; "" where there is none.
+        views: Views of the case.
+        page: File name of the case's own page.
+        unit: Unit of its intensities, with a space before it; "" where there is none.
 
     Raises:
         OutputError: the installed NiiVue is not the one that belongs to this version.

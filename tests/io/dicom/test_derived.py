@@ -399,7 +399,7 @@ def test_clipped_voxels_are_counted(tmp_path):
 @pytest.mark.parametrize("compress", ["j2k", "rle", "jpegls"])
 @pytest.mark.parametrize("modality", ["MR", "CT"])
 def test_compression_is_lossless(tmp_path, compress, modality):
-    data = np.concatenate([DATA, DATA], 1)[:, :36].repeat(2, 0)  # JPEG 2000 needs some room
+    data = np.concatenate([DATA, DATA], 1)[:, :36].repeat(2, 0)  # JPEG 2000 needs a larger slice
     edit = tags(RescaleSlope="1", RescaleIntercept="-1024") if modality == "CT" else None
     first, *_ = derive(tmp_path, edit=edit, data=data, modality=modality, options=DicomOptions(compress=compress))
     assert first.file_meta.TransferSyntaxUID.is_compressed
@@ -491,7 +491,7 @@ def test_a_source_that_vanished_is_said_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-# --- spread -----------------------------------------------------------------------------------------------------------
+# --- uncertainty ------------------------------------------------------------------------------------------------------
 
 
 def standard_deviation(series):
@@ -508,7 +508,7 @@ def test_the_spread_is_a_series_of_the_same_class_with_its_own_scale(tmp_path):
     assert uncertainty[0].SOPClassUID == result[0].SOPClassUID
     assert not uids(result) & uids(uncertainty)
     assert "[medsr SD" in uncertainty[0].SeriesDescription
-    assert uncertainty[0].ImageType[-1] == "SPREAD"
+    assert uncertainty[0].ImageType[-1] == "UNCERTAINTY"
     assert uncertainty[0].SeriesNumber == result[0].SeriesNumber + 1
     np.testing.assert_allclose(load(tmp_path / "uncertainty").data, standard_deviation(series).volume.data, atol=3e-4)
     assert 0 < uncertainty[0].WindowWidth < 9

@@ -52,7 +52,7 @@ REFUSED = {
 BY_POLICY = {"bad_duplicate_file": "identical copies", "bad_mixed_nondicom": "not DICOM skipped: 4"}
 
 DATA = np.random.default_rng(0).integers(-2000, 2000, (6, 5, 4)).astype(np.int16)
-WIDE = np.random.default_rng(1).integers(-2000, 2000, (40, 36, 3)).astype(np.int16)  # JPEG 2000 needs some room
+WIDE = np.random.default_rng(1).integers(-2000, 2000, (40, 36, 3)).astype(np.int16)  # JPEG 2000 needs a larger slice
 MATRIX = affine((1, 1.5, 3), turn_deg=(5, 10, -20), flips=(-1, -1, 1), origin_mm=(10, -20, 30))
 
 

@@ -73,15 +73,15 @@ def test_a_tree_is_sorted_to_the_last_file(tmp_path):
     assert reasons(found) == {
         "not DICOM": 2,
         "identical copy of a file that is used": 1,
-        "no MR or CT image: Enhanced SR Storage (SR)": 1,
-        "no MR or CT image: Secondary Capture Image Storage (MR)": 1,
+        "not an MR or CT image: Enhanced SR Storage (SR)": 1,
+        "not an MR or CT image: Secondary Capture Image Storage (MR)": 1,
         "a localizer": 4,
         "computed map (ADC)": 4,
         "DICOM without preamble: rewrite it as Part 10, for example with dcmconv": 1,
         "DICOMDIR": 1,
     }
     assert [left.reason for left in found.left_out if left.status == "companion"] == [
-        "no MR or CT image: Enhanced SR Storage (SR)"
+        "not an MR or CT image: Enhanced SR Storage (SR)"
     ]
     assert SECRET not in repr([(v.reason, v.mixed) for v in found.volumes]) + repr(reasons(found))
 

@@ -232,7 +232,7 @@ def test_the_3d_view_draws_with_webgl(context: BrowserContext, report: Path) -> 
     watched = opened(context, report.parent / "cases" / "sub-02_T1w_iso2_3d.html")
     page = watched.page
     page.set_viewport_size({"width": 400, "height": 400})
-    page.wait_for_function("document.documentElement.dataset.shown || document.querySelector('#why').dataset.told")
+    page.wait_for_function("document.documentElement.dataset.shown || document.querySelector('#why').dataset.explained")
     if page.locator("#fallback").is_visible():
         pytest.skip("this Chromium has no WebGL 2; the slices are shown and tested below")
     assert page.evaluate("document.documentElement.dataset.shown") == "mean"
@@ -258,7 +258,7 @@ def changed(page: Page, before: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
 def test_without_webgl_the_slices_are_shown_and_the_page_says_why(context: BrowserContext, report: Path) -> None:
     context.add_init_script(NO_WEBGL)
     watched = opened(context, report.parent / "cases" / "sub-02_T1w_iso2_3d.html")
-    watched.page.wait_for_function("document.querySelector('#why').dataset.told")
+    watched.page.wait_for_function("document.querySelector('#why').dataset.explained")
     assert "WebGL" in watched.page.locator("#why").inner_text()
     assert not watched.page.locator("canvas").is_visible()
     assert watched.page.locator("#fallback img").count() == 9

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from made_reports import RECORD, TASKS, made_findings, made_harms, made_verdicts
+from made_reports import RECORD, TASKS, made_findings, made_hallucination, made_verdicts
 
 from medsr.report.blocks import Cell, Table, number
 from medsr.validation.findings import Findings
@@ -23,8 +23,8 @@ def findings() -> Findings:
 
 def written(path: Path, findings: Findings) -> dict[str, object]:
     verdicts = made_verdicts(made_findings(SCANS, TASKS, {}))
-    write_document(path, findings, tuple(made_harms(SCANS, TASKS)), verdicts, RECORD)
-    content = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    write_document(path, findings, tuple(made_hallucination(SCANS, TASKS)), verdicts, RECORD)
+    content = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert isinstance(content, dict)
     return content
 
@@ -34,7 +34,13 @@ def test_the_json_keeps_its_schema_and_the_schema_names_every_key(findings: Find
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.Draft202012Validator(schema()).validate(content)
     assert set(schema()["properties"]) == set(content)
-    rows = {"scores": "ScoreRow", "cases": "Case", "harm": "Harm", "verdicts": "Verdict", "medians": "MedianRow"}
+    rows = {
+        "scores": "ScoreRow",
+        "cases": "Case",
+        "hallucination": "HallucinationTests",
+        "verdicts": "Verdict",
+        "medians": "MedianRow",
+    }
     for key, name in rows.items():
         first = content[key][0]  # type: ignore[index]
         assert set(schema()["$defs"][name]["properties"]) == set(first)
@@ -43,7 +49,9 @@ def test_the_json_keeps_its_schema_and_the_schema_names_every_key(findings: Find
 def test_numbers_that_were_not_measured_are_null_and_still_valid(findings: Findings, tmp_path: Path) -> None:
     nan = float("nan")
     scores = tuple(
-        replace(score, ms_ssim=nan, comb=float("inf")) for score in findings.scores if score.method == "mean"
+        replace(score, values={**score.values, "ms_ssim": nan, "comb": float("inf")})
+        for score in findings.scores
+        if score.method == "mean"
     )
     content = written(tmp_path / "v.json", replace(findings, scores=scores))
     jsonschema.Draft202012Validator(schema()).validate(content)
@@ -56,7 +64,7 @@ def test_findings_come_back_out_of_the_json(findings: Findings, tmp_path: Path) 
 
 def test_a_document_of_another_kind_breaks_the_schema(findings: Findings, tmp_path: Path) -> None:
     content = written(tmp_path / "v.json", findings)
-    for key, wrong in (("scores", [{"scan": 1}]), ("model", None), ("harm", "none")):
+    for key, wrong in (("scores", [{"scan": 1}]), ("model", None), ("hallucination", "none")):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.Draft202012Validator(schema()).validate({**content, key: wrong})
 

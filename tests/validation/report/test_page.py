@@ -92,7 +92,14 @@ def test_sections_without_numbers_are_left_out(made: StudyReport, tmp_path: Path
     bare = Findings(tuple(s for s in made.findings.scores if s.method in ("cubic", "ibp")), {})
     text = write_report(StudyReport(bare, (), (), {}, {}), tmp_path).read_text()
     assert "No gates were set" in text
-    for words in ('id="harm"', 'id="pictures"', "Sharpness and error", "Coverage", "Not measured", "Real pairs"):
+    for words in (
+        'id="hallucination"',
+        'id="pictures"',
+        "Sharpness and error",
+        "Coverage",
+        "Not measured",
+        "Real pairs",
+    ):
         assert words not in text
     assert dead_links(tmp_path) == []
     page = (tmp_path / "cases" / f"{SCANS[0]}_iso2.html").read_text()

@@ -1,13 +1,15 @@
-"""Calibration, uncertainty and harm as text."""
+"""Calibration, uncertainty and hallucination tests as text."""
 
 from __future__ import annotations
 
 import json
 
+from made_scores import made_score
+
 from medsr.metrics.statistics import Interval
 from medsr.model.spec import Calibration
 from medsr.validation.calibration import CalibrationReport, HeldOut
-from medsr.validation.findings import Findings, Score, Uncertainty
+from medsr.validation.findings import Findings, Uncertainty
 from medsr.validation.report.export import text_of, write_json, write_plain
 from medsr.validation.report.summary import calibration_of, interval_text, uncertainties_of
 
@@ -38,14 +40,14 @@ def test_coverage_is_shown_before_and_after() -> None:
     assert "90% after" in held_out
 
 
-def test_an_interval_that_is_none_says_so() -> None:
+def test_too_few_subjects_for_an_interval_are_named() -> None:
     assert interval_text(Interval(2, 0.5, None, None)) == "+0.50 (too few for an interval)"
     assert interval_text(Interval(9, 0.5, 0.1, 0.7)) == "+0.50 [+0.10, +0.70]"
 
 
 def test_several_scans_are_compared_by_subject_and_the_ceiling_stands_beside_them(tmp_path) -> None:
     scores = [
-        Score(f"sub-{s}_T1w", "iso2", "S", m, 20.0 + n + k, 0.9, 0.05, 3.0, 0.1, 0.8, 0.5, 1.0)
+        made_score(f"sub-{s}_T1w", m, 20.0 + n + k)
         for k, s in enumerate("abcdefg")
         for n, m in enumerate(("ibp", "mean"))
     ]

@@ -32,9 +32,9 @@ class Tls:
     """Encryption and who vouches for whom, as PEM files.
 
     Attributes:
-        ca: certificates that the archive's is checked against; None: those of the system.
-        certificate: our own, for archives that ask for one.
-        key: of our certificate; None: it stands in the same file.
+        ca: Certificates that the archive's is checked against; None: those of the system.
+        certificate: Our own, for archives that ask for one.
+        key: Key of our certificate; None: it stands in the same file.
     """
 
     ca: Path | None = None
@@ -62,12 +62,12 @@ class Peer:
     """The archive to send to.
 
     Attributes:
-        host: name or address.
-        port: of its DICOM service.
-        ae_title: its application entity title, at most 16 characters.
-        calling_ae_title: ours.
-        tls: how to encrypt; None: not at all.
-        timeout_s: longest wait for an answer.
+        host: Name or address.
+        port: Port of its DICOM service.
+        ae_title: Its application entity title, at most 16 characters.
+        calling_ae_title: Our own application entity title.
+        tls: Encryption; None: no encryption.
+        timeout_s: Longest wait for an answer.
 
     Raises:
         UsageError: a title that DICOM does not allow (PS3.5, 6.2).
@@ -99,9 +99,9 @@ def associated(kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None) ->
     """An association that offers each kind in a context of its own, so that each is answered by itself.
 
     Args:
-        kinds: to offer, at most 128.
-        peer: where to.
-        tls: of `peer.tls`, made once for all attempts.
+        kinds: Kinds to offer, at most 128.
+        peer: Archive to connect to.
+        tls: Context of `peer.tls`, made once for all attempts.
 
     Raises:
         BusyError: rejected for now.

@@ -29,11 +29,11 @@ class Instance:
     """One file to send.
 
     Attributes:
-        number: from 1, in the order of file names.
-        path: where it lies.
-        kind: its SOP class and transfer syntax.
-        uid: its SOP instance.
-        whole: it can go out byte for byte: its meta header tells the same as its data set, and its length is even.
+        number: Number of the file, from 1, in the order of names.
+        path: Place of the file.
+        kind: Its SOP class and transfer syntax.
+        uid: Its SOP instance.
+        whole: Whether it can go out byte for byte: meta header and data set agree, and its length is even.
     """
 
     number: int

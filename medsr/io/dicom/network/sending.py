@@ -1,7 +1,7 @@
 """A DICOM series to an archive by C-STORE (PS3.4, annex B).
 
-Files go out byte for byte as they lie on disk, in their own transfer syntaxes. What is told about an instance is its
-number and the archive's status code: no name, no UID, nothing that the archive may have written into its answer.
+Files go out byte for byte as they lie on disk, in their own transfer syntaxes. What is reported about an instance is
+its number and the archive's status code: no name, no UID, nothing that the archive may have written into its answer.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Answer:
     """What became of one instance in one attempt.
 
     Attributes:
-        number: of the instance, from 1, in the order of file names.
-        total: instances to send.
-        attempt: from 1.
-        status: code of the archive (PS3.4, B.2.3); None: no answer.
-        refused: the archive takes no instances of this kind, so it was not sent.
+        number: Number of the instance, from 1, in the order of file names.
+        total: Instances to send.
+        attempt: Number of the attempt, from 1.
+        status: Code of the archive (PS3.4, B.2.3); None: no answer.
+        refused: Whether it was not sent because the archive takes no instances of this kind.
     """
 
     number: int
@@ -84,11 +84,11 @@ def send_series(
     is sent.
 
     Args:
-        folder: searched with the folders in it; or one file.
-        peer: where to.
-        on_answer: called after each attempt of each instance.
-        retries: further attempts for instances that failed, and for an archive that is busy.
-        pause_s: seconds before each of them.
+        folder: Folder, searched with the folders in it, or one file.
+        peer: Archive to send to.
+        on_answer: Called after each attempt of each instance.
+        retries: Further attempts for instances that failed, and for an archive that is busy.
+        pause_s: Seconds before each of them.
 
     Returns:
         The last answer for each instance; all of them are stored.
@@ -153,7 +153,7 @@ def _check_stored(
     reasons += [f"it takes no {described(kind)}" for kind in sorted(refused)]
     raise OutputError(
         f"{peer}: {len(missing)} of {len(instances)} instances were not stored ({'; '.join(reasons)}); "
-        "its log says why; then send the folder again, it does no harm to what is stored"
+        "its log says why; then send the folder again; what is stored stays as it is"
     )
 
 

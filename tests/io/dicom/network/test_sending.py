@@ -74,10 +74,10 @@ def _after_meta(path: Path) -> bytes:
 
 def test_what_failed_is_sent_again_and_nothing_else(series: Path) -> None:
     statuses = iter([0x0000, 0xA700, 0xB000, 0xC123, 0xA700, 0x0000, 0x0000])
-    told: list[Answer] = []
+    heard: list[Answer] = []
     with answering(lambda event: next(statuses)) as port:
-        answers = send_series(series, peer_at(port), told.append, pause_s=0)
-    assert [(a.attempt, a.number, a.outcome) for a in told] == [
+        answers = send_series(series, peer_at(port), heard.append, pause_s=0)
+    assert [(a.attempt, a.number, a.outcome) for a in heard] == [
         *((1, 1, "0x0000"), (1, 2, "0xA700"), (1, 3, "0xB000"), (1, 4, "0xC123")),
         *((2, 2, "0xA700"), (2, 4, "0x0000"), (3, 2, "0x0000")),
     ]
@@ -103,10 +103,10 @@ def test_a_peer_that_hangs_up_amid_the_series_gets_the_rest_later(series: Path) 
             event.assoc.abort()
         return 0
 
-    told: list[Answer] = []
+    heard: list[Answer] = []
     with answering(hang_up) as port:
-        answers = send_series(series, peer_at(port), told.append, pause_s=0)
-    assert [(a.attempt, a.number, a.outcome) for a in told] == [
+        answers = send_series(series, peer_at(port), heard.append, pause_s=0)
+    assert [(a.attempt, a.number, a.outcome) for a in heard] == [
         *((1, 1, "0x0000"), (1, 2, "no answer")),
         *((2, 3, "0x0000"), (2, 4, "0x0000"), (2, 2, "0x0000")),
     ]
@@ -183,21 +183,21 @@ def test_pixels_of_odd_length_get_their_padding(tmp_path: Path) -> None:
 
 
 def test_a_data_set_that_is_not_what_it_says_is_not_sent_again(series: Path) -> None:
-    told: list[Answer] = []
+    heard: list[Answer] = []
     with answering(lambda event: 0xA900) as port, pytest.raises(OutputError, match="4 x 0xA900"):
-        send_series(series, peer_at(port), told.append)
-    assert len(told) == 4
+        send_series(series, peer_at(port), heard.append)
+    assert len(heard) == 4
 
 
 def test_a_refused_kind_is_named_and_not_tried_again(series: Path, tmp_path: Path) -> None:
     write_classic(series, DATA, affine((1, 1, 4)), syntax=RLELossless, prefix="rle")
-    told: list[Answer] = []
+    heard: list[Answer] = []
     with (
         answering(stored, syntaxes=[ExplicitVRLittleEndian]) as port,
         pytest.raises(OutputError, match=r"4 of 8 .*4 x kind refused; it takes no MR Image Storage as RLE Lossless"),
     ):
-        send_series(series, peer_at(port), told.append, pause_s=0)
-    assert len(told) == 8
+        send_series(series, peer_at(port), heard.append, pause_s=0)
+    assert len(heard) == 8
     for path in series.glob("slice*"):
         path.unlink()
     with (

@@ -1,0 +1,303 @@
+"""Every number of a validation in one table: how it is measured, which way is better, how it is called and shown.
+
+`METRICS` judge a result against its reference, `UNCERTAINTY_METRICS` a stated uncertainty against the actual error. The
+keys of validation.json, the columns of scores.csv, the names that gates use, the labels of tables and plots and the
+glossary are read from here: a new metric is a function, its entry here and its row in docs/reference/metrics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from medsr.errors import UsageError
+from medsr.metrics.edges import gradient_similarity, hfen
+from medsr.metrics.error import mae, mean_drift, nrmse, psnr
+from medsr.metrics.fidelity import residual_in_noise_units
+from medsr.metrics.judged import Restoration, StatedUncertainty
+from medsr.metrics.resolution import ONE_SEVENTH
+from medsr.metrics.sharpness import high_frequency_power_ratio
+from medsr.metrics.structure import ms_ssim, ssim
+from medsr.metrics.uncertainty import LEVELS, auroc, crps_of_constant
+
+Better = Literal["higher", "lower"] | float
+"""Which way a metric improves, or the value that it should be near."""
+
+Judged = TypeVar("Judged", bound=Restoration | StatedUncertainty)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A number of a report in words.
+
+    Attributes:
+        label: Name in tables, plots and the glossary.
+        what: What the number is; for the glossary.
+        beware: What it can't see or can be mistaken for; for the glossary.
+    """
+
+    label: str
+    what: str
+    beware: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Term, Generic[Judged]):
+    """A number that is measured.
+
+    Attributes:
+        name: Key of validation.json, column of CSV files and name in gates; ends in its unit where it has one.
+        measure: Function that measures it.
+        better: "higher", "lower", or the value that it should be near.
+        unit: Unit, such as "dB"; "" for none or that of the scan.
+        digits: Format specification for tables, such as ".2f".
+    """
+
+    name: str
+    measure: Callable[[Judged], float]
+    better: Better
+    unit: str = ""
+    digits: str = ".4f"
+
+    def __post_init__(self) -> None:
+        if self.unit and not self.name.endswith(suffix(self.unit)):
+            raise ValueError(f"metric {self.name!r}: expected a name that ends in {suffix(self.unit)!r}, its unit")
+
+    @property
+    def head(self) -> str:
+        """Head of a column."""
+        return f"{self.label} {self.unit}".rstrip()
+
+    @property
+    def axis(self) -> str:
+        """Label of an axis."""
+        return f"{self.label} in {self.unit}" if self.unit else self.label
+
+    @property
+    def pattern(self) -> str:
+        """Pattern for `str.format`."""
+        return f"{{:{self.digits}}}"
+
+    def improves(self, value: float, baseline: float) -> bool:
+        """Whether a value is better than a baseline's."""
+        if isinstance(self.better, float):
+            return abs(value - self.better) < abs(baseline - self.better)
+        return value > baseline if self.better == "higher" else value < baseline
+
+
+def suffix(unit: str) -> str:
+    """Ending of the names of metrics in a unit, such as "_db"."""
+    return f"_{unit.lower()}"
+
+
+def metric_named(name: str) -> Metric[Restoration]:
+    """The metric of `METRICS` of that name.
+
+    Raises:
+        UsageError: no metric has that name.
+    """
+    if name not in NAMES:
+        raise UsageError(f"no metric is called {name!r}; choose from {', '.join(NAMES)}")
+    return METRICS[NAMES.index(name)]
+
+
+def _names(metrics: Iterable[Metric[Any]]) -> tuple[str, ...]:
+    names = tuple(metric.name for metric in metrics)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two metrics are called {twice[0]!r}; expected one")
+    return names
+
+
+METRICS: tuple[Metric[Restoration], ...] = (
+    Metric(
+        name="psnr_db",
+        label="PSNR",
+        unit="dB",
+        digits=".2f",
+        better="higher",
+        measure=lambda r: psnr(r.x, r.reference, r.mask, r.data_range),
+        what="range over root mean square error in the mask, in dB",
+        beware="does not tell blur, noise and invention apart; favours smooth results",
+    ),
+    Metric(
+        name="ssim",
+        label="SSIM",
+        better="higher",
+        measure=lambda r: ssim(r.x, r.reference, r.mask, r.data_range),
+        what="local agreement of means, contrasts and structure, 1 is perfect",
+        beware="does not see blur in flat regions",
+    ),
+    Metric(
+        name="nrmse",
+        label="NRMSE",
+        better="lower",
+        measure=lambda r: nrmse(r.x, r.reference, r.mask, r.data_range),
+        what="root mean square error over the range",
+        beware="as PSNR",
+    ),
+    Metric(
+        name="mae",
+        label="MAE",
+        digits=".4g",
+        better="lower",
+        measure=lambda r: mae(r.x, r.reference, r.mask),
+        what="mean absolute error in the scan's unit (HU for CT)",
+        beware="does not say where the error is",
+    ),
+    Metric(
+        name="drift",
+        label="drift",
+        digits=".4g",
+        better=0.0,
+        measure=lambda r: mean_drift(r.x, r.reference, r.mask),
+        what="difference of the means in the mask, in the scan's unit (HU for CT)",
+        beware="errors may cancel",
+    ),
+    Metric(
+        name="residual",
+        label="residual",
+        digits=".2f",
+        better=1.0,
+        measure=lambda r: residual_in_noise_units(r.op, r.x, r.input, r.noise),
+        what="scan minus degraded result, in units of the noise: near 1 agrees",
+        beware="says nothing of what the scan does not measure",
+    ),
+    Metric(
+        name="high_frequency_power_ratio",
+        label="high-frequency power ratio",
+        digits=".2f",
+        better=1.0,
+        measure=lambda r: high_frequency_power_ratio(r.x, r.reference, r.degraded, r.mask),
+        what="power of the finest detail over the reference's, 1 is as sharp",
+        beware="does not say whether that detail is true: noise counts too",
+    ),
+    Metric(
+        name="seconds",
+        label="seconds",
+        digits=".1f",
+        better="lower",
+        measure=lambda r: r.seconds,
+        what="time of the method alone, without reading and writing",
+        beware="depends on the machine and on what else it does",
+    ),
+    Metric(
+        name="ms_ssim",
+        label="MS-SSIM",
+        better="higher",
+        measure=lambda r: ms_ssim(r.x, r.reference, r.mask, r.data_range),
+        what="SSIM over several scales",
+        beware="scans of other sizes have other scales and do not compare",
+    ),
+    Metric(
+        name="hfen",
+        label="HFEN",
+        better="lower",
+        measure=lambda r: hfen(r.x, r.reference, r.mask),
+        what="error of edges over the reference's own edges, 0 is perfect",
+        beware="grows with the reference's noise",
+    ),
+    Metric(
+        name="gradient_similarity",
+        label="gradient similarity",
+        better="higher",
+        measure=lambda r: gradient_similarity(r.x, r.reference, r.mask, r.data_range),
+        what="agreement of gradient magnitudes, 1 is perfect",
+        beware="does not see the direction of edges",
+    ),
+    Metric(
+        name="fsc50_mm",
+        label="agrees to",
+        unit="mm",
+        digits=".2f",
+        better="lower",
+        measure=lambda r: max(shell.cut_off_mm() for shell in r.shells),
+        what="smallest detail whose shell correlation with the reference is above 0.5, along the worst degraded axis",
+        beware="hardly sees low frequencies, nor where in the scan",
+    ),
+    Metric(
+        name="fsc14_mm",
+        label="agrees at 0.143 to",
+        unit="mm",
+        digits=".2f",
+        better="lower",
+        measure=lambda r: max(shell.cut_off_mm(ONE_SEVENTH) for shell in r.shells),
+        what="the same at a correlation of 0.143, the usual threshold between two halves of a data set",
+        beware="is lenient: error is stronger than signal there",
+    ),
+    Metric(
+        name="error_inside",
+        label="error inside",
+        better="lower",
+        measure=lambda r: r.bands[0],
+        what="NRMSE within the measured band",
+        beware="a gain here alone is mere deblurring",
+    ),
+    Metric(
+        name="error_outside",
+        label="error outside",
+        better="lower",
+        measure=lambda r: r.bands[1],
+        what="NRMSE beyond the measured band; the squares of both add up to that of NRMSE",
+        beware="noise of the reference lies here too, and no method can predict it",
+    ),
+    Metric(
+        name="shift_mm",
+        label="shift",
+        unit="mm",
+        digits=".3f",
+        better="lower",
+        measure=Restoration.shift_mm,
+        what="distance of the result from the reference, found by cross-correlation",
+        beware="sees a shift of the whole scan alone",
+    ),
+    Metric(
+        name="comb",
+        label="comb",
+        digits=".2f",
+        better=1.0,
+        measure=Restoration.comb,
+        what="power at the distance of the slices over its neighbours', over the reference's, 1 is none",
+        beware="does not see a comb in amplitude alone",
+    ),
+)
+
+UNCERTAINTY_METRICS: tuple[Metric[StatedUncertainty], ...] = (
+    Metric(
+        name="crps",
+        label="CRPS",
+        better="lower",
+        measure=StatedUncertainty.crps,
+        what="distance of the stated distribution from the truth, over the range; less is better",
+        beware="does not see how neighbours go together",
+    ),
+    Metric(
+        name="crps_constant",
+        label="constant",
+        better="lower",
+        measure=lambda s: crps_of_constant(s.error),
+        what="CRPS of one deviation everywhere, the root mean square error; a map should do better",
+        beware="knows the size of the error, which no method does",
+    ),
+    Metric(
+        name="auroc",
+        label="AUROC",
+        digits=".3f",
+        better="higher",
+        measure=lambda s: auroc(s.error, s.deviation),
+        what="how well the stated deviation points at the largest errors; 0.5 is blind",
+        beware="does not see its scale",
+    ),
+)
+
+COVERAGE = Term(
+    label="coverage",
+    what="share of voxels within the stated interval",
+    beware="all misses may lie in one structure",
+)
+
+NAMES = _names(METRICS)
+UNCERTAINTY_NAMES = (*(f"coverage{100 * level:g}" for level in LEVELS), *_names(UNCERTAINTY_METRICS))
+HEADLINE = (metric_named("psnr_db"), metric_named("ssim"))
+"""Metrics that every summary shows, and that a batch measures where a case has a reference."""

@@ -1,0 +1,98 @@
+"""The table of metrics: what it says of each metric holds, and nothing that is measured is missing from it."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medsr.errors import UsageError
+from medsr.metrics import table
+from medsr.metrics.gates import parse_gates
+from medsr.metrics.judged import Restoration, StatedUncertainty
+from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, Metric, metric_named
+
+REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
+RNG = np.random.default_rng(0)
+REFERENCE = torch.from_numpy(RNG.normal(100, 20, (24, 24, 24)).astype(np.float32))
+NOISE = torch.from_numpy(RNG.normal(0, 20, (24, 24, 24)).astype(np.float32))
+
+
+def restoration(x: torch.Tensor, seconds: float = 1.0) -> Restoration:
+    def every_second(scan: torch.Tensor) -> torch.Tensor:
+        return scan[..., ::2]
+
+    mask = np.ones(x.shape, dtype=bool)
+    coarse = every_second(REFERENCE) + 1.0
+    return Restoration(x, REFERENCE, mask, 100.0, (1, 1, 1), (2,), (24, 24, 12), every_second, coarse, 1.0, seconds)
+
+
+PERFECT, WRONG = restoration(REFERENCE), restoration(REFERENCE + NOISE, 2.0)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=NAMES)
+def test_the_reference_itself_is_better_than_a_wrong_result(metric: Metric[Restoration]) -> None:
+    if metric.name in ("shift_mm", "fsc50_mm", "fsc14_mm", "drift"):  # noise alone hardly moves these
+        assert not metric.improves(metric.measure(WRONG), metric.measure(PERFECT))
+    else:
+        assert metric.improves(metric.measure(PERFECT), metric.measure(WRONG))
+        assert not metric.improves(metric.measure(WRONG), metric.measure(PERFECT))
+
+
+@pytest.mark.parametrize("metric", UNCERTAINTY_METRICS, ids=[metric.name for metric in UNCERTAINTY_METRICS])
+def test_a_deviation_that_knows_the_errors_is_better_than_a_blind_one(metric: Metric[StatedUncertainty]) -> None:
+    deviation = RNG.uniform(0.1, 3, 4000)
+    error = deviation * RNG.standard_normal(4000)
+    told, blind = (StatedUncertainty(error, d, np.zeros(4000)) for d in (deviation, RNG.permutation(deviation)))
+    if metric.name == "crps_constant":  # the yardstick looks at the error alone
+        assert metric.measure(told) == metric.measure(blind)
+    else:
+        assert metric.improves(metric.measure(told), metric.measure(blind))
+
+
+@pytest.mark.parametrize("metric", [*METRICS, *UNCERTAINTY_METRICS], ids=lambda metric: metric.name)
+def test_every_entry_can_be_shown_and_asked_for(metric: Metric) -> None:
+    assert parse_gates(f"{metric.name}>=0")[0].metric == metric.name
+    assert set(metric.pattern.format(1.5)) <= set(string.digits + ".")
+    assert metric.label
+    for line in (metric.what, metric.beware):
+        assert line
+        assert not line.endswith(".")
+
+
+@pytest.mark.parametrize("module", ["artefacts", "bands", "edges", "error", "fidelity", "sharpness", "structure"])
+def test_every_function_that_compares_with_a_reference_is_in_the_table(module: str) -> None:
+    found = import_module(f"medsr.metrics.{module}")
+    own = {name for name, one in inspect.getmembers(found, inspect.isfunction) if one.__module__ == found.__name__}
+    source = inspect.getsource(table) + inspect.getsource(import_module("medsr.metrics.judged"))
+    for name in own - NOT_SCORES:
+        assert name.startswith("_") or f"{name}(" in source, name
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(metric.name for metric in UNCERTAINTY_METRICS)])
+def test_the_reference_of_metrics_has_a_row_for_it(name: str) -> None:
+    rows = [line for line in REFERENCE_PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert any(f"`{name}`" in row for row in rows)
+
+
+def test_a_name_without_its_unit_is_refused() -> None:
+    with pytest.raises(ValueError, match="_mm"):
+        Metric(name="wide", label="", what="", beware="", measure=lambda r: 0.0, better="lower", unit="mm")
+
+
+def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"'fid'.*psnr_db, ssim"):
+        metric_named("fid")
+
+
+def test_a_target_is_approached_from_both_sides() -> None:
+    residual = metric_named("residual")
+    assert residual.improves(1.1, 0.8)
+    assert residual.improves(0.9, 1.2)
+    assert not residual.improves(0.5, 1.4)
