@@ -183,10 +183,10 @@ def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
 def sample_steps(
     problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, sample: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Noisy and expected clean states of one sample, from the mean plus noise to the sample (docs/explanation/equations.md, eq. 12).
+    """Noisy and expected clean states of one sample, from the mean plus noise to the sample.
 
-    A noisy state is the one that its step started from; the last one is the sample. All are details (1, 1, I, J, K) in
-    units of the expected detail.
+    docs/explanation/equations.md, eq. 12. A noisy state is the one that its step started from; the last one is the
+    sample. All are details (1, 1, I, J, K) in units of the expected detail.
 
     Args:
         problem: Scan, as `prepared` makes it.

@@ -126,7 +126,7 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
 
 
 def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
-    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS (docs/reference/tasks.md).
+    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS.
 
     Args:
         reference: High-resolution scan in any orientation.
