@@ -14,7 +14,6 @@ from medsr.physics.profiles import PROFILES
 INPUT, GRID, ACQUISITION, SAMPLING = "Input", "Grid", "Acquisition", "Sampling"
 MEASURES, MODEL, OUTPUT = "Measurements", "Model and machine", "Output"
 
-
 ModalityChoice = Literal["auto", "MR", "CT"]
 TaskName = StrEnum("TaskName", ["iso2", "iso4", "thick3", "thick5", "thick6", "gap", "plane2", "noisy2"])
 """Names of `medsr.physics.tasks.TASKS`, which takes PyTorch with it; a test compares the two."""
