@@ -83,7 +83,7 @@ def test_progress_is_reported_per_step_with_the_time_left(ask):
 def test_a_watched_sample_shows_every_step(ask):
     reports = []
     settings = EnhanceSettings(mode="sample", steps=3)
-    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict())
+    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict(), watch=True)
     states = [content for kind, content in reports if kind == "state"]
     assert [state["number"] for state in states] == [0, 1, 2]
     last = [unpacked(state["scan"]) for state in states][-1]
