@@ -65,11 +65,11 @@ fuzz: setup  ## read thousands of damaged DICOM series and NIfTI files: refused 
 
 # Tests of a real window run in a process of their own: one that fails would take the next ones with it.
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
-gui: setup  ## only the tests that need a napari window; docs/napari.md names the packages
+gui: setup  ## only the tests that need a napari window; docs/tutorials/napari.md names the packages
 	@if command -v xvfb-run > /dev/null; then OMP_NUM_THREADS=1 $(XVFB) $(BIN)/pytest -m viewer -p no:xdist tests/napari_plugin/viewer $(PYTEST_ARGS); \
 	else echo "make gui: xvfb-run is not installed, so the tests of the napari window are skipped" >&2; fi
 
-screenshots: setup  ## take the pictures of docs/napari.md from a real viewer
+screenshots: setup  ## take the pictures of docs/tutorials/napari.md from a real viewer
 	$(XVFB) $(BIN)/python pipelines/screenshots/run.py
 
 bench: setup  ## every benchmark: speed, memory, quality

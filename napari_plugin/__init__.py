@@ -1,4 +1,4 @@
-"""The napari plugin of medsr (import name `medsr_napari`): docs/napari.md shows what it does.
+"""The napari plugin of medsr (import name `medsr_napari`): docs/tutorials/napari.md shows what it does.
 
 Above everything: modules here import from medsr, and nothing of medsr imports them. `layers`, `readers`, `writers`,
 `outcomes`, `regions` and `curtain` know nothing of Qt; each `*_widget` is a form that calls medsr in a worker process

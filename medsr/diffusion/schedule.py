@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 SIGMA_MAX = 2.65
-START_SIGMA = 3.0  # a little more than the first level: denoisers take off a little too much (docs/physics.md, eq. 12)
+# A little more than the first level: denoisers take off a little too much (docs/explanation/equations.md, eq. 12).
+START_SIGMA = 3.0
 SIGMA_MIN = 0.05
 RHO = 3.0
 

@@ -12,7 +12,7 @@ def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float(
     """Variance of the scan's noise over the variance of the prediction's own error, for `Separable.prox`.
 
     At noise level sigma a prediction with posterior error v has an error of variance sigma^2 v / (sigma^2 + v)
-    (docs/physics.md, eq. 11).
+    (docs/explanation/equations.md, eq. 11).
 
     Args:
         noise_sigma: Standard deviation of the scan's noise, in units of the expected detail.

@@ -29,7 +29,9 @@ def enhance(
     on_state: OnState | None = None,
     memory_bytes: int | None = None,
 ) -> Enhancement:
-    """The enhanced scan, its uncertainty where it is asked for, its residual and its record (docs/physics.md).
+    """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
+
+    docs/explanation/equations.md has the mathematics.
 
     Args:
         scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.

@@ -56,7 +56,7 @@ def enhance_piece(
     whole: Whole | None = None,
     on_state: OnState | None = None,
 ) -> Enhancement:
-    """The enhancement of a scan, or of a part of it, in one piece (docs/physics.md).
+    """The enhancement of a scan, or of a part of it, in one piece (docs/explanation/equations.md).
 
     Args:
         volume: The input, or a part of it.

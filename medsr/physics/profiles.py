@@ -1,4 +1,4 @@
-"""Slice profiles by name, given by their full width at half maximum and integrated exactly (docs/physics.md, eq. 2).
+"""Slice profiles by name, given by their full width at half maximum (docs/explanation/equations.md, eq. 2).
 
 A new profile is its name and its integral here, and an entry in `medsr.physics.ops.matrices.SLICE_PROFILES`.
 """

@@ -24,7 +24,7 @@ SUPERIOR, RIGHT, ANTERIOR = 2, 0, 1  # axes of a scan in RAS order
 
 @dataclass(frozen=True)
 class Task:
-    """A named degradation (docs/physics.md, tasks). Either `factor` or `thick_mm` is set.
+    """A named degradation (docs/reference/tasks.md). Either `factor` or `thick_mm` is set.
 
     Attributes:
         name: Name on the command line.
@@ -91,7 +91,7 @@ def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
 
 
 def degradation(reference: Volume, task: Task) -> Acquisition:
-    """How `task` would acquire a reference in RAS order (docs/physics.md, tasks).
+    """How `task` would acquire a reference in RAS order (docs/reference/tasks.md).
 
     Raises:
         UsageError: the scan is too coarse or too small for the task.
@@ -126,7 +126,9 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
 
 
 def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
-    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS (docs/physics.md).
+    """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS.
+
+    docs/reference/tasks.md lists the tasks.
 
     Args:
         reference: High-resolution scan in any orientation.

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/report.md from the report that `make validation` wrote; see README.md beside this file."""
+"""Take the pictures of docs/reference/report.md from the report that `make validation` wrote (see README.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/napari.md from a real viewer; see README.md beside this file."""
+"""Take the pictures of docs/tutorials/napari.md from a real viewer; see README.md beside this file."""
 
 from __future__ import annotations
 

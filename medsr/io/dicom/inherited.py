@@ -1,4 +1,4 @@
-"""What a derived image keeps of its source's header, and what would be false in it (docs/dicom.md).
+"""What a derived image keeps of its source's header, and what would be false in it (docs/reference/dicom.md).
 
 Patient, study, equipment and acquisition stay as they are, in the source's own character set. What describes the
 source's pixels, their layout or their file goes, and so do private elements unless they are asked for.

@@ -1,7 +1,7 @@
 """One small matrix per axis: sampling by a profile, cubic interpolation, and the IBP estimate made of both.
 
 All matrices are float64 NumPy, built once per axis and cached. Fine and coarse grid share the field of view:
-sample i of m is centred at (i + 1/2) n/m - 1/2 in voxels of the fine grid (docs/physics.md, eq. 1).
+sample i of m is centred at (i + 1/2) n/m - 1/2 in voxels of the fine grid (docs/explanation/equations.md, eq. 1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sample_centres(n_fine: int, n_coarse: int) -> NDArray[np.float64]:
 
 
 def profile_matrix(n_fine: int, n_coarse: int, integral: Integral, fwhm: float) -> Matrix:
-    """Sampling by a compact profile, (n_coarse, n_fine), rows sum to 1 (docs/physics.md, eq. 2).
+    """Sampling by a compact profile, (n_coarse, n_fine), rows sum to 1 (docs/explanation/equations.md, eq. 2).
 
     The profile is integrated over each fine voxel, cut at the field of view and renormalised.
 
@@ -46,10 +46,10 @@ def profile_matrix(n_fine: int, n_coarse: int, integral: Integral, fwhm: float) 
 
 
 def kspace_matrix(n_fine: int, n_coarse: int) -> Matrix:
-    """Ideal low-pass to the coarse Nyquist frequency, (n_coarse, n_fine), rows sum to 1 (docs/physics.md, eq. 3).
+    """Ideal low-pass to the coarse Nyquist frequency, (n_coarse, n_fine) (docs/explanation/equations.md, eq. 3).
 
-    Periodic, as a measurement in k-space is. The pair of terms at the coarse Nyquist frequency is halved, so that the
-    matrix is real, and the phase ramp that keeps the corners is in the centres.
+    Rows sum to 1. Periodic, as a measurement in k-space is. The pair of terms at the coarse Nyquist frequency is
+    halved, so that the matrix is real, and the phase ramp that keeps the corners is in the centres.
     """
     frequencies = np.arange(n_coarse // 2 + 1)
     weights = np.where(frequencies == 0, 1.0, 2.0)
@@ -197,7 +197,7 @@ def ibp_matrix(axis: AxisSampling, roughness: float) -> Matrix:
     """G = C (B'B + roughness D'D)^-1 B' with B = A C and D the first differences, (n_fine, n_coarse).
 
     At roughness 0 it is C (A C)^-1, the fixed point of iterative back-projection (Irani & Peleg 1991) and the
-    consistent spline of Unser & Aldroubi 1994 (docs/physics.md, eq. 5).
+    consistent spline of Unser & Aldroubi 1994 (docs/explanation/equations.md, eq. 5).
 
     Args:
         axis: Sampling of the axis.

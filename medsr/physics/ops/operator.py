@@ -51,7 +51,7 @@ class Separable:
         return self._each(y, "nearest", shrink=False)
 
     def ibp(self, y: Tensor, roughness: float = 0.0) -> Tensor:
-        """G y, the IBP estimate: iterative back-projection in closed form (docs/physics.md, eq. 5).
+        """G y, the IBP estimate: iterative back-projection in closed form (docs/explanation/equations.md, eq. 5).
 
         Without noise G = C (A C)^-1, so A G y = y. With noise the Tikhonov form on differences of neighbouring
         samples, which amplifies less and keeps constants exactly.
@@ -65,7 +65,7 @@ class Separable:
     def prox(self, x: Tensor, y: Tensor, ratio: float) -> Tensor:
         """The proximal step x + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows.
 
-        See docs/physics.md, eq. 6.
+        See docs/explanation/equations.md, eq. 6.
 
         Args:
             x: Image (..., I, J, K) on the fine grid.
@@ -75,7 +75,7 @@ class Separable:
         return x + self.adjoint(self._inner(y - self(x), ratio))
 
     def _inner(self, y: Tensor, ratio: float) -> Tensor:
-        """(A A' + ratio I)^-1 y by the eigenvectors of each axis (docs/physics.md, eq. 7)."""
+        """(A A' + ratio I)^-1 y by the eigenvectors of each axis (docs/explanation/equations.md, eq. 7)."""
         spectrum = torch.ones((), dtype=torch.float64)
         for axis, length in zip(self.axes, y.shape[-3:], strict=True):
             values = np.ones(length) if axis is None else axis.eigenvalues
