@@ -40,7 +40,7 @@ def test_the_mean_is_that_of_the_cpu():
     assert largest_difference("mean", fastest_dtype(torch.device("cuda"))) < 1e-2
 
 
-def test_a_draw_is_that_of_the_cpu():
+def test_a_sample_is_that_of_the_cpu():
     assert largest_difference("sample", torch.float32) < 1e-2
 
 
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_bits():
 
 
 def test_training_takes_the_steps_of_the_cpu_whoever_makes_its_batches(tmp_path):
-    """Of the posterior mean alone: the noise of other levels is drawn on the device, so there it is another one."""
+    """For the posterior mean alone: the noise of other levels is made on the device, so there it is another one."""
     settings = TrainingSettings(
         steps=12, batch=2, patch=12, slab=(24, 16, 12), slab_from=0.5, plain_steps=4, mean_only_share=1.0, net=TINY
     )

@@ -1,4 +1,4 @@
-"""Networks small enough for tests, drawn from a seed, and models made of them."""
+"""Networks small enough for tests, with weights from a seed, and models made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERYTHING = Envelope(max_factor=16.0, max_factor_several=16.0, max_coarse_mm=1e
 
 
 def tiny_net(spec: NetSpec = TINY, *, seed: int = 0, silent: bool = False) -> DetailNet:
-    """A network with weights drawn from `seed`; a silent one answers zero everywhere."""
+    """A network with random weights from `seed`; a silent one answers zero everywhere."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = DetailNet(spec)

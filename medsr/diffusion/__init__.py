@@ -1,1 +1,8 @@
-"""Floor 2: noise maths: schedule, preconditioned denoiser, samplers as generators, loss; no networks, no scanners."""
+"""Diffusion: noise levels, denoiser, samplers and loss; no networks, no scanners, no files.
+
+- `schedule`: the noise levels that a sampler visits.
+- `noise`: reproducible noise by seed, sample, step and voxel index.
+- `denoiser`: from a raw network to a denoiser (preconditioning).
+- `samplers`: Euler, Heun, DPM-Solver++(2M) and ancestral sampling, as generators of steps.
+- `loss`: the training loss.
+"""

@@ -1,4 +1,4 @@
-"""From a raw network to a denoiser: the preconditioning of Karras et al. 2022, with noise without end as its limit.
+"""From a raw network to a denoiser: the preconditioning of Karras et al. 2022, up to infinite noise.
 
 States are in units of the expected detail, so that sigma_data = 1. At sigma = inf the noisy state carries nothing:
 its input is zero and the denoiser is the posterior mean.
@@ -22,7 +22,7 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
 class Estimate(NamedTuple):
-    """What the network says of the clean state: its mean and the logarithm of its variance, (B, 1, I, J, K)."""
+    """The network's prediction of the clean state: its mean and the logarithm of its variance, (B, 1, I, J, K)."""
 
     mean: Tensor
     log_variance: Tensor
@@ -60,9 +60,9 @@ def estimate(net: RawNetwork, noisy: Tensor, sigma: Tensor) -> Estimate:
     """D(noisy; sigma) = c_skip noisy + c_out F(c_in noisy) and its log variance (Karras et al. 2022, eq. 7).
 
     Args:
-        net: the raw network F, its second map the log variance of the first.
-        noisy: (B, 1, I, J, K) clean state plus noise; ignored where sigma is inf.
-        sigma: (B,) standard deviation of the noise, > 0 or inf.
+        net: Raw network F; its second map is the log variance of the first.
+        noisy: Clean state plus noise, (B, 1, I, J, K), in units of the expected detail; ignored where `sigma` is inf.
+        sigma: Standard deviation of the noise (B,), same units, above 0 or inf.
     """
     scales = coefficients(sigma)
     known = torch.where(torch.isinf(sigma)[:, None, None, None, None], 0.0, noisy)

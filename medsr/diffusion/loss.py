@@ -1,4 +1,4 @@
-"""The training loss: squared error relative to what was unknown, and a Gaussian likelihood for the variance."""
+"""The training loss: squared error relative to the unknown part, and a Gaussian likelihood for the variance."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork, estimate
 
-SMALLEST_ENERGY = 0.3  # of a patch's detail, in squared units of the expected one: keeps flat patches from dominating
-VARIANCE_WEIGHT = 0.2  # of the likelihood beside the error
+SMALLEST_ENERGY = (
+    0.3  # added to a patch's, in squared units of the expected detail, so that flat patches don't dominate
+)
+VARIANCE_WEIGHT = 0.2  # weight of the likelihood beside the error
 LOG_VARIANCE_RANGE = (-10.0, 4.0)
 
 
-def draw_noise_levels(count: int, mean_share: float, generator: torch.Generator) -> Tensor:
+def random_noise_levels(count: int, mean_share: float, generator: torch.Generator) -> Tensor:
     """Noise levels (count,): inf for the first `mean_share` of the batch, else log-normal around 0.4.
 
-    ln sigma ~ N(ln 0.4, 1) cut to 0.03 ... 8, in units of the expected detail; on the generator's device.
+    ln sigma ~ N(ln 0.4, 1), clipped to 0.03 to 8, in units of the expected detail; on the generator's device.
     """
     log_sigma = torch.randn(count, generator=generator, device=generator.device) + math.log(0.4)
     sigma = log_sigma.exp().clamp(0.03, 8.0)
@@ -29,15 +31,15 @@ def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, w
     """Mean over the batch of each patch's error relative to its own unknown part, plus the variance's likelihood.
 
     A patch's squared error is divided by e s^2 / (e + s^2), e the mean square of its detail and s its noise level: the
-    error of the best linear answer. So an easy patch counts as much as a hard one, and with s = inf the loss is
-    the error over the plain start's error. The variance head sees the mean without gradient (Seitzer et al. 2022).
+    error of the best linear answer. So an easy patch counts as much as a hard one, and with s = inf the loss is the
+    error over the IBP estimate's error. The variance head sees the mean without gradient (Seitzer et al. 2022).
 
     Args:
-        net: raw network.
-        detail: (B, 1, I, J, K) true detail in units of the expected one.
-        sigma: (B,) noise level, inf for the posterior mean.
-        noise: (B, 1, I, J, K) white, unit variance.
-        weight: (B, 1, I, J, K) what a voxel counts, 0 or more.
+        net: Raw network.
+        detail: True detail (B, 1, I, J, K), in units of the expected detail.
+        sigma: Noise levels (B,), same units; inf for the posterior mean.
+        noise: White noise (B, 1, I, J, K) of unit variance.
+        weight: Weight of each voxel (B, 1, I, J, K), 0 or more.
     """
     finite = torch.where(torch.isinf(sigma), 0.0, sigma)[:, None, None, None, None]
     mean, log_variance = estimate(net, detail + finite * noise, sigma)

@@ -11,21 +11,21 @@ from torch import Tensor
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 AXIS_BITS = 20  # indices below a million per axis
-BALANCED = 8  # draws whose noises add up to nothing
+BALANCED = 8  # samples whose noise adds up to zero
 
 
 def white_noise(shape: tuple[int, int, int], seed: int, sample: int, step: int, origin: tuple[int, int, int]) -> Tensor:
-    """Standard normal noise (1, 1, I, J, K), float32, a function of seed, draw, step and voxel index alone.
+    """Standard normal noise (1, 1, I, J, K), float32, a function of seed, sample, step and voxel index alone.
 
-    The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and Box and
-    Muller's transform makes a normal number of it: any region of interest gets the noise that the whole scan has there.
+    The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and the
+    Box-Muller transform turns it into a normal number: any region gets the noise that the whole scan has there.
 
     Args:
-        shape: of the region.
-        seed: of the run, 0 or more.
-        sample: number of the draw.
-        step: number of the sampler's step.
-        origin: index of the region's first voxel in the whole grid, each 0 or more.
+        shape: Voxels of the region, per axis.
+        seed: Random seed for sampling, 0 or more.
+        sample: Number of the posterior sample, from 0.
+        step: Number of the sampler's step.
+        origin: Index of the region's first voxel on the whole grid, each 0 or more.
     """
     key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(sample)) + np.uint64(step))
     i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(origin, shape, strict=True))
@@ -37,17 +37,17 @@ def white_noise(shape: tuple[int, int, int], seed: int, sample: int, step: int, 
 
 
 def sample_noise(shape: tuple[int, int, int], seed: int, sample: int, origin: tuple[int, int, int]) -> Tensor:
-    """Standard normal noise (1, 1, I, J, K) that a draw starts from; that of each set of `BALANCED` draws sums to zero.
+    """Standard normal noise (1, 1, I, J, K) that a sample starts from; it sums to zero over each set of `BALANCED`.
 
-    Draws 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: what is averaged over a whole set, such as a
-    tissue's volume, holds little of the chance in a few draws, while each draw alone is as any other (antithetic
-    sampling, Owen 2013, Monte Carlo theory, methods and examples, section 8.2, in sets of eight).
+    Samples 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: an average over a whole set, such as a
+    tissue's volume, varies little by chance, while each sample alone is distributed as any other (antithetic sampling,
+    Owen 2013, Monte Carlo theory, methods and examples, section 8.2, in sets of eight).
 
     Args:
-        shape: of the region.
-        seed: of the run, 0 or more.
-        sample: number of the draw.
-        origin: index of the region's first voxel in the whole grid.
+        shape: Voxels of the region, per axis.
+        seed: Random seed for sampling, 0 or more.
+        sample: Number of the posterior sample, from 0.
+        origin: Index of the region's first voxel on the whole grid, each 0 or more.
     """
     first = sample - sample % BALANCED
     common = torch.zeros(1, 1, *shape)
@@ -66,7 +66,7 @@ def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
 
 
 def _normal(bits: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """One normal number of each 64 bits: the upper half gives the radius, the lower half the angle."""
+    """One normal number from each 64 bits: the upper half gives the radius, the lower half the angle."""
     radius = ((bits >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) * np.float32(2**-32)
     angle = (bits & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2 * np.pi * 2**-32)
     return np.asarray(np.sqrt(-2 * np.log(np.minimum(radius, np.float32(1 - 2**-24)))) * np.cos(angle), np.float32)

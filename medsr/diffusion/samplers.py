@@ -1,8 +1,9 @@
-"""Samplers as generators: each walks a falling list of noise levels and yields every step.
+"""Samplers as generators: each walks down a list of noise levels and yields every step.
 
-A sampler is a loop over `denoise(x, sigma)`; who wants a progress bar, a picture or an early stop loops over it.
-States are (B, 1, I, J, K); levels (N + 1,) end at 0. The clean state of the last step is the result. `SAMPLERS` lists
-them by name: a new one is a function here, its entry in the table, and its name in `medsr.enhancement.settings`.
+Each step calls `denoise(x, sigma)`; for a progress bar, a picture or an early stop, loop over the steps. States are
+(B, 1, I, J, K) in units of the expected detail; levels (N + 1,) end at 0. The clean state of the last step is the
+result. `SAMPLERS` lists the samplers by name: a new one is a function here, its entry in the table, and its name in
+`medsr.enhancement.settings.SamplerName`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ Noise = Callable[[int], Tensor]
 
 
 class Step(NamedTuple):
-    """One step: the state it reached, the clean state that the denoiser expected, and the level it started from."""
+    """One step of a sampler.
+
+    Attributes:
+        x: State that the step reached, (B, 1, I, J, K).
+        clean: Clean state that the denoiser expected, (B, 1, I, J, K).
+        sigma: Noise level that the step started from.
+    """
 
     x: Tensor
     clean: Tensor
@@ -31,7 +38,7 @@ class Step(NamedTuple):
 
 
 def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
-    """First order, deterministic: DDIM with eta = 0 (Song et al. 2021, eq. 12; Karras et al. 2022, algorithm 1)."""
+    """Euler's method, first order: DDIM with eta = 0 (Song et al. 2021, eq. 12; Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
         x = clean + (sigma_next / sigma) * (x - clean)
@@ -39,7 +46,7 @@ def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = No
 
 
 def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
-    """Second order, two evaluations a step but one in the last (Karras et al. 2022, algorithm 1)."""
+    """Heun's method, second order: two evaluations per step, one in the last (Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
         slope = (x - clean) / sigma
@@ -52,7 +59,7 @@ def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = Non
 
 
 def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
-    """Second order, one evaluation a step, by two steps' history (DPM-Solver++(2M), Lu et al. 2022, algorithm 2)."""
+    """DPM-Solver++(2M), second order: one evaluation per step, extrapolated (Lu et al. 2022, algorithm 2)."""
     clean_before, width_before = None, 0.0
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
@@ -70,7 +77,15 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | N
 
 
 def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0) -> Iterator[Step]:
-    """Step down further, then add fresh noise: DDPM's posterior (Ho et al. 2020, eq. 7); eta = 0 is `euler`."""
+    """Ancestral sampling: step below the next level, then add fresh noise up to it (DDPM, Ho et al. 2020, eq. 7).
+
+    Args:
+        denoise: Denoiser.
+        x: Noisy state to start from, (B, 1, I, J, K).
+        sigmas: Falling levels (N + 1,), the last one 0.
+        noise: Fresh noise for the step of a number.
+        eta: Share of fresh noise: 1 is DDPM, 0 is `euler`.
+    """
     for number, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
         clean = denoise(x, _level(x, sigma))
         up = min(sigma_next, eta * sigma_next * (max(sigma**2 - sigma_next**2, 0.0) ** 0.5) / sigma)
@@ -86,9 +101,10 @@ class Sampler:
     """One entry of `SAMPLERS`.
 
     Attributes:
-        run: Walks from a state along falling levels; takes fresh noise for every step, which deterministic ones ignore.
-        evaluations: Evaluations of the network for a number of steps.
-        summary: What it is, in a line.
+        run: Generator of steps from a denoiser, a state, falling levels and fresh noise, which deterministic samplers
+            ignore.
+        evaluations: Number of evaluations of the network for a number of steps.
+        summary: Method in a line, as help texts show it.
     """
 
     run: Callable[[Denoiser, Tensor, Tensor, Noise], Iterator[Step]]
@@ -96,19 +112,19 @@ class Sampler:
     summary: str
 
 
-def _one_a_step(n_steps: int) -> int:
+def _one_per_step(n_steps: int) -> int:
     return n_steps
 
 
-def _two_a_step(n_steps: int) -> int:
+def _two_per_step_but_the_last(n_steps: int) -> int:
     return 2 * n_steps - 1
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "dpm2m": Sampler(dpm_solver_2m, _one_a_step, "DPM-Solver++(2M), second order, deterministic"),
-    "euler": Sampler(euler, _one_a_step, "DDIM, first order, deterministic"),
-    "heun": Sampler(heun, _two_a_step, "Heun, second order, deterministic, two evaluations a step"),
-    "ancestral": Sampler(ancestral, _one_a_step, "DDPM's ancestral sampling, fresh noise at every step"),
+    "dpm2m": Sampler(dpm_solver_2m, _one_per_step, "DPM-Solver++(2M): second order, deterministic"),
+    "euler": Sampler(euler, _one_per_step, "Euler (DDIM): first order, deterministic"),
+    "heun": Sampler(heun, _two_per_step_but_the_last, "Heun: second order, deterministic, two evaluations per step"),
+    "ancestral": Sampler(ancestral, _one_per_step, "ancestral (DDPM): first order, fresh noise at every step"),
 }
 
 
@@ -120,7 +136,7 @@ def last_of(steps: Iterator[Step]) -> Step:
     """
     last = deque(steps, maxlen=1)
     if not last:
-        raise ValueError("the sampler took no step; give it at least two levels")
+        raise ValueError("the sampler took no step; expected at least two noise levels")
     return last[0]
 
 

@@ -15,16 +15,18 @@ def karras(n_steps: int, sigma_max: float = SIGMA_MAX, sigma_min: float = SIGMA_
     """Falling levels (n_steps + 1,), float64, the last one 0 (Karras et al. 2022, eq. 5).
 
     Args:
-        n_steps: evaluations of a first-order sampler, at least 1.
-        sigma_max: first level.
-        sigma_min: last level above zero.
-        rho: larger values put more levels near sigma_min.
+        n_steps: Number of steps, at least 1.
+        sigma_max: First level, in units of the expected detail.
+        sigma_min: Last level above zero, same units.
+        rho: Exponent of the spacing; larger values put more levels near `sigma_min`.
 
     Raises:
         ValueError: no steps, or levels that don't fall.
     """
     if n_steps < 1 or not sigma_max >= sigma_min > 0:
-        raise ValueError(f"{n_steps} steps from {sigma_max} to {sigma_min}; expected steps and falling positive levels")
+        raise ValueError(
+            f"{n_steps} steps from {sigma_max} to {sigma_min}; expected at least 1 step and falling positive levels"
+        )
     ramp = torch.linspace(0, 1, n_steps, dtype=torch.float64)
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     levels = (high + ramp * (low - high)) ** rho

@@ -1,1 +1,11 @@
-"""One scan enhanced: the posterior mean and samples, consistency, the envelope, regions, slabs, and files to files."""
+"""The enhancement of one scan, from a request to results and files.
+
+- `settings`: `EnhanceSettings`, the request, with every default.
+- `enhancement`: `enhance`, the public function; `result`: what it returns.
+- `piece`: a scan or part of a scan in one piece; `region` and `slabs` cut larger scans into parts.
+- `posterior`: posterior mean and samples; `consistency`: agreement with the scan to within its noise.
+- `uncertainty`: the uncertainty map and its calibration.
+- `envelope`: whether a scan is like those that the model was trained on.
+- `estimate`: memory and time before a run.
+- `files`: from file to file; `outputs`: targets, and writing that leaves all or nothing.
+"""

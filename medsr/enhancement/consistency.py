@@ -1,4 +1,4 @@
-"""Stay true to the measurement: pull an answer as near to the scan as the scan's noise allows."""
+"""Consistency with the measurement: pull a prediction as near to the scan as the scan's noise allows."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from medsr.physics.ops import Separable
 
 
 def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float("inf")) -> float:
-    """Variance of the scan's noise over the variance of the answer's own error, for `Separable.prox`.
+    """Variance of the scan's noise over the variance of the prediction's own error, for `Separable.prox`.
 
-    At noise level sigma an answer with posterior error v errs by tau^2 = sigma^2 v / (sigma^2 + v) (docs/physics.md,
-    eq. 11).
+    At noise level sigma a prediction with posterior error v has an error of variance sigma^2 v / (sigma^2 + v)
+    (docs/physics.md, eq. 11).
 
     Args:
-        noise_sigma: standard deviation of the scan's noise, in units of the expected detail.
-        error_variance: variance of the network's error in measured directions, same units, > 0.
-        sigma: noise level of the state; inf for the posterior mean.
+        noise_sigma: Standard deviation of the scan's noise, in units of the expected detail.
+        error_variance: Variance of the network's error in measured directions, in the same units squared, above 0.
+        sigma: Noise level of the state, same units; inf for the posterior mean.
     """
     tau2 = error_variance if sigma == float("inf") else sigma**2 * error_variance / (sigma**2 + error_variance)
     return noise_sigma**2 / tau2
 
 
 def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
-    """A denoiser whose answers agree with the scan to within its noise (DiffPIR's data step, Zhu et al. 2023, eq. 13).
+    """A denoiser that agrees with the scan to within its noise (DiffPIR's data step, Zhu et al. 2023, eq. 13).
 
     Args:
-        denoise: any denoiser of the detail.
-        op: the acquisition.
-        rest: (B, 1, i, j, k) what the plain start leaves of the scan, in units of the expected detail.
-        noise_sigma: standard deviation of the scan's noise, same units.
-        error_variance: see `noise_ratio`.
+        denoise: Denoiser of the detail.
+        op: Operator of the acquisition.
+        rest: Scan minus degraded IBP estimate, (B, 1, i, j, k), in units of the expected detail.
+        noise_sigma: Standard deviation of the scan's noise, same units.
+        error_variance: Variance of the network's error in measured directions (`noise_ratio`).
     """
 
     def consistent_denoise(noisy: Tensor, sigma: Tensor) -> Tensor:
@@ -42,5 +42,5 @@ def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: floa
 
 
 def residual_map(op: Separable, x: Tensor, y: Tensor) -> Tensor:
-    """Y - A x, (..., i, j, k) on the coarse grid, in the unit of x."""
+    """The residual y - A x, (..., i, j, k) on the coarse grid, in the unit of x."""
     return y - op(x)

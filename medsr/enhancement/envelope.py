@@ -1,9 +1,9 @@
-"""Whether a scan is like those that a model was trained on: inside, at the edge or outside of its envelope.
+"""Whether a scan is like those that a model was trained on: inside, at the edge of or outside its envelope.
 
-One verdict for all who ask: `judge`, or `judge_grid` where headers alone were read; before work `admitted` and
-`admitted_grid`, which refuse. The grid is judged by `spec.Envelope.objections`. The voxels are judged by a
-few plain statistics (`medsr.model.scan_statistics`) whose ranges over the training scans, as they are and degraded by
-the named tasks, lie in the weights' metadata; so every verdict can say which number was odd, and what was usual.
+`judge` gives the verdict, `judge_grid` that from headers alone; `admitted` and `admitted_grid` refuse what lies
+outside. The grid is judged by `spec.Envelope.objections`. The voxels are judged by a few plain statistics
+(`medsr.model.scan_statistics`); their ranges over the training scans, as they are and degraded by the named tasks, are
+in the weights' metadata. So every verdict can say which number was odd, and what was usual.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from medsr.volume import Volume
 
 Level = Literal["inside", "edge", "outside"]
 
-AT_EDGE = 0.25  # of the width of the usual range beyond it: up to here a scan is inside
+AT_EDGE = 0.25  # distances beyond the usual range, in its widths: up to here a scan is inside
 OUTSIDE = 1.0  # up to here it is at the edge
-LAST_PART = 0.95  # of a validated factor or spacing: beyond lies the edge
+LAST_PART = 0.95  # share of a validated factor or spacing beyond which a scan is at the edge
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a scan lies to what a model was trained and validated on.
+    """Where a scan lies relative to what a model was trained and validated on.
 
     Attributes:
         level: "inside", "edge" (a warning) or "outside" (refused unless forced).
-        objections: why it lies outside, one line each.
-        notices: what lies at the edge, one line each.
-        distance: from the usual ranges of the statistics, in their widths; 0 where all are usual.
+        objections: Reasons why it lies outside, one line each.
+        notices: Values at the edge, one line each.
+        distance: Largest distance of a statistic from its usual range, in widths of the range; 0 where all are usual.
     """
 
     level: Level
@@ -46,7 +46,7 @@ class Verdict:
         """The verdict in one line.
 
         Args:
-            model: name of the model.
+            model: Name of the model.
         """
         place = {"inside": "inside", "edge": "at the edge of", "outside": "outside"}[self.level]
         reasons = "; ".join((*self.objections, *self.notices))
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a record says of it."""
+        """The verdict as warnings of a record, one line each."""
         outside = (f"outside the validated range: {text}" for text in self.objections)
         return (*outside, *(f"at the edge of the validated range: {text}" for text in self.notices))
 
@@ -65,14 +65,14 @@ def admitted(
     """The verdict on a scan that is about to be enhanced.
 
     Args:
-        volume: the coarse scan.
-        acquisition: how it was acquired and the finer grid.
-        model: that is to enhance it.
-        force: let it in even from outside.
-        voxels: as `judge`.
+        volume: Input.
+        acquisition: Acquisition of the input, and the finer grid.
+        model: Specification of the model that will enhance it.
+        force: Whether a scan outside the envelope is let in.
+        voxels: Whether the voxels are judged too, as in `judge`.
 
     Raises:
-        EnvelopeError: outside, and nothing forces it in.
+        EnvelopeError: the scan lies outside, and `force` is not set.
         InputError: a constant image.
     """
     return _let_in(judge(volume, acquisition, model.envelope, voxels=voxels), model, force)
@@ -82,13 +82,13 @@ def admitted_grid(modality: str | None, acquisition: Acquisition, model: ModelSp
     """As `admitted`, from headers alone.
 
     Args:
-        modality: of the scan; None where its headers don't say it.
-        acquisition: how it was acquired and the finer grid.
-        model: that is to enhance it.
-        force: let it in even from outside.
+        modality: Modality of the scan; None where its headers don't say it.
+        acquisition: Acquisition of the input, and the finer grid.
+        model: Specification of the model that will enhance it.
+        force: Whether a scan outside the envelope is let in.
 
     Raises:
-        EnvelopeError: outside, and nothing forces it in.
+        EnvelopeError: the scan lies outside, and `force` is not set.
     """
     return _let_in(judge_grid(modality or model.envelope.modalities[0], acquisition, model.envelope), model, force)
 
@@ -104,9 +104,9 @@ def judge_grid(modality: str, acquisition: Acquisition, envelope: Envelope) -> V
     """The verdict on what the headers say, before any voxel was read.
 
     Args:
-        modality: of the scan.
-        acquisition: how it was acquired and the finer grid.
-        envelope: of the model.
+        modality: Modality of the scan.
+        acquisition: Acquisition of the input, and the finer grid.
+        envelope: Envelope of the model.
     """
     grid = acquisition.factors, acquisition.fine_spacing_mm
     objections = envelope.objections(modality, *grid)
@@ -118,10 +118,10 @@ def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxel
     """The verdict on a scan before it is enhanced.
 
     Args:
-        volume: the coarse scan.
-        acquisition: how it was acquired and the finer grid.
-        envelope: of the model.
-        voxels: whether they are judged too; not where the volume is a small part of a scan.
+        volume: Input.
+        acquisition: Acquisition of the input, and the finer grid.
+        envelope: Envelope of the model.
+        voxels: Whether the voxels are judged too; false where the volume is a small part of a scan.
 
     Raises:
         InputError: a constant image.
@@ -147,13 +147,18 @@ def _verdict(objections: Sequence[str], notices: Sequence[str], distance: float)
 
 
 def sealed_weights(model: Model, statistics: Mapping[str, dict[str, tuple[float, float]]]) -> bytes:
-    """The model's weights file with these ranges in its metadata; the weights themselves do not change."""
+    """The model's weights file with these ranges in its metadata; the weights themselves do not change.
+
+    Args:
+        model: Loaded model.
+        statistics: Usual range of each scan statistic, by modality and name.
+    """
     envelope = replace(model.spec.envelope, statistics=dict(statistics))
     return weights_bytes(model.net.state_dict(), replace(model.spec, envelope=envelope))
 
 
 def _near_limit(envelope: Envelope, factors: Iterable[float], fine_spacing_mm: Iterable[float]) -> list[str]:
-    """What of the grid lies in the last part of the validated range."""
+    """The parts of the grid that lie in the last part of the validated range, one line each."""
     pairs = [(f, h) for f, h in zip(factors, fine_spacing_mm, strict=True) if f > 1]
     limit = envelope.max_factor if len(pairs) == 1 else envelope.max_factor_several
     factor, coarse = max(f for f, _ in pairs), max(f * h for f, h in pairs)

@@ -1,6 +1,6 @@
-"""What an enhancement will need, before it runs: voxels, memory, time, and what the model's envelope says.
+"""What an enhancement will need, before it runs: voxels, memory and time, and the objections of the model's envelope.
 
-Memory and time are estimates, to warn by and not to rely on: within about a third on the machines tried.
+Memory and time are estimates, good for a warning and not to be relied on: within about a third on the machines tried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from medsr.enhancement.envelope import judge_grid
-from medsr.enhancement.posterior import WHOLE_VOXELS, evaluations_of
+from medsr.enhancement.posterior import evaluations_of, tile_side
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets.detail import GRID, NetSpec
@@ -25,11 +25,11 @@ from medsr.volume import Modality
 
 # Peak memory of processes that enhanced 64 to 200 voxels a side, whole and in tiles.
 PROCESS_BYTES = 450 * 2**20
-MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel, by the bytes of a number: maps, start, state and their copies
+MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel, by the bytes of a number: maps, IBP estimate, state and their copies
 PIECE_BYTES = {2: 2.5, 4: 5.0}  # per channel of the network and voxel of the largest piece that it sees
 TILES: tuple[int | None, ...] = (None, 128, 96, 64, 32)
 PROBE_VOXELS = 64  # a side: large enough to fill the cores, a fifth of a second on one of them
-SECONDS_PER_MVOXEL = 0.35  # of the work around the network, one core
+SECONDS_PER_MVOXEL = 0.35  # for the work around the network, on one core
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Estimate:
     """What a run will need.
 
     Attributes:
-        shape: fine voxels that are computed, margin of a region included.
-        spacing_mm: of the result.
-        evaluations: of the network on the whole.
-        tile: side of a tile in voxels, None for one piece.
-        memory_bytes: peak of the process.
-        seconds: of the work.
-        objections: why the scan lies outside what the model was validated on; empty where it lies inside.
+        shape: Fine voxels that are computed, per axis, including the margin of a region.
+        spacing_mm: Spacing of the result in mm, per axis.
+        evaluations: Number of evaluations of the network on the whole grid.
+        tile: Side of a tile in voxels; None: one piece.
+        memory_bytes: Peak memory of the process.
+        seconds: Duration of the work.
+        objections: Reasons why the scan lies outside what the model was validated on; empty where it lies inside.
     """
 
     shape: tuple[int, int, int]
@@ -63,37 +63,53 @@ def estimate(
     voxels_per_s: float,
     memory_limit: int | None = None,
 ) -> Estimate:
-    """What enhancing by `acquisition` will need; without a wished tile, the largest that stays below the limit.
+    """What an enhancement will need; where `settings` name no tile, with the largest that stays below the limit.
 
     Args:
-        acquisition: of the scan or its part.
-        modality: of the scan.
-        model: that will run.
-        settings: of `enhance`.
-        voxels_per_s: of `measured_speed`.
-        memory_limit: in bytes; None: none.
+        acquisition: Acquisition of the scan or its part, and the finer grid.
+        modality: Modality of the scan.
+        model: Loaded model.
+        settings: Request, as for `enhance`.
+        voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
+        memory_limit: Memory that may be used, in bytes; None: no limit.
     """
     net, shape = model.net.spec, acquisition.fine_shape
     tiles = TILES if settings.tile is None else (settings.tile,)
     needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
     tile = fitting[0] if fitting else tiles[-1]
-    evaluations, samples = evaluations_of(settings), settings.n_samples
     seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
-    seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + samples)
     return Estimate(
         shape=shape,
         spacing_mm=acquisition.fine_spacing_mm,
-        evaluations=evaluations,
+        evaluations=evaluations_of(settings),
         tile=tile,
         memory_bytes=needs[tile],
-        seconds=seconds,
+        seconds=expected_seconds(settings, seen, int(np.prod(shape)), voxels_per_s),
         objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
     )
 
 
+def expected_seconds(settings: EnhanceSettings, seen: int, computed: int, voxels_per_s: float) -> float:
+    """Seconds of the network, and of everything else for the mean and for every sample.
+
+    Args:
+        settings: Request, as for `enhance`.
+        seen: Fine voxels that the network sees in one evaluation, margins of tiles included.
+        computed: Fine voxels of the result.
+        voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
+    """
+    beside = SECONDS_PER_MVOXEL * 1e-6 * computed * (1 + settings.n_samples)
+    return evaluations_of(settings) * seen / voxels_per_s + beside
+
+
 def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) -> float:
-    """Fine voxels per second of one evaluation on this machine, from a small probe after a first run to warm up."""
+    """Fine voxels per second of one evaluation on this machine, from a small probe after a warm-up.
+
+    Args:
+        model: Loaded model.
+        clock: Clock in seconds.
+    """
     maps = torch.zeros(1, N_MAPS, *[PROBE_VOXELS] * 3, device=model.device)
     conditions = torch.zeros(1, N_CONDITIONS, device=model.device)
     model(maps[..., : 4 * GRID], conditions).cpu()
@@ -103,12 +119,18 @@ def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) ->
 
 
 def seconds_left(done: int, total: int, elapsed_s: float) -> float:
-    """Time left of work in equal parts, after at least one of them."""
+    """Seconds left of work in equal parts.
+
+    Args:
+        done: Number of finished parts, at least 1.
+        total: Number of all parts.
+        elapsed_s: Seconds since the work began.
+    """
     return elapsed_s * (total - done) / max(done, 1)
 
 
 def free_memory() -> int | None:
-    """Bytes that the machine could still give, None where the system does not say."""
+    """Free memory of the machine in bytes; None where the system does not say."""
     try:
         with open("/proc/meminfo", encoding="ascii") as table:  # noqa: PTH123 - no file of ours
             facts = dict(line.split(":", 1) for line in table)
@@ -127,9 +149,7 @@ def _memory(shape: tuple[int, int, int], tile: int | None, net: NetSpec, n_bytes
 
 
 def _pieces(shape: tuple[int, int, int], tile: int | None, reach: int) -> list[tuple[int, int, int]]:
-    """Voxels per axis of every piece that the network sees, margins included (`enhancement`, `tiles`)."""
-    if tile is None:
-        tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else 128
-    tile = -(-tile // GRID) * GRID
-    sides = [[min(n, a + tile + reach) - max(0, a - reach) for a in range(0, n, tile)] for n in shape]
+    """Voxels per axis of every piece that the network sees, margins included (`medsr.model.tiling`)."""
+    side = tile_side(shape, tile)
+    sides = [[min(n, a + side + reach) - max(0, a - reach) for a in range(0, n, side)] for n in shape]
     return [(i, j, k) for i, j, k in itertools.product(*sides)]

@@ -1,4 +1,4 @@
-"""One case, path to path: read, enhance or degrade, write the scan and its record, all or nothing."""
+"""One case from file to file: read, enhance or degrade, write the scan and its record, all or nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from medsr.physics.tasks import Task, degrade
 from medsr.record import Record
 from medsr.volume import Volume
 
-NUMBERS_PER_SCAN = 3  # result, spread and parametric map of one scan have series numbers of their own
+NUMBERS_PER_SCAN = 3  # result, uncertainty and parametric map of one scan have series numbers of their own
 
 
 def enhance_file(
@@ -41,13 +41,13 @@ def enhance_file(
 ) -> list[Record]:
     """Enhance a NIfTI file or DICOM series into a NIfTI file or a derived series; the record goes to TARGET.json.
 
-    Several volumes of one file or series are enhanced in turn. In NIfTI they are written back together, but the parts
-    of a series that was split as NAME_1.nii.gz, NAME_2.nii.gz and so on; in DICOM each becomes a series in a folder of
-    its own inside TARGET. In mode "uncertainty" the spread map goes beside the output as NAME_spread.
+    Several volumes of one file or series are enhanced in turn. In NIfTI they are written back together, except for the
+    parts of a split series, which become NAME_1.nii.gz, NAME_2.nii.gz and so on; in DICOM each becomes a series in a
+    folder of its own inside TARGET. In mode "uncertainty" the map goes beside the output as NAME_uncertainty.
 
     Args:
         source: NIfTI file, DICOM folder or any file of a series.
-        target: name ending in .nii or .nii.gz, or of a folder.
+        target: File name that ends in .nii or .nii.gz, or a folder.
         settings: What is asked.
         model: Loaded model; None: the one that `settings` name.
         on_progress: Called as the work goes on.
@@ -69,6 +69,11 @@ def enhance_file(
 
 def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> tuple[list[Volume], list[Stack]]:
     """The volumes of a source and, where DICOM is to be written, the slices whose place the results take.
+
+    Args:
+        source: NIfTI file, DICOM folder or any file of a series.
+        settings: Request; how the scan is read matters here.
+        chosen: Format of the output.
 
     Raises:
         MedsrError: as `io.load_all` and `io.dicom.triage.triage`.
@@ -99,13 +104,13 @@ def enhance_volumes(
 def write_results(
     results: Sequence[Enhancement], target: Path, settings: EnhanceSettings, stacks: Sequence[Stack] = ()
 ) -> list[Record]:
-    """Write results, spreads and records as `enhance_file` says.
+    """Write results, uncertainties and records as `enhance_file` says.
 
     Args:
-        results: in order of their volumes.
-        target: as `enhance_file`.
+        results: Results in the order of their volumes.
+        target: File name that ends in .nii or .nii.gz, or a folder.
         settings: What was asked.
-        stacks: of each result the slices whose place it takes: DICOM is written; none: NIfTI.
+        stacks: Slices whose place each result takes, for DICOM; empty: NIfTI is written.
 
     Returns:
         The records as they were written.
@@ -124,14 +129,20 @@ def write_results(
 
 
 def names_of(target: Path, settings: EnhanceSettings, n_volumes: int) -> list[Path]:
-    """What is written: the target, but a NIfTI file for each part of a series that was split."""
+    """Paths of the output: the target, or a NIfTI file for each part of a series that was split."""
     if settings.input.gaps == "split" and n_volumes > 1 and is_one_file(target.name):
         return [beside(target, str(number)) for number in range(1, n_volumes + 1)]
     return [target]
 
 
 def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volume:
-    """Degrade a fine scan by a named task into a NIfTI file.
+    """Degrade a high-resolution scan by a named task into a NIfTI file.
+
+    Args:
+        source: High-resolution scan: NIfTI file, DICOM folder or any file of a series.
+        target: File name that ends in .nii or .nii.gz.
+        task: Task.
+        seed: Random seed for the noise, where the task has any.
 
     Raises:
         MedsrError: as `io.load_all`, `degrade` and `io.save`.
@@ -149,9 +160,9 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
 
 def _check_dtype(output: Output, chosen: FormatName) -> None:
     if output.dtype is not None and output.dtype not in WRITABLE:
-        raise UsageError(f"voxel type {output.dtype!r} is not one of {', '.join(WRITABLE)}")
+        raise UsageError(f"the voxel type is {output.dtype!r}; choose {', '.join(WRITABLE)}")
     if output.dtype is not None and FORMATS[chosen].is_series:
-        raise UsageError("--dtype is for NIfTI; a DICOM series is always stored in 16 bits with a scale")
+        raise UsageError("--dtype is for NIfTI; leave it out, a DICOM series is always stored in 16 bits with a scale")
 
 
 def _write_series(
@@ -170,7 +181,7 @@ def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
         return read_dicom_scans(source, wanted.policies)
     if wanted.policies != Policies():
         raise UsageError(
-            "--volume reads regular volumes alone; put the series into a folder of its own for --gaps, --tilt"
+            "--volume reads regular volumes only; for --gaps or --tilt, put the series into a folder of its own"
         )
     return read_found(triage(source).volume(wanted.volume))
 
@@ -182,7 +193,7 @@ def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
 def _series(
     stack: Stack, result: Enhancement, output: Output, index: int
 ) -> tuple[DerivedSeries, DerivedSeries | None]:
-    """The series of one result and, in mode "uncertainty", that of its spread."""
+    """The series of one result and, in mode "uncertainty", that of its uncertainty."""
     number = NUMBERS_PER_SCAN * index + 1
 
     def one(volume: Volume, kind: Kind, number: int) -> DerivedSeries:

@@ -1,4 +1,4 @@
-"""Where results go: which format is meant, what is refused before any work, and writing that leaves all or nothing."""
+"""Where results go: the format of a target, refusals before any work, and writing that leaves all or nothing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from medsr.io.formats import FORMATS, Format, FormatName
 from medsr.record import Record
 from medsr.volume import Volume
 
-FILE_NAMES = (".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # a folder is not called so
+FILE_NAMES = (".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # endings that mean a file, not a folder
 
 
 def format_of(source: Path, target: Path, output: Output) -> FormatName:
-    """The format that is meant.
+    """The format that the output is to have.
+
+    Args:
+        source: Input.
+        target: Name of the output.
+        output: How the result is written.
 
     Raises:
         UsageError: a name, a format and an input that don't go together.
@@ -48,7 +53,7 @@ def _as_source(source: Path, target: Path, output: Output) -> FormatName:
         return "dicom"
     if output.format is not None:
         raise UsageError(
-            f"a {own.title} file says nothing of patient and study; name the series it was made of by --like"
+            f"a {own.title} file says nothing of patient and study; name the series that it was made of by --like"
         )
     return own.name
 
@@ -57,16 +62,16 @@ def check_target(target: Path, source: Path, output: Output | None = None, *, un
     """Refuse a target before any work is done for it.
 
     Args:
-        target: name of the output.
-        source: the input.
-        output: what is asked for; None: one file, NIfTI where its name doesn't say otherwise.
-        uncertainty: whether a spread goes beside it.
+        target: Name of the output.
+        source: Input.
+        output: How the result is written; None: one file, NIfTI where its name doesn't say otherwise.
+        uncertainty: Whether an uncertainty map goes beside it.
 
     Returns:
-        The format that is meant.
+        The format that the output will have.
 
     Raises:
-        UsageError: a name that doesn't go with the format, the source itself, or options without a use.
+        UsageError: a name that doesn't go with the format, the input itself, or options without effect.
         OutputError: its folder is missing or can't be written, or foreign files are in the way.
     """
     chosen = format_of(source, target, output or Output(_file_format(target)))
@@ -90,7 +95,7 @@ def _check_file(target: Path, source: Path, chosen: Format, output: Output) -> N
     if not chosen.suffix_of(target.name):
         raise UsageError(f"{target}: expected a name that ends in {formats.endings(chosen)}")
     if target.exists() and source.exists() and source.samefile(target):
-        raise UsageError(f"{target}: is the input itself; choose another name for the output")
+        raise UsageError(f"{target} is the input itself; choose another name for the output")
     if output.like is not None or output.parametric_map or output.dicom != DicomOptions():
         raise UsageError("--like, --compress, --keep-private and --parametric-map are for DICOM; name a folder as OUT")
 
@@ -99,21 +104,21 @@ def _check_folders(target: Path, source: Path, uncertainty: bool, output: Output
     inputs = [path.resolve() for path in (source, output.like) if path is not None]
     here = target.resolve()
     if any(path == here or path in here.parents for path in inputs):
-        raise UsageError(f"{target}: lies in the input itself; choose a folder beside it")
+        raise UsageError(f"{target} lies in the input itself; choose a folder beside it")
     if output.parametric_map and not uncertainty:
-        raise UsageError("a parametric map holds the spread; ask for --mode uncertainty as well")
+        raise UsageError("a parametric map holds the uncertainty; ask for --mode uncertainty as well")
     for folder in (target, *_companions(target, uncertainty, output.parametric_map)):
         check_folder(folder)
 
 
 def beside(target: Path, kind: str) -> Path:
-    """The path of a companion of `target`, such as NAME_spread.nii.gz, or NAME_spread for a folder."""
+    """Path of a companion of `target`, such as NAME_uncertainty.nii.gz, or NAME_uncertainty for a folder."""
     stem = formats.stem(target.name) if formats.is_one_file(target.name) else target.name
     return target.with_name(f"{stem}_{kind}{target.name[len(stem) :]}")
 
 
 def record_path(target: Path) -> Path:
-    """The path of a target's run record."""
+    """Path of a target's run record."""
     return target.with_name(f"{target.name}.json")
 
 
@@ -124,7 +129,15 @@ def write_nifti(
     dtype: str | None,
     uncertainties: Sequence[Volume] = (),
 ) -> None:
-    """Record and spread first, then the scan: a scan without its record must never exist, nor one without its scan."""
+    """Write the record and the uncertainty first, then the scan, so that no scan is ever without its record.
+
+    Args:
+        volumes: Results; several become one 4D file.
+        records: Record of each result.
+        target: File name of the output.
+        dtype: Voxel type, such as "int16"; None: that of the input.
+        uncertainties: Uncertainty map of each result, or none.
+    """
     companions = [beside(target, "uncertainty")] if uncertainties else []
 
     def write() -> None:
@@ -143,9 +156,16 @@ def write_dicom(
     *,
     parametric_map: bool = False,
 ) -> None:
-    """Record first, then the companions and the series in one go.
+    """Write the record first, then the companions and the series in one go.
 
     Several series go into folders of their own inside `target`, named 1, 2 and so on.
+
+    Args:
+        series: Results.
+        records: Record of each result.
+        target: Folder of the output.
+        uncertainties: Uncertainty map of each result, or none.
+        parametric_map: Whether the uncertainties are written as DICOM Parametric Maps as well.
     """
     companions = _companions(target, bool(uncertainties), parametric_map)
 
@@ -169,7 +189,7 @@ def _companions(target: Path, uncertainty: bool, parametric_map: bool) -> list[P
 def _with_record(
     records: Sequence[Record], target: Path, companions: Sequence[Path], write: Callable[[], None]
 ) -> None:
-    """Write a record and then what it tells of; if that fails, record and companions are as they were before."""
+    """Write a record and then its results; if that fails, record and companions are as they were before."""
     content = "[\n" + ",\n".join(record.to_json().rstrip() for record in records) + "\n]\n"
     if len(records) == 1:
         content = records[0].to_json()

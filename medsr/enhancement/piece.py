@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medsr.affine import axes_text
 from medsr.enhancement.consistency import residual_map
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.posterior import (
@@ -119,12 +120,12 @@ def enhance_piece(
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the model believes of one scan, in the scan's unit on the fine grid, uncalibrated.
+    """The posterior of one scan, in the scan's unit on the fine grid, uncalibrated.
 
     Attributes:
-        mean: the expected scan.
-        deviation: standard deviation that the variance head gives each voxel.
-        samples: plausible scans, each computed when it is asked for.
+        mean: Posterior mean.
+        deviation: Standard deviation of each voxel, as the variance head predicts it.
+        samples: Posterior samples, each computed when it is asked for.
     """
 
     mean: Volume
@@ -135,14 +136,14 @@ class Posterior:
 def posterior(
     volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition, whole: Whole | None = None
 ) -> Posterior:
-    """Mean, deviation and `settings.draws` draws of one scan, for measuring how far they can be trusted.
+    """Mean, deviation and `settings.samples` samples of one scan, to measure how far they can be trusted.
 
     Args:
-        volume: the coarse scan.
-        model: of `medsr.model.weights.load_model`.
-        settings: draws, steps, seed, flips and noise; the mode does not matter.
-        acquisition: how the scan was acquired.
-        whole: of the scan that `volume` is a part of.
+        volume: Input, or a part of it.
+        model: Loaded model.
+        settings: Request; samples, steps, sampler, seed, flips and noise matter here, the mode does not.
+        acquisition: How `volume` was acquired, and the finer grid.
+        whole: What a part takes from the whole scan; None: `volume` is the whole.
 
     Raises:
         MedsrError: as `enhance`.
@@ -172,7 +173,10 @@ def _admitted(
     volume: Volume, model: Model, acquisition: Acquisition, settings: EnhanceSettings, whole: Whole | None = None
 ) -> Verdict:
     if acquisition.coarse_shape != volume.shape:
-        raise UsageError(f"acquisition gives {acquisition.coarse_shape} voxels, the scan has {volume.shape}")
+        raise UsageError(
+            f"the acquisition is for {axes_text(acquisition.coarse_shape)} voxels and the scan has "
+            f"{axes_text(volume.shape)}; give the acquisition of this scan"
+        )
     return admitted(volume, acquisition, model.spec, force=settings.force, voxels=whole is None)
 
 

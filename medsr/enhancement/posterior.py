@@ -1,6 +1,6 @@
-"""One scan in the model range, and what the network answers: the posterior mean, and draws from the posterior.
+"""The posterior of one scan in the model range: its mean, and samples from it.
 
-Pure: it knows no paths, prints nothing and draws noise only from its seed.
+Pure: it knows no paths, prints nothing, and its only randomness is the noise of its seed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from medsr.diffusion.noise import sample_noise, white_noise
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale
@@ -27,16 +27,18 @@ from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops import Separable
 from medsr.physics.ops.noise import estimate_sigma
+from medsr.physics.tasks import fine_axes
 from medsr.volume import Volume
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
-NOISE_FLOOR = 5e-4  # of the model range: a quieter scan counts as having this much noise
-# What the estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
+NOISE_FLOOR = 5e-4  # in the model range; a quieter scan counts as having this much noise
+# What the noise estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
 ANATOMY_SIGMA = 0.0125
 ANATOMY_SIGMA_KSPACE = 0.02
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
+TILE_VOX = 128  # side of a tile where a scan is not computed in one piece
 
 
 @dataclass(frozen=True)
@@ -44,31 +46,45 @@ class Whole:
     """What a part of a scan takes from the whole, so that it is enhanced as it would be there.
 
     Attributes:
-        scale: intensities of the whole scan to the model range.
-        noise: of the whole scan, in the model range.
-        origin: of the part on the whole fine grid, in voxels.
+        scale: Map of the whole scan's intensities to the model range.
+        noise: Standard deviation of the whole scan's noise, in the model range.
+        origin: First voxel of the part on the whole fine grid.
     """
 
     scale: Scale
     noise: float
-    origin: tuple[int, int, int]
+    origin: Triple
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One scan in the model range, ready for the network."""
+    """One scan in the model range, ready for the network.
+
+    Attributes:
+        op: Operator of the acquisition.
+        y: Input (1, 1, i, j, k).
+        ibp: IBP estimate (1, 1, I, J, K).
+        rest: Input minus degraded IBP estimate, (1, 1, i, j, k), in units of the expected detail.
+        detail: Expected standard deviation of the detail.
+        noise: Standard deviation of the scan's noise.
+        raw: Raw network of this scan.
+        raw_mean: The same, averaged over flips, for the posterior mean.
+        error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
+        shape: Voxels of the fine grid, per axis.
+        origin: First voxel on the whole fine grid, where the noise is taken from.
+    """
 
     op: Separable
-    y: Tensor  # (1, 1, i, j, k)
-    ibp: Tensor  # (1, 1, I, J, K)
-    rest: Tensor  # what the IBP estimate leaves of y, in units of the expected detail
+    y: Tensor
+    ibp: Tensor
+    rest: Tensor
     detail: float
-    noise: float  # in the model range
+    noise: float
     raw: RawNetwork
-    raw_mean: RawNetwork  # averaged over flips: for the posterior mean
+    raw_mean: RawNetwork
     error_variance: float
-    shape: tuple[int, int, int]
-    origin: tuple[int, int, int]  # of the noise
+    shape: Triple
+    origin: Triple
 
 
 @dataclass(frozen=True)
@@ -88,19 +104,19 @@ def prepared(
     on_progress: OnProgress | None,
     whole: Whole | None = None,
 ) -> Problem:
-    """A scan brought to the model range, with its start, its noise and the network that answers for it.
+    """A scan in the model range, with its IBP estimate, its noise and its network.
 
     Args:
-        volume: the coarse scan (i, j, k).
-        model: of `medsr.model.weights.load_model`.
-        acquisition: how it was acquired, and the finer grid (I, J, K).
-        settings: flips, steps, draws, noise and tile.
-        scale: intensities to the model range.
-        on_progress: called after every tile.
-        whole: of the scan that `volume` is a part of: its noise, and the part's origin.
+        volume: Input (i, j, k).
+        model: Loaded model.
+        acquisition: Acquisition of the input, and the finer grid (I, J, K).
+        settings: Request; flips, steps, samples, noise and tile matter here.
+        scale: Map of intensities to the model range.
+        on_progress: Called after every tile.
+        whole: What a part takes from the whole scan; None: `volume` is the whole.
     """
     op = acquisition.op
-    y = scale.to_model(torch.from_numpy(np.array(volume.data)))[None, None].to(model.device)
+    y = _in_model_range(volume, scale)[None, None].to(model.device)
     noise = scan_noise(volume, scale, settings, op) if whole is None else whole.noise
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
@@ -125,34 +141,34 @@ def prepared(
 def solved(
     problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None]
 ) -> tuple[Tensor, Tensor | None]:
-    """The detail that was asked for and, in mode "uncertainty", its standard deviation, in units of the expected one.
+    """The detail that the mode asks for and, in mode "uncertainty", its standard deviation.
 
     Args:
-        problem: of `prepared`.
-        model: that it was prepared for.
-        settings: mode, dial, draws, steps and seed.
-        on_step: called in mode "sample" with the number of a step and the noisy detail before it.
+        problem: Scan, as `prepared` makes it.
+        model: Model that it was prepared for.
+        settings: Request; mode, blend, samples, steps, sampler and seed matter here.
+        on_step: Called in mode "sample" with the number of a step and the noisy detail before it.
 
     Returns:
-        Both (1, 1, I, J, K); None instead of the deviation in the other modes.
+        Both (1, 1, I, J, K) in units of the expected detail; None instead of the deviation in the other modes.
     """
     mean = posterior_mean(problem, model)
     if settings.mode == "mean":
         return mean.detail, None
     if settings.mode == "sample":
-        drawn = mean.detail
+        sample = mean.detail
         for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0)):
             on_step(number, state)
-            drawn = clean
-        return mean.detail + settings.blend * (drawn - mean.detail), None
+            sample = clean
+        return mean.detail + settings.blend * (sample - mean.detail), None
     total = torch.zeros_like(mean.detail)
-    for sample in range(settings.samples):
-        total += (last_of(sample_steps(problem, mean, model, settings, sample)) - mean.detail) ** 2
+    for number in range(settings.samples):
+        total += (last_of(sample_steps(problem, mean, model, settings, number)) - mean.detail) ** 2
     return mean.detail, standard_deviation(total / settings.samples)
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
-    """The network's answer without any noisy state, made consistent with the scan (docs/physics.md)."""
+    """The network's prediction without any noisy state, made consistent with the scan (docs/physics.md)."""
     infinite = torch.full((1,), torch.inf, device=model.device)
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
@@ -164,17 +180,17 @@ def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
 def sample_steps(
     problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, sample: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Noisy and expected clean states of one draw (docs/physics.md, eq. 12), from the mean plus noise to the draw.
+    """Noisy and expected clean states of one sample (docs/physics.md, eq. 12), from the mean plus noise to the sample.
 
-    A noisy state is the one that its step started from; the last one is the draw. All are details (1, 1, I, J, K) in
-    units of the expected one.
+    A noisy state is the one that its step started from; the last one is the sample. All are details (1, 1, I, J, K) in
+    units of the expected detail.
 
     Args:
-        problem: of `prepared`.
-        mean: of `posterior_mean`.
-        model: that the problem was prepared for.
-        settings: steps, sampler and seed.
-        sample: number of the draw: each has noise of its own.
+        problem: Scan, as `prepared` makes it.
+        mean: Posterior mean, as `posterior_mean` computes it.
+        model: Model that the scan was prepared for.
+        settings: Request; steps, sampler and seed matter here.
+        sample: Number of the sample, from 0; each has noise of its own.
     """
     noise = sample_noise(problem.shape, settings.seed, sample, problem.origin).to(model.device)
     sigmas = karras(settings.steps)
@@ -196,12 +212,17 @@ def sample_steps(
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
-    """The scan (1, 1, I, J, K) in the model range of a detail (1, 1, I, J, K) in units of the expected one."""
+    """The result (1, 1, I, J, K) in the model range: IBP estimate plus detail.
+
+    Args:
+        problem: Scan, as `prepared` makes it.
+        detail: Detail (1, 1, I, J, K) in units of the expected detail.
+    """
     return problem.ibp + problem.detail * detail
 
 
 def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-    """The draw that a walk through noisy and clean states ends with."""
+    """The sample that the steps of `sample_steps` end with."""
     *_, (_, last) = states
     return last
 
@@ -209,33 +230,47 @@ def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
 def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, op: Separable) -> float:
     """Standard deviation of the scan's noise in the model range, as given or estimated from the scan.
 
-    Fine anatomy looks like noise to the estimate, so what it finds in scans without noise is taken off.
+    Fine anatomy looks like noise to the estimate, so what it finds in scans without noise is subtracted.
+
+    Args:
+        volume: Input.
+        scale: Map of intensities to the model range.
+        settings: Request; the noise in it counts where it is given.
+        op: Operator of the acquisition.
     """
     if settings.noise is not None:
         return settings.noise / scale.width
-    found = estimate_sigma(scale.to_model(torch.from_numpy(np.array(volume.data))), _fine_axes(volume))
+    found = estimate_sigma(_in_model_range(volume, scale), fine_axes(volume.spacing_mm))
     band_limited = any(axis is not None and not axis.has_width for axis in op.axes)
     anatomy = ANATOMY_SIGMA_KSPACE if band_limited else ANATOMY_SIGMA
     return float(np.sqrt(max(found**2 - anatomy**2, 0.0)))
 
 
 def evaluations_of(settings: EnhanceSettings) -> int:
-    """Evaluations of the network behind a result: those of the mean and of every sample."""
+    """Number of evaluations of the network for a result: those of the mean and of every sample."""
     per_sample = SAMPLERS[settings.sampler].evaluations(settings.steps)
     return int(2**settings.flips + settings.n_samples * per_sample)
 
 
+def tile_side(shape: Triple, tile: int | None) -> int:
+    """Side of a tile in voxels, a multiple of the network's grid.
+
+    Args:
+        shape: Voxels of the fine grid, per axis.
+        tile: Side that was asked for; None: one piece where the scan is small enough, else `TILE_VOX`.
+    """
+    if tile is None:
+        tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else TILE_VOX
+    return -(-tile // GRID) * GRID
+
+
 def _network(
     model: Model,
-    shape: tuple[int, int, int],
+    shape: Triple,
     settings: EnhanceSettings,
     on_progress: OnProgress | None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """The model, tiled where the scan is large, that tells how far it is."""
-    tile = settings.tile
-    if tile is None:
-        tile = max(shape) if int(np.prod(shape)) <= WHOLE_VOXELS else 128
-    tile = -(-tile // GRID) * GRID
+    """The model, tiled where the scan is large, which reports its progress."""
     done, evaluations = 0, evaluations_of(settings)
 
     def on_tile(number: int, count: int) -> None:
@@ -244,21 +279,19 @@ def _network(
         if on_progress is not None:
             on_progress("network", done, count * evaluations)
 
-    return tiled(model, tile, model.net.spec.reach, GRID, on_tile)
+    return tiled(model, tile_side(shape, settings.tile), model.net.spec.reach, GRID, on_tile)
 
 
 def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:
-    """The draw moved along its line from the mean until it lies as far away as the variance head says.
+    """The sample moved along its line from the mean until it lies as far away as the variance head predicts.
 
-    A few steps of an imperfect denoiser give draws that lie too near or too far, and by how much depends on the
-    scan; the energy of the whole deviation sets it right without changing its texture.
+    A few steps of an imperfect denoiser give samples that lie too near or too far, and by how much depends on the
+    scan; scaling by the energy of the whole deviation corrects this without changing the texture.
     """
     away = sample - mean.detail
     expected, found = mean.variance.mean(), away.square().mean()
     return mean.detail + sample_scale * torch.sqrt(expected / found.clamp_min(1e-12)) * away
 
 
-def _fine_axes(volume: Volume) -> tuple[int, ...]:
-    """Axes whose neighbouring voxels are alike enough to read the noise from."""
-    spacing = volume.spacing_mm
-    return tuple(axis - 3 for axis in range(3) if spacing[axis] < 1.6 * spacing.min())
+def _in_model_range(volume: Volume, scale: Scale) -> Tensor:
+    return scale.to_model(torch.from_numpy(np.array(volume.data)))

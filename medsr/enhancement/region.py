@@ -1,8 +1,8 @@
 """A region of a scan, enhanced for a quick look as it would be in the whole scan.
 
-Intensity range, noise, and the noise of draws are those of the whole (in scans above 8 million voxels the noise is that
-around the region); a margin around the region is computed with it and cut off again. Where the factors are whole
-numbers the fine grid is exactly a part of the whole one.
+Intensity range, noise and the noise of samples are those of the whole scan (above 8 million voxels, its noise is
+estimated around the region); a margin around the region is computed with it and cut off again. Where the factors are
+whole numbers, the fine grid is exactly a part of the whole one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from medsr.volume import Volume
 
 MARGIN_VOX = 12  # fine voxels: on a brain at factor 5 the rest changed a region by 6e-4 of its range (root mean square)
 MARGIN_SAMPLES = 3  # coarse voxels at least, for the interpolation
-MOST_NOISE_VOX = 8_000_000  # a larger scan's noise is read around the region: the whole would take longer than it
+MOST_NOISE_VOX = 8_000_000  # noise of a larger scan is estimated around the region: the whole would take longer than it
 NOISE_SIDE_VOX = 160
 LEAST_VOX = 4  # coarse voxels of a region per axis
 
@@ -39,11 +39,11 @@ class Box:
     """A box of voxels, half-open.
 
     Attributes:
-        start: first voxel of each axis.
-        stop: one past the last.
+        start: First voxel along each axis.
+        stop: One past the last voxel along each axis.
 
     Raises:
-        UsageError: empty along an axis, or negative.
+        UsageError: a box that is empty along an axis, or a negative index.
     """
 
     start: Triple
@@ -51,7 +51,10 @@ class Box:
 
     def __post_init__(self) -> None:
         if any(a < 0 or b <= a for a, b in zip(self.start, self.stop, strict=True)):
-            raise UsageError(f"region from voxel {self.start} to {self.stop}; expected at least one on every axis")
+            raise UsageError(
+                f"the region goes from voxel {self.start} to {self.stop}; expected indices from 0 and at least one "
+                "voxel along every axis"
+            )
 
     @property
     def shape(self) -> Triple:
@@ -65,11 +68,11 @@ class Part:
     """A region ready to be enhanced.
 
     Attributes:
-        box: the region, in coarse voxels of the whole scan, at least `LEAST_VOX` on every axis.
-        outer: with its margin.
-        volume: the coarse voxels of `outer`.
-        acquisition: of `volume`.
-        origin: of the part on the whole fine grid.
+        box: Region in voxels of the whole input, at least `LEAST_VOX` along every axis.
+        outer: Region with its margin.
+        volume: Input voxels of `outer`.
+        acquisition: Acquisition of `volume`.
+        origin: First voxel of the part on the whole fine grid.
     """
 
     box: Box
@@ -101,9 +104,9 @@ def part_of(volume: Volume, box: Box, acquisition: Acquisition) -> Part:
     """The part of a scan that has to be computed for a region.
 
     Args:
-        volume: the whole coarse scan.
-        box: the region in its voxels.
-        acquisition: of the whole scan.
+        volume: Whole input.
+        box: Region in voxels of the input.
+        acquisition: Acquisition of the whole input.
 
     Raises:
         UsageError: the box does not lie within the scan.
@@ -130,13 +133,13 @@ def enhance_region(
     """The region of `enhance(volume, model, settings, acquisition)`, at the cost of the region and its margin.
 
     Args:
-        volume: the whole coarse scan.
-        box: the region in its voxels; widened to `LEAST_VOX` where it is narrower.
-        model: of `medsr.model.weights.load_model`.
-        settings: of `enhance`.
-        acquisition: of the whole scan.
-        on_progress: called as the work goes on.
-        on_state: called after each step in mode "sample", with the region alone.
+        volume: Whole input.
+        box: Region in voxels of the input; widened to `LEAST_VOX` where it is narrower.
+        model: Loaded model.
+        settings: Request, as for `enhance`.
+        acquisition: Acquisition of the whole input.
+        on_progress: Called as the work goes on.
+        on_state: Called after each step in mode "sample", with the region alone.
 
     Raises:
         MedsrError: as `enhance`, or the box does not lie within the scan.
@@ -158,7 +161,7 @@ def enhance_region(
 
 
 def _around(volume: Volume, box: Box) -> Volume:
-    """The scan, or of a large one the surroundings of the region, to read the noise from in a second."""
+    """The scan, or the surroundings of the region in a large scan, for a noise estimate within a second."""
     if volume.data.size <= MOST_NOISE_VOX:
         return volume
     middle = [(a + b) // 2 for a, b in zip(box.start, box.stop, strict=True)]
@@ -169,7 +172,9 @@ def _around(volume: Volume, box: Box) -> Volume:
 
 def _check_inside(volume: Volume, box: Box) -> None:
     if any(b > n for b, n in zip(box.stop, volume.shape, strict=True)):
-        raise UsageError(f"region up to voxel {box.stop} of a scan with {volume.shape}; choose one inside it")
+        raise UsageError(
+            f"the region ends at voxel {box.stop} and the scan has {volume.shape} voxels; choose a region inside it"
+        )
 
 
 def _grown(start: int, stop: int, n_coarse: int, n_fine: int) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""What an enhancement gives: the scan on the fine grid, its uncertainty, its residual and its record."""
+"""The result of an enhancement: the scan on the fine grid, its uncertainty, its residual and its record."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_fine_grid(volume: Volume, data: NDArray[np.float32], acquisition: Acquisi
 
 
 def described(volume: Volume) -> dict[str, Any]:
-    """What a record holds of its input: nothing that names a patient or a file."""
+    """What a record says of its input: nothing that names a patient or a file."""
     return {
         "format": volume.source.format,
         "content_sha256": volume.source.content_sha256,

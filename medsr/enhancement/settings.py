@@ -14,6 +14,7 @@ from medsr.errors import UsageError
 from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Tilt
 from medsr.io.formats import FormatName
 from medsr.io.recipes import FORBID_UNKNOWN
+from medsr.model import DEFAULT_MODEL
 from medsr.physics.profiles import PROFILES, Profile
 from medsr.volume import Modality
 
@@ -22,8 +23,6 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
 Triple = tuple[int, int, int]
-
-DEFAULT_MODEL = "medsr-base"
 
 
 @dataclass(frozen=True)
@@ -162,16 +161,21 @@ class EnhanceSettings:
 
 
 def with_model_beside(settings: EnhanceSettings, folder: Path) -> EnhanceSettings:
-    """The settings of a recipe in `folder`: a weights file that it names is looked for there."""
+    """The settings of a recipe in `folder`: a weights file that they name is looked for there."""
     file = folder / settings.model
     return replace(settings, model=str(file)) if file.is_file() else settings
 
 
 def check_choice(what: str, name: str, known: tuple[str, ...]) -> None:
-    """Nothing where the name is one of those known.
+    """Refuse a name that is not one of those known.
+
+    Args:
+        what: What the name stands for, for the message.
+        name: Name to check.
+        known: Names to choose from.
 
     Raises:
-        UsageError: it is not.
+        UsageError: the name is not known.
     """
     if name not in known:
         raise UsageError(f"{what} is {name!r}; choose {', '.join(known)}")

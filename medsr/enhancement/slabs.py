@@ -1,11 +1,11 @@
 """Scans too large for the memory: enhanced slab by slab, each as it would be in the whole scan.
 
-Intensity range, noise and the noise of draws are those of the whole. Slabs are cut along an axis whose factor is a
-whole number, so that their voxels are voxels of the whole, and computed with a margin on either side.
+Intensity range, noise and the noise of samples are those of the whole. Slabs are cut along an axis with a whole-number
+factor, so that their voxels are voxels of the whole, and computed with a margin on either side.
 
-Memory: the largest of three phases. Noise: 46 bytes per coarse voxel. Slabs: 4 per fine and 12 per coarse voxel of the
-scan, 260 per fine voxel of one slab with its margins, 2.5 per channel of the network and voxel of one tile (float32:
-340 and 5). Writing: 10 per fine and 8 per coarse voxel. To which 5 % and 0.45 GiB for the process are added.
+The memory needed is the largest of three phases. Noise: 46 bytes per coarse voxel. Slabs: 4 per fine and 12 per coarse
+voxel of the scan, 260 per fine voxel of one slab with its margins, 2.5 per channel of the network and voxel of one tile
+(float32: 340 and 5). Writing: 10 per fine and 8 per coarse voxel. 5 % and 0.45 GiB for the process are added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
 from medsr.enhancement.piece import enhance_piece
-from medsr.enhancement.posterior import NOISE_FLOOR, WHOLE_VOXELS, OnProgress, Whole, scan_noise
+from medsr.enhancement.posterior import NOISE_FLOOR, TILE_VOX, WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
@@ -38,8 +38,7 @@ SLAB_BYTES_FINE, SLAB_BYTES_COARSE = 4, 12  # beside the slab itself: result; sc
 TILES = (None, 256, 128)
 WRITE_BYTES_FINE, WRITE_BYTES_COARSE = 10, 8  # result, rounded, as stored; scan, residual
 SLAB_MARGIN_VOX = 8  # fine voxels, beyond the margin of a region: more changes no voxel of a brain by 1e-4 of its range
-TILE_VOX = 128  # a side, where a scan is not computed in one piece
-HEAP = 1.05  # what the heap loses between blocks
+HEAP = 1.05  # 5 % for what the heap loses between blocks
 LEAST_FINE_VOX = 16  # thinner slabs are nearly all margin
 
 
@@ -48,9 +47,9 @@ class Cut:
     """How a scan is cut.
 
     Attributes:
-        axis: across which slabs are cut.
-        slab_vox: fine voxels of a slab along it, margins not counted.
-        tile: side of the pieces that the network sees; None: as `enhance` chooses.
+        axis: Axis across which slabs are cut.
+        slab_vox: Fine voxels of a slab along that axis, margins not counted.
+        tile: Side of a tile in voxels; None: as `enhance` chooses.
     """
 
     axis: int
@@ -59,14 +58,14 @@ class Cut:
 
 
 def memory_of(coarse: Triple, fine: Triple, cut: Cut, net: NetSpec, n_bytes: int) -> int:
-    """Peak bytes of a process that enhances a scan in slabs, or whole where a slab is all of it.
+    """Peak memory in bytes of a process that enhances a scan in slabs, or whole where a slab is all of it.
 
     Args:
-        coarse: voxels of the scan.
-        fine: voxels of the result.
-        cut: how it is cut.
-        net: the network.
-        n_bytes: of its numbers: 2 or 4.
+        coarse: Voxels of the input, per axis.
+        fine: Voxels of the result, per axis.
+        cut: How the scan is cut.
+        net: Sizes of the network.
+        n_bytes: Bytes of a number in the network, 2 or 4.
     """
     n_coarse, n_fine = prod(coarse), prod(fine)
     is_whole = cut.slab_vox >= fine[cut.axis]
@@ -87,10 +86,18 @@ def memory_of(coarse: Triple, fine: Triple, cut: Cut, net: NetSpec, n_bytes: int
 def cut_for(
     coarse: Triple, fine: Triple, tile: int | None, net: NetSpec, n_bytes: int, memory_bytes: int
 ) -> Cut | None:
-    """The thickest slabs that fit, with smaller tiles where need be; None where the whole scan does.
+    """The thickest slabs that fit, with smaller tiles where need be; None where the whole scan fits.
+
+    Args:
+        coarse: Voxels of the input, per axis.
+        fine: Voxels of the result, per axis.
+        tile: Side of a tile in voxels; None: any of `TILES`.
+        net: Sizes of the network.
+        n_bytes: Bytes of a number in the network, 2 or 4.
+        memory_bytes: Memory that may be used.
 
     Raises:
-        ResourceError: none fits.
+        ResourceError: not even the thinnest slab fits.
     """
 
     def need(cut: Cut) -> int:
@@ -111,7 +118,7 @@ def cut_for(
     if found is None:
         least = min(map(need, [*cuts, whole]))
         raise ResourceError(
-            f"the finer scan of {' x '.join(map(str, fine))} voxels needs about {least / 2**30:.1f} GiB and "
+            f"a result of {' x '.join(map(str, fine))} voxels needs about {least / 2**30:.1f} GiB and "
             f"{memory_bytes / 2**30:.1f} GiB may be used; ask for coarser voxels, whole-number factors or more memory"
         )
     return found
@@ -220,7 +227,7 @@ class _Assembled:
         self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale, noise: float
     ) -> Enhancement:
         first = self.records[0]
-        told = [text for text in verdict.warnings if text not in first.warnings]
+        further = [text for text in verdict.warnings if text not in first.warnings]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
         record = replace(
             first,
@@ -234,7 +241,7 @@ class _Assembled:
             envelope=verdict.level,
             warnings=(
                 *first.warnings,
-                *told,
+                *further,
                 f"computed in {len(self.records)} slabs, since memory does not hold the whole scan",
             ),
         )
@@ -248,7 +255,7 @@ def _rms(values: NDArray[np.float32]) -> float:
 
 
 def _copy(target: NDArray[np.float32], source: Volume, box: Box, outer: Box, factors: NDArray[np.float64]) -> None:
-    """Put the voxels of `box` of a result on `outer` in their places; boxes are coarse, `factors` lead to the grid."""
+    """Copy the voxels of `box` out of a result on `outer`; boxes are in coarse voxels, `factors` lead to the grid."""
     place, size = np.rint(box.start * factors).astype(int), np.rint(box.shape * factors).astype(int)
     offset = np.rint(np.subtract(box.start, outer.start) * factors).astype(int)
     there = tuple(slice(a, a + n) for a, n in zip(place, size, strict=True))

@@ -1,4 +1,4 @@
-"""The spread of draws: how it is made of a few of them, and by how much a calibration widens it."""
+"""The uncertainty map: the standard deviation of a few samples, and the factor by which a calibration widens it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from medsr.metrics.uncertainty import normal_width
 from medsr.model.spec import Calibration, calibration_group
 
 BLUR_VOX = 1.0
-LEVEL = 0.9  # a calibrated spread is the deviation whose normal interval of this level covers that share
+CALIBRATED_SAMPLER = EnhanceSettings.sampler
+LEVEL = 0.9  # a calibrated map holds deviations whose normal interval of this level covers that share of voxels
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What is known of a spread.
+    """How far an uncertainty map can be trusted.
 
     Attributes:
-        factor: that it is multiplied by.
-        facts: for the run record: "calibrated", group, factor and, by level, the half width of the interval that covers
-            it, in written spreads.
-        warnings: what a careful reader should know.
+        factor: Factor that the map is multiplied by.
+        facts: Entries of the run record: "calibrated", group, factor and, by level, the half width of the interval that
+            covers it, in units of the written map.
+        warnings: Warnings for the run record, one line each.
     """
 
     factor: float
@@ -35,14 +36,17 @@ class Trust:
 
 
 UNUSED = Trust(1.0, {}, ())
-"""Where no spread was asked for."""
+"""Used where no uncertainty was asked for."""
 
 
 def standard_deviation(variance: Tensor) -> Tensor:
-    """Deviation from the mean square distance of a few draws to the mean, (..., I, J, K), averaged with its neighbours.
+    """Standard deviation from the variance of a few samples, averaged with its neighbours, (..., I, J, K).
 
-    A variance of 8 draws alone is off by half of itself; the true one changes little from voxel to voxel. Under a
-    Gaussian of sigma 1 voxel it points at the large errors better (AUROC) and has a lower CRPS on held-out scans.
+    A variance of 8 samples is off by half of itself; the true one changes little from voxel to voxel. Smoothed by a
+    Gaussian of sigma 1 voxel, it points at the large errors better (AUROC) and has a lower CRPS on held-out scans.
+
+    Args:
+        variance: Mean square distance of the samples to the mean, (..., I, J, K), in any unit squared.
     """
     sigmas = [0.0] * (variance.ndim - 3) + [BLUR_VOX] * 3
     smooth = ndimage.gaussian_filter(variance.cpu().numpy(), sigmas, mode="reflect")
@@ -52,16 +56,16 @@ def standard_deviation(variance: Tensor) -> Tensor:
 def trust_of(
     calibration: Calibration | None, modality: str, factors: Sequence[float], settings: EnhanceSettings
 ) -> Trust:
-    """The factor of a spread of draws, and what to say of it.
+    """The calibration factor of an uncertainty map, with its facts and warnings.
 
     Args:
-        calibration: of the weights; None where they hold none.
-        modality: of the scan.
-        factors: fine voxels per coarse voxel.
-        settings: samples, steps and sampler behind the map.
+        calibration: Calibration of the weights; None where they hold none.
+        modality: Modality of the scan.
+        factors: Fine voxels per coarse voxel, per axis.
+        settings: Request; its samples, steps and sampler made the map.
     """
     if calibration is None:
-        said = "the spread is not calibrated: these weights hold no factors, so intervals made of it may be too narrow"
+        said = "the uncertainty is not calibrated: these weights hold no factors, so its intervals may be too narrow"
         return Trust(1.0, {"calibrated": False}, (said,))
     group = calibration_group(modality, factors)
     scales = calibration.factors_for("samples", group)
@@ -70,8 +74,11 @@ def trust_of(
     differs = (
         settings.samples < calibration.samples
         or settings.steps != calibration.steps
-        or settings.sampler != EnhanceSettings.sampler
+        or settings.sampler != CALIBRATED_SAMPLER
     )
-    said = f"the spread was calibrated on {calibration.samples} draws of {calibration.steps} steps; this one differs"
+    said = (
+        f"the uncertainty was calibrated on {calibration.samples} samples of {calibration.steps} {CALIBRATED_SAMPLER} "
+        f"steps; this one has {settings.samples} of {settings.steps} {settings.sampler} steps"
+    )
     facts = {"calibrated": True, "group": group, "factor": round(factor, 4), "half_widths": widths}
     return Trust(factor, facts, (said,) if differs else ())

@@ -16,7 +16,7 @@ _is_keeping = False
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to reuse large blocks instead of returning them; False where it can't be told.
+    """Have the C library reuse large blocks instead of returning them; False where it offers no such setting.
 
     Measured on two cores in bfloat16: 1.4 to 1.7 times faster inference with 64 to 96 channels.
     """
@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def returning_freed_memory() -> Iterator[None]:
-    """Inside, freed blocks go back to the system: slower, but blocks of ever other sizes don't pile up."""
+    """Inside, freed blocks go back to the system: slower, but blocks of ever-changing sizes don't pile up."""
     global _is_keeping
     was_keeping, _is_keeping = _is_keeping, False
     if was_keeping:

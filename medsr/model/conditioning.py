@@ -1,4 +1,4 @@
-"""What the network is told of a scan: maps on the fine grid and a short list of numbers, from the operator alone."""
+"""The network's input: maps on the fine grid and a few numbers, made from the operator and the IBP estimate."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Network = Callable[[Tensor, Tensor], Tensor]
 
 N_MAPS = 11  # noisy detail, IBP estimate, its curvature per axis, cosine and sine of the slice phase per axis
 N_ANATOMY = 4
-FIRST_SINE = 6  # its place among the maps, two further for each axis
+FIRST_SINE = 6  # index of the first axis's sine among the maps; two further for each axis
 N_SCAN_CONDITIONS = 14
 N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
 
 DETAIL_PER_OCTAVE = 0.024  # median detail beyond the IBP estimate per doubling of an axis, measured on training scans
 FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range
-CENTRE = 0.35  # of the model range: the inputs are centred there
+CENTRE = 0.35  # the inputs are centred here in the model range
 # The curvature must be the loudest input: with all maps alike a network gained 0.03 dB in 150 steps, so 0.29.
 CURVATURE_GAIN = 2.0
 PHASE_GAIN = 0.1
@@ -52,9 +52,9 @@ def scan_conditions(op: Separable, spacing_mm: tuple[float, float, float], noise
     units of the expected detail, and flags for a flat-topped or k-space profile and for a single degraded axis.
 
     Args:
-        op: the acquisition.
-        spacing_mm: spacing of the fine grid.
-        noise_sigma: standard deviation of the scan's noise in the model range.
+        op: Operator of the acquisition.
+        spacing_mm: Spacing of the fine grid in mm, per axis.
+        noise_sigma: Standard deviation of the scan's noise in the model range.
     """
     values: list[float] = []
     for axis, spacing in zip(op.axes, spacing_mm, strict=True):
@@ -72,9 +72,9 @@ def scan_maps(op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float]
     """Maps (B, N_MAPS - 1, I, J, K) that do not change while sampling: anatomy, then the slice phases.
 
     Args:
-        op: the acquisition.
-        ibp: (B, 1, I, J, K) IBP estimate in the model range.
-        spacing_mm: spacing of the fine grid.
+        op: Operator of the acquisition.
+        ibp: IBP estimate (B, 1, I, J, K) in the model range.
+        spacing_mm: Spacing of the fine grid in mm, per axis.
     """
     size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
     i, j, k = (phase.expand(len(ibp), -1, -1).to(ibp) for phase in slice_phases(op, size))
@@ -82,10 +82,15 @@ def scan_maps(op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float]
 
 
 def anatomy_maps(op: Separable, ibp: Tensor, spacing_mm: tuple[float, float, float]) -> Tensor:
-    """What the IBP estimate shows, (B, N_ANATOMY, I, J, K): itself, and its curvature along each axis.
+    """The IBP estimate and its curvature along each axis, (B, N_ANATOMY, I, J, K).
 
-    The curvature along an axis counts in units of the expected detail, and less the coarser the axis is: neighbouring
-    slices differ by far more than neighbouring pixels.
+    The curvature along an axis is in units of the expected detail, and weighs less the coarser the axis is:
+    neighbouring slices differ by far more than neighbouring pixels.
+
+    Args:
+        op: Operator of the acquisition.
+        ibp: IBP estimate (B, 1, I, J, K) in the model range.
+        spacing_mm: Spacing of the fine grid in mm, per axis.
     """
     gains = [CURVATURE_GAIN * min(spacing_mm) / (h * expected_detail(op)) for h in spacing_mm]
     return torch.cat([ibp - CENTRE, *(gain * _curvature(ibp, axis) for axis, gain in enumerate(gains))], dim=1)
@@ -95,8 +100,8 @@ def slice_phases(op: Separable, shape: tuple[int, int, int]) -> tuple[Tensor, Te
     """Per axis the cosine and sine (1, 2, n) of the position between slice centres, 0 where it is not degraded.
 
     Args:
-        op: the acquisition.
-        shape: of the fine grid.
+        op: Operator of the acquisition.
+        shape: Voxels of the fine grid, per axis.
     """
     i, j, k = (_phase(axis, n)[None] for axis, n in zip(op.axes, shape, strict=True))
     return i, j, k
@@ -105,20 +110,20 @@ def slice_phases(op: Separable, shape: tuple[int, int, int]) -> tuple[Tensor, Te
 def joined_maps(anatomy: Tensor, phases: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """The maps of `scan_maps` from `anatomy_maps` and, per axis, phases (B, 2, n)."""
     size = anatomy.shape[-3:]
-    spread = [
+    expanded = [
         phase.reshape(len(phase), 2, *(n if other == axis else 1 for other, n in enumerate(size))).expand(-1, -1, *size)
         for axis, phase in enumerate(phases)
     ]
-    return torch.cat([anatomy, *spread], dim=1)
+    return torch.cat([anatomy, *expanded], dim=1)
 
 
 def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
-    """The raw network of one scan: it only needs the noisy detail and the noise level.
+    """The raw network of one scan, a function of the noisy detail and the noise level alone.
 
     Args:
-        net: the network.
-        maps: (B, N_MAPS - 1, I, J, K) of `scan_maps`.
-        scan: (B, N_SCAN_CONDITIONS) of `scan_conditions`.
+        net: Network.
+        maps: Maps (B, N_MAPS - 1, I, J, K), as `scan_maps` makes them.
+        scan: Conditions (B, N_SCAN_CONDITIONS), as `scan_conditions` makes them.
     """
 
     def raw(noisy: Tensor, noise_level: Tensor) -> Tensor:
@@ -128,11 +133,11 @@ def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
 
 
 def flip_averaged(net: Network, axes: Sequence[int]) -> Network:
-    """The same network, averaged over all flips along `axes`: 2 to the power of their number evaluations.
+    """The same network, averaged over all flips along `axes`: 2 ** len(axes) evaluations.
 
-    The network was trained on flipped scans alike, so its errors differ from flip to flip and partly cancel
-    (self-ensemble of Lim et al. 2017, section 3.4). On crops of the validation split worth
-    0.06 dB for one axis, 0.08 for two.
+    The network was trained on flipped scans too, so its errors differ from flip to flip and partly cancel
+    (self-ensemble of Lim et al. 2017, section 3.4). On crops of the validation split this is worth 0.06 dB for one
+    axis, 0.08 dB for two.
     """
     subsets = [subset for count in range(len(axes) + 1) for subset in combinations(axes, count)]
 

@@ -1,4 +1,4 @@
-"""A scan's own unit to the model's range of about 0 to 1, and exactly back."""
+"""Intensities from a scan's own unit to the model range of about 0 to 1, and exactly back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5
 
 @dataclass(frozen=True)
 class Scale:
-    """An affine map of intensities: model = (scan - low) / (high - low)."""
+    """An affine map of intensities: model = (scan - low) / (high - low).
+
+    Attributes:
+        low: Intensity that becomes 0, in the scan's unit.
+        high: Intensity that becomes 1, in the scan's unit.
+    """
 
     low: float
     high: float
@@ -39,7 +44,7 @@ def scale_of(data: NDArray[np.float32], modality: str) -> Scale:
     """The map for one scan: fixed for CT (-1000 to 1000 HU), robust percentiles (0.5, 99.5) for MR.
 
     Args:
-        data: (I, J, K) in the scan's own unit.
+        data: Voxels (I, J, K) in the scan's own unit.
         modality: "CT" or "MR".
 
     Raises:

@@ -1,6 +1,6 @@
-"""Plain statistics of a scan's voxels, and what of them is usual in a set of scans.
+"""Scan statistics: plain statistics of a scan's voxels, and their usual ranges in a set of scans.
 
-Every one says something that an eye would see too: contrast, noise, field of view, smoothness, order of slices.
+Each describes something that the eye would see too: contrast, noise, field of view, smoothness, order of slices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from medsr.errors import InputError, UsageError
 from medsr.model.intensity import scale_of
 from medsr.physics.ops.noise import estimate_sigma
-from medsr.physics.tasks import DEGRADABLE, TASKS, degrade
+from medsr.physics.tasks import TASKS, degrade, fine_axes
 from medsr.volume import Volume
 
 Statistics = dict[str, float]
@@ -31,14 +31,14 @@ SEEN_THROUGH = ("iso2", "iso4", "thick5", "plane2", "noisy2")
 
 @dataclass(frozen=True)
 class Measure:
-    """How one statistic is called and compared.
+    """Name of one statistic in messages, and how its values are compared.
 
     Attributes:
-        title: in messages.
-        unit: of its distance from the usual range, where the range itself is narrower or does not count.
-        ratio: whether values are compared by their logarithms.
-        side: which values can be odd; where only one side can, the width of the range does not count.
-        refuses: whether a value far out is a reason to refuse; a field of view and its share of air only warn, since
+        title: Name in messages.
+        unit: Unit of its distance from the usual range, where the range itself is narrower or does not count.
+        ratio: Whether values are compared by their logarithms.
+        side: Values that can be odd; where only one side can, the width of the range does not count.
+        refuses: Whether a value far out is a reason to refuse. A field of view and its share of air only warn, since
             parts of scans and other anatomy differ in them and the network sees neither.
     """
 
@@ -91,7 +91,7 @@ def statistics_of(volume: Volume) -> Statistics:
     return {
         "smallest_mm": float(sides.min()),
         "largest_mm": float(sides.max()),
-        "noise": estimate_sigma(torch.from_numpy(block), _fine(volume.spacing_mm)),
+        "noise": estimate_sigma(torch.from_numpy(block), fine_axes(volume.spacing_mm)),
         "offset": scale.low / scale.width,
         "dark": float(np.mean(sample < DARK)),
         "middle": float(np.median(tissue)),
@@ -110,7 +110,7 @@ def statistics_of(volume: Volume) -> Statistics:
 
 
 def statistics_seen(volume: Volume) -> list[Statistics]:
-    """The statistics of a training scan as it is and as seen through the named tasks that fit it.
+    """The statistics of a training scan as it is and as degraded by the named tasks that fit it.
 
     Raises:
         InputError: a constant image.
@@ -123,24 +123,24 @@ def statistics_seen(volume: Volume) -> list[Statistics]:
 
 
 def ranges_of(found: Iterable[Statistics]) -> dict[str, tuple[float, float]]:
-    """Least and most of every statistic over scans.
+    """Smallest and largest value of every statistic over a set of scans.
 
     Raises:
         InputError: no scans.
     """
     rows = list(found)
     if not rows:
-        raise InputError("no scans to take usual ranges from; give the training scans")
+        raise InputError("no scans given to take usual ranges from; give the training scans")
     return {
         name: (round(min(row[name] for row in rows), 5), round(max(row[name] for row in rows), 5)) for name in MEASURES
     }
 
 
 def usual_ranges(volumes: Iterable[Volume]) -> dict[str, dict[str, tuple[float, float]]]:
-    """By modality the ranges of the statistics of training scans, for `specification.Envelope.statistics`.
+    """Ranges of the statistics of training scans, by modality, for `medsr.model.spec.Envelope.statistics`.
 
     Args:
-        volumes: taken one at a time, since they may be many.
+        volumes: Training scans; taken one at a time, since they may be many.
 
     Raises:
         InputError: a constant image.
@@ -163,12 +163,8 @@ def distance_of(name: str, value: float, usual: tuple[float, float]) -> float:
     return max(0.0, below, above)
 
 
-def _fine(spacing_mm: NDArray[np.float64]) -> tuple[int, ...]:
-    return tuple(axis for axis in range(3) if spacing_mm[axis] < DEGRADABLE * spacing_mm.min())
-
-
 def _strided(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Every so many voxels of the whole scan."""
+    """The whole scan, thinned evenly to about `BLOCK_VOX` voxels a side where it is larger."""
     i, j, k = (slice(None, None, max(1, n // BLOCK_VOX)) for n in data.shape)
     return data[i, j, k]
 
@@ -185,7 +181,7 @@ def _border(sample: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _slices(data: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
-    """(slices, voxels of each, every so many)."""
+    """Slices along an axis, (n, voxels of each), their voxels thinned as by `_strided`."""
     turned = np.moveaxis(data, axis, 0)
     j, k = (slice(None, None, max(1, n // BLOCK_VOX)) for n in turned.shape[1:])
     return turned[:, j, k].reshape(turned.shape[0], -1).astype(np.float64)
@@ -198,10 +194,10 @@ def _likeness(data: NDArray[np.float32]) -> tuple[float, float]:
         rows = _slices(data, axis)
         rows = rows - rows.mean(1, keepdims=True)
         sizes = np.linalg.norm(rows, axis=1)
-        told = (sizes[:-1] > 0) & (sizes[1:] > 0)
-        if told.any():
-            products = np.sum(rows[:-1] * rows[1:], axis=1)[told]
-            alike = products / (sizes[:-1] * sizes[1:])[told]
+        varied = (sizes[:-1] > 0) & (sizes[1:] > 0)
+        if varied.any():
+            products = np.sum(rows[:-1] * rows[1:], axis=1)[varied]
+            alike = products / (sizes[:-1] * sizes[1:])[varied]
             inner = alike[int(INNER * alike.size) : alike.size - int(INNER * alike.size)]
             medians.append(float(np.median(alike)))
             falls.append(float(np.median(inner) - inner.min()))
@@ -213,16 +209,16 @@ def _repeated(data: NDArray[np.float32]) -> float:
     shares = []
     for axis in range(3):
         rows = _slices(data, axis)
-        told = np.ptp(rows[1:], axis=1) > 0
+        varied = np.ptp(rows[1:], axis=1) > 0
         same = np.all(rows[1:] == rows[:-1], axis=1)
-        shares.append(float(same[told].mean()) if told.any() else 0.0)
+        shares.append(float(same[varied].mean()) if varied.any() else 0.0)
     return max(shares)
 
 
 def _roughness(block: NDArray[np.float64], spacing_mm: NDArray[np.float64]) -> list[float]:
     """Per fine axis the root mean square of second over first differences: 1.7 for white noise, 0 for a ramp."""
     found = []
-    for axis in _fine(spacing_mm):
+    for axis in fine_axes(spacing_mm):
         first = np.diff(block, axis=axis)
         size = float(np.sqrt(np.mean(first**2)))
         second = np.diff(first, axis=axis)

@@ -1,4 +1,4 @@
-"""What a weights file's metadata hold beside the weights: the network, what it was validated on, its calibration."""
+"""Metadata of a weights file: the network, what it was validated on (the envelope), and its calibration."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 
 FORMAT = "medsr-1"
-STORED_NAMES = {"sample_scale": "draw_spread", "samples": "draws"}  # as format medsr-1 calls them
-TABLES = ("factors", "held_out")  # of a calibration: by kind of uncertainty
-LEAST_FACTOR = 1.5  # of an axis that counts as refined: thick slices stay one axis where the pixels change a little
+STORED_NAMES = {"sample_scale": "draw_spread", "samples": "draws"}  # names in files of format medsr-1
+TABLES = ("factors", "held_out")  # parts of a calibration that are given by kind of uncertainty
+LEAST_FACTOR = 1.5  # axes with a smaller factor don't count as refined: thick slices whose pixels change a little
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a model was validated on.
+    """Range of scans and grids that a model was validated on.
 
     Attributes:
-        modalities: "MR", "CT".
-        contrasts: contrasts seen in training, for information.
-        max_factor: largest factor of a single degraded axis.
-        max_factor_several: largest factor where several axes are degraded.
-        max_coarse_mm: coarsest spacing.
-        fine_mm: finest and coarsest spacing of the result.
-        statistics: by modality and name the usual range of a scan's statistics (`medsr.model.scan_statistics`); empty:
-            not judged.
+        modalities: Modalities, "MR" and "CT".
+        contrasts: Contrasts seen in training, for information.
+        max_factor: Largest factor of a single degraded axis.
+        max_factor_several: Largest factor where several axes are degraded.
+        max_coarse_mm: Largest spacing of the input in mm along a degraded axis.
+        fine_mm: Smallest and largest spacing of the result in mm.
+        statistics: Usual range of each scan statistic (`medsr.model.scan_statistics`), by modality and name; empty:
+            voxels are not judged.
     """
 
     modalities: tuple[str, ...] = ("MR", "CT")
@@ -49,9 +49,9 @@ class Envelope:
         """Why a scan lies outside, one line each; empty where it lies inside.
 
         Args:
-            modality: of the scan.
-            factors: fine voxels per coarse voxel.
-            fine_spacing_mm: of the result.
+            modality: Modality of the scan.
+            factors: Fine voxels per coarse voxel, per axis.
+            fine_spacing_mm: Spacing of the result in mm, per axis.
         """
         found: list[str] = []
         if modality not in self.modalities:
@@ -74,14 +74,14 @@ class Calibration:
     """How much wider than stated the intervals must be, measured on held-out subjects (`medsr.validation.calibration`).
 
     Attributes:
-        levels: of the central intervals.
-        factors: "samples" or "variance", then group (`calibration_group`, or "all"): per level, what the half width of
-            a normal distribution with the stated deviation is multiplied by.
-        subjects: behind the factors, by group.
-        held_out: like `factors`: share of voxels covered, mean over subjects that their factors were not taken from.
-        samples: behind the spread; fewer of them make it noisier than was measured.
-        steps: of each draw.
-        tasks: that the subjects' scans were degraded by.
+        levels: Levels of the central intervals, 0 to 1.
+        factors: Factor of each level, by kind ("samples" or "variance") and group (`calibration_group`, or "all"); it
+            multiplies the half width of a normal distribution with the stated standard deviation.
+        subjects: Number of subjects that the factors were measured on, by group.
+        held_out: Share of voxels covered, keyed like `factors`: mean over subjects, each by factors from the others.
+        samples: Posterior samples per uncertainty map; fewer of them make it noisier than was measured.
+        steps: Sampler steps per sample.
+        tasks: Names of the tasks that degraded the subjects' scans.
     """
 
     levels: tuple[float, ...]
@@ -102,8 +102,8 @@ def calibration_group(modality: str, factors: Sequence[float]) -> str:
     """The group of a scan by what is known before it is enhanced, such as "MR, one axis".
 
     Args:
-        modality: of the scan.
-        factors: fine voxels per coarse voxel; axes that hardly change do not count.
+        modality: Modality of the scan.
+        factors: Fine voxels per coarse voxel, per axis; axes that hardly change do not count.
     """
     n_refined = sum(factor >= LEAST_FACTOR for factor in factors)
     return f"{modality}, {'several axes' if n_refined > 1 else 'one axis'}"
@@ -111,21 +111,21 @@ def calibration_group(modality: str, factors: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What the weights' metadata hold beside the weights.
+    """Specification of a model, stored as metadata of its weights file.
 
     Attributes:
-        name: of the model.
-        version: of the weights.
-        net: the network.
-        envelope: what it was validated on.
-        error_variance: of the network's error in measured directions, in squared units of the expected detail.
-        sample_scale: how far a draw lies from the mean, in units of what the variance head says; chosen on the
-            validation split.
-        calibration: of the stated uncertainties; None where it was not measured.
-        licence: of the weights.
-        trained: steps, packs' hash, hashes of the data cards, code version.
-        normalisation: how intensities reach the model range.
-        format: of this file.
+        name: Name of the model.
+        version: Version of the weights.
+        net: Sizes of the network.
+        envelope: Range of scans and grids that the model was validated on.
+        error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
+        sample_scale: Distance of a posterior sample from the mean, over the one that the variance head predicts; chosen
+            on the validation split.
+        calibration: Calibration of the stated uncertainties; None: not measured.
+        licence: Licence of the weights.
+        trained: Steps, the packs' hash, hashes of the data cards, code version.
+        normalisation: Text on how intensities reach the model range.
+        format: Format of the weights file.
     """
 
     name: str
@@ -145,11 +145,11 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
     """The specification in a weights file's content.
 
     Args:
-        content: of the file.
-        name: of the file, for what is said of it.
+        content: Bytes of the file.
+        name: Name of the file, for messages.
 
     Raises:
-        ModelError: not a weights file, or of another version.
+        ModelError: not a weights file, or one of another version.
     """
     try:
         size = int.from_bytes(content[:8], "little")
@@ -159,7 +159,9 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{name} is not a medsr weights file; expected safetensors with medsr metadata") from error
     if found != FORMAT:
-        raise ModelError(f"{name} has format {found!r}; this version reads {FORMAT!r}")
+        raise ModelError(
+            f"{name} has format {found!r}; expected {FORMAT!r}, so install the medsr that it was made with"
+        )
     try:
         limits: dict[str, Any] = dict(facts["envelope"])
         envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
@@ -169,11 +171,11 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
             parts["calibration"] = _calibration_of(facts["calibration"])
         spec = ModelSpec(**{**facts, **parts})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{name}: its specification is not one of this version; get the file again") from error
+        raise ModelError(f"{name}: its specification does not fit this version of medsr; get the file again") from error
     if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
         raise ModelError(
-            f"{name} expects {spec.net.channels} maps and {spec.net.conditions} conditions; "
-            f"this version gives {N_MAPS} and {N_CONDITIONS}"
+            f"{name} takes {spec.net.channels} maps and {spec.net.conditions} conditions; this version of medsr gives "
+            f"{N_MAPS} and {N_CONDITIONS}, so install the medsr that it was made with"
         )
     return spec
 
@@ -184,12 +186,14 @@ def metadata_of(spec: ModelSpec) -> str:
 
 
 def _renamed(facts: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """The same facts by other names, those of the calibration and its tables included."""
+    """The same facts under other names, also inside the calibration and its tables."""
     found = {names.get(key, key): value for key, value in facts.items()}
     calibration = found.get("calibration")
     if isinstance(calibration, dict):
         tables = {
-            key: {names.get(kind, kind): groups for kind, groups in value.items()} if key in TABLES else value
+            key: {names.get(kind, kind): groups for kind, groups in value.items()}
+            if key in TABLES and isinstance(value, dict)
+            else value
             for key, value in calibration.items()
         }
         found["calibration"] = {names.get(key, key): value for key, value in tables.items()}

@@ -1,4 +1,4 @@
-"""The network computed tile by tile: a result does not depend on how it was cut.
+"""The network computed tile by tile: the result does not depend on how it was cut.
 
 Each tile is read with a margin as wide as the network's receptive field and only its inner part is kept, so the parts
 are exactly those of the whole; nothing needs to be blended.
@@ -20,14 +20,14 @@ def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int
     """The same network, computed tile by tile.
 
     Args:
-        net: any network whose output at a voxel depends on inputs within `reach` of it.
-        tile: side of a tile's inner part in voxels, a multiple of `grid`.
-        reach: receptive field to one side in voxels, a multiple of `grid`.
-        grid: tile origins are multiples of it, where the network sees its own phases.
-        on_tile: called with the number of finished tiles and of all tiles.
+        net: Network; its output at a voxel depends only on inputs within `reach` of it.
+        tile: Side of a tile's inner part in voxels, a multiple of `grid`.
+        reach: Receptive field to one side in voxels, a multiple of `grid`.
+        grid: Period of the network in voxels; tile origins are multiples of it.
+        on_tile: Called with the number of finished tiles and of all tiles.
 
     Raises:
-        ValueError: `tile` or `reach` is no multiple of `grid`.
+        ValueError: `tile` or `reach` is not a multiple of `grid`.
     """
     if tile < grid or tile % grid or reach % grid:
         raise ValueError(f"tile {tile} and reach {reach} must be multiples of {grid}")
@@ -53,7 +53,7 @@ def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int
 
 
 def n_tiles(shape: tuple[int, int, int], tile: int) -> int:
-    """Tiles that a grid of `shape` is cut into."""
+    """Number of tiles that a grid of `shape` is cut into."""
     return int(np.prod([-(-n // tile) for n in shape]))
 
 

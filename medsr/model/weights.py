@@ -1,4 +1,4 @@
-"""A weights file and the model in it: everything needed lies in one safetensors file, checked when it is read."""
+"""Weights files: everything that a model needs is in one safetensors file, checked when it is read."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from medsr.errors import ModelError, ResourceError
+from medsr.model import DEFAULT_MODEL
 from medsr.model.nets import DetailNet, channels_last
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
 
-DEFAULT_MODEL = "medsr-base"
 MAX_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network on a device and what is known of it.
+    """A network on a device, with its specification.
 
     Attributes:
-        net: the network, float32 parameters.
-        spec: its specification.
-        sha256: hash of the weights file.
-        device: where it is.
-        dtype: in which its convolutions compute.
+        net: Network with float32 parameters.
+        spec: Specification of the model.
+        sha256: SHA-256 of the weights file, in hexadecimal.
+        device: Device that holds the network.
+        dtype: Number type of its convolutions.
     """
 
     net: DetailNet
@@ -50,19 +50,19 @@ def choose_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" takes CUDA where there is one.
 
     Raises:
-        ResourceError: no such device here.
+        ResourceError: no such device on this machine.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ResourceError(f"no device is called {name!r}; expected auto, cpu or cuda") from error
+        raise ResourceError(f"device is {name!r}; expected auto, cpu, cuda or cuda:N") from error
     if device.type not in ("cpu", "cuda"):
-        raise ResourceError(f"device {name!r} is not supported; expected auto, cpu or cuda")
+        raise ResourceError(f"device {name!r} is not supported; expected auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ResourceError(
-            f"{torch.cuda.device_count()} CUDA devices are available here, not {name}; use --device cpu, "
+            f"device {name} is not available, torch sees {torch.cuda.device_count()} CUDA devices; use --device cpu, "
             "or install a CUDA build of torch"
         )
     return device
@@ -85,9 +85,13 @@ def packaged_models() -> dict[str, Path]:
 def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto") -> Model:
     """The model of a packaged name or of a weights file.
 
+    Args:
+        name_or_file: Name of a packaged model, or path of a weights file.
+        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+
     Raises:
-        ModelError: unknown name, damaged, not safetensors, or not a model of this version.
-        ResourceError: no such device.
+        ModelError: an unknown name, or a file that is damaged, not safetensors or not a model of this version.
+        ResourceError: no such device on this machine.
     """
     place = choose_device(device) if isinstance(device, str) else device
     packaged = packaged_models()
@@ -103,10 +107,10 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
         net.load_state_dict({name: value.float() for name, value in load(content).items()}, assign=True)
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"{path.name}: weights do not fit the network in their metadata; get the file again"
+            f"{path.name}: the weights do not fit the network in their metadata; get the file again"
         ) from error
     if not all(bool(torch.isfinite(value).all()) for value in net.state_dict().values()):
-        raise ModelError(f"{path.name}: weights are not finite; get the file again")
+        raise ModelError(f"{path.name}: some weights are not finite; get the file again")
     net.eval().requires_grad_(False)
     return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
 
@@ -136,7 +140,7 @@ def model_facts(name: str) -> dict[str, str]:
 
 
 def weights_path(name: str) -> Path:
-    """The file of a packaged name, or the path that the name itself is."""
+    """The file of a packaged model, or the name itself as a path."""
     return packaged_models().get(name, Path(name))
 
 
@@ -152,7 +156,7 @@ def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
     }
     content = save(tensors, {"medsr": metadata_of(spec)})
     if len(content) > MAX_BYTES:
-        raise ModelError(f"weights need {len(content)} bytes; the limit is {MAX_BYTES}: use a smaller network")
+        raise ModelError(f"the weights need {len(content)} bytes; the limit is {MAX_BYTES}, so use a smaller network")
     return content
 
 
@@ -163,10 +167,10 @@ def _read(path: Path, packaged: dict[str, Path]) -> bytes:
     except (OSError, ValueError) as error:
         names = ", ".join(packaged) or "none"
         raise ModelError(
-            f"{path}: no such weights file, and no packaged model of that name (packaged: {names})"
+            f"{path}: no such weights file, and no packaged model of that name; choose one of: {names}"
         ) from error
     if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
-        raise ModelError(f"{path.name} is a pickled file, which could run any code; only safetensors are read")
+        raise ModelError(f"{path.name} is a pickled file, which could run any code; expected a safetensors file")
     if len(content) > MAX_BYTES:
         raise ModelError(f"{path.name} is larger than a medsr weights file; the limit is {MAX_BYTES} bytes")
     return content
@@ -176,6 +180,6 @@ def _check_shipped(path: Path, digest: str) -> None:
     try:
         expected = path.with_suffix(".sha256").read_text().split()[0]
     except (OSError, IndexError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path.name} has lost its SHA-256 file; reinstall medsr") from error
+        raise ModelError(f"{path.name} lacks its .sha256 file; reinstall medsr") from error
     if digest != expected:
-        raise ModelError(f"{path.name} has SHA-256 {digest[:12]}..., shipped was {expected[:12]}...; reinstall medsr")
+        raise ModelError(f"{path.name} has SHA-256 {digest[:12]}...; expected {expected[:12]}..., so reinstall medsr")

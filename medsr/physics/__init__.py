@@ -1,1 +1,7 @@
-"""The scanner: how a scan was acquired, the operator that says so, and the named tasks that degrade a scan."""
+"""The scanner: how a scan was acquired, as a linear operator, and the named tasks that degrade a scan.
+
+- `profiles`: slice profiles by name and their integrals.
+- `ops`: the operator on tensors, without millimetres: one matrix per axis, adjoint, inverses, noise.
+- `acquisition`: from millimetres to an operator between an input grid and a finer grid.
+- `tasks`: named degradations of a high-resolution scan, such as "thick5".
+"""

@@ -1,4 +1,4 @@
-"""From millimetres to an operator: how a coarse scan was acquired, seen from a finer grid."""
+"""From millimetres to an operator: how a low-resolution scan (the input) was acquired, seen from a finer grid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
 
 
 class Sampled(Protocol):
-    """What decides how a scan was acquired, its voxels aside: a `Volume`, or slices whose headers alone are read."""
+    """Grid and slices of a scan without its voxels: a `Volume`, or slices of which only the headers were read."""
 
     @property
     def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
@@ -40,11 +40,11 @@ class Acquisition:
     """A fine grid, the coarse grid over the same field of view, and the operator between them.
 
     Attributes:
-        op: the operator, fine to coarse.
-        fine_shape: voxels of the fine grid.
-        fine_affine: (4, 4) its affine.
-        coarse_shape: voxels of the coarse grid.
-        coarse_affine: (4, 4) its affine.
+        op: Operator from the fine to the coarse grid.
+        fine_shape: Voxels of the fine grid, per axis.
+        fine_affine: Affine (4, 4) of the fine grid, voxel index to RAS mm.
+        coarse_shape: Voxels of the coarse grid, per axis.
+        coarse_affine: Affine (4, 4) of the coarse grid, voxel index to RAS mm.
     """
 
     op: Separable
@@ -55,7 +55,7 @@ class Acquisition:
 
     @property
     def fine_spacing_mm(self) -> tuple[float, float, float]:
-        """Spacing of the fine grid."""
+        """Spacing of the fine grid in mm, per axis."""
         i, j, k = (float(h) for h in grids.spacing_mm(self.fine_affine))
         return i, j, k
 
@@ -67,7 +67,7 @@ class Acquisition:
 
     @property
     def degraded(self) -> tuple[bool, bool, bool]:
-        """Which axes differ."""
+        """Whether each axis is degraded, that is, differs between the grids."""
         i, j, k = (axis is not None for axis in self.op.axes)
         return i, j, k
 
@@ -107,25 +107,25 @@ def acquisition_of(
     profile: Profile = "gaussian",
     thickness_mm: float | None = None,
 ) -> Acquisition:
-    """How a coarse scan was acquired, as seen from the finer grid that is asked for.
+    """How the input was acquired, as seen from the finer grid that is asked for.
 
-    Without a wish the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are
-    as wide as the spacing, but along the slice axis as the slice is thick.
+    By default the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are as
+    wide as the input spacing; along the slice axis, as wide as the slices are thick.
 
     Args:
-        scan: the coarse scan.
-        spacing_mm: wanted spacing, one number per axis or one for all.
-        factors: wanted voxels per voxel instead, each from 1.
-        profile: shape of the profile.
-        thickness_mm: slice thickness where it is known better than from the scan's headers.
+        scan: Input.
+        spacing_mm: Target spacing in mm, one number per stored axis or one for all; None: the default grid.
+        factors: Result voxels per input voxel instead, at least 1, one number per stored axis or one for all.
+        profile: Slice profile.
+        thickness_mm: Slice thickness in mm; None: what the headers say, else the spacing.
 
     Raises:
-        UsageError: both wishes, a wish that is no finer grid, a factor beyond 16, more than 2**31 voxels, or a
-            thickness that no slice has.
+        UsageError: both a spacing and a factor, a grid that is not finer, a factor above 16, more than 2**31 voxels,
+            or an impossible thickness.
     """
     spacing = scan.spacing_mm
     if spacing_mm is not None and factors is not None:
-        raise UsageError("a target spacing and a factor exclude each other; give one of them")
+        raise UsageError("both a target spacing and a factor are given; expected one of them")
     if factors is not None:
         target = spacing / _three(factors, "factor")
     elif spacing_mm is not None:
@@ -135,23 +135,27 @@ def acquisition_of(
     wanted = spacing / target
     if np.any(wanted < 1 - 1e-3) or np.any(wanted > LARGEST_FACTOR):
         raise UsageError(
-            f"target spacing {grids.axes_text(target)} mm of a scan with {grids.axes_text(spacing)} mm; "
+            f"target spacing is {grids.axes_text(target)} mm for a scan of {grids.axes_text(spacing)} mm; "
             f"expected the same or finer, at most {LARGEST_FACTOR:g} times"
         )
     shape = [n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)]
     if int(np.prod(shape, dtype=object)) > MAX_VOXELS:
-        raise UsageError(f"the finer scan would have {grids.axes_text(shape)} voxels; the limit is {MAX_VOXELS}")
+        raise UsageError(
+            f"the result would have {grids.axes_text(shape)} voxels; the limit is {MAX_VOXELS}, "
+            "so ask for a coarser --spacing or a smaller --factor"
+        )
     if tuple(shape) == scan.shape:
         raise UsageError(
-            f"the scan already has {grids.axes_text(spacing)} mm; ask for a finer --spacing or a --factor above 1"
+            f"the scan already has a spacing of {grids.axes_text(spacing)} mm; "
+            "ask for a finer --spacing or a --factor above 1"
         )
     fine_affine = grids.resized(scan.affine, scan.shape, shape)
     fwhm = scan.thickness_mm if thickness_mm is None else thickness_mm
     slices = scan.slice_axis if scan.slice_axis is not None else int(np.argmax(spacing))
     if fwhm is not None and not 0 < fwhm <= THICKEST * spacing[slices]:
         raise UsageError(
-            f"slices {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected above 0 and at most {THICKEST:g} times "
-            "their spacing, so give the true --thickness"
+            f"slices are {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected more than 0 and at most "
+            f"{THICKEST:g} times their spacing, so give the true --thickness"
         )
     return on_grids(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, profile, fwhm, slices)
 
@@ -167,12 +171,12 @@ def on_grids(
     """Two grids of one field of view and the operator between them.
 
     Args:
-        fine_affine: (4, 4) voxel index to RAS mm.
-        fine_shape: voxels of the fine grid.
-        coarse_shape: voxels of the coarse grid, as many or fewer along every axis.
-        profile: shape of the profile.
-        fwhm_mm: its width; None: the coarse spacing.
-        fwhm_axis: that the width holds for; None: every degraded axis.
+        fine_affine: Affine (4, 4) of the fine grid, voxel index to RAS mm.
+        fine_shape: Voxels of the fine grid, per axis.
+        coarse_shape: Voxels of the coarse grid, as many or fewer along every axis.
+        profile: Slice profile.
+        fwhm_mm: Width of the profile in mm; None: the coarse spacing.
+        fwhm_axis: Axis that the width holds for; None: every degraded axis.
     """
     axes: list[AxisSampling | None] = []
     for axis, (n, m) in enumerate(zip(fine_shape, coarse_shape, strict=True)):

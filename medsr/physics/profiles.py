@@ -9,7 +9,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Profile = Literal["gaussian", "box", "trapezoid", "kspace"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -25,16 +24,18 @@ def gaussian(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
         u: Distance from the profile's centre, any unit.
         fwhm: Full width at half maximum, above 0, same unit as `u`.
     """
+    from scipy.special import ndtr  # here, as the names above are all that a command line needs to start
+
     return np.asarray(ndtr(u * (FWHM_PER_SIGMA / fwhm)), dtype=np.float64)
 
 
 def box(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """As `gaussian`, of a box."""
+    """As `gaussian`, for a box."""
     return np.clip(u / fwhm + 0.5, 0.0, 1.0)
 
 
 def trapezoid(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
-    """As `gaussian`, of a trapezoid with ramps of `TRAPEZOID_RAMP` times its width."""
+    """As `gaussian`, for a trapezoid with ramps of `TRAPEZOID_RAMP` times its width."""
     ramp = TRAPEZOID_RAMP * fwhm
     rise, fall = u + fwhm / 2 + ramp / 2, u - fwhm / 2 + ramp / 2
     return (_ramp_integral(rise, ramp) - _ramp_integral(fall, ramp)) / fwhm

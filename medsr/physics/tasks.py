@@ -1,4 +1,4 @@
-"""Named tasks: how a fine scan is degraded, and what methods are told of it."""
+"""Named tasks: how a high-resolution scan (the reference) is degraded, and what methods assume about it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class Task:
     """A named degradation (docs/physics.md, tasks). Either `factor` or `thick_mm` is set.
 
     Attributes:
-        name: as on the command line.
-        factor: of every axis fine enough.
-        thick_mm: new spacing of one axis.
-        fwhm_mm: width of the profile where it differs from the new spacing.
-        profile: its shape.
-        noise_share: MR noise as a share of the 99th percentile.
-        noise_hu: CT noise.
-        in_plane: leave the slice axis alone.
-        assumed_profile: shape of the profile that methods are told of, where it is not the true one: what a wrong
-            assumption costs.
-        assumed_fwhm_mm: its width, where that is not the true one.
-        all_axes: refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
+        name: Name on the command line.
+        factor: Factor of every axis that is fine enough (reference voxels per voxel of the degraded scan).
+        thick_mm: New spacing of one axis in mm.
+        fwhm_mm: Width of the profile in mm; None: the new spacing.
+        profile: Slice profile.
+        noise_share: Standard deviation of the MR noise as a share of the reference's 99th percentile.
+        noise_hu: Standard deviation of the CT noise in HU.
+        in_plane: Leave the slice axis alone.
+        assumed_profile: Slice profile that methods assume, to measure what a wrong assumption costs; None: the true
+            one.
+        assumed_fwhm_mm: Width of the profile in mm that methods assume; None: the true one.
+        all_axes: Refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
     """
 
     name: str
@@ -73,29 +73,34 @@ def task_named(name: str, profile: Profile | None = None) -> Task:
     """The task of that name, with another profile where one is given.
 
     Raises:
-        UsageError: no such task.
+        UsageError: no task has that name.
     """
     if name not in TASKS:
         raise UsageError(f"no task is called {name!r}; choose one of {', '.join(TASKS)}")
     return TASKS[name] if profile is None else replace(TASKS[name], profile=profile)
 
 
+def fine_axes(spacing_mm: NDArray[np.float64]) -> tuple[int, ...]:
+    """Axes fine enough to be degraded; along them, neighbouring voxels are alike."""
+    return tuple(axis for axis in range(3) if spacing_mm[axis] < DEGRADABLE * spacing_mm.min())
+
+
 def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
-    """Whether a task that asks for every axis finds them all fine enough; true of every other task."""
-    return not task.all_axes or bool(np.all(spacing_mm < DEGRADABLE * spacing_mm.min()))
+    """Whether every axis is fine enough for a task that degrades all axes; always true for other tasks."""
+    return not task.all_axes or len(fine_axes(spacing_mm)) == 3
 
 
 def degradation(reference: Volume, task: Task) -> Acquisition:
-    """How `task` would acquire a fine scan in RAS order (design, section 4).
+    """How `task` would acquire a reference in RAS order (docs/physics.md, tasks).
 
     Raises:
         UsageError: the scan is too coarse or too small for the task.
     """
     spacing = reference.spacing_mm
-    fine = [bool(h < DEGRADABLE * spacing.min()) for h in spacing]
+    fine = fine_axes(spacing)
     if not is_for(spacing, task):
         raise UsageError(
-            f"{task.name} is for scans that are fine along every axis; this one has {axes_text(spacing)} mm"
+            f"{task.name} needs a scan that is fine along every axis; this one has {axes_text(spacing)} mm"
         )
     if task.thick_mm is not None:
         axis = _thick_axis(fine)
@@ -107,10 +112,7 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
     else:
         factor = 1.0 if task.factor is None else task.factor
         slices = _slice_axis(spacing) if task.in_plane else None
-        coarse = [
-            factor * float(h) if ok and n != slices else None
-            for n, (h, ok) in enumerate(zip(spacing, fine, strict=True))
-        ]
+        coarse = [factor * float(h) if axis in fine and axis != slices else None for axis, h in enumerate(spacing)]
     shape = [
         n if d is None else max(2, round(n * float(h) / d))
         for n, d, h in zip(reference.shape, coarse, spacing, strict=True)
@@ -161,7 +163,7 @@ def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume,
 
 
 def with_assumed_profile(acquisition: Acquisition, task: Task) -> Acquisition:
-    """The acquisition with the profile and the width that methods are told of."""
+    """The acquisition with the profile and the width that methods assume."""
     axes = [
         axis
         and replace(
@@ -182,8 +184,8 @@ def _noisy(y: Tensor, reference: Volume, task: Task, seed: int) -> Tensor:
     return add_rician(y, sigma, generator) if sigma else y
 
 
-def _thick_axis(fine: Sequence[bool]) -> int:
-    return next(axis for axis in (SUPERIOR, RIGHT, ANTERIOR) if fine[axis])
+def _thick_axis(fine: Sequence[int]) -> int:
+    return next(axis for axis in (SUPERIOR, RIGHT, ANTERIOR) if axis in fine)
 
 
 def _slice_axis(spacing: NDArray[np.float64]) -> int:

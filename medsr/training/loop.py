@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from medsr.diffusion.loss import detail_loss, draw_noise_levels
+from medsr.diffusion.loss import detail_loss, random_noise_levels
 from medsr.model.conditioning import conditioned
 from medsr.model.nets import DetailNet, channels_last
 from medsr.training.batches import Batch
@@ -94,7 +94,7 @@ def _inputs(batch: Batch, settings: TrainingSettings, step: int) -> tuple[Tensor
     device, count = batch.detail.device, len(batch.detail)
     generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     only_mean = step < settings.mean_only_share * settings.steps
-    sigma = draw_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator)
+    sigma = random_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator)
     noise = torch.randn(batch.detail.shape, generator=generator, device=device)
     rate = torch.full((), learning_rate_at(step, settings), device=device)
     # the memory of the running mean grows with the run (Karras et al. 2024, section 3)

@@ -1,4 +1,4 @@
-"""Laws of the preconditioning, up to noise without end."""
+"""Laws of the preconditioning, up to infinite noise."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def state(count=2, seed=0):
 
 
 def nonlinear(noisy, features):
-    """A raw network whose answer depends on everything that it is told."""
-    told = features.sum(dim=1)[:, None, None, None, None]
-    return torch.cat([torch.tanh(noisy + told), 0.1 * noisy - told], dim=1)
+    """A raw network with an answer that depends on all of its input."""
+    level = features.sum(dim=1)[:, None, None, None, None]
+    return torch.cat([torch.tanh(noisy + level), 0.1 * noisy - level], dim=1)
 
 
 @given(SIGMAS)
@@ -60,7 +60,7 @@ def test_features_are_bounded(sigma):
 
 
 @given(st.lists(SIGMAS, min_size=2, max_size=2))
-def test_an_estimate_is_the_paper_s_formula(sigmas):
+def test_an_estimate_is_the_papers_formula(sigmas):
     noisy, sigma = state(), level(*sigmas)
     mean, log_variance = estimate(nonlinear, noisy, sigma)
     for n, s in enumerate(sigmas):
@@ -72,7 +72,7 @@ def test_an_estimate_is_the_paper_s_formula(sigmas):
 
 
 @pytest.mark.parametrize("noisy", [state(seed=1), 1e6 * state(seed=2), torch.full((2, 1, 3, 4, 5), INF).double()])
-def test_without_end_the_noisy_state_has_no_influence(noisy):
+def test_at_infinite_noise_the_noisy_state_has_no_influence(noisy):
     sigma = level(INF, INF)
     for answer, expected in zip(
         estimate(nonlinear, noisy, sigma), estimate(nonlinear, 0 * state(), sigma), strict=True
@@ -88,7 +88,7 @@ def test_each_member_of_a_batch_has_its_own_level():
             torch.testing.assert_close(value[n : n + 1], alone)
 
 
-def test_a_network_that_says_nothing_keeps_a_clean_state():
+def test_a_network_that_predicts_nothing_keeps_a_clean_state():
     noisy = state()
     silent = mean_of(lambda x, _: torch.zeros_like(x).repeat(1, 2, 1, 1, 1))
     torch.testing.assert_close(silent(noisy, level(1e-4, 1e-4)), noisy, rtol=1e-6, atol=1e-6)

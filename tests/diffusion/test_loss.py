@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.diffusion.denoiser import coefficients
-from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, draw_noise_levels
+from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, random_noise_levels
 
 INF = float("inf")
 SHAPE = (2, 1, 6, 5, 4)
@@ -55,7 +55,7 @@ def test_every_other_answer_costs_more_and_farther_ones_more_still(sigma, seed, 
     assert 0 < near < far
 
 
-def test_without_end_the_loss_is_the_error_over_the_starts_error():
+def test_at_infinite_noise_the_loss_is_the_error_over_that_of_the_ibp_estimate():
     detail = white()
     energy = detail.square().mean(dim=(1, 2, 3, 4))
     error = (energy / (energy + SMALLEST_ENERGY)).mean()
@@ -125,8 +125,8 @@ def test_the_variance_does_not_pull_at_the_mean(sigma):
 
 @given(st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**31))
 def test_noise_levels_come_in_the_shares_that_were_asked_for(count, share, seed):
-    sigma = draw_noise_levels(count, share, torch.Generator().manual_seed(seed))
-    again = draw_noise_levels(count, share, torch.Generator().manual_seed(seed))
+    sigma = random_noise_levels(count, share, torch.Generator().manual_seed(seed))
+    again = random_noise_levels(count, share, torch.Generator().manual_seed(seed))
     n_infinite = round(share * count)
     assert sigma.shape == (count,)
     assert torch.equal(sigma, again)
@@ -135,7 +135,7 @@ def test_noise_levels_come_in_the_shares_that_were_asked_for(count, share, seed)
 
 
 def test_noise_levels_are_log_normal():
-    sigma = draw_noise_levels(20_000, 0.0, torch.Generator().manual_seed(0))
+    sigma = random_noise_levels(20_000, 0.0, torch.Generator().manual_seed(0))
     logs = torch.log(sigma[(sigma > 0.03) & (sigma < 8)])
     assert logs.mean().item() == pytest.approx(math.log(0.4), abs=0.05)
     assert logs.std().item() == pytest.approx(1, abs=0.05)

@@ -40,7 +40,7 @@ def correlation(a, b):
     return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) * a.numel() ** 0.5
 
 
-BASE = (5, 2, 1)  # seed, draw, step
+BASE = (5, 2, 1)  # seed, sample, step
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ BASE = (5, 2, 1)  # seed, draw, step
         (2**63, 2, 1),
     ],
 )
-def test_noise_of_another_seed_draw_or_step_is_unrelated(other):
+def test_noise_of_another_seed_sample_or_step_is_unrelated(other):
     ours, theirs = (white_noise((30, 30, 30), *key, (0, 0, 0)) for key in (BASE, other))
     assert abs(correlation(ours, theirs)) < SIGNIFICANT
     assert abs(correlation(ours**2, theirs**2)) < SIGNIFICANT
@@ -90,7 +90,7 @@ def test_planes_lie_far_apart_in_the_whole_index():
 
 
 @pytest.mark.parametrize("first", [0, BALANCED])
-def test_the_noises_of_a_set_of_draws_sum_to_zero_and_each_is_standard_normal(first):
+def test_the_noise_of_a_set_of_samples_sums_to_zero_and_each_is_standard_normal(first):
     noises = torch.cat([sample_noise((N, N, N), 7, first + n, (0, 0, 0)) for n in range(BALANCED)])
     assert noises.sum(0).abs().max() < 1e-5
     n = N**3
@@ -101,11 +101,11 @@ def test_the_noises_of_a_set_of_draws_sum_to_zero_and_each_is_standard_normal(fi
     assert between + 1 / (BALANCED - 1) == pytest.approx(torch.zeros(BALANCED - 1), abs=SIGNIFICANT / n**0.5)
 
 
-def test_noises_of_different_sets_are_unrelated():
+def test_the_noise_of_different_sets_is_unrelated():
     ours, theirs = (sample_noise((30, 30, 30), 7, sample, (0, 0, 0)) for sample in (0, BALANCED))
     assert abs(correlation(ours, theirs)) < SIGNIFICANT
 
 
-def test_the_noise_of_a_draw_in_a_region_is_that_of_the_whole():
+def test_the_noise_of_a_sample_in_a_region_is_that_of_the_whole():
     whole = sample_noise((8, 9, 10), 3, 2, (0, 0, 0))
     assert torch.equal(sample_noise((3, 4, 5), 3, 2, (4, 1, 5)), whole[..., 4:7, 1:5, 5:10])

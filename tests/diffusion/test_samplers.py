@@ -156,7 +156,9 @@ def test_without_fresh_noise_ancestral_steps_are_eulers():
         raise AssertionError("noise was asked for")
 
     for ours, theirs in zip(
-        ancestral(curved, start(), karras(6), no_noise, eta=0.0), euler(curved, start(), karras(6)), strict=True
+        ancestral(curved, start(), karras(6), no_noise, eta=0.0),
+        euler(curved, start(), karras(6)),
+        strict=True,
     ):
         torch.testing.assert_close(ours.x, theirs.x)
 
@@ -193,7 +195,7 @@ def test_order_of_convergence(sampler, order, rho):
 
 
 @each_sampler
-def test_draws_have_the_posteriors_mean_variance_and_coverage(sampler):
+def test_samples_have_the_posteriors_mean_variance_and_coverage(sampler):
     """On a voxel of each variance; the tolerance is the sampling error and 2 % for the finite steps."""
     mean, variance = MEANS.flatten()[:3], VARIANCES.flatten()[[0, 10, 23]]
 
@@ -249,7 +251,7 @@ def test_every_level_is_one_step_and_the_last_state_is_the_clean_one(sampler):
 
 
 @each_sampler
-def test_the_denoiser_is_told_one_level_per_member_of_the_batch(sampler):
+def test_the_denoiser_gets_one_level_per_member_of_the_batch(sampler):
     denoise = Counting()
     last_of(sampler(denoise, start(), karras(3)))
     assert all(len(level) == 2 and level[0] == level[1] > 0 for level in denoise.levels)

@@ -63,7 +63,7 @@ def test_without_noise_answers_reproduce_the_scan(profile, sigma):
     assert residual_map(op, answer, rest).abs().max() < 1e-6
 
 
-def test_without_noise_a_draw_reproduces_the_scan():
+def test_without_noise_a_sample_reproduces_the_scan():
     op, rest = operator(), white(6, 5, 6)
     denoise = consistent(lambda x, s: x / (1 + s[0] ** 2), op, rest, 0.0, 0.3)
     sample = last_of(euler(denoise, 3 * white(12, 5, 15, seed=1), karras(6))).x

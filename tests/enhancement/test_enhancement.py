@@ -79,7 +79,7 @@ def test_the_scan_itself_is_not_changed():
     np.testing.assert_array_equal(SLICES.data, before)
 
 
-def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
+def test_a_result_no_longer_has_the_thickness_of_the_input_slices():
     scan = dataclasses.replace(SLICES, thickness_mm=2.5, slice_axis=2)
     result = enhance(scan, MODEL, of_mode("uncertainty"))
     assert result.volume.thickness_mm is None
@@ -94,15 +94,15 @@ def test_a_finer_scan_no_longer_has_the_coarse_slices_thickness():
 
 @pytest.mark.parametrize("noise", [0.0, 8.0])
 @pytest.mark.parametrize("modality", ["MR", "CT"])
-def test_a_network_that_says_nothing_leaves_the_plain_start(noise, modality):
-    """Without noise that already reproduces the scan; with noise the projection pulls at what the start smoothed."""
+def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate(noise, modality):
+    """Without noise it already reproduces the scan; with noise the projection pulls at what the estimate smoothed."""
     scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
     result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
     op, scale = acquisition_of(scan).op, scale_of(scan.data, modality)
     y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
-    start = op.ibp(y, roughness(noise / scale.width))
+    ibp = op.ibp(y, roughness(noise / scale.width))
     ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
-    expected = scale.from_model(op.prox(start, y, ratio))[0, 0].numpy()
+    expected = scale.from_model(op.prox(ibp, y, ratio))[0, 0].numpy()
     assert np.abs(result.volume.data - expected).max() < 1e-4 * range_of(scan)
 
 
@@ -171,7 +171,7 @@ def test_tiny_scans_are_enhanced_too(shape):
     assert result.volume.shape == tuple(2 * n for n in shape)
 
 
-# --- draws ------------------------------------------------------------------------------------------------------------
+# --- samples ----------------------------------------------------------------------------------------------------------
 
 
 @each_mode
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_bits(mode):
         np.testing.assert_array_equal(ours.uncertainty.data, theirs.uncertainty.data)
 
 
-def test_another_seed_gives_another_draw_and_the_same_mean():
+def test_another_seed_gives_another_sample_and_the_same_mean():
     ours, theirs = (enhance(SLICES, MODEL, of_mode("sample", seed=seed)).volume for seed in (1, 2))
     assert difference(ours, theirs) > 1e-3
     ours, theirs = (enhance(SLICES, MODEL, of_mode("mean", seed=seed)).volume for seed in (1, 2))
@@ -198,14 +198,14 @@ def test_another_tile_gives_the_same_result(mode, tile):
         assert np.abs(parts.uncertainty.data - whole.uncertainty.data).max() < 1e-3 * range_of(scan)
 
 
-def test_the_dial_goes_from_the_mean_to_the_draw():
+def test_the_blend_goes_from_the_mean_to_the_sample():
     mean = enhance(SLICES, MODEL, of_mode("mean")).volume.data
     blended = [enhance(SLICES, MODEL, of_mode("sample", blend=blend)).volume.data for blend in (0.0, 0.5, 1.0)]
     np.testing.assert_array_equal(blended[0], mean)
     np.testing.assert_allclose(blended[1], (blended[0] + blended[2]) / 2, atol=1e-4 * range_of(SLICES))
 
 
-def test_the_spread_is_how_draws_differ_from_the_mean():
+def test_the_uncertainty_is_how_samples_differ_from_the_mean():
     result = enhance(SLICES, MODEL, of_mode("uncertainty", samples=3))
     np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, of_mode("mean")).volume.data)
     assert result.uncertainty.data.min() >= 0
@@ -214,8 +214,8 @@ def test_the_spread_is_how_draws_differ_from_the_mean():
     assert enhance(SLICES, MODEL, of_mode("sample")).uncertainty is None
 
 
-def test_more_draws_begin_with_the_same_draws():
-    """Draw 0 of a spread is the draw that `sample` shows: with two draws the second follows from both."""
+def test_more_samples_begin_with_the_same_samples():
+    """Sample 0 of an uncertainty is the one that mode "sample" shows: with two samples the second follows from both."""
     two = enhance(SLICES, MODEL, of_mode("uncertainty", samples=2))
     mean, first = two.volume.data, enhance(SLICES, MODEL, of_mode("sample")).volume.data
     at_least = ndimage.gaussian_filter((first - mean) ** 2, BLUR_VOX)
@@ -255,7 +255,7 @@ def test_every_step_of_a_sample_can_be_watched():
 @pytest.mark.parametrize(("tile", "n_tiles"), [(None, 1), (16, 8)])
 def test_progress_counts_up_to_its_total(mode, evaluations, tile, n_tiles):
     seen = []
-    enhance(SLICES, MODEL, of_mode(mode, tile=tile), on_progress=lambda *told: seen.append(told))
+    enhance(SLICES, MODEL, of_mode(mode, tile=tile), on_progress=lambda *report: seen.append(report))
     total = evaluations * n_tiles
     assert seen == [("network", number, total) for number in range(1, total + 1)]
 
@@ -266,7 +266,7 @@ NARROW = tiny_model(envelope=Envelope(modalities=("CT",), max_factor=2.0))
 def test_outside_the_envelope_nothing_is_done_unless_forced():
     seen = []
     with pytest.raises(EnvelopeError, match=r"modality MR .*factor 3 .*--force goes on") as caught:
-        enhance(SLICES, NARROW, QUICK, on_progress=lambda *told: seen.append(told))
+        enhance(SLICES, NARROW, QUICK, on_progress=lambda *report: seen.append(report))
     assert "\n" not in str(caught.value)
     assert seen == []
     record = enhance(SLICES, NARROW, dataclasses.replace(QUICK, force=True)).record

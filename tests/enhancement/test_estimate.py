@@ -29,7 +29,7 @@ def test_shape_and_spacing_are_those_of_the_result():
     assert found.objections == ()
 
 
-def test_finer_grids_more_draws_and_slower_machines_take_longer():
+def test_finer_grids_more_samples_and_slower_machines_take_longer():
     base = needs()
     assert needs((2, 2, 6)).seconds > base.seconds
     assert needs((2, 2, 6)).memory_bytes > base.memory_bytes

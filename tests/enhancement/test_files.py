@@ -91,7 +91,7 @@ def test_volumes_of_one_file_are_enhanced_in_turn(tmp_path, out):
     assert len(records) == 2
 
 
-def test_the_spread_lies_beside_the_scan_and_is_never_rounded(source, out):
+def test_the_uncertainty_lies_beside_the_scan_and_is_never_rounded(source, out):
     enhance_file(source, out / "finer.nii.gz", UNCERTAINTY, MODEL)
     assert names(out) == ["finer.nii.gz", "finer.nii.gz.json", "finer_uncertainty.nii.gz"]
     uncertainty = nib.load(out / "finer_uncertainty.nii.gz")
@@ -165,7 +165,7 @@ def test_the_input_itself_is_refused_as_output(source, out):
 
 
 def test_a_voxel_type_that_cannot_be_written_is_refused(source, out):
-    with pytest.raises(UsageError, match="voxel type 'complex64'"):
+    with pytest.raises(UsageError, match="voxel type is 'complex64'"):
         enhance_file(
             source, out / "finer.nii", dataclasses.replace(MEAN, output=Output(dtype="complex64")), MODEL, never
         )
@@ -173,7 +173,7 @@ def test_a_voxel_type_that_cannot_be_written_is_refused(source, out):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a scan", b"\x1f\x8b truncated"])
-def test_what_is_no_scan_is_refused(tmp_path, out, content):
+def test_what_is_not_a_scan_is_refused(tmp_path, out, content):
     (tmp_path / "scan.nii.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"scan\.nii\.gz"):
         enhance_file(tmp_path / "scan.nii.gz", out / "finer.nii", MEAN, MODEL, never)

@@ -110,7 +110,7 @@ def test_a_second_run_gives_the_same_files_and_replaces_the_first(source, out):
     assert all(str(first).encode() not in one for one in before.values())
 
 
-def test_spread_and_map_lie_beside_the_series(source, out):
+def test_uncertainty_and_map_lie_beside_the_series(source, out):
     enhance_file(source, out / "finer", asked(UNCERTAINTY, parametric_map=True), MODEL)
     assert names(out) == ["finer", "finer.json", "finer_map", "finer_uncertainty"]
     assert names(out / "finer_map") == ["0001.dcm"]
@@ -192,7 +192,7 @@ def test_a_series_from_another_place_is_refused(nifti, out, tmp_path):
 @pytest.mark.parametrize(
     ("name", "output", "message"),
     [
-        ("finer", {"format": "dicom"}, "name the series it was made of by --like"),
+        ("finer", {"format": "dicom"}, "name the series that it was made of by --like"),
         ("finer.nii", {"format": "dicom"}, "names a NIfTI file"),
         ("finer", {"format": "nifti"}, r"ends in \.nii or \.nii\.gz"),
         ("finer", {}, r"ends in \.nii or \.nii\.gz"),
@@ -200,7 +200,7 @@ def test_a_series_from_another_place_is_refused(nifti, out, tmp_path):
         ("finer.nii", {"parametric_map": True}, "are for DICOM"),
     ],
 )
-def test_wishes_that_do_not_go_together_for_nifti(nifti, out, name, output, message):
+def test_requests_that_do_not_go_together_for_nifti(nifti, out, name, output, message):
     with pytest.raises(UsageError, match=message):
         enhance_file(nifti, out / name, asked(**output), MODEL, never)
     assert names(out) == []
@@ -215,7 +215,7 @@ def test_wishes_that_do_not_go_together_for_nifti(nifti, out, name, output, mess
         ("finer", {"like": "in"}, "--like is for an input in one file"),
     ],
 )
-def test_wishes_that_do_not_go_together_for_dicom(source, out, name, output, message):
+def test_requests_that_do_not_go_together_for_dicom(source, out, name, output, message):
     if "like" in output:
         output = {"like": source}
     with pytest.raises(UsageError, match=message):

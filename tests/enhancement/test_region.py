@@ -52,7 +52,7 @@ def test_the_record_says_that_it_is_a_region():
     assert any("region" in warning for warning in record.warnings)
 
 
-def test_the_states_of_a_draw_are_those_of_the_region():
+def test_the_states_of_a_sample_are_those_of_the_region():
     seen = {}
     settings = dataclasses.replace(SETTINGS, mode="sample", steps=3)
     result = enhance_region(SCAN, BOX, MODEL, settings, acquisition_of(SCAN), on_state=seen.__setitem__)

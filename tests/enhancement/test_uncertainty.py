@@ -1,4 +1,4 @@
-"""The spread of draws and what is said of it."""
+"""The uncertainty map: its smoothing, its calibration and its warnings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation, trust_of
 from medsr.model.spec import Calibration
 
@@ -29,22 +30,24 @@ def test_a_constant_variance_stays_and_a_noisy_one_gets_nearer_to_the_truth():
     assert standard_deviation(variance).square().mean() == pytest.approx(float(variance.mean()), rel=0.01)
 
 
-def test_the_factor_is_that_of_the_group_and_widths_are_in_written_spreads():
-    trust = trust_of(CALIBRATION, "CT", THICK, samples=8, steps=6)
+def test_the_factor_is_that_of_the_group_and_widths_are_in_written_deviations():
+    trust = trust_of(CALIBRATION, "CT", THICK, EnhanceSettings())
     assert (trust.factor, trust.warnings) == (0.8, ())
     assert trust.facts["half_widths"] == {
         "0.5": pytest.approx(0.6745 * 0.5 / 0.8, abs=1e-4),
         "0.9": pytest.approx(1.6449, abs=1e-4),
     }
-    assert trust_of(CALIBRATION, "MR", (2, 2, 2), samples=16, steps=6).factor == 1.5
+    more = trust_of(CALIBRATION, "MR", (2, 2, 2), EnhanceSettings(samples=16))
+    assert (more.factor, more.warnings) == (1.5, ())
 
 
-@pytest.mark.parametrize(("samples", "steps"), [(4, 6), (8, 3)])
-def test_other_draws_than_were_measured_are_warned_of(samples, steps):
-    assert "differs" in trust_of(CALIBRATION, "MR", THICK, samples, steps).warnings[0]
+@pytest.mark.parametrize("other", [{"samples": 4}, {"steps": 3}, {"sampler": "euler"}])
+def test_other_samples_than_were_measured_are_warned_of(other):
+    (said,) = trust_of(CALIBRATION, "MR", THICK, EnhanceSettings(**other)).warnings
+    assert "was calibrated on 8 samples of 6 dpm2m steps" in said
 
 
 def test_without_a_calibration_nothing_is_scaled_and_the_record_says_so():
-    trust = trust_of(None, "MR", THICK, 8, 6)
+    trust = trust_of(None, "MR", THICK, EnhanceSettings())
     assert (trust.factor, trust.facts) == (1.0, {"calibrated": False})
     assert np.size(trust.warnings) == 1

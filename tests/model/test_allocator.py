@@ -11,19 +11,19 @@ import resource
 import numpy as np
 from medsr.model.allocator import keep_freed_memory
 
-told = keep_freed_memory()
+is_kept = keep_freed_memory()
 np.ones({LARGE}, np.uint8)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 np.ones({LARGE}, np.uint8)
-print(told, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(is_kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 def test_a_large_block_is_reused_without_new_pages():
-    told, faults = subprocess.run(
+    is_kept, faults = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     ).stdout.split()
     n_pages = LARGE // 4096
-    assert told in ("True", "False")
-    if told == "True":
+    assert is_kept in ("True", "False")
+    if is_kept == "True":
         assert int(faults) < n_pages / 10

@@ -1,4 +1,4 @@
-"""Laws of what the network is told."""
+"""Laws of the network's input."""
 
 from __future__ import annotations
 
@@ -69,25 +69,25 @@ def test_maps_are_as_many_as_declared_and_finite(op, batch):
 
 
 def test_the_network_gets_noisy_detail_first_and_noise_features_last():
-    told = {}
+    seen = {}
 
     def net(maps, conditions):
-        told.update(maps=maps, conditions=conditions)
+        seen.update(maps=maps, conditions=conditions)
         return maps[:, :2]
 
     op = operator(2, 2, 2)
     raw = conditioned(net, scan_maps(op, volume(), MM), scan_conditions(op, MM, 0.01)[None])
     noisy, features = torch.full((1, 1, 24, 24, 24), 7.0), torch.full((1, N_NOISE_FEATURES), 9.0)
     raw(noisy, features)
-    assert told["maps"].shape[1] == N_MAPS
-    assert told["conditions"].shape[1] == N_CONDITIONS
-    assert torch.equal(told["maps"][:, :1], noisy)
-    assert torch.equal(told["conditions"][:, -N_NOISE_FEATURES:], features)
+    assert seen["maps"].shape[1] == N_MAPS
+    assert seen["conditions"].shape[1] == N_CONDITIONS
+    assert torch.equal(seen["maps"][:, :1], noisy)
+    assert torch.equal(seen["conditions"][:, -N_NOISE_FEATURES:], features)
 
 
 @pytest.mark.parametrize("dim", range(3))
 def test_phases_are_even_and_odd_under_a_flip(dim):
-    """Cosines stay, sines change sign; so a flipped scan is told of as a flipped scan."""
+    """Cosines stay, sines change sign; so a flipped scan is described as a flipped scan."""
     op = operator(2.4, 3, 1.5)
     maps, flipped = scan_maps(op, volume(), MM), scan_maps(op, volume().flip(dim + 2), MM).flip(dim + 2)
     signs = torch.ones(N_MAPS - 1)
@@ -108,7 +108,7 @@ def test_phases_say_where_the_slices_were(dim):
     assert not phases[others].any()
 
 
-def test_the_start_is_centred_and_its_curvature_leaves_constants_out():
+def test_the_ibp_estimate_is_centred_and_its_curvature_leaves_constants_out():
     op = operator(2, 2, 2)
     flat = scan_maps(op, torch.full((1, 1, 24, 24, 24), 0.8), MM)
     torch.testing.assert_close(flat[0, 0], torch.full((24, 24, 24), 0.8 - CENTRE))
@@ -163,7 +163,7 @@ def test_flags_name_the_profile_and_a_single_axis(profile, flags):
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_more_noise_smooths_the_start_more(a, b):
+def test_more_noise_smooths_the_ibp_estimate_more(a, b):
     low, high = sorted((a, b))
     assert 0 <= roughness(low) <= roughness(high)
     assert roughness(0.0) == 0

@@ -58,7 +58,7 @@ def test_a_constant_image_is_refused(modality, value):
         scale_of(np.full((4, 5, 6), value, np.float32), modality)
 
 
-def test_a_few_bright_voxels_in_the_dark_are_no_constant_image():
+def test_a_few_bright_voxels_in_the_dark_are_not_a_constant_image():
     data = np.zeros((20, 20, 20), np.float32)
     data[3, 4, 5:7] = 500
     scale = scale_of(data, "MR")

@@ -1,4 +1,4 @@
-"""Statistics of scans: of no unit, and ranges that hold what they were taken from."""
+"""Statistics of scans: they have no unit, and ranges hold what they were taken from."""
 
 from __future__ import annotations
 

@@ -76,14 +76,14 @@ def test_a_specification_that_makes_no_sense_is_refused(change):
 
 
 def test_a_specification_without_envelope_is_refused():
-    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "not one of this version")
+    refused(rewritten(lambda facts: facts.pop("envelope") and facts), "does not fit this version")
 
 
 def test_weights_for_other_inputs_are_refused():
     def other(facts):
         return {**facts, "net": {**facts["net"], "channels": 5}}
 
-    refused(rewritten(other), "expects 5 maps")
+    refused(rewritten(other), "takes 5 maps")
 
 
 # --- envelope ---------------------------------------------------------------------------------------------------------
@@ -145,9 +145,9 @@ def test_a_calibration_is_kept_with_the_weights():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda facts: facts["calibration"]["factors"].pop("samples"),
-        lambda facts: facts["calibration"]["factors"]["samples"].pop("all"),
-        lambda facts: facts["calibration"]["factors"]["samples"].update(all=[1.0]),
+        lambda facts: facts["calibration"]["factors"].pop("draws"),
+        lambda facts: facts["calibration"]["factors"]["draws"].pop("all"),
+        lambda facts: facts["calibration"]["factors"]["draws"].update(all=[1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, -1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, float("nan")]),
         lambda facts: facts["calibration"].update(factors=[]),
@@ -160,4 +160,4 @@ def test_a_damaged_calibration_is_refused(change):
     def damage(facts):
         change(facts)
 
-    refused(rewritten(damage, content), "its specification is not one of this version")
+    refused(rewritten(damage, content), "its specification does not fit this version")

@@ -69,7 +69,7 @@ def test_reading_twice_gives_the_same_model(weights):
     assert torch.equal(load_model(weights, "cpu")(maps, conditions), load_model(weights, "cpu")(maps, conditions))
 
 
-def test_reading_draws_no_random_number(weights):
+def test_reading_takes_no_random_number(weights):
     state = torch.random.get_rng_state()
     load_model(weights, "cpu")
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -122,7 +122,7 @@ def test_weights_that_do_not_fit_their_network_are_refused(weights, change):
     refused(rewritten(weights, other), "do not fit the network")
 
 
-def test_weights_that_are_no_numbers_are_refused(weights):
+def test_weights_that_are_not_finite_are_refused(weights):
     tensors = tiny_net().state_dict()
     tensors["tail.weight"][0] = float("nan")
     weights.write_bytes(weights_bytes(tensors, SPEC))

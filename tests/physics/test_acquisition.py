@@ -55,7 +55,7 @@ def test_the_operator_goes_from_the_fine_to_the_coarse_grid(matrix, shape, facto
         ((6, 44, 40), (5.0, 1.0, 0.5), (60, 88, 40)),
     ],
 )
-def test_without_a_wish_the_target_is_isotropic_at_the_finest_spacing(shape, spacing, fine_shape):
+def test_by_default_the_target_is_isotropic_at_the_finest_spacing(shape, spacing, fine_shape):
     acquisition = acquisition_of(blank(shape, affine(spacing)))
     assert acquisition.fine_shape == fine_shape
 
@@ -102,7 +102,7 @@ def test_requests_that_make_no_sense_are_refused(wrong):
     assert caught.value.exit_code == 2
 
 
-def test_a_finer_scan_too_large_for_any_machine_is_refused():
+def test_a_result_too_large_for_any_machine_is_refused():
     with pytest.raises(UsageError, match="voxels; the limit is"):
         acquisition_of(blank((200, 200, 20)), factors=[16.0])
 

@@ -102,7 +102,7 @@ def test_a_task_may_take_another_profile_and_unknown_ones_are_refused():
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "noisy2"])
-def test_a_coarse_scan_is_the_operator_applied_to_the_fine_one(name):
+def test_a_degraded_scan_is_the_operator_applied_to_the_reference(name):
     scan = head((40, 44, 30), turn_deg=(10, -5, 30))
     coarse, acquisition = degrade(scan, TASKS[name])
     expected = acquisition.op(torch.from_numpy(np.array(scan.to_ras().data))).numpy()
@@ -144,7 +144,7 @@ def test_noise_comes_from_the_seed():
 
 @pytest.mark.parametrize("name", ["iso2", "iso4", "thick3", "thick5", "thick6", "gap"])
 @pytest.mark.parametrize("facts", [{}, {"thickness_mm": 1.0, "slice_axis": 2}, {"thickness_mm": 1.0, "slice_axis": 0}])
-def test_the_operator_is_found_again_from_the_coarse_scan_alone(name, facts):
+def test_the_operator_is_found_again_from_the_degraded_scan_alone(name, facts):
     """Sizes that the factors don't divide included, so slices are a little thicker than the task's name says."""
     scan = dataclasses.replace(blank((40, 44, 36)), **facts)
     coarse, acquisition = degrade(scan, TASKS[name])
@@ -160,7 +160,7 @@ def test_the_operator_is_found_again_from_the_coarse_scan_alone(name, facts):
 @pytest.mark.parametrize(
     ("name", "shape"), [("iso2", (40, 44, 36)), ("thick5", (40, 44, 36)), ("thick5", (40, 44, 35))]
 )
-def test_without_a_wish_the_grid_of_the_reference_is_found_again(name, shape):
+def test_by_default_the_grid_of_the_reference_is_found_again(name, shape):
     coarse, acquisition = degrade(blank(shape), TASKS[name])
     found = acquisition_of(coarse)
     assert found.fine_shape == shape
@@ -173,13 +173,13 @@ def test_slices_that_were_not_degraded_keep_their_thickness():
     assert (coarse.thickness_mm, coarse.slice_axis) == (4.0, 2)
 
 
-def test_a_wrong_assumption_changes_what_methods_are_told_and_not_the_scan() -> None:
+def test_a_wrong_assumption_changes_what_methods_assume_and_not_the_scan() -> None:
     scan, task = head((20, 24, 30)), dataclasses.replace(TASKS["thick3"], profile="box")
     coarse, true = degrade(scan, task)
-    blurred, told = degrade(scan, dataclasses.replace(task, assumed_profile="gaussian", assumed_fwhm_mm=2.0))
+    blurred, assumed = degrade(scan, dataclasses.replace(task, assumed_profile="gaussian", assumed_fwhm_mm=2.0))
     np.testing.assert_array_equal(coarse.data, blurred.data)
-    assert (true.profile_text, told.profile_text) == ("box, S 3 mm", "gaussian, S 2 mm")
-    assert told.coarse_shape == true.coarse_shape
+    assert (true.profile_text, assumed.profile_text) == ("box, S 3 mm", "gaussian, S 2 mm")
+    assert assumed.coarse_shape == true.coarse_shape
     assert blurred.thickness_mm == pytest.approx(2.0)
 
 

@@ -1,4 +1,4 @@
-"""The network that predicts the missing detail and how sure it is, behind a 2x2x2 pixel-unshuffle."""
+"""The network that predicts the missing detail and its variance, on grids halved by a 2x2x2 pixel-unshuffle."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class NetSpec:
     """Everything needed to build a `DetailNet`; stored in the weights file.
 
     Attributes:
-        channels: input maps on the fine grid.
-        conditions: numbers that describe the scan and the noise level.
-        width: channels on the half grid.
-        blocks: residual blocks on the half grid, one half before and one half after the quarter grid.
-        deep_width: channels on the quarter grid.
-        deep_blocks: residual blocks on the quarter grid.
-        embedding: size of the embedding of the conditions.
+        channels: Number of input maps on the fine grid.
+        conditions: Number of values that describe the scan and the noise level.
+        width: Channels on the half grid.
+        blocks: Residual blocks on the half grid, one half before and one half after the quarter grid.
+        deep_width: Channels on the quarter grid.
+        deep_blocks: Residual blocks on the quarter grid.
+        embedding: Size of the embedding of the conditions.
 
     Raises:
-        ValueError: not whole numbers, or so small or large that no network can be built.
+        ValueError: sizes that are not whole numbers, or too small or too large for a network.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -51,7 +51,8 @@ class NetSpec:
             raise ValueError(f"network sizes are {sizes} and {depths}; expected whole numbers")
         if min(sizes) < 2 or max(sizes) > MAX_WIDTH or min(depths) < 0 or not 1 <= sum(depths) <= MAX_BLOCKS:
             raise ValueError(
-                f"widths {sizes}, depths {depths}; expected widths of 2 to {MAX_WIDTH} and 1 to {MAX_BLOCKS} blocks"
+                f"network widths are {sizes} and depths {depths}; expected widths from 2 to {MAX_WIDTH} and 1 to "
+                f"{MAX_BLOCKS} blocks"
             )
 
     @property
@@ -63,9 +64,9 @@ class NetSpec:
 
 
 class DetailNet(nn.Module):
-    """(B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
+    """Maps (B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
 
-    Any size: it is padded with zeros at the far end to a multiple of `GRID`.
+    Maps of any size are padded with zeros at the far end to a multiple of `GRID`.
     """
 
     def __init__(self, spec: NetSpec) -> None:

@@ -43,9 +43,9 @@ def channels_last(net: Net) -> Net:
 
 
 class ResidualBlock(nn.Module):
-    """Pre-activation residual block, scaled and shifted by what is known of the scan (FiLM, Perez et al. 2018).
+    """Pre-activation residual block, scaled and shifted by an embedding of the conditions (FiLM, Perez et al. 2018).
 
-    (B, C, I, J, K) and an embedding (B, E) to (B, C, I, J, K).
+    Features (B, C, I, J, K) and an embedding (B, E) to (B, C, I, J, K).
     """
 
     def __init__(self, width: int, embedding: int, branch_gain: float) -> None:

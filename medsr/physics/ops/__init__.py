@@ -1,7 +1,8 @@
-"""Floor 2: the scanner as linear operators on tensors; no files, no networks, no geometry in millimetres.
+"""The scanner as linear operators on tensors; no files, no networks, no geometry in millimetres.
 
-`profiles` gives the profile's integral, `matrices` one small matrix per axis, `operator` applies, adjoins and inverts
-them along the three axes, `noise` adds what a scanner adds and estimates it.
+- `matrices`: one small matrix per axis, made from a slice profile of `medsr.physics.profiles`.
+- `operator`: `Separable`, which applies the matrices along the three axes, with adjoint, inverses and proximal step.
+- `noise`: adds a scanner's noise, and estimates how much a scan holds.
 """
 
 from medsr.physics.ops.matrices import AxisSampling

@@ -67,7 +67,7 @@ class SliceProfile:
     Attributes:
         summary: What it is and where it is met, in a line.
         integral: Integral of a compact profile; None: sampling in k-space, which has no width.
-        is_flat: Whether the network is told of a flat top.
+        is_flat: Whether the profile has a flat top, one of the network's conditions.
     """
 
     summary: str
@@ -145,10 +145,10 @@ class AxisSampling:
     """How one axis is sampled: `n_fine` voxels seen by `n_coarse` profiles of width `fwhm`.
 
     Attributes:
-        n_fine: voxels of the fine axis.
-        n_coarse: samples of the coarse axis, at most n_fine.
+        n_fine: Voxels of the fine axis.
+        n_coarse: Samples of the coarse axis, at most n_fine.
         profile: Name of the profile; one without a width ignores `fwhm`.
-        fwhm: full width at half maximum in voxels of the fine grid, > 0.
+        fwhm: Full width at half maximum in voxels of the fine grid, above 0.
     """
 
     n_fine: int
@@ -170,7 +170,7 @@ class AxisSampling:
             case "adjoint":
                 return _forward(self).T
             case "ibp":
-                return start_matrix(self, roughness)
+                return ibp_matrix(self, roughness)
             case "to_eigen":
                 return _eigen(self)[1].T
             case "from_eigen":
@@ -193,11 +193,15 @@ class AxisSampling:
         return _eigen(self)[0]
 
 
-def start_matrix(axis: AxisSampling, roughness: float) -> Matrix:
+def ibp_matrix(axis: AxisSampling, roughness: float) -> Matrix:
     """G = C (B'B + roughness D'D)^-1 B' with B = A C and D the first differences, (n_fine, n_coarse).
 
     At roughness 0 it is C (A C)^-1, the fixed point of iterative back-projection (Irani & Peleg 1991) and the
     consistent spline of Unser & Aldroubi 1994 (docs/physics.md, eq. 5).
+
+    Args:
+        axis: Sampling of the axis.
+        roughness: Variance of the noise over the variance of neighbouring samples' differences, 0 or more.
     """
     C = cubic_matrix(axis.n_fine, axis.n_coarse)
     B = _forward(axis) @ C

@@ -1,4 +1,4 @@
-"""What a scanner adds to the signal, and how much of it a scan holds."""
+"""Noise of a scanner: adding it to a scan, and estimating how much of it a scan holds."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def estimate_sigma(y: Tensor, axes: tuple[int, ...] = (-3, -2, -1)) -> float:
     the voxels remains and makes it an upper bound; noise that is correlated between neighbours is underestimated.
 
     Args:
-        y: (I, J, K), any unit; the result has the same.
-        axes: axes along which neighbours are alike; those of thick slices are left out.
+        y: Scan (I, J, K) in any unit; the result has the same unit.
+        axes: Axes along which neighbours are alike; leave out the axis of thick slices.
     """
     used = sorted({axis % 3 for axis in axes if y.shape[axis] > 2 * len(DIFFERENCE)})
     detail = y.to(torch.float64)

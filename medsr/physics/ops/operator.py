@@ -21,7 +21,7 @@ class Separable:
     Tensors are (..., I, J, K), any floating type; results keep type and device. Applying it changes nothing.
 
     Attributes:
-        axes: how each of the last three axes is sampled.
+        axes: Sampling of each of the last three axes; None: not degraded.
     """
 
     axes: tuple[AxisSampling | None, AxisSampling | None, AxisSampling | None]
@@ -57,18 +57,20 @@ class Separable:
         samples, which amplifies less and keeps constants exactly.
 
         Args:
-            y: (..., i, j, k) coarse.
-            roughness: variance of the noise over the variance of neighbouring samples' differences, >= 0.
+            y: Input (..., i, j, k) on the coarse grid.
+            roughness: Variance of the noise over the variance of neighbouring samples' differences, 0 or more.
         """
         return self._each(y, "ibp", shrink=False, roughness=roughness)
 
     def prox(self, x: Tensor, y: Tensor, ratio: float) -> Tensor:
-        """X + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows (docs/physics.md, eq. 6).
+        """The proximal step x + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows.
+
+        See docs/physics.md, eq. 6.
 
         Args:
-            x: (..., I, J, K) fine.
-            y: (..., i, j, k) coarse.
-            ratio: variance of the noise over the variance of x's own error, >= 0; 0 projects onto A x = y.
+            x: Image (..., I, J, K) on the fine grid.
+            y: Input (..., i, j, k) on the coarse grid, same unit as `x`.
+            ratio: Variance of the noise over the variance of x's own error, 0 or more; 0 projects onto A x = y.
         """
         return x + self.adjoint(self._inner(y - self(x), ratio))
 

@@ -29,12 +29,12 @@ def test_rows_sum_to_1(axis):
 
 
 @given(samplings(), st.floats(0.0, 10.0))
-def test_the_start_keeps_constants_at_any_roughness(axis, roughness):
+def test_the_ibp_estimate_keeps_constants_at_any_roughness(axis, roughness):
     np.testing.assert_allclose(axis.matrix("ibp", roughness).sum(axis=1), 1.0, atol=1e-9)
 
 
 @given(samplings(), st.floats(1e-4, 10.0))
-def test_roughness_lowers_the_noise_of_the_start(axis, roughness):
+def test_roughness_lowers_the_noise_of_the_ibp_estimate(axis, roughness):
     smooth, plain = axis.matrix("ibp", roughness), axis.matrix("ibp")
     assert np.linalg.norm(smooth) <= np.linalg.norm(plain) * (1 + 1e-9)
 
@@ -47,7 +47,7 @@ def test_mirrored_scans_give_mirrored_results(axis):
 
 
 @given(samplings())
-def test_the_plain_start_reproduces_what_was_measured(axis):
+def test_the_ibp_estimate_reproduces_what_was_measured(axis):
     np.testing.assert_allclose(axis.matrix("forward") @ axis.matrix("ibp"), np.eye(axis.n_coarse), atol=1e-8)
 
 

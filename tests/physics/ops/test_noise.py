@@ -29,7 +29,7 @@ def test_rician_noise_has_the_second_moment_it_should(signal):
     assert noisy.square().mean().item() == pytest.approx(signal**2 + 2 * 0.7**2, rel=0.01)
 
 
-def test_gaussian_noise_has_the_spread_it_should():
+def test_gaussian_noise_has_the_standard_deviation_it_should():
     noise = add_gaussian(torch.full((100, 100, 100), -3.0), 0.7, seeded()) + 3
     assert noise.mean().item() == pytest.approx(0, abs=3e-3)
     assert noise.std().item() == pytest.approx(0.7, rel=0.01)
@@ -89,14 +89,14 @@ def test_a_background_set_to_zero_does_not_hide_the_noise():
     assert estimate_sigma(y) == pytest.approx(20, rel=0.2)
 
 
-def test_slices_that_differ_are_no_noise_when_their_axis_is_left_out():
+def test_slices_that_differ_are_not_noise_when_their_axis_is_left_out():
     y = add_gaussian(smooth_phantom((40, 60, 60)), 0.02, seeded())
     y = y + torch.randn(40, 1, 1, dtype=y.dtype, generator=seeded(1))
     assert estimate_sigma(y, (-2, -1)) == pytest.approx(0.02, rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (8, 8, 8), (3, 40, 2)])
-def test_too_little_to_tell_is_no_noise_or_a_number(shape):
+def test_too_little_tissue_gives_zero_or_a_number(shape):
     value = estimate_sigma(torch.randn(shape, generator=seeded()))
     assert 0 <= value < 2
 

@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**31)
 
 
 def scans(op: Separable, seed: int, n: int = 2, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
-    """Random fine scans of a batch of 2."""
+    """Random images on the fine grid, in a batch of 2."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(2, *fine_shape(op), generator=generator, dtype=dtype) for _ in range(n)]
 
@@ -63,7 +63,7 @@ def test_the_measured_part_is_an_orthogonal_projection(op, seed):
 
 
 @given(operators(), seeds)
-def test_the_plain_start_reproduces_what_was_measured(op, seed):
+def test_the_ibp_estimate_reproduces_what_was_measured(op, seed):
     y = op(scans(op, seed)[0])
     torch.testing.assert_close(op(op.ibp(y)), y, rtol=0, atol=1e-8)
 
