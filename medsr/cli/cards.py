@@ -11,8 +11,8 @@ import typer
 from medsr.cli import options
 from medsr.cli.options import Command, Group, option
 from medsr.cli.progress import reported
-from medsr.enhancement.settings import DEFAULT_MODEL
 from medsr.errors import GateError, InputError
+from medsr.model import DEFAULT_MODEL
 
 CARDS = Path("data_cards")
 DEFAULT_DATA = Path("../shared/data")

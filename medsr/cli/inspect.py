@@ -11,9 +11,9 @@ import typer
 
 from medsr.cli import options
 from medsr.cli.progress import reported
-from medsr.enhancement.settings import DEFAULT_MODEL
 from medsr.errors import InputError, ModelError, UsageError
 from medsr.io.formats import by_content, readable
+from medsr.model import DEFAULT_MODEL
 
 MAX_REASONS = 3  # named in one message
 
