@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := check
-.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation readme wheel release sizes clean
+.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation results wheel release sizes clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,7 +65,7 @@ fuzz: setup  ## read thousands of damaged DICOM series and NIfTI files: refused 
 
 # Tests of a real window run in a process of their own: one that fails would take the next ones with it.
 XVFB := xvfb-run -a -s "-screen 0 1600x1000x24"
-gui: setup  ## only the tests that need a napari window; docs/tutorials/napari.md names the packages
+gui: setup  ## only the tests that need a napari window; CONTRIBUTING.md names the packages
 	@if command -v xvfb-run > /dev/null; then OMP_NUM_THREADS=1 $(XVFB) $(BIN)/pytest -m viewer -p no:xdist tests/napari_plugin/viewer $(PYTEST_ARGS); \
 	else echo "make gui: xvfb-run is not installed, so the tests of the napari window are skipped" >&2; fi
 
@@ -78,11 +78,11 @@ bench: setup  ## every benchmark: speed, memory, quality
 docs: setup  ## the documentation to build/docs; warnings are errors
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
 
-validation: setup  ## the table of README.md and the numbers of the model card, from the validation scans; resumable
+validation: setup  ## the tables of the page of results and of the model card, from the validation scans; resumable
 	$(BIN)/python pipelines/validate/run.py
 
-readme: setup  ## write the validation table of README.md from results/validation.json
-	$(BIN)/python pipelines/validate/readme.py
+results: setup  ## write the validation table of docs/explanation/results.md from results/validation.json
+	$(BIN)/python pipelines/validate/results_page.py
 
 wheel: setup  ## dist/medsr-*.whl
 	rm -rf build dist

@@ -24,6 +24,7 @@ from medsr.cli.app import INTERRUPTED, app
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io.formats import FORMATS
+from medsr.metrics.table import METRICS, UNCERTAINTY_METRICS, Metric
 from medsr.physics.ops.matrices import SLICE_PROFILES
 from medsr.physics.tasks import TASKS, Task
 
@@ -160,6 +161,17 @@ def samplers() -> str:
     return _table(f"| `--sampler` | what it is | evaluations of the network for {STEPS} steps |", rows)
 
 
+def metrics() -> str:
+    """The numbers of a validation, each with its direction, in a line."""
+    found = [*METRICS, *UNCERTAINTY_METRICS]
+    rows = (f"| {_cell(one.head)} | `{one.name}` | {_better(one)} | {one.what} | {one.beware} |" for one in found)
+    return _table("| metric | name | better | what it is | beware |", rows)
+
+
+def _better(one: Metric[Any]) -> str:
+    return one.better if isinstance(one.better, str) else f"near {one.better:g}"
+
+
 def engines() -> str:
     """The engines of a batch, and the options that each takes."""
     rows = (f"| `{one.name}` | {_cell(one.summary)} | {_options(one.takes)} |" for one in ENGINES.values())
@@ -230,5 +242,18 @@ def _cell(text: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (commands, exit_codes, settings, fields, tasks, profiles, samplers, engines, formats, failures, modules)
+    for part in (
+        commands,
+        exit_codes,
+        settings,
+        fields,
+        tasks,
+        profiles,
+        samplers,
+        metrics,
+        engines,
+        formats,
+        failures,
+        modules,
+    )
 }

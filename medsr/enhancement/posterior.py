@@ -168,7 +168,7 @@ def solved(
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
-    """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 6)."""
+    """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 10)."""
     infinite = torch.full((1,), torch.inf, device=model.device)
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)

@@ -1,4 +1,4 @@
-"""The tables of the model card and the README: the recipe study.toml on the validation scans, resumable."""
+"""The tables of the model card and of the page of results: the recipe study.toml on the validation scans, resumable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from readme import README, rewritten
+from results_page import PAGE, rewritten
 
 from medsr.io import files
 from medsr.validation.findings import Findings
@@ -24,7 +24,7 @@ RESULTS = Path("results")
 
 
 def main(model: str | None, wanted: Sequence[str]) -> None:
-    """Write results/validation.{json,csv,md}, variants.json, the report in results/validation, and the README's table.
+    """Write results/validation.{json,csv,md}, variants.json, the report in results/validation, and the page of results.
 
     Args:
         model: packaged name or weights file; None for the recipe's.
@@ -45,7 +45,7 @@ def main(model: str | None, wanted: Sequence[str]) -> None:
     _write(results / "variants.json", json.dumps(variants, indent=1) + "\n")
     check_study(found)
     if not wanted:
-        _write(README, rewritten(README.read_text(encoding="utf-8"), levels))
+        _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), levels))
 
 
 def _of_tasks(findings: Findings, tasks: Sequence[str]) -> Findings:

@@ -1,4 +1,4 @@
-"""The validation table of README.md, between two marker comments, out of results/validation.json."""
+"""The validation table of docs/explanation/results.md, between two comments, out of results/validation.json."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from medsr.metrics.statistics import Interval
 from medsr.validation.findings import Findings
 from medsr.validation.report.export import markdown_of
 
-README = Path("README.md")
+PAGE = Path("docs/explanation/results.md")
 RESULT = Path("results/validation.json")
 BEGIN = "<!-- validation: make validation writes the lines up to the next comment -->"
 END = "<!-- end of validation -->"
 
 
-def rewritten(readme: str, findings: Findings) -> str:
-    """README.md with the table of these findings.
+def rewritten(page: str, findings: Findings) -> str:
+    """The page with the table of these findings.
 
     Raises:
         InputError: the two marker comments are not there.
     """
-    before, begin, rest = readme.partition(BEGIN)
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise InputError(f"README.md: has no place for the table; expected the comments {BEGIN} and {END}")
+        raise InputError(f"{PAGE}: has no place for the table; expected the comments {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{table(findings)}{END}{after}"
 
 
@@ -59,6 +59,6 @@ def _shown(interval: Interval) -> str:
 
 if __name__ == "__main__":
     content = Findings.from_dict(json.loads(RESULT.read_text(encoding="utf-8")))
-    text = rewritten(README.read_text(encoding="utf-8"), content)
-    with files.atomic(README) as file:
+    text = rewritten(PAGE.read_text(encoding="utf-8"), content)
+    with files.atomic(PAGE) as file:
         file.write(text.encode())
