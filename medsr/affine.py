@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import ArrayLike, NDArray
 
 from medsr.errors import GeometryError
@@ -59,6 +58,8 @@ def spacing_mm(affine: Affine) -> NDArray[np.float64]:
 
 def axis_codes(affine: Affine) -> str:
     """Closest anatomical direction of each axis, such as "RAS" or "PIR"."""
+    from nibabel.orientations import aff2axcodes  # here, as nibabel takes longer than all that `import medsr` needs
+
     return "".join(aff2axcodes(affine))
 
 
@@ -91,6 +92,8 @@ def fov_corners(affine: Affine, shape: ArrayLike) -> NDArray[np.float64]:
 
 def to_ras(data: NDArray[Any], affine: Affine) -> tuple[NDArray[Any], Affine]:
     """The same scan with its axes permuted and flipped to run closest to right, anterior, superior."""
+    from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+
     orientation = io_orientation(affine)
     turned = np.ascontiguousarray(apply_orientation(data, orientation))
     return turned, affine @ inv_ornt_aff(orientation, data.shape[:3])

@@ -1,4 +1,4 @@
-"""The warm child process for Qt: requests are made and answers unpacked on threads, and told in the window's own."""
+"""The worker process for Qt: requests are made and answers unpacked on threads, and delivered in the window's own."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Prepare = Callable[[Path], dict[str, Any]]
 Convert = Callable[[Event], Any]
 """Makes of an event what the window shows; not called in the window's thread."""
 OnEvent = Callable[[Event, Any], None]
-"""Told of an event and what was made of it, in the window's thread."""
+"""Called with an event and what was made of it, in the window's thread."""
 
 NAME = "medsr background"
 
 
 class Background(QObject):
-    """One warm child, whoever of the widgets asks; it belongs to the application and ends with it."""
+    """One worker process for all widgets; it belongs to the application and ends with it."""
 
     changed = Signal()  # a job began or ended
-    _told = Signal(object, object, object, object)
+    _arrived = Signal(object, object, object, object)
 
     def __init__(self, parent: QObject, device: str) -> None:
         super().__init__(parent)
         self.setObjectName(NAME)
         self._device = device
         self._worker = WarmWorker("medsr.viewing.jobs", {"device": device})
-        self._told.connect(self._tell)
+        self._arrived.connect(self._deliver)
 
     @staticmethod
     def of_application(device: str) -> Background:
@@ -59,11 +59,11 @@ class Background(QObject):
 
     @property
     def pid(self) -> int | None:
-        """Of the child, None where none runs."""
+        """Identifier of the worker process, None where none runs."""
         return self._worker.pid
 
     def warm(self) -> None:
-        """Start the child, so that the first job need not wait for it."""
+        """Start the worker process, so that the first job need not wait for it."""
         self._worker.warm()
 
     def submit(
@@ -72,23 +72,23 @@ class Background(QObject):
         """Queue a job; returns at once.
 
         Args:
-            owner: asks; nothing is told any more once it is gone.
-            job: of `medsr.viewing.jobs`.
-            prepare: makes the request.
-            on_event: told what happens.
-            convert: makes of an event what is shown.
+            owner: Widget that asks; nothing is delivered once it is gone.
+            job: Name of a job in `medsr.viewing.jobs.JOBS`.
+            prepare: Makes the request.
+            on_event: Called with what happens.
+            convert: Makes of an event what is shown.
         """
 
-        def tell(event: Event, made: Any = None) -> None:
+        def deliver(event: Event, made: Any = None) -> None:
             if isalive(self):
-                self._told.emit(owner, on_event, event, made)
+                self._arrived.emit(owner, on_event, event, made)
 
         def relay(event: Event) -> None:
             try:
                 event = Event(event.kind, {key: _received(value) for key, value in event.content.items()})
-                tell(event, None if convert is None else convert(event))
+                deliver(event, None if convert is None else convert(event))
             except MedsrError as error:
-                tell(Event("failed", {"message": str(error)}))
+                deliver(Event("failed", {"message": str(error)}))
 
         def send() -> None:
             try:
@@ -99,18 +99,18 @@ class Background(QObject):
         threading.Thread(target=send, daemon=True).start()
 
     def cancel(self) -> None:
-        """End every job within a second; returns at once, the jobs tell when they have ended."""
+        """End every job within a second; returns at once, and an event says when each has ended."""
         threading.Thread(target=self._cancel, daemon=True).start()
 
     def close(self) -> None:
-        """End the child."""
+        """End the worker process."""
         self._worker.close()
 
     def _cancel(self) -> None:
         self._worker.cancel()
         self._worker.warm()
 
-    def _tell(self, owner: QObject, on_event: OnEvent, event: Event, made: Any) -> None:
+    def _deliver(self, owner: QObject, on_event: OnEvent, event: Event, made: Any) -> None:
         if isalive(owner):
             on_event(event, made)
         self.changed.emit()

@@ -34,7 +34,7 @@ class BatchWidget(QWidget):
     """Enhance every scan of a folder.
 
     Args:
-        napari_viewer: given by napari.
+        napari_viewer: The viewer, which napari gives.
     """
 
     def __init__(self, napari_viewer: Any) -> None:

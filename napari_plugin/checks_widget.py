@@ -44,7 +44,7 @@ class ChecksWidget(QWidget):
     """Measure a result.
 
     Args:
-        napari_viewer: given by napari.
+        napari_viewer: The viewer, which napari gives.
     """
 
     def __init__(self, napari_viewer: Any) -> None:

@@ -13,7 +13,7 @@ from medsr.errors import UsageError
 
 from .layers import METADATA_KEY, LayerData
 
-MOST_CHARACTERS = 24  # of a layer's name that make the list wider
+MOST_CHARACTERS = 24  # a longer name of a layer makes the list no wider
 
 
 def role_of(layer: Any) -> str:
@@ -44,10 +44,10 @@ class LayerChoice(QComboBox):
     """The layers of some roles; a layer that becomes active and fits is chosen.
 
     Args:
-        viewer: whose layers.
-        roles: that fit.
-        nothing: text of an entry that stands for no layer; "" for none such.
-        follows: choose a fitting layer as it becomes active.
+        viewer: The viewer with the layers.
+        roles: Roles of the layers to list.
+        nothing: Text of an entry that stands for no layer; "" for no such entry.
+        follows: Choose a fitting layer as it becomes active.
     """
 
     chosen = Signal()

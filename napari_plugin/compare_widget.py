@@ -1,4 +1,4 @@
-"""The dock that shows before and after: curtain, side by side, difference, spread over it, values under the mouse."""
+"""The dock that shows before and after: curtain, side by side, difference, uncertainty, values under the mouse."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CompareWidget(QWidget):
     """Compare a scan, in cubic interpolation, with what was made of it.
 
     Args:
-        napari_viewer: given by napari.
+        napari_viewer: The viewer, which napari gives.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -170,7 +170,7 @@ class CompareWidget(QWidget):
             yield
 
     def _show_uncertainty(self, *_: Any) -> None:
-        """The spread in colour over what is shown, only where it is above the threshold."""
+        """The uncertainty in colour over what is shown, only where it is above the threshold."""
         layer = self.uncertainty.layer()
         is_grid = self.view.currentData() == "grid"  # where every layer has a picture of its own
         self.overlay.setEnabled(layer is not None and not is_grid)
@@ -183,7 +183,7 @@ class CompareWidget(QWidget):
         layer.contrast_limits = (min(self.threshold.value(), layer.contrast_limits[1]), layer.contrast_limits[1])
 
     def _on_uncertainty(self) -> None:
-        """Let the slider run over the chosen spread, and begin where that begins."""
+        """Let the slider run over the chosen uncertainty, and begin where that begins."""
         layer = self.uncertainty.layer()
         if layer is not None:
             low, high = layer.contrast_limits
@@ -236,7 +236,7 @@ class CompareWidget(QWidget):
             "After": self.result,
             "View": self.view,
             "Curtain": self.position,
-            "Spread": self.uncertainty,
+            "Uncertainty": self.uncertainty,
             "": self.overlay,
             "From": self.threshold,
             "Here": self.values,

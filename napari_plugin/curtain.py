@@ -12,14 +12,14 @@ class Curtain:
     """An array (Z, Y, X) that shows `before` on one side of a line and `after` on the other.
 
     Args:
-        before: (Z, Y, X).
-        after: (Z, Y, X).
-        line: value of the voxels on the line.
+        before: Voxels (Z, Y, X) on one side.
+        after: Voxels (Z, Y, X) on the other.
+        line: Value of the voxels on the line.
 
     Attributes:
-        axis: along which the line moves.
-        share: of the picture that shows `before`, 0 to 1.
-        mirrored: whether indices run against the direction of reading, so that `before` stays on the left.
+        axis: Axis along which the line moves.
+        share: Part of the picture that shows `before`, 0 to 1.
+        mirrored: Whether indices run against the direction of reading, so that `before` stays on the left.
 
     Raises:
         ValueError: the shapes differ.

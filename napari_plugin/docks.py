@@ -30,7 +30,7 @@ class Column(QScrollArea):
         return QSize(self.minimumSizeHint().width(), self.widget().sizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Ask for room again when the content has changed."""
+        """Ask for space again when the content has changed."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))

@@ -33,15 +33,15 @@ from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
 from .settings_form import SettingsForm
 
-TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # of the enhanced layer
+TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # what the enhanced layer is called
 PLAN_DELAY_MS = 250  # after the last change, so that typing asks once
 
 
 class EnhanceWidget(QWidget):
-    """Enhance the active layer in a warm child process.
+    """Enhance the active layer in the worker process.
 
     Args:
-        napari_viewer: given by napari.
+        napari_viewer: The viewer, which napari gives.
     """
 
     def __init__(self, napari_viewer: Any) -> None:

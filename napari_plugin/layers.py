@@ -4,8 +4,8 @@ napari slices axis by axis: it drops an out-of-plane rotation and can't show a p
 scan turned to the closest canonical orientation, axes (z, y, x) = (superior, anterior, right), with a diagonal scale
 and a translation in mm. World coordinates are those of RAS, read backwards: exact for scans along the body axes, while
 an oblique scan is shown unrotated about its own centre, which keeps its place. What is made of a scan (enhanced, a
-region of it, spread) is shown in that scan's frame, so that all of them lie upon each other. The true affine stays in
-the metadata.
+region of it, uncertainty) is shown in that scan's frame, so that all of them lie upon each other. The true affine
+stays in the metadata.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def layer_of(volume: Volume, name: str, *, frame: ArrayLike | None = None, path:
     """Layer data of a scan, as napari's readers return it.
 
     Args:
-        volume: axes in any order and direction, oblique or not.
-        name: shown in the list of layers.
-        frame: (4, 4) true RAS mm to shown RAS mm of the scan that this one was made of; left out where this one does
-            not lie along its axes.
-        path: where it was read from, for writing it back and for the command line; kept in memory only.
+        volume: Scan with axes in any order and direction, oblique or not.
+        name: Name in the list of layers.
+        frame: Affine (4, 4), true RAS mm to shown RAS mm, of the scan that this one was made of; left out where this
+            one does not lie along its axes.
+        path: File or folder that it was read from, for writing it back and for the command line; kept in memory only.
 
     Returns:
         data (Z, Y, X) float32; keywords of an image layer: `scale` and `translate` in mm, `units`, `axis_labels`,
@@ -121,11 +121,11 @@ def stored_box(
     """Voxels of a scan, on its stored axes, that a box in the viewer's world touches.
 
     Args:
-        facts: of the scan, as in a layer's metadata.
-        scale: of its layer, (z, y, x) in mm.
-        translate: of its layer, (z, y, x) in mm.
-        low: lower corner (3,) of the box, (z, y, x) in mm.
-        high: upper corner (3,).
+        facts: Facts of the scan, as in a layer's metadata.
+        scale: Scale of its layer, (z, y, x) in mm.
+        translate: Translation of its layer, (z, y, x) in mm.
+        low: Lower corner (3,) of the box, (z, y, x) in mm.
+        high: Upper corner (3,).
 
     Returns:
         First voxel of each axis, and one past the last.
@@ -154,8 +154,8 @@ def voxel_at(data: NDArray[np.float32], place: ArrayLike) -> float | None:
     """The voxel of a layer at a place in its own indices, None outside; it counts whether the layer is visible or not.
 
     Args:
-        data: (Z, Y, X).
-        place: (3,) not rounded.
+        data: Voxels (Z, Y, X).
+        place: Index (3,), not rounded.
     """
     index = np.rint(np.asarray(place, dtype=np.float64)).astype(int)
     if np.any(index < 0) or np.any(index >= data.shape):

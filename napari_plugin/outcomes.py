@@ -17,11 +17,11 @@ DIFFERENCE_COLOURS = {
     "colors": [[0.2, 0.6, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.5, 0.1, 1.0]],
 }
 UNCERTAINTY_COLOURS = {
-    "name": "medsr spread",
+    "name": "medsr uncertainty",
     "colors": [[1.0, 0.2, 0.0, 0.0], [1.0, 0.4, 0.0, 0.4], [1.0, 0.9, 0.2, 0.8]],
 }
-UNCERTAINTY_FROM = 0.4  # of full colour: less is not shown to begin with
-FULL_COLOUR_PERCENTILE = 99.8  # of the spread, and of the size of differences
+UNCERTAINTY_FROM = 0.4  # share of full colour: less is not shown to begin with
+FULL_COLOUR_PERCENTILE = 99.8  # percentile of the uncertainty, and of the size of differences
 STEP_LABEL = "step"
 OTHER_UNIT = "pixel"  # napari has no word for an axis of steps
 
@@ -30,10 +30,10 @@ class Made:
     """How layers made of one scan layer look and what they remember.
 
     Args:
-        name: of the scan's layer.
-        metadata: of the scan's layer, the part of medsr.
-        contrast_limits: of the scan's layer.
-        of: identifier of the scan's layer.
+        name: Name of the scan's layer.
+        metadata: Metadata of the scan's layer, the part of medsr.
+        contrast_limits: Grey window of the scan's layer.
+        of: Identifier of the scan's layer.
     """
 
     def __init__(self, name: str, metadata: Mapping[str, Any], contrast_limits: tuple[float, float], of: str) -> None:
@@ -44,15 +44,15 @@ class Made:
         """A scan in the grey window of its source.
 
         Args:
-            volume: what was made.
-            role: "enhanced" or "cubic".
-            title: what the layer is called behind the name of the scan.
-            **facts: for the metadata, such as the record.
+            volume: What was made.
+            role: Role of the layer, "enhanced" or "cubic".
+            title: Name of the layer after that of the scan.
+            **facts: Entries of the metadata, such as the record.
         """
         return self._layer(volume, title, {"role": role, **facts}, contrast_limits=self._limits)
 
     def uncertainty(self, volume: Volume, title: str = "uncertainty", **facts: Any) -> LayerData:
-        """Where draws differ, in colour over the scan, clear where they agree."""
+        """Where posterior samples differ, in colour over the scan, clear where they agree."""
         high = _percentile(volume.data)
         looks = {"contrast_limits": (UNCERTAINTY_FROM * high, high), "colormap": UNCERTAINTY_COLOURS}
         return self._layer(volume, title, {"role": "uncertainty", **facts}, **looks, blending="translucent_no_depth")
@@ -61,10 +61,10 @@ class Made:
         """A signed map: blue below zero, black at zero, orange above.
 
         Args:
-            volume: what was made.
-            role: "difference" or "residual".
-            title: what the layer is called behind the name of the scan.
-            **facts: for the metadata.
+            volume: What was made.
+            role: Role of the layer, "difference" or "residual".
+            title: Name of the layer after that of the scan.
+            **facts: Entries of the metadata.
         """
         high = _percentile(np.abs(volume.data))
         looks = {"contrast_limits": (-high, high), "colormap": DIFFERENCE_COLOURS}

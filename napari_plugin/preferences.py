@@ -12,9 +12,9 @@ class Preferences:
     """What a user set under Preferences > Plugins > medsr.
 
     Attributes:
-        device: "auto", "cpu" or "cuda".
-        memory_gb: that a run may take; 0: as much as the machine has.
-        mode: that the form begins with.
+        device: Device of the network: "auto", "cpu" or "cuda".
+        memory_gb: Memory that a run may take; 0: as much as the machine has.
+        mode: Mode that the form begins with.
     """
 
     device: str = "auto"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Paths = str | Sequence[str]
 Claimed = tuple[None]
 
-MOST_LAYERS = 8  # of one file: napari slows down with every layer, and a run of 300 volumes would stop it
+MOST_LAYERS = 8  # layers of one file: napari slows down with every layer, and a run of 300 volumes would stop it
 MOST_SNIFFED = 200  # files of a folder that are looked at before it counts as holding no scan
 NOTHING_TO_ADD: list[LayerData | Claimed] = [(None,)]
 
@@ -30,7 +30,7 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData | Claimed]] | No
     """The reader for `path`, or None where any of it is not a scan. Never raises, as napari asks.
 
     Args:
-        path: one file or folder, or several files where the user opens them as a stack.
+        path: One file or folder, or several files where the user opens them as a stack.
     """
     paths = [Path(one) for one in _as_list(path)]
     return read_layers if paths and all(_is_scan(one) for one in paths) else None
@@ -62,7 +62,7 @@ def read_layers(path: Paths) -> list[LayerData | Claimed]:
 
 
 def sample_layers() -> list[LayerData]:
-    """A brain scan with slices 5 mm thick, and the fine scan that it was made of."""
+    """A brain scan with slices 5 mm thick, and the high-resolution scan that it was made of."""
     from medsr.io import load
     from medsr.samples import sample_path
 
@@ -70,8 +70,8 @@ def sample_layers() -> list[LayerData]:
     thick = sample_path("bchadult01_T1w_thick5")
     _turn_upright()
     data, keywords, kind = layer_of(load(truth), "brain, truth", path=str(truth))
-    coarse = layer_of(load(thick), "brain, 5 mm slices", path=str(thick))
-    return [(data, {**keywords, "visible": False}, kind), coarse]
+    scan = layer_of(load(thick), "brain, 5 mm slices", path=str(thick))
+    return [(data, {**keywords, "visible": False}, kind), scan]
 
 
 @dataclass(frozen=True)

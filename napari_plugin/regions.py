@@ -12,15 +12,15 @@ from medsr.errors import UsageError
 Corners = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 BOX_LAYER = "medsr box"  # name of the Shapes layer that regions are drawn in
-N_AXES = 3  # of the scan; axes before them, such as steps, are no place
+N_AXES = 3  # the scan's own; axes before them, such as steps, are not in space
 
 
 def box_of_shapes(vertices_mm: Sequence[ArrayLike], depth_mm: float) -> Corners:
     """The box around all shapes; an axis along which they are flat is `depth_mm` deep.
 
     Args:
-        vertices_mm: of each shape (N, D), the last three axes (z, y, x).
-        depth_mm: across the plane in which a rectangle was drawn.
+        vertices_mm: Vertices (N, D) of each shape, the last three axes (z, y, x).
+        depth_mm: Depth across the plane in which a rectangle was drawn.
 
     Raises:
         UsageError: nothing is drawn.
@@ -37,10 +37,10 @@ def visible_slab(
     """The visible part of a layer, `depth_mm` deep around the shown slice.
 
     Args:
-        corners_mm: (2, 3) visible corners of the layer.
-        point_mm: position of the sliders, the last three axes (z, y, x).
-        displayed: which of the viewer's axes are shown, counted from the last one.
-        depth_mm: across the shown slice.
+        corners_mm: Visible corners (2, 3) of the layer.
+        point_mm: Position of the sliders, the last three axes (z, y, x).
+        displayed: Axes of the viewer that are shown, counted from the last one.
+        depth_mm: Depth across the shown slice.
     """
     low, high = np.array(corners_mm, dtype=np.float64)
     for axis in range(-N_AXES, 0):

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
 from medsr.physics.profiles import PROFILES
 from medsr.viewing.command import numbers_of
 
@@ -40,9 +40,9 @@ class SettingsForm(QWidget):
     """Fields of an enhancement.
 
     Args:
-        viewer: for the layers whose grid may be taken.
-        mode: to begin with.
-        whole_scans: leave out what only a single open scan has: another layer's grid, a region, watching.
+        viewer: The viewer with the layers whose grid may be taken.
+        mode: Mode to begin with.
+        whole_scans: Leave out what only a single open scan has: another layer's grid, a region, watching.
     """
 
     changed = Signal()
@@ -65,12 +65,12 @@ class SettingsForm(QWidget):
 
     @property
     def region(self) -> str:
-        """Which region is wanted: "whole", "slab" or "box"."""
+        """The region that is asked for: "whole", "slab" or "box"."""
         return str(self.region_kind.currentData())
 
     @property
     def onto(self) -> Any | None:
-        """The layer whose grid is wanted, None where another grid is."""
+        """The layer whose grid is asked for, None for any other grid."""
         return self.onto_layer.needed("layer whose grid to take") if self.grid_kind.currentData() == "onto" else None
 
     def settings(self) -> EnhanceSettings:
@@ -94,7 +94,12 @@ class SettingsForm(QWidget):
             return settings
         blend = self.blend.value() / BLEND_STEPS if mode == "sample" else EnhanceSettings.blend
         return replace(
-            settings, blend=blend, samples=self.samples.value(), steps=self.steps.value(), seed=self.seed.value()
+            settings,
+            blend=blend,
+            samples=self.samples.value(),
+            steps=self.steps.value(),
+            sampler=self.sampler.currentText(),
+            seed=self.seed.value(),
         )
 
     def _add_grid(self, viewer: Any) -> None:
@@ -110,24 +115,34 @@ class SettingsForm(QWidget):
         self.onto_layer.chosen.connect(self.changed)
 
     def _add_mode(self, mode: str) -> None:
-        self.mode = _choice(MODES, "The mean has the least error and looks smoother; a draw looks like a scan")
+        self.mode = _choice(MODES, "The mean has the least error and looks smoother; a sample looks like a scan")
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
         self.blend = QSlider(Qt.Orientation.Horizontal)
         self.blend.setRange(0, BLEND_STEPS)
         self.blend.setValue(BLEND_STEPS)
-        self.blend.setToolTip("Left: the mean; right: the draw")
+        self.blend.setToolTip("Left: the mean; right: the sample")
         self.samples, self.steps = _whole(2, 64, EnhanceSettings.samples), _whole(1, 64, EnhanceSettings.steps)
+        self.sampler = QComboBox()
+        self.sampler.addItems(SAMPLER_NAMES)
+        self.sampler.setCurrentText(EnhanceSettings.sampler)
         self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
         self.flips.setToolTip("Axes over whose flips the mean is averaged: each doubles the time; 0 is quickest")
         self.watch = QCheckBox("watch it being refined")
         self._rows.addRow("Result", self.mode)
-        rows = {"Mean to sample": self.blend, "Samples": self.samples, "Steps": self.steps, "Seed": self.seed}
+        rows: dict[str, QWidget] = {
+            "Mean to sample": self.blend,
+            "Samples": self.samples,
+            "Steps": self.steps,
+            "Sampler": self.sampler,
+            "Seed": self.seed,
+            "Flips": self.flips,
+        }
         for label, field in rows.items():
             self._rows.addRow(label, field)
-        self._rows.addRow("Flips", self.flips)
         self._rows.addRow("", self.watch)
         self.mode.currentIndexChanged.connect(self._on_choice)
         self.blend.valueChanged.connect(self.changed)
+        self.sampler.currentIndexChanged.connect(self.changed)
         for number in (self.samples, self.steps, self.seed, self.flips):
             number.valueChanged.connect(self.changed)
 
@@ -188,6 +203,7 @@ class SettingsForm(QWidget):
             self.blend: mode == "sample",
             self.samples: mode == "uncertainty",
             self.steps: mode != "mean",
+            self.sampler: mode != "mean",
             self.seed: mode != "mean",
             self.watch: mode == "sample",
             self._region_row: self.region != "whole",

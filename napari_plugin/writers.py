@@ -21,8 +21,8 @@ def write_file(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list[
 
     Args:
         path: Name of the file, whose suffix decides the format (NIfTI).
-        data: (Z, Y, X) as in the layer.
-        keywords: of the layer.
+        data: Voxels (Z, Y, X) as in the layer.
+        keywords: Keywords of the layer.
 
     Returns:
         The paths that were written.
@@ -49,9 +49,9 @@ def write_dicom(path: str, data: NDArray[Any], keywords: dict[str, Any]) -> list
     """Write one layer as a derived DICOM series, into a new folder, in the place of the series that it was made of.
 
     Args:
-        path: of the folder; an ending .dcm, which napari's dialogue adds, is left off.
-        data: (Z, Y, X) as in the layer.
-        keywords: of the layer.
+        path: Name of the folder; an ending .dcm, which napari's dialogue adds, is left off.
+        data: Voxels (Z, Y, X) as in the layer.
+        keywords: Keywords of the layer.
 
     Returns:
         The files that were written.
@@ -89,7 +89,7 @@ def _derivation(facts: dict[str, Any]) -> Derivation:
 
 
 def _is_scan(keywords: dict[str, Any]) -> bool:
-    """Whether a layer holds a scan; maps such as the spread are never rounded to whole numbers."""
+    """Whether a layer holds a scan; maps such as the uncertainty are never rounded to whole numbers."""
     return keywords["metadata"][METADATA_KEY].get("role", "scan") in ("scan", "enhanced")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from medsr.batch.plan import Plan
-from medsr.enhancement.estimate import SECONDS_PER_MVOXEL, measured_speed
-from medsr.enhancement.posterior import evaluations_of
+from medsr.enhancement.estimate import expected_seconds, measured_speed
 from medsr.model.weights import load_model
 
 
@@ -17,5 +16,4 @@ def forecast(plan: Plan) -> float:
     """
     settings = plan.recipe.enhance
     model = load_model(settings.model, settings.device.partition(",")[0])
-    per_voxel = evaluations_of(settings) / measured_speed(model)
-    return float(plan.voxels * (per_voxel + 1e-6 * SECONDS_PER_MVOXEL * (1 + settings.n_samples)))
+    return expected_seconds(settings, plan.voxels, plan.voxels, measured_speed(model))

@@ -1,4 +1,4 @@
-"""Floor 6: arguments, progress, exit codes; no logic.
+"""The command line: arguments, progress, exit codes; no logic.
 
 `main` is the console script: every error that a user can cause ends in one line and its exit code.
 """

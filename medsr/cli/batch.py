@@ -9,24 +9,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from medsr.batch.engines import DEFAULT, ENGINES, engine_named
+from medsr.cli.options import Command, Group, option
 from medsr.errors import CasesFailedError, UsageError
 
 if TYPE_CHECKING:
     from medsr.batch.outcome import Outcome, Tally
     from medsr.batch.plan import Plan, Shard
 
+    EngineName = str
+else:
+    EngineName = Literal[tuple(ENGINES)]
+
 OnProgress = Callable[["Tally", "Outcome | None", int], None]
 TABLE_ROWS = 30
 ENGINE_HELP = f"Where cases are worked on: {'; '.join(f'{one.name}, {one.summary}' for one in ENGINES.values())}."
 
 
-class RunUnlessNamed(TyperGroup):
+class RunUnlessNamed(Group):
     """`medsr batch IN OUT` is `medsr batch run IN OUT`; a folder named like a command is written ./status."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -40,11 +44,17 @@ batch = typer.Typer(
     name="batch",
     cls=RunUnlessNamed,
     help="Folders of scans: medsr batch IN OUT [RECIPE]; then medsr batch status OUT, medsr batch resume OUT.",
-    no_args_is_help=True,
 )
-Only = Annotated[str | None, typer.Option(help="Only what failed: failed, or kinds such as oom,timeout.")]
-ShardOption = Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts, from 1.")]
-ProgressOption = Annotated[str, typer.Option("--progress", help="auto, json (a line per event on stdout) or none.")]
+CASES, ENGINE = "Cases", "Engine"
+Only = Annotated[
+    str | None,
+    option("--only", help="Only what failed: failed, or kinds such as oom,timeout.", panel=CASES, metavar="KINDS"),
+]
+ShardOption = Annotated[
+    str | None, option("--shard", help="Only the I-th of N parts, from 1.", panel=CASES, metavar="I/N")
+]
+Progress = Literal["auto", "json", "none"]
+ProgressOption = Annotated[Progress, option("--progress", help="json: a line per event on standard output.")]
 
 
 @batch.callback()
@@ -52,32 +62,56 @@ def _batch() -> None:
     """Folders of scans."""
 
 
-@batch.command("run")
+@batch.command("run", cls=Command)
 def run(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder, BIDS or DICOM tree, 'glob', or table.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results.")],
     recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="TOML file.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", help="Show the plan, do nothing.")] = False,
     only: Only = None,
     gate: Annotated[
         list[str] | None,
-        typer.Option(help="Beside the recipe's: 'psnr>=30, envelope==inside' or a file; a case must keep it."),
+        option(
+            "--gate",
+            help="Beside the recipe's: 'psnr>=30, envelope==inside' or a file; a case must keep it.",
+            panel=CASES,
+            metavar="GATE",
+        ),
     ] = None,
     shard: ShardOption = None,
     progress: ProgressOption = "auto",
-    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = DEFAULT,
-    scheduler: Annotated[str | None, typer.Option(help="dask: tcp://host:8786 or tls://host:8786.")] = None,
-    tls_ca: Annotated[Path | None, typer.Option(help="dask: PEM file that vouches for the scheduler.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="dask: PEM file with our certificate.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="dask: PEM file with its key.")] = None,
-    tasks: Annotated[
-        int | None, typer.Option(help="slurm: tasks of the array; dask: workers on this machine.", show_default="1")
+    engine: Annotated[EngineName, option("--engine", help=ENGINE_HELP, panel=ENGINE)] = DEFAULT,
+    scheduler: Annotated[
+        str | None, option("--scheduler", help="dask: tcp://host:8786 or tls://host:8786.", panel=ENGINE, metavar="URL")
     ] = None,
-    sbatch: Annotated[list[str] | None, typer.Option(help="slurm: an option, such as --sbatch=--gres=gpu:1.")] = None,
-    print_script: Annotated[bool, typer.Option("--print-script", help="slurm: show the script, do nothing.")] = False,
+    tls_ca: Annotated[
+        Path | None,
+        option("--tls-ca", help="dask: PEM file that vouches for the scheduler.", panel=ENGINE, metavar="FILE"),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, option("--tls-cert", help="dask: PEM file with our certificate.", panel=ENGINE, metavar="FILE")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, option("--tls-key", help="dask: PEM file with its key.", panel=ENGINE, metavar="FILE")
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        option(
+            "--tasks",
+            help="slurm: tasks of the array; dask: workers on this machine; else 1.",
+            panel=ENGINE,
+            metavar="N",
+        ),
+    ] = None,
+    sbatch: Annotated[
+        list[str] | None,
+        option("--sbatch", help="slurm: an option, such as --sbatch=--gres=gpu:1.", panel=ENGINE, metavar="OPTION"),
+    ] = None,
+    print_script: Annotated[
+        bool, option("--print-script", help="slurm: show the script, do nothing.", panel=ENGINE)
+    ] = False,
 ) -> None:
     """Enhance every scan of IN into OUT; run it again to go on where it stopped."""
-    _check_progress(progress)
     used, part = engine_named(engine), shard_of(shard)
     given = {
         "scheduler": scheduler,
@@ -112,7 +146,7 @@ def run(
     _finish(tally, target)
 
 
-@batch.command("resume")
+@batch.command("resume", cls=Command)
 def resume(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an earlier run.")],
     only: Only = None,
@@ -124,7 +158,6 @@ def resume(
     from medsr.batch.run import run_plan
     from medsr.batch.store import Store
 
-    _check_progress(progress)
     store = Store(target)
     plan = read_plan(store.plan)
     store.prepare()
@@ -133,11 +166,13 @@ def resume(
     _finish(tally, target)
 
 
-@batch.command("status")
+@batch.command("status", cls=Command)
 def show_status(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a run.")],
-    case: Annotated[str | None, typer.Option(help="Show all of one case, with the names of its files.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    case: Annotated[
+        str | None, option("--case", help="Show one case in full, with the names of its files.", metavar="ID")
+    ] = None,
+    as_json: Annotated[bool, option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How far a run is, and what failed."""
     from medsr.batch.progress import status
@@ -244,13 +279,8 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _check_progress(how: str) -> None:
-    if how not in ("auto", "json", "none"):
-        raise UsageError(f"--progress is {how!r}; choose auto, json or none")
-
-
 @contextmanager
-def _watched(how: str) -> Iterator[OnProgress | None]:
+def _watched(how: Progress) -> Iterator[OnProgress | None]:
     """A callback that shows how far the run is; SIGTERM ends a run like Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -7,30 +7,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsr.cli import options
+from medsr.cli.options import ACQUISITION, MODEL, OUTPUT, SAMPLING, TaskName, option
+from medsr.enhancement.settings import EnhanceSettings
+
 if TYPE_CHECKING:
     from medsr.validation.findings import Uncertainty
+
+DEFAULT = EnhanceSettings()
+TASKS = [TaskName.iso2, TaskName.thick5]
 
 
 def calibrate(
     references: Annotated[
-        list[Path], typer.Argument(metavar="REF...", help="Fine scans of subjects that were not trained on.")
+        list[Path], typer.Argument(metavar="REF", help="High-resolution scans of subjects that were not trained on.")
     ],
-    out: Annotated[Path, typer.Option(help="Weights file to write, with the factors in its metadata.")],
-    task: Annotated[list[str], typer.Option(help="May be given several times.")] = ["iso2", "thick5"],  # noqa: B006
-    model: Annotated[str, typer.Option("--model", help="Name of a packaged model, or a file.")] = "medsr-base",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    samples: Annotated[int, typer.Option(help="Draws behind each spread.")] = 8,
-    steps: Annotated[int, typer.Option(help="Evaluations of the network per draw.")] = 6,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    *,
+    task: Annotated[list[TaskName], options.task(ACQUISITION, several=True)] = TASKS,
+    samples: Annotated[
+        int, option("--samples", help="Posterior samples behind each uncertainty.", panel=SAMPLING)
+    ] = DEFAULT.samples,
+    steps: Annotated[int, option("--steps", help="Sampler steps per sample.", panel=SAMPLING)] = DEFAULT.steps,
+    seed: Annotated[int, option("--seed", help="Random seed for sampling.", panel=SAMPLING)] = DEFAULT.seed,
+    model: Annotated[str, options.model(MODEL)] = DEFAULT.model,
+    device: Annotated[str, options.device(MODEL)] = DEFAULT.device,
+    out: Annotated[
+        Path,
+        option("--out", help="Weights file to write, with the factors in its metadata.", panel=OUTPUT, metavar="FILE"),
+    ],
+    json: Annotated[
+        Path | None, option("--json", help="Write everything as JSON.", panel=OUTPUT, metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
 ) -> None:
     """Measure coverage of the stated uncertainty and write factors into the weights.
 
-    Factors are taken by subject ("sub-01" of "sub-01_T1w.nii.gz"); what is printed as held out is each subject's
-    coverage with factors of all the others.
+    Factors come from whole subjects ("sub-01" of "sub-01_T1w.nii.gz").
+    Coverage "held out" is that of each subject with the factors of all others.
     """
-    from medsr.enhancement.settings import EnhanceSettings
     from medsr.io import files
     from medsr.model.allocator import keep_freed_memory
     from medsr.model.weights import load_model

@@ -8,27 +8,34 @@ from typing import Annotated
 
 import typer
 
+from medsr.cli import options
+from medsr.cli.options import Command, Group, option
 from medsr.cli.progress import reported
 from medsr.errors import GateError, InputError
+from medsr.model import DEFAULT_MODEL
 
 CARDS = Path("data_cards")
 DEFAULT_DATA = Path("../shared/data")
 
-cards = typer.Typer(name="cards", help="Check, render and export data and model cards.", no_args_is_help=True)
-Weights = Annotated[str, typer.Option("--weights", help="Name of a packaged model, or a .safetensors file.")]
+cards = typer.Typer(name="cards", cls=Group, help="Check, render and export data and model cards.")
+Weights = Annotated[str, option("--weights", help="Packaged model, or a .safetensors file.", metavar="NAME")]
 
 
-@cards.command("check")
+@cards.command("check", cls=Command)
 def check(
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Cards; by default all of data_cards.")
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cards; by default all of data_cards.")
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the scans that manifests name; by default $MEDSR_DATA or ../shared/data."),
+        option(
+            "--data",
+            help="Folder of the scans that manifests name; by default $MEDSR_DATA or ../shared/data.",
+            metavar="FOLDER",
+        ),
     ] = None,
-    weights: Weights = "medsr-base",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    weights: Weights = DEFAULT_MODEL,
+    quiet: Annotated[bool, options.quiet()] = False,
 ) -> None:
     """Check fields, ranges, licences, personal data, checksums, leakage between sets, and the weights' cards."""
     from medsr.cards.check import card_folders, check_cards
@@ -47,11 +54,13 @@ def check(
     typer.echo(f"{len(chosen)} cards are in order")
 
 
-@cards.command("render")
+@cards.command("render", cls=Command)
 def render(
     folder: Annotated[Path, typer.Argument(help="Folder of the model card.")] = CARDS / "medsr-base",
-    weights: Weights = "medsr-base",
-    results: Annotated[Path, typer.Option(help="Folder of what pipelines and benchmarks measured.")] = Path("results"),
+    weights: Weights = DEFAULT_MODEL,
+    results: Annotated[
+        Path, option("--results", help="Folder of what pipelines and benchmarks measured.", metavar="FOLDER")
+    ] = Path("results"),
 ) -> None:
     """Render a model card from its weights, its template and measured results."""
     from medsr.cards.model_card import RESULTS
@@ -66,7 +75,7 @@ def render(
             typer.echo(f"no {results / name}.json: run {maker}", err=True)
 
 
-@cards.command("croissant")
+@cards.command("croissant", cls=Command)
 def croissant(
     folder: Annotated[Path, typer.Argument(help="Folder of a data card.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="JSON file to write, beside the manifest.")],
@@ -78,11 +87,13 @@ def croissant(
     typer.echo(str(target))
 
 
-@cards.command("bundle")
+@cards.command("bundle", cls=Command)
 def bundle(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    weights: Weights = "medsr-base",
-    card: Annotated[Path | None, typer.Option(help="Model card that goes in as documentation.")] = None,
+    weights: Weights = DEFAULT_MODEL,
+    card: Annotated[
+        Path | None, option("--card", help="Model card that goes in as documentation.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Export weights as a MONAI bundle."""
     from medsr.cards.bundle import write_bundle

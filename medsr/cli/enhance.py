@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from medsr.cli import options
 from medsr.cli.options import (
     ACQUISITION,
     GRID,
@@ -14,12 +15,9 @@ from medsr.cli.options import (
     MODEL,
     OUTPUT,
     SAMPLING,
-    Device,
     ModalityChoice,
-    ModelName,
-    Quiet,
+    TaskName,
     box,
-    flag,
     numbers,
     option,
 )
@@ -68,7 +66,7 @@ def enhance(
         str | None,
         option("--factor", help="Result voxels per input voxel instead: 2 or 1,1,5.", panel=GRID, metavar="N"),
     ] = None,
-    profile: Annotated[Profile, option("--profile", help="Slice profile.", panel=ACQUISITION)] = DEFAULT.profile,
+    profile: Annotated[Profile, options.profile(ACQUISITION)] = DEFAULT.profile,
     thickness: Annotated[
         float | None,
         option("--thickness", help="Slice thickness; else from the header.", panel=ACQUISITION, metavar="MM"),
@@ -100,13 +98,15 @@ def enhance(
     flips: Annotated[
         int, option("--flips", help="Axes over whose flips the mean is averaged; 0 is quickest.", panel=SAMPLING)
     ] = DEFAULT.flips,
-    model: ModelName = DEFAULT.model,
-    device: Device = DEFAULT.device,
+    model: Annotated[str, options.model(MODEL)] = DEFAULT.model,
+    device: Annotated[str, options.device(MODEL)] = DEFAULT.device,
     tile: Annotated[
         int | None,
         option("--tile", help="Side of a tile in voxels; else chosen by size.", panel=MODEL, metavar="VOXELS"),
     ] = DEFAULT.tile,
-    force: Annotated[bool, flag("--force", "Go on outside what the model was validated on.", MODEL)] = DEFAULT.force,
+    force: Annotated[
+        bool, option("--force", help="Go on outside what the model was validated on.", panel=MODEL)
+    ] = DEFAULT.force,
     format: Annotated[
         FormatName | None, option("--format", help="Else by the name of OUT, or as the input.", panel=OUTPUT)
     ] = DEFAULT.output.format,
@@ -122,12 +122,12 @@ def enhance(
         Compression, option("--compress", help="DICOM: lossless compression.", panel=OUTPUT)
     ] = DEFAULT.output.compress,
     keep_private: Annotated[
-        bool, flag("--keep-private", "DICOM: keep private elements.", OUTPUT)
+        bool, option("--keep-private", help="DICOM: keep private elements.", panel=OUTPUT)
     ] = DEFAULT.output.keep_private,
     parametric_map: Annotated[
-        bool, flag("--parametric-map", "DICOM: the uncertainty as a Parametric Map as well.", OUTPUT)
+        bool, option("--parametric-map", help="DICOM: write the uncertainty as a Parametric Map as well.", panel=OUTPUT)
     ] = DEFAULT.output.parametric_map,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
 ) -> None:
     """Enhance a low-resolution scan; the run record goes beside the result."""
     from medsr.affine import axes_text
@@ -174,10 +174,8 @@ def enhance(
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A high-resolution scan.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}.")],
-    task: Annotated[
-        str, option("--task", help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2.", metavar="NAME")
-    ],
-    profile: Annotated[Profile | None, option("--profile", help="Another slice profile than the task's.")] = None,
+    task: Annotated[TaskName, options.task()],
+    profile: Annotated[Profile | None, options.profile(help="Another slice profile than the task's")] = None,
     seed: Annotated[int, option("--seed", help="Random seed for the noise.")] = 0,
 ) -> None:
     """Degrade a high-resolution scan by a named task: a low-resolution scan with a known truth."""

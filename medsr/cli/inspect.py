@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsr.cli import options
 from medsr.cli.progress import reported
 from medsr.errors import InputError, ModelError, UsageError
 from medsr.io.formats import by_content, readable
+from medsr.model import DEFAULT_MODEL
 
 MAX_REASONS = 3  # named in one message
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="PATH", help=f"{readable()}, or a folder tree.")],
-    model: Annotated[str, typer.Option("--model", help="Model whose envelope decides.")] = "medsr-base",
+    model: Annotated[str, options.model(help="Model whose envelope decides.")] = DEFAULT_MODEL,
 ) -> None:
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
     from medsr.cli.listing import print_left_out, print_triage
@@ -92,7 +94,9 @@ def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec) -> str:
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="A packaged name or a file; all where not given.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Packaged model or a file; by default all that are packaged.")
+    ] = None,
 ) -> None:
     """List the models that come with medsr, or describe one."""
     from dataclasses import asdict

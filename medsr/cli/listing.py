@@ -23,7 +23,7 @@ from medsr.io.dicom.triage import FoundVolume, Triage
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 
-WIDTH = 180  # of a table that no terminal limits
+WIDTH = 180  # columns of a table that no terminal limits
 HINT = (
     "judged by headers alone; voxels are judged where one scan is inspected or enhanced\n"
     "enhance one of them with: medsr enhance FOLDER OUT --volume NUMBER, the number in column series"
@@ -34,9 +34,9 @@ def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
     """Print every volume of a triage, then the files in none of them, by reason.
 
     Args:
-        found: of `io.dicom.triage.triage`.
-        envelope: of the model that decides.
-        model: its name.
+        found: Result of `medsr.io.dicom.triage.triage`.
+        envelope: Envelope of the model that decides.
+        model: Name of that model.
     """
     console = _console()
     if found.volumes:

@@ -2,61 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from medsr.errors import UsageError
+from medsr.physics.profiles import PROFILES
 
-INPUT, GRID, ACQUISITION, SAMPLING, MODEL, OUTPUT = (
-    "Input",
-    "Grid",
-    "Acquisition",
-    "Sampling",
-    "Model and machine",
-    "Output",
-)
+INPUT, GRID, ACQUISITION, SAMPLING = "Input", "Grid", "Acquisition", "Sampling"
+MEASURES, MODEL, OUTPUT = "Measurements", "Model and machine", "Output"
+
+ModalityChoice = Literal["auto", "MR", "CT"]
+TaskName = StrEnum("TaskName", ["iso2", "iso4", "thick3", "thick5", "thick6", "gap", "plane2", "noisy2"])
+"""Names of `medsr.physics.tasks.TASKS`, which takes PyTorch with it; a test compares the two."""
 
 
 class Command(TyperCommand):
-    """A command whose help shows no type beside --help."""
+    """A command whose help shows no type beside options that take no value."""
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option --help."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Arguments and options."""
+        return _untyped_flags(super().get_params(ctx))
 
 
 class Group(TyperGroup):
-    """A group of commands whose help shows no type beside --help."""
+    """Commands under one name, with help like that of `Command`; without arguments it shows its help."""
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option --help."""
-        return _without_type(super().get_help_option(ctx))
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Arguments and options."""
+        return _untyped_flags(super().get_params(ctx))
 
-
-def _without_type(option: Any) -> Any:
-    if option is not None:
-        option.metavar = ""
-    return option
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, --help where there are none."""
+        return super().parse_args(ctx, args or ["--help"])
 
 
-def option(*names: str, help: str, panel: str | None = None, metavar: str | None = None) -> Any:
-    """An option in a panel of the help; brackets in its text are text, not markup."""
-    return typer.Option(*names, help=help.replace("[", "\\["), rich_help_panel=panel, metavar=metavar)
+def _untyped_flags(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
-def flag(name: str, help: str, panel: str | None = None) -> Any:
-    """An option without a value, shown without a type."""
-    return option(name, help=help, panel=panel, metavar="")
+def option(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
+    """An option whose help is text: brackets in it are no markup.
+
+    Args:
+        *names: Names on the command line; a flag needs one, so that it has no --no- beside it.
+        help: One line.
+        panel: Box of the help that it stands in; None: that of --help.
+        **more: What else `typer.Option` takes.
+    """
+    return typer.Option(*names, help=help.replace("[", "\\["), rich_help_panel=panel, **more)
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", metavar="", rich_help_panel=OUTPUT)]
-Device = Annotated[str, option("--device", help="auto, cpu, cuda or cuda:N.", panel=MODEL, metavar="NAME")]
-ModelName = Annotated[
-    str, option("--model", help="Name of a packaged model, or a .safetensors file.", panel=MODEL, metavar="NAME")
-]
-ModalityChoice = Literal["auto", "MR", "CT"]
+def quiet(panel: str | None = None, help: str = "Show no progress.") -> Any:
+    """The option --quiet."""
+    return option("--quiet", "-q", help=help, panel=panel)
+
+
+def device(panel: str | None = None) -> Any:
+    """The option --device."""
+    return option("--device", help="auto, cpu, cuda or cuda:N.", panel=panel, metavar="NAME")
+
+
+def task(panel: str | None = None, *, several: bool = False) -> Any:
+    """The option --task."""
+    again = "Task, may be given several times" if several else "Task"
+    return option("--task", help=f"{again}: {', '.join(TaskName)}.", panel=panel, metavar="TASK")
+
+
+def profile(panel: str | None = None, help: str = "Slice profile") -> Any:
+    """The option --profile."""
+    return option("--profile", help=f"{help}: {', '.join(PROFILES)}.", panel=panel, metavar="PROFILE")
+
+
+def model(panel: str | None = None, help: str = "Packaged model, or a .safetensors file.") -> Any:
+    """The option --model."""
+    return option("--model", help=help, panel=panel, metavar="NAME")
 
 
 def numbers(text: str | None, what: str) -> tuple[float, ...] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsr.cli import options
+from medsr.cli.options import ACQUISITION, INPUT, MEASURES, MODEL, OUTPUT, SAMPLING, TaskName, option
 from medsr.errors import UsageError
 from medsr.physics.profiles import Profile
 
@@ -20,63 +23,110 @@ if TYPE_CHECKING:
 
 def validate(
     references: Annotated[
-        list[Path] | None, typer.Argument(metavar="REF...", help="Fine scans, or folders of them.")
+        list[Path] | None, typer.Argument(metavar="REF", help="High-resolution scans, or folders of them.")
     ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(help="iso2, iso4, thick3, thick5, thick6, gap, plane2 or noisy2; may be given several times."),
+    recipe: Annotated[
+        Path | None, option("--recipe", help="Study in TOML; options go before it.", panel=INPUT, metavar="TOML")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the report; run again to go on where it stopped.", metavar="FOLDER")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Study in TOML; options go before it.", metavar="TOML")] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(
-            help="Table of real scans registered to each other: low, high, and profile, thickness, scan.", metavar="TSV"
+        option(
+            "--pairs",
+            help="Table of real scans registered to each other: low, high, and profile, thickness, scan.",
+            panel=INPUT,
+            metavar="TSV",
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0, the default, works in this one.")] = None,
-    profile: Annotated[Profile | None, typer.Option(help="Another profile than the tasks'.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Names separated by commas; all where not given.")] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Packaged model, or a .safetensors file; medsr-base.")
+    manifest: Annotated[
+        Path | None,
+        option("--manifest", help="Tab-separated table with a column file, for strata.", panel=INPUT, metavar="TSV"),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    blend: Annotated[
-        str | None, typer.Option(help="Error against texture between mean (0) and draw (1): 0,0.25,0.5,0.75,1.")
+    by: Annotated[
+        str | None,
+        option(
+            "--by",
+            help="Columns of the manifest or of the pairs, separated by commas.",
+            panel=INPUT,
+            metavar="COLUMNS",
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Evaluations of the network per draw.")] = None,
+    task: Annotated[list[TaskName] | None, options.task(ACQUISITION, several=True)] = None,
+    profile: Annotated[Profile | None, options.profile(ACQUISITION, "Another slice profile than the tasks'")] = None,
     noise: Annotated[
-        float | None, typer.Option(help="Noise of the scan in its own unit; estimated where not given.")
+        float | None,
+        option(
+            "--noise",
+            help="Standard deviation of the noise in the scan's unit; else estimated.",
+            panel=ACQUISITION,
+            metavar="SIGMA",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of noise and draws.")] = None,
+    methods: Annotated[
+        str | None,
+        option("--methods", help="Names separated by commas; else all.", panel=MEASURES, metavar="NAMES"),
+    ] = None,
     gate: Annotated[
         list[str] | None,
-        typer.Option(help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; else exit code 8."),
+        option(
+            "--gate",
+            help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; exit code 8 where one is "
+            "broken.",
+            panel=MEASURES,
+            metavar="GATE",
+        ),
     ] = None,
     uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Measure the spread as well; needs 8 draws a scan.")
+        bool,
+        option("--uncertainty", help="Measure the uncertainty as well; takes 8 samples a scan.", panel=MEASURES),
     ] = False,
     hallucination: Annotated[
         bool,
-        typer.Option(
-            "--hallucination",
-            help="Run the hallucination tests as well: plant lesions, look for what is invented, erased or biased.",
+        option(
+            "--hallucination", help="Run the hallucination tests as well; dozens of results a scan.", panel=MEASURES
         ),
     ] = False,
-    manifest: Annotated[
-        Path | None, typer.Option(help="Tab-separated table with a column file, for strata.", metavar="TSV")
+    blend: Annotated[
+        str | None,
+        option(
+            "--blend",
+            help="Points between the mean (0) and the sample (1) to measure: 0,0.25,0.5,0.75,1.",
+            panel=SAMPLING,
+            metavar="NUMBERS",
+        ),
     ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Columns of the manifest or of the pairs, separated by commas.")
+    steps: Annotated[
+        int | None, option("--steps", help="Sampler steps per sample.", panel=SAMPLING, metavar="N")
+    ] = None,
+    seed: Annotated[
+        int | None, option("--seed", help="Random seed for noise and sampling.", panel=SAMPLING, metavar="N")
+    ] = None,
+    model: Annotated[
+        str | None, options.model(MODEL, "Packaged model, or a .safetensors file; else medsr-base.")
+    ] = None,
+    device: Annotated[str | None, options.device(MODEL)] = None,
+    workers: Annotated[
+        int | None, option("--workers", help="Processes; else 0, which works in this one.", panel=MODEL, metavar="N")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        option(
+            "--out",
+            help="Folder of the report; run again to go on where it stopped.",
+            panel=OUTPUT,
+            metavar="FOLDER",
+        ),
     ] = None,
     pdf: Annotated[
-        bool, typer.Option("--pdf", help="Print the report's first page to index.pdf too; needs medsr[pdf].")
+        bool,
+        option("--pdf", help="Print the report's first page to index.pdf too; needs medsr[pdf].", panel=OUTPUT),
     ] = False,
-    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write one row per score as CSV.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: Annotated[
+        Path | None, option("--json", help="Write everything as JSON.", panel=OUTPUT, metavar="FILE")
+    ] = None,
+    csv: Annotated[
+        Path | None, option("--csv", help="Write one row per score as CSV.", panel=OUTPUT, metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
 ) -> None:
     """Degrade references, or take real pairs; restore them by every method, and measure."""
     from medsr.io import files
@@ -136,7 +186,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _tasks(names: list[str] | None, profile: Profile | None) -> tuple[Task, ...] | None:
+def _tasks(names: Sequence[str] | None, profile: Profile | None) -> tuple[Task, ...] | None:
     from medsr.physics.tasks import task_named
 
     if names is None:

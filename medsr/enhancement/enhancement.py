@@ -31,7 +31,7 @@ def enhance(
 ) -> Enhancement:
     """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
 
-    docs/explanation/equations.md has the formulas.
+    docs/explanation/equations.md has the mathematics.
 
     Args:
         scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.

@@ -78,18 +78,29 @@ def estimate(
     needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]
     tile = fitting[0] if fitting else tiles[-1]
-    evaluations, samples = evaluations_of(settings), settings.n_samples
     seen = sum(int(np.prod(piece)) for piece in _pieces(shape, tile, net.reach))
-    seconds = evaluations * seen / voxels_per_s + SECONDS_PER_MVOXEL * 1e-6 * float(np.prod(shape)) * (1 + samples)
     return Estimate(
         shape=shape,
         spacing_mm=acquisition.fine_spacing_mm,
-        evaluations=evaluations,
+        evaluations=evaluations_of(settings),
         tile=tile,
         memory_bytes=needs[tile],
-        seconds=seconds,
+        seconds=expected_seconds(settings, seen, int(np.prod(shape)), voxels_per_s),
         objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
     )
+
+
+def expected_seconds(settings: EnhanceSettings, seen: int, computed: int, voxels_per_s: float) -> float:
+    """Seconds of the network, and of everything else for the mean and for every sample.
+
+    Args:
+        settings: Request, as for `enhance`.
+        seen: Fine voxels that the network sees in one evaluation, margins of tiles included.
+        computed: Fine voxels of the result.
+        voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
+    """
+    beside = SECONDS_PER_MVOXEL * 1e-6 * computed * (1 + settings.n_samples)
+    return evaluations_of(settings) * seen / voxels_per_s + beside
 
 
 def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) -> float:

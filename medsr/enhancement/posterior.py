@@ -168,10 +168,7 @@ def solved(
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
-    """The network's prediction without any noisy state, made consistent with the scan.
-
-    docs/explanation/equations.md, eq. 10 and 6.
-    """
+    """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 10)."""
     infinite = torch.full((1,), torch.inf, device=model.device)
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
@@ -183,10 +180,10 @@ def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
 def sample_steps(
     problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, sample: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Noisy and expected clean states of one sample, from the mean plus noise to the sample.
+    """Noisy and expected clean states on the way to a sample (docs/explanation/equations.md, eq. 12).
 
-    docs/explanation/equations.md, eq. 12. A noisy state is the one that its step started from; the last one is the
-    sample. All are details (1, 1, I, J, K) in units of the expected detail.
+    A noisy state is the one that its step started from; the last one is the sample. All are details (1, 1, I, J, K) in
+    units of the expected detail.
 
     Args:
         problem: Scan, as `prepared` makes it.

@@ -78,8 +78,8 @@ class Format:
         return outline
 
     def suffix_of(self, name: str) -> str:
-        """The longest of the suffixes that a file name ends in, in lower case; "" for none."""
-        return max((suffix for suffix in self.suffixes if name.lower().endswith(suffix)), key=len, default="")
+        """The suffix that a file name ends in, in lower case; "" for none of these."""
+        return next((suffix for suffix in self.suffixes if name.lower().endswith(suffix)), "")
 
 
 def _code(place: str) -> Callable[..., Any]:

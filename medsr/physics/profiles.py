@@ -1,6 +1,4 @@
-"""Slice profiles by name, given by their full width at half maximum and integrated exactly.
-
-docs/explanation/equations.md, eq. 2, has the formula.
+"""Slice profiles by name, given by their full width at half maximum (docs/explanation/equations.md, eq. 2).
 
 A new profile is its name and its integral here, and an entry in `medsr.physics.ops.matrices.SLICE_PROFILES`.
 """
@@ -11,7 +9,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 Profile = Literal["gaussian", "box", "trapezoid", "kspace"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -27,6 +24,8 @@ def gaussian(u: NDArray[np.float64], fwhm: float) -> NDArray[np.float64]:
         u: Distance from the profile's centre, any unit.
         fwhm: Full width at half maximum, above 0, same unit as `u`.
     """
+    from scipy.special import ndtr  # here, as the names above are all that a command line needs to start
+
     return np.asarray(ndtr(u * (FWHM_PER_SIGMA / fwhm)), dtype=np.float64)
 
 

@@ -128,6 +128,8 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
 def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
     """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS.
 
+    docs/reference/tasks.md lists the tasks.
+
     Args:
         reference: High-resolution scan in any orientation.
         task: Task, or the name of one of `TASKS`, such as "thick5".

@@ -51,9 +51,8 @@ class CalibrationReport:
     Attributes:
         calibration: Calibration that goes into the weights.
         held_out: Coverage of each subject that was left out, by kind and group.
-        guaranteed: by kind and level, the factor with a finite-sample guarantee for a new subject out of the same
-            population (conformal risk control over subjects, Angelopoulos et al. 2024); None where there are too few
-            subjects for it.
+        guaranteed: Factor with a finite-sample guarantee for a new subject out of the same population (conformal risk
+            control over subjects, Angelopoulos et al. 2024), by kind and level; None where there are too few subjects.
         uncertainties: Stated uncertainty of every scan and task.
     """
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.errors import InputError
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
 from medsr.metrics.table import HEADLINE, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, metric_named
+from medsr.validation.convention import CONVENTION
 from medsr.validation.methods import BAND_LIMITED, BASELINES
 from medsr.validation.scores import (
     NAN,
@@ -29,8 +30,6 @@ from medsr.validation.scores import (
 )
 
 __all__ = [
-    "CONVENTION",
-    "PAIR_CONVENTION",
     "BlendPoint",
     "Case",
     "Comparison",
@@ -45,21 +44,6 @@ __all__ = [
 ]
 
 STRATA = ("modality", "contrast", "axes", "factor")
-
-CONVENTION = (
-    "Reference in RAS order, degraded by the named task over its own field of view. Mask: MR above 5 % of the 99th "
-    "percentile, CT above -500 HU; largest component, holes filled, dilated by 2 voxels. Data range R: MR 99.9th minus "
-    "0.1th percentile inside the mask, CT 2000 HU. PSNR = 10 log10(R^2 / mean squared error in the mask). SSIM: 3D "
-    "Gaussian window, sigma 1.5, 11 wide, K1 0.01, K2 0.03, population covariance, mean over the mask. No intensity "
-    "fit, no border crop. Residual: root mean square of scan minus degraded result over the scan's noise. Numbers of "
-    "other publications compare only as gains over cubic under the same degradation."
-)
-PAIR_CONVENTION = (
-    "Real pairs: not degraded, but brought to one unit: before any method works, the low scan becomes slope times it "
-    "plus offset, by least squares of it over the degraded high scan on the low scan's grid (CT in HU is left alone); "
-    "one coarse voxel at the faces of the shared part is left out. What the two scans differ in, their registration "
-    "and noise included, counts as an error of every method."
-)
 
 
 @dataclass(frozen=True)
@@ -114,11 +98,9 @@ class Findings:
     seed: int = 0
 
     def __repr__(self) -> str:
-        methods = ", ".join(self._methods()) or "no method"
-        return (
-            f"Findings({len(self.scores)} scores of {methods} in {len(self.cases)} cases, "
-            f"{len(self.unmeasured)} not measured)"
-        )
+        methods = ", ".join(self._methods()) or "none"
+        counts = f"cases: {len(self.cases)}; scores: {len(self.scores)}; not measured: {len(self.unmeasured)}"
+        return f"Findings({counts}; methods: {methods})"
 
     @classmethod
     def merged(cls, parts: Sequence[Findings]) -> Findings:

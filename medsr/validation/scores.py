@@ -143,7 +143,7 @@ class BlendPoint:
         scan: Name of the reference.
         task: Name of the task.
         blend: Weight of the sample, 0 (mean) to 1 (sample).
-        psnr_db: PSNR of mean + blend (sample - mean); see `medsr.validation.findings.CONVENTION`.
+        psnr_db: PSNR of mean + blend (sample - mean); see `medsr.validation.convention.CONVENTION`.
         high_frequency_power_ratio: Power of the finest detail over the reference's, as in `Score`; 1 is as sharp.
     """
 

@@ -15,7 +15,8 @@ from medsr.io.names import nameless
 from medsr.metrics.gates import Verdict, check_gates, judge
 from medsr.model.weights import model_facts
 from medsr.record import NOTICE, Record
-from medsr.validation.findings import PAIR_CONVENTION, Findings, Unmeasured, gate_columns
+from medsr.validation.convention import PAIR_CONVENTION
+from medsr.validation.findings import Findings, Unmeasured, gate_columns
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.measure import PlannedTrial
 from medsr.validation.plan import Pair, plan_trials, read_pairs
@@ -52,10 +53,8 @@ class Study:
 
     def __repr__(self) -> str:
         passed = sum(verdict.passed for verdict in self.verdicts)
-        return (
-            f"Study({self.findings!r}, {len(self.hallucination)} hallucination tests, "
-            f"{passed} of {len(self.verdicts)} gates passed)"
-        )
+        tests, gates = len(self.hallucination), f"{passed} of {len(self.verdicts)}"
+        return f"Study({self.findings!r}; hallucination tests: {tests}; gates passed: {gates})"
 
     def further(self) -> dict[str, object]:
         """What goes into JSON beside the findings."""

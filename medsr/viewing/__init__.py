@@ -1,5 +1,5 @@
-"""What a viewer asks of medsr, without a window: wishes, jobs of the warm child, comparison and checks of scans.
+"""What a viewer asks of medsr, without a window: commands, comparisons, checks, and the jobs of its worker process.
 
-Above runs and report, below the command line. `wish` and `exchange` are imported by the viewer and take no torch with
-them; `comparison`, `checks`, `jobs` run in the child process. Order inside: wish, exchange, comparison, checks, jobs.
+The viewer imports `command` and `exchange`, which take no PyTorch with them; `comparison`, `checks` and `jobs` run in
+the worker process (`medsr.worker`).
 """

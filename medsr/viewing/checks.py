@@ -40,11 +40,11 @@ class Question:
     """What is checked.
 
     Attributes:
-        scan: the coarse scan.
-        result: what was made of it, or of a region of it.
-        profile: that the result assumed.
-        thickness_mm: that the result assumed; None: as the headers say.
-        method: what the result is called: "mean" or "sample" where it is known to be one.
+        scan: The low-resolution scan, input of the result.
+        result: What was made of it, or of a region of it.
+        profile: Slice profile that the result assumed.
+        thickness_mm: Slice thickness that the result assumed; None: as the headers say.
+        method: Name of the result in tables: "mean" or "sample" where it is known to be one.
     """
 
     scan: Volume
@@ -63,8 +63,8 @@ class Checked:
     """A result against a reference.
 
     Attributes:
-        findings: of result, cubic and IBP, whole and inside a region.
-        views: for the report, of the whole.
+        findings: Scores of result, cubic and IBP, for the whole and inside a region.
+        views: Pictures of the whole for the report.
     """
 
     findings: Findings
@@ -76,10 +76,10 @@ class Fidelity:
     """How well a result reproduces the scan that it was made of.
 
     Attributes:
-        residual: root mean square, in units of the scan's noise.
-        worst: the largest local one.
-        worst_mm: where, in RAS mm.
-        map: scan minus degraded result, in units of the noise, on the coarse grid.
+        residual: Root mean square, in units of the scan's noise.
+        worst: Largest local residual.
+        worst_mm: Place of the largest one, in RAS mm.
+        map: Scan minus degraded result, in units of the noise, on the scan's grid.
     """
 
     residual: float
@@ -100,10 +100,10 @@ def against_reference(
     are read from the part of the reference that it covers.
 
     Args:
-        question: scan and result.
-        reference: on the result's grid, or on one that holds it.
-        model: name, version and hash of what made the result; empty where not known.
-        region_mm: opposite corners (3,) of a box in RAS mm, scored beside the whole.
+        question: Scan and result.
+        reference: High-resolution scan on the result's grid, or on one that holds it.
+        model: Name, version and hash of the model that made the result; empty where not known.
+        region_mm: Opposite corners (3,) of a box in RAS mm, scored beside the whole.
 
     Raises:
         UsageError: the reference lies on another grid, or the region outside the result.
@@ -179,8 +179,8 @@ def write_report(checked: Checked, folder: Path) -> Path:
     """Write the report of a check as `medsr validate` writes its own.
 
     Args:
-        checked: of `against_reference`.
-        folder: made where it is missing.
+        checked: Result of `against_reference`.
+        folder: Folder of the report, made where it is missing.
 
     Returns:
         The page to open.

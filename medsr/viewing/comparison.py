@@ -32,13 +32,13 @@ def factors_onto(scan: Volume, reference: Volume) -> tuple[float, float, float]:
 
 
 def cubic_and_difference(scan: Volume, finer: Volume) -> tuple[Volume, Volume]:
-    """The scan in cubic interpolation on the finer grid, and the finer scan minus that; both in RAS order.
+    """The scan in cubic interpolation on the result's grid, and the result minus that; both in RAS order.
 
     On the grid of a whole scan it is the baseline `cubic`; here any grid along the same axes will do, so that a region
     can be compared whatever the factor.
 
     Raises:
-        UsageError: the two scans do not lie along the same axes, or the finer one reaches outside.
+        UsageError: scan and result do not lie along the same axes, or the result reaches outside.
     """
     turned, fine = scan.to_ras(), finer.to_ras()
     onto = np.linalg.inv(turned.affine) @ fine.affine

@@ -1,4 +1,4 @@
-"""The jobs of the viewer's warm child (`medsr.worker.child`): each a passage from JSON to a function and back.
+"""The jobs of the viewer's worker process (`medsr.worker.child`): each from JSON to a function and back.
 
 Requests hold scans as `exchange` packs them and settings as `EnhanceSettings.to_dict` writes them; `onto` names the
 grid of a layer, `watch` asks for every step of a sample.
@@ -37,17 +37,17 @@ from medsr.volume import Volume
 from medsr.worker.child import Job, Report
 
 METHODS = {"mean": "mean", "uncertainty": "mean", "sample": "sample"}  # what the result of a mode is called in a report
-MOST_WATCHED_BYTES = 2**31  # of all the steps of a draw together, which the viewer keeps
+MOST_WATCHED_BYTES = 2**31  # all the steps of a sample together, which the viewer keeps
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What the child keeps between jobs.
+    """What the worker process keeps between jobs.
 
     Attributes:
-        model: loaded.
-        voxels_per_s: of one evaluation on this machine.
-        folder: for voxels on their way back.
+        model: The loaded model.
+        voxels_per_s: Speed of one evaluation on this machine.
+        folder: Folder for voxels on their way back.
     """
 
     model: Model
@@ -59,7 +59,7 @@ def start(options: dict[str, Any]) -> Ready:
     """Load the model and measure the machine.
 
     Args:
-        options: `folder` for voxels, `model`, `device`.
+        options: Values of `folder` (for voxels), `model` and `device`.
     """
     keep_freed_memory()
     model = load_model(options.get("model", EnhanceSettings.model), options.get("device", EnhanceSettings.device))
@@ -95,7 +95,7 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 
 
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the draw."""
+    """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the sample."""
     scan, settings = unpacked(request["scan"]), _settings(request)
     needs, acquisition, _ = _estimate(ready, scan, settings, request.get("memory_limit"))
     is_watched = request.get("watch", False) and settings.mode == "sample"

@@ -20,11 +20,11 @@ def job(tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[enhance]\nmodel = "tiny.safetensors"\ndevice = "cpu"\nnoise = 2.0\nflips = 0\n')
     source = scans(tmp_path / "in", ["a.nii.gz", "Zebrafink/b.nii.gz"])
-    (source / "broken.nii.gz").write_bytes(b"no scan")
+    (source / "broken.nii.gz").write_bytes(b"not a scan")
     return [str(source), str(tmp_path / "out"), str(recipe)]
 
 
-def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path, capsys):
+def test_a_dry_run_shows_all_and_writes_nothing(job, tmp_path, capsys):
     assert run(["batch", *job, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "2 cases to do, 1 that fail, 0 files left out" in said
@@ -33,7 +33,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(job, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_tells_what_failed_and_can_be_asked_and_resumed(job, tmp_path, capsys):
+def test_a_run_says_what_failed_and_can_be_asked_and_resumed(job, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(["batch", *job, "--progress", "json"]) == 7
     captured = capsys.readouterr()

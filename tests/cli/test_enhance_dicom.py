@@ -26,7 +26,7 @@ def series(tmp_path):
 def enhance(*arguments) -> int:
     return run(
         ["enhance", *[str(argument) for argument in arguments], "-q", "--flips", "0", "--force"]
-    )  # a small phantom is no usual scan
+    )  # a small phantom is not a usual scan
 
 
 def test_a_folder_name_is_all_that_a_series_needs(series, tmp_path, capsys):
@@ -72,14 +72,14 @@ def test_gaps_are_filled_when_asked(series, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--format", "png"], "nifti, dicom"),
+        (["--format", "png"], "'nifti', 'dicom'"),
         (["--compress", "jpeg"], "j2k"),
         (["--gaps", "ignore"], "split"),
         (["--tilt", "ignore"], "resample"),
         (["--parametric-map"], "--mode uncertainty"),
     ],
 )
-def test_wrong_wishes_end_in_one_line_and_code_2(series, tmp_path, capsys, options, word):
+def test_wrong_requests_end_in_one_line_and_code_2(series, tmp_path, capsys, options, word):
     assert enhance(series, tmp_path / "finer", *options) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert word in line

@@ -31,10 +31,10 @@ def medsr(*arguments):
 def test_a_folder_becomes_a_report_and_a_second_run_measures_nothing(folder, tmp_path, capsys):
     arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out")
     assert medsr(*arguments) == 0
-    told = capsys.readouterr()
-    assert told.err.splitlines()[0].startswith("[1/2] sub-a_T1w iso2: cubic ")
-    assert "Medians over scans" in told.out
-    assert told.out.rstrip().endswith("index.html")
+    said = capsys.readouterr()
+    assert said.err.splitlines()[0].startswith("[1/2] sub-a_T1w iso2: cubic ")
+    assert "Medians over scans" in said.out
+    assert said.out.rstrip().endswith("index.html")
     assert (tmp_path / "out" / "index.html").is_file()
     assert medsr(*arguments, "-q") == 0
     assert capsys.readouterr().err == ""
@@ -54,9 +54,9 @@ def test_one_bad_scan_ends_with_7_and_the_scores_of_the_others(folder, tmp_path,
     (folder / "sub-c_T1w.nii.gz").write_bytes(b"not a scan")
     found = tmp_path / "f.json"
     assert medsr(folder, "--task", "iso2", "--methods", "ibp", "--json", found, "-q") == 7
-    told = capsys.readouterr()
-    assert told.err.splitlines()[0].startswith(f"not measured: sub-c_T1w, iso2: {folder / 'sub-c_T1w.nii.gz'}")
-    assert "1 of 3 cases could not be measured, the first sub-c_T1w, iso2: " in told.err.splitlines()[1]
+    said = capsys.readouterr()
+    assert said.err.splitlines()[0].startswith(f"not measured: sub-c_T1w, iso2: {folder / 'sub-c_T1w.nii.gz'}")
+    assert "1 of 3 cases could not be measured, the first sub-c_T1w, iso2: " in said.err.splitlines()[1]
     content = json.loads(found.read_text())
     assert len(content["scores"]) == 2
     assert [one["scan"] for one in content["unmeasured"]] == ["sub-c_T1w"]

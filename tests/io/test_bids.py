@@ -20,6 +20,10 @@ def test_any_other_name_becomes_a_hash(name):
     assert len(scan_name(name)) == len("scan-") + 8
 
 
+def test_a_file_of_a_series_is_hashed_with_its_suffix():
+    assert len({scan_name(name) for name in ("IM1", "IM1.dcm", "IM1.ima")}) == 3
+
+
 @given(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters=".")))
 def test_a_label_depends_on_the_name_alone_and_is_safe(stem):
     label = scan_name(f"{stem}.nii.gz")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from phantoms import head
 
 from medsr.errors import InputError, MedsrError, UsageError
-from medsr.io import formats, load, save
+from medsr.io import formats, load, load_all, save
 from medsr.io.formats import FORMATS, FormatName, by_content, by_name, is_one_file, stem, suffix_for, table
 
 ROWS = tuple(FORMATS.values())
@@ -82,6 +82,13 @@ def test_what_a_format_writes_it_recognises_outlines_and_reads(tmp_path, row, ca
         np.testing.assert_allclose(again.affine, volume.affine, atol=1e-5)
         np.testing.assert_array_equal(outline.affine, again.affine)
         assert (outline.shape, outline.n_volumes) == (volume.shape, 1)
+
+
+@pytest.mark.parametrize("row", WRITTEN, ids=lambda row: row.name)
+def test_the_outline_counts_the_volumes_of_a_file(tmp_path, row):
+    path = tmp_path / f"scan{row.suffixes[0]}"
+    save([head((6, 7, 8))] * 3, path)
+    assert row.outline(path).n_volumes == len(load_all(path)) == 3
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.writer], ids=lambda row: row.name)

@@ -12,8 +12,8 @@ from dicom_phantoms import write_classic
 from phantoms import affine, head
 
 import medsr
-from medsr.errors import InputError, UsageError
-from medsr.io import load, load_all, save
+from medsr.errors import GeometryError, InputError, UsageError
+from medsr.io import Policies, load, load_all, save
 from medsr.io.formats import endings
 
 DATA = np.arange(4 * 5 * 3, dtype=np.int16).reshape(4, 5, 3)
@@ -52,6 +52,26 @@ def test_other_formats_are_not_written(tmp_path, name):
     with pytest.raises(UsageError, match=re.escape(endings())):
         save(head(), tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_dicom_asks_for_a_series_to_stand_in(tmp_path):
+    for name in ("a.dcm", "A.IMA", "."):
+        with pytest.raises(UsageError, match="like=SERIES"):
+            save(head(), tmp_path / name)
+
+
+def test_the_voxel_type_that_was_asked_for_is_written(tmp_path):
+    save(head((4, 4, 4)), tmp_path / "a.nii", dtype="uint16")
+    assert load(tmp_path / "a.nii").source.dtype == "uint16"
+
+
+def test_policies_reach_the_reader_of_a_series(tmp_path):
+    paths = write_classic(tmp_path, np.repeat(DATA, 3, axis=2), affine((1, 1, 3)))
+    paths[4].unlink()
+    with pytest.raises(GeometryError, match="1 slice is missing"):
+        load_all(tmp_path)
+    assert load(tmp_path, Policies(gaps="fill")).shape == (4, 5, 9)
+    assert len(load_all(tmp_path, Policies(gaps="split"))) == 2
 
 
 def test_the_package_offers_the_same_functions():

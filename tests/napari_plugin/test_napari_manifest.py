@@ -12,6 +12,7 @@ import medsr_napari
 import pytest
 import yaml
 
+from medsr.enhancement.settings import MODES, EnhanceSettings
 from medsr.io.formats import FORMATS
 
 
@@ -37,6 +38,12 @@ def test_napari_offers_every_format_to_open_and_to_save():
     for known in FORMATS.values():
         assert {f"*{suffix}" for suffix in known.suffixes} <= set(reader["filename_patterns"])
         assert written.intersection(known.suffixes) == (set(known.suffixes) if known.writer else set())
+
+
+def test_the_preferences_offer_the_modes_of_the_settings():
+    manifest = yaml.safe_load(files(medsr_napari).joinpath("napari.yaml").read_text())["contributions"]
+    mode = manifest["configurations"]["run"]["properties"]["mode"]
+    assert (tuple(mode["enum"]), mode["default"]) == (MODES, EnhanceSettings.mode)
 
 
 def test_no_qt_binding_is_among_the_dependencies():

@@ -9,7 +9,7 @@ from medsr_napari.regions import box_of_shapes, visible_slab
 from medsr.errors import UsageError
 
 
-def test_a_rectangle_is_a_box_as_deep_as_wished():
+def test_a_rectangle_is_a_box_as_deep_as_asked():
     low, high = box_of_shapes([[[5, 1, 2], [5, 1, 8], [5, 9, 8], [5, 9, 2]]], 20)
     assert (low.tolist(), high.tolist()) == ([-5, 1, 2], [15, 9, 8])
 
@@ -24,7 +24,7 @@ def test_nothing_drawn_is_said():
         box_of_shapes([], 20)
 
 
-def test_what_is_visible_is_as_deep_as_wished_around_the_slice():
+def test_what_is_visible_is_as_deep_as_asked_around_the_slice():
     low, high = visible_slab([[0, 90, 40], [0, 10, 60]], (33, 50, 50), (-2, -1), 10)
     assert (low.tolist(), high.tolist()) == ([28, 10, 40], [38, 90, 60])
 

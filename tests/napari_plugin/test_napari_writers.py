@@ -26,7 +26,7 @@ SCAN = head((12, 14, 6), (1.0, 1.0, 3.0)).with_data(head((12, 14, 6), (1.0, 1.0,
 
 
 def enhanced_layers(layer):
-    """Enhanced scan and spread of a layer, as the dock adds them."""
+    """Enhanced scan and uncertainty of a layer, as the dock adds them."""
     from dataclasses import asdict
 
     from medsr_napari.layers import volume_of

@@ -105,8 +105,8 @@ def test_the_worst_comes_first(findings):
 
 
 def test_one_line_says_what_was_found(findings):
-    assert repr(findings) == "Findings(8 scores of ibp, mean in 4 cases, 0 not measured)"
-    assert repr(Findings((), {})) == "Findings(0 scores of no method in 0 cases, 0 not measured)"
+    assert repr(findings) == "Findings(cases: 4; scores: 8; not measured: 0; methods: ibp, mean)"
+    assert repr(Findings((), {})) == "Findings(cases: 0; scores: 0; not measured: 0; methods: none)"
 
 
 def test_gates_may_be_on_any_column_of_the_rows(findings):

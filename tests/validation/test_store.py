@@ -63,6 +63,10 @@ def test_a_part_counts_only_as_a_whole(parts):
     assert parts.read("3") is None
     (parts.root / "parts" / "2.json").write_text(text.replace('"psnr_db": 20.0', '"psnr_db": "much"'))
     assert parts.read("2") is None
+    (parts.root / "parts" / "2.json").write_text(text.replace('"comb"', '"forgotten"'))
+    assert parts.read("2") is None  # of a version that measured less
+    (parts.root / "parts" / "2.json").write_text(text.replace('"findings"', '"found"'))
+    assert parts.read("2") is None
 
 
 def test_drafts_of_a_killed_run_are_removed(parts):

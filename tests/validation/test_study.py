@@ -66,7 +66,8 @@ def test_a_path_is_enough_and_scores_are_those_of_each_trial(scans, recipe):
     assert untimed(found.findings.scores) == untimed(scores)
     assert found.findings.shells == tuple(shells)
     assert repr(found) == (
-        "Study(Findings(4 scores of ibp, mean in 2 cases, 0 not measured), 0 hallucination tests, 0 of 0 gates passed)"
+        "Study(Findings(cases: 2; scores: 4; not measured: 0; methods: ibp, mean); hallucination tests: 0; "
+        "gates passed: 0 of 0)"
     )
 
 

@@ -69,6 +69,6 @@ def test_scans_of_different_places_are_refused():
                 compare(COARSE, other)
 
 
-def test_a_coarser_layer_is_no_goal():
+def test_a_coarser_layer_is_refused():
     with pytest.raises(UsageError, match="coarser"):
         factors_onto(finer(COARSE, (1, 1, 3))[0], COARSE)

@@ -72,31 +72,31 @@ def test_enhancing_is_the_library_s_own(ask):
     assert not list(ask.folder.iterdir())
 
 
-def test_progress_is_told_per_step_with_the_time_left(ask):
+def test_progress_is_reported_per_step_with_the_time_left(ask):
     reports = []
     ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=EnhanceSettings(mode="sample", steps=3).to_dict())
-    told = [content for kind, content in reports if kind == "progress"]
-    assert [content["done"] for content in told] == list(range(1, told[0]["total"] + 1))
-    assert told[-1]["seconds_left"] == 0
+    steps = [content for kind, content in reports if kind == "progress"]
+    assert [content["done"] for content in steps] == list(range(1, steps[0]["total"] + 1))
+    assert steps[-1]["seconds_left"] == 0
 
 
-def test_a_watched_draw_shows_every_step(ask):
+def test_a_watched_sample_shows_every_step(ask):
     reports = []
     settings = EnhanceSettings(mode="sample", steps=3)
-    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict())
+    answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict(), watch=True)
     states = [content for kind, content in reports if kind == "state"]
     assert [state["number"] for state in states] == [0, 1, 2]
     last = [unpacked(state["scan"]) for state in states][-1]
     np.testing.assert_allclose(last.data, unpacked(answer["enhanced"]).data, atol=1e-3)
 
 
-def test_a_draw_too_large_to_watch_is_refused(ask, monkeypatch):
+def test_a_sample_too_large_to_watch_is_refused(ask, monkeypatch):
     monkeypatch.setattr(jobs, "MOST_WATCHED_BYTES", 1000)
     with pytest.raises(UsageError, match="choose a region"):
         ask("enhance", scan=packed(COARSE, ask.folder), settings=EnhanceSettings(mode="sample").to_dict(), watch=True)
 
 
-def test_the_envelope_is_told_before_and_kept_in_the_run(tmp_path):
+def test_the_envelope_is_judged_before_and_kept_in_the_run(tmp_path):
     narrow = jobs.Ready(tiny_model(envelope=Envelope(max_factor=2.0)), 1e6, tmp_path)
     plan = jobs.plan(
         narrow, {"scan": facts_of(COARSE), "settings": EnhanceSettings().to_dict()}, lambda kind, content: None

@@ -46,11 +46,10 @@ def profile_matrix(n_fine: int, n_coarse: int, integral: Integral, fwhm: float) 
 
 
 def kspace_matrix(n_fine: int, n_coarse: int) -> Matrix:
-    """Ideal low-pass to the coarse Nyquist frequency, (n_coarse, n_fine), rows sum to 1.
+    """Ideal low-pass to the coarse Nyquist frequency, (n_coarse, n_fine) (docs/explanation/equations.md, eq. 3).
 
-    docs/explanation/equations.md, eq. 3. Periodic, as a measurement in k-space is. The pair of terms at the coarse
-    Nyquist frequency is halved, so that the matrix is real, and the phase ramp that keeps the corners is in the
-    centres.
+    Rows sum to 1. Periodic, as a measurement in k-space is. The pair of terms at the coarse Nyquist frequency is
+    halved, so that the matrix is real, and the phase ramp that keeps the corners is in the centres.
     """
     frequencies = np.arange(n_coarse // 2 + 1)
     weights = np.where(frequencies == 0, 1.0, 2.0)

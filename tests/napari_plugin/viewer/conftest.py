@@ -1,4 +1,4 @@
-"""A real napari window, one per test, and one warm child for all of them."""
+"""A real napari window, one per test, and one worker process for all of them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def thick_scan(tmp_path):
 
 
 @pytest.fixture
-def told(napari):
+def notices(napari):
     """What napari was asked to notify of, in order."""
     from napari.utils.notifications import notification_manager
 

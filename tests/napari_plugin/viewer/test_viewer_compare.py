@@ -16,7 +16,7 @@ pytestmark = pytest.mark.viewer
 
 @pytest.fixture
 def enhanced(viewer, wait, tmp_path):
-    """A viewer with truth, thick scan, mean and spread."""
+    """A viewer with truth, thick scan, mean and uncertainty."""
     truth = head((36, 40, 30))
     coarse, _ = degrade(truth, TASKS["thick3"])
     for name, volume in (("truth", truth), ("thick", coarse)):
@@ -92,8 +92,8 @@ def test_the_curtain_follows_slider_mouse_and_view(enhanced, compare, wait):
     assert curtain.mouse_pan is False
 
 
-def test_the_spread_shows_where_it_is_above_the_threshold(enhanced, compare):
-    uncertainty = enhanced.layers["thick: spread"]
+def test_the_uncertainty_shows_where_it_is_above_the_threshold(enhanced, compare):
+    uncertainty = enhanced.layers["thick: uncertainty"]
     assert compare.overlay.isEnabled()
     compare.overlay.setChecked(True)
     assert uncertainty.visible

@@ -95,7 +95,7 @@ def test_what_is_visible_can_be_enhanced(viewer, dock, wait):
     assert 30 < shape[2] <= 36
 
 
-def test_a_watched_draw_becomes_anatomy_step_by_step(viewer, dock, wait):
+def test_a_watched_sample_becomes_anatomy_step_by_step(viewer, dock, wait):
     dock.form.mode.setCurrentIndex(dock.form.mode.findData("sample"))
     dock.form.steps.setValue(4)
     dock.form.watch.setChecked(True)
@@ -110,7 +110,7 @@ def test_a_watched_draw_becomes_anatomy_step_by_step(viewer, dock, wait):
     np.testing.assert_allclose(steps.translate[1:], result.translate)
 
 
-def test_cancelling_half_way_adds_nothing_and_leaves_a_warm_child(viewer, dock, wait):
+def test_cancelling_half_way_adds_nothing_and_leaves_a_worker_ready(viewer, dock, wait):
     endless(dock)
     dock.run()
     wait(lambda: "part" in dock.status.text())
@@ -125,13 +125,13 @@ def test_cancelling_half_way_adds_nothing_and_leaves_a_warm_child(viewer, dock, 
     assert len(viewer.layers) == 2
 
 
-def test_a_killed_child_is_told_of_and_replaced(viewer, dock, wait, told):
+def test_a_killed_worker_is_reported_and_replaced(viewer, dock, wait, notices):
     endless(dock)
     dock.run()
     wait(lambda: "part" in dock.status.text())
     os.kill(dock._background.pid, signal.SIGKILL)
     wait(finished(dock))
-    assert any("SIGKILL" in message for message in told())
+    assert any("SIGKILL" in message for message in notices())
     assert len(viewer.layers) == 1
     dock.form.mode.setCurrentIndex(0)
     dock.run()
@@ -143,14 +143,17 @@ def test_the_same_run_for_the_terminal(dock, thick_scan):
     from qtpy.QtWidgets import QApplication
 
     dock.form.mode.setCurrentIndex(dock.form.mode.findData("sample"))
+    assert dock.form.sampler.isVisibleTo(dock.form)
     dock.form.seed.setValue(7)
+    dock.form.sampler.setCurrentText("heun")
     dock.copy_command()
     text = QApplication.clipboard().text()
-    assert text == f"medsr enhance {thick_scan} {thick_scan.replace('.nii', '_finer.nii')} --mode sample --seed 7"
+    finer = thick_scan.replace(".nii", "_finer.nii")
+    assert text == f"medsr enhance {thick_scan} {finer} --mode sample --sampler heun --seed 7"
 
 
-def test_without_a_scan_it_says_what_to_do(viewer, wait, told):
+def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
     _, widget = viewer.window.add_plugin_dock_widget("medsr", "Enhance")
     wait(lambda: "no scan is chosen" in widget.estimate.text())
     widget.run()
-    assert any("drop a scan" in message for message in told())
+    assert any("drop a scan" in message for message in notices())
