@@ -34,9 +34,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {
-    name: name for name in ("Mask", "Scan", "Modality", "Mode", "Profile", "OnProgress", "OnState", "Denoiser", "Noise")
-}
+autodoc_type_aliases = {name: name for name in ("Mask", "Scan", "Modality", "Mode", "Profile", "Denoiser", "Noise")}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 

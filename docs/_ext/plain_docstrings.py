@@ -22,11 +22,25 @@ def _on_docstring(app: Sphinx, what: str, name: str, obj: object, options: objec
 
 
 def escaped(lines: list[str]) -> list[str]:
-    """The lines of a docstring as reStructuredText that reads as they do; a drawn tree keeps its lines."""
+    """The lines of a docstring as reStructuredText that reads the same; trees and indented tables keep their lines."""
     if any(TREE in line for line in lines):
         start = next(number for number, line in enumerate(lines) if TREE in line) - 1
-        return [*map(_line, lines[:start]), "::", "", *(f"    {line}" for line in lines[start:])]
-    return [_line(line) for line in lines]
+        return [*escaped(lines[:start]), "::", "", *(f"    {line}" for line in lines[start:])]
+    found: list[str] = []
+    literal = False
+    for number, line in enumerate(lines):
+        literal = literal and (not line or line.startswith("    "))
+        if line.endswith(":") and _is_indented(lines[number + 1 : number + 3]):
+            literal = True
+            found.append(f"{_line(line)}:")
+        else:
+            found.append(line if literal else _line(line))
+    return found
+
+
+def _is_indented(following: list[str]) -> bool:
+    """Whether a blank line and an indented one follow: what a paragraph that ends in a colon announces."""
+    return len(following) == 2 and not following[0] and following[1].startswith("    ")
 
 
 def _line(line: str) -> str:
