@@ -1,4 +1,4 @@
-"""Take the pictures of docs/reference/report.md from the report of `make validation`; see README.md beside this file."""
+"""Take the pictures of docs/reference/report.md from the report of `make validation` (see README.md)."""
 
 from __future__ import annotations
 
