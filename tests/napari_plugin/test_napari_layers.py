@@ -100,8 +100,8 @@ def test_a_layer_gives_its_scan_back(volume):
 @laws
 @given(st.one_of(axis_aligned(), oblique()), st.data())
 def test_a_part_of_a_scan_is_shown_on_its_place_in_the_scan(volume, data):
-    start = np.array([data.sample(st.integers(0, n - 2)) for n in volume.shape])
-    stop = np.array([data.sample(st.integers(a + 2, n)) for a, n in zip(start, volume.shape, strict=True)])
+    start = np.array([data.draw(st.integers(0, n - 2)) for n in volume.shape])
+    stop = np.array([data.draw(st.integers(a + 2, n)) for a, n in zip(start, volume.shape, strict=True)])
     part = crop(volume, Box(tuple(map(int, start)), tuple(map(int, stop))))
     whole_data, whole, _ = layer_of(volume, "scan")
     part_data, shown, _ = layer_of(part, "part", frame=whole["metadata"]["medsr"]["frame"])
@@ -114,7 +114,7 @@ def test_a_part_of_a_scan_is_shown_on_its_place_in_the_scan(volume, data):
 @laws
 @given(st.one_of(axis_aligned(), oblique()), st.data())
 def test_a_box_around_shown_voxels_is_those_voxels_as_stored(volume, data):
-    zyx = np.array([data.sample(st.integers(0, n - 1)) for n in layer_of(volume, "scan")[0].shape])
+    zyx = np.array([data.draw(st.integers(0, n - 1)) for n in layer_of(volume, "scan")[0].shape])
     shown, keywords, _ = layer_of(volume, "scan")
     scale, translate = np.array(keywords["scale"]), np.array(keywords["translate"])
     low, high = translate + scale * (zyx - 0.4), translate + scale * (zyx + 0.4)
