@@ -145,9 +145,9 @@ def test_a_calibration_is_kept_with_the_weights():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda facts: facts["calibration"]["factors"].pop("samples"),
-        lambda facts: facts["calibration"]["factors"]["samples"].pop("all"),
-        lambda facts: facts["calibration"]["factors"]["samples"].update(all=[1.0]),
+        lambda facts: facts["calibration"]["factors"].pop("draws"),
+        lambda facts: facts["calibration"]["factors"]["draws"].pop("all"),
+        lambda facts: facts["calibration"]["factors"]["draws"].update(all=[1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, -1.0]),
         lambda facts: facts["calibration"]["factors"]["variance"].update(all=[1.0, float("nan")]),
         lambda facts: facts["calibration"].update(factors=[]),
