@@ -240,20 +240,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PARTS: dict[str, Callable[..., str]] = {
-    part.__name__: part
-    for part in (
-        commands,
-        exit_codes,
-        settings,
-        fields,
-        tasks,
-        profiles,
-        samplers,
-        metrics,
-        engines,
-        formats,
-        failures,
-        modules,
-    )
-}
+TABLES = (exit_codes, settings, fields, tasks, profiles, samplers, metrics, engines, formats, failures)
+PARTS: dict[str, Callable[..., str]] = {part.__name__: part for part in (commands, *TABLES, modules)}
