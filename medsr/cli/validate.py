@@ -153,7 +153,7 @@ def validate(
         "hallucination": hallucination or None,
     }
     chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
-    _ = chosen.limits  # a gate that is none is refused before hours of work
+    _ = chosen.limits  # what is not a gate is refused before hours of work
     for path in (json, csv):
         if path is not None:
             files.check_writable(path)

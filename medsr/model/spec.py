@@ -154,8 +154,7 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
     try:
         size = int.from_bytes(content[:8], "little")
         stored = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["medsr"])
-        facts: dict[str, Any] = _renamed(dict(stored), {there: here for here, there in STORED_NAMES.items()})
-        found = facts["format"]
+        found = stored["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{name} is not a medsr weights file; expected safetensors with medsr metadata") from error
     if found != FORMAT:
@@ -163,6 +162,7 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
             f"{name} has format {found!r}; expected {FORMAT!r}, so install the medsr that it was made with"
         )
     try:
+        facts: dict[str, Any] = _renamed(dict(stored), {there: here for here, there in STORED_NAMES.items()})
         limits: dict[str, Any] = dict(facts["envelope"])
         envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
         envelope["statistics"] = _ranges_of(limits.get("statistics", {}))

@@ -35,7 +35,7 @@ def packed(volume: Volume, folder: Path) -> dict[str, Any]:
     try:
         np.save(path, volume.data, allow_pickle=False)
     except OSError as error:
-        raise ResourceError("the folder for temporary files has no space left for the voxels; free some") from error
+        raise ResourceError("the folder for temporary files is full or gone; free some disk space") from error
     return {**facts_of(volume), "voxels": str(path)}
 
 

@@ -92,7 +92,7 @@ def picture_check(viewer: Any) -> None:
 
 
 def take(viewer: Any, name: str) -> None:
-    """Write the window as it is to docs/images/napari_NAME.png."""
+    """Write the window as it is to the images of the documentation, under this name."""
     from qtpy.QtCore import QTimer
 
     settled: list[bool] = []

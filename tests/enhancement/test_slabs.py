@@ -11,6 +11,7 @@ from phantoms import affine, head
 from tiny_models import EVERYTHING, tiny_model
 
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.piece import enhance_piece
 from medsr.enhancement.region import MARGIN_VOX
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import LEAST_FINE_VOX, SLAB_MARGIN_VOX, Cut, cut_for, enhance_within, memory_of
@@ -91,9 +92,9 @@ def test_slabs_are_as_thick_as_they_were_cut_and_see_a_margin_on_either_side(cut
 
     def looked_at(volume, *rest, whole, **options):
         seen.append((whole.origin[2], whole.origin[2] + 2 * volume.shape[2]))
-        return enhance(volume, *rest, whole=whole, **options)
+        return enhance_piece(volume, *rest, whole=whole, **options)
 
-    monkeypatch.setattr("medsr.enhancement.slabs.enhance", looked_at)
+    monkeypatch.setattr("medsr.enhancement.slabs.enhance_piece", looked_at)
     cut(50)
     enhance_within(SCAN, MODEL, EnhanceSettings(flips=0, noise=5.0), acquisition, None, 1)
     margin = SLAB_MARGIN_VOX + MARGIN_VOX

@@ -19,6 +19,7 @@ from medsr.model.conditioning import (
     PHASE_GAIN,
     conditioned,
     expected_detail,
+    flip_averaged,
     roughness,
     scan_conditions,
     scan_maps,
@@ -130,6 +131,33 @@ def test_curvature_is_seen_along_its_own_axis_and_less_where_that_is_coarse(dim)
     fine, coarse = (scan_maps(op, x, tuple(h))[0, 1:PHASES] for h in (MM, spacing))
     assert [bool(part.abs().max() > 1e-4) for part in fine] == [axis == dim for axis in range(3)]
     torch.testing.assert_close(coarse[dim], fine[dim] / 4)
+
+
+def test_the_curvature_does_not_depend_on_the_unit_of_length():
+    """What counts is how much coarser an axis is than the finest one."""
+    op, x = operator(2, 3, 1.5), volume()
+    near, far = (scan_maps(op, x, (h, 1.5 * h, 3 * h)) for h in (0.5, 2.0))
+    torch.testing.assert_close(near, far)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_averaged_over_flips_a_flipped_scan_gives_the_flipped_answer(axes):
+    """Whatever the network says of the slices' phases: it is told of a flipped scan as of one that was flipped."""
+    op, x = operator(2.4, 3, 1.5, n=12), volume(12)
+    shift = torch.linspace(0.5, 1.5, 12)
+
+    def net(maps, conditions):
+        return (maps * torch.arange(1.0, maps.shape[1] + 1)[:, None, None, None]).sum(1, keepdim=True).tanh() * shift
+
+    averaged = flip_averaged(net, axes)
+    noisy = volume(12, seed=1)
+    conditions = torch.zeros(1, N_CONDITIONS)
+    ours, theirs = (
+        averaged(torch.cat([part, scan_maps(op, scan, MM)], dim=1), conditions)
+        for part, scan in ((noisy, x), (noisy.flip(axes[0] + 2), x.flip(axes[0] + 2)))
+    )
+    torch.testing.assert_close(theirs.flip(axes[0] + 2), ours, atol=1e-5, rtol=1e-4)
+    assert (theirs - ours).abs().max() > 1e-2
 
 
 @given(st.integers(3, 30), st.integers(0, 2))

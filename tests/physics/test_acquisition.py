@@ -129,3 +129,8 @@ def test_the_summary_is_what_the_record_needs():
         "profile": ["trapezoid"],
         "fwhm_mm": [None, None, 4.0],
     }
+
+
+def test_a_thickness_is_that_of_the_slice_axis_even_where_another_axis_is_coarser():
+    scan = dataclasses.replace(blank((10, 12, 8), affine((3.0, 1.0, 2.0))), slice_axis=2, thickness_mm=1.5)
+    assert fwhms_mm(acquisition_of(scan, factors=[2, 1, 2])) == [pytest.approx(3.0), None, pytest.approx(1.5)]

@@ -59,3 +59,10 @@ def test_compact_profiles_end_where_they_should(profile, half_base):
     inside, end = np.array([half_base - 1e-3]), np.array([half_base])
     assert cumulative(profile, inside, 1.0)[0] < 1
     assert cumulative(profile, end, 1.0)[0] == pytest.approx(1, abs=1e-12)
+
+
+def test_the_ramps_of_a_trapezoid_are_a_fifth_of_its_width():
+    """Flat to 0.4 of the width from the centre, half as high at 0.5, nothing from 0.6 on."""
+    edges = np.array([0.0, 0.1, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7])
+    areas = np.diff(cumulative("trapezoid", edges, 1.0))
+    np.testing.assert_allclose(areas, [0.1, 0.2, 0.1, 0.04375, 0.03125, 0.01875, 0.00625, 0.0], atol=1e-12)

@@ -108,7 +108,7 @@ def test_odd_k_space_rows_are_orthogonal(half, more):
 @given(st.integers(3, 20), st.integers(0, 40), st.data())
 def test_k_space_samples_waves_below_the_coarse_nyquist_exactly(n_coarse, more, data):
     n_fine = n_coarse + more
-    cycles, phase = data.sample(st.integers(0, (n_coarse - 1) // 2)), data.sample(st.floats(0, 6.28))
+    cycles, phase = data.draw(st.integers(0, (n_coarse - 1) // 2)), data.draw(st.floats(0, 6.28))
 
     def wave(position):
         return np.cos(2 * np.pi * cycles * position / n_fine + phase)
