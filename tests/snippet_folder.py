@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,9 @@ def make_folder(root: Path) -> Path:
             brighter = scan.with_data(scan.data * (1 + number / 10))
             medsr.save(brighter, here / folder / f"sub-0{number}_T1w.nii.gz", dtype="int16")
     (here / "held_out").mkdir()
-    shutil.copy(here / "reference.nii.gz", here / "held_out" / "sub-09_T1w.nii.gz")
+    for number in (7, 8, 9):
+        brighter = reference.with_data(reference.data * (1 + number / 10))
+        medsr.save(brighter, here / "held_out" / f"sub-0{number}_T1w.nii.gz", dtype="int16")
     write_classic(here / "series", thick.data.astype(np.int16), thick.affine)
     for name in ("first", "second"):
         write_classic(here / "archive" / name, thick.data.astype(np.int16), thick.affine, prefix=name)

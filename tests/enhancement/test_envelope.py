@@ -11,6 +11,7 @@ from tiny_models import EVERYTHING, tiny_model
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge, sealed_weights
+from medsr.enhancement.piece import enhance_piece
 from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
@@ -119,7 +120,8 @@ def test_enhance_refuses_warns_and_records(envelope):
         enhance(broken, model)
     assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
     whole = Whole(scale_of(broken.data, "MR"), 0.0, (0, 0, 0))
-    assert enhance(broken, model, whole=whole).record.envelope == "inside"
+    part = enhance_piece(broken, model, EnhanceSettings(), acquisition_of(broken), whole=whole)
+    assert part.record.envelope == "inside"
     assert enhance(scan(9), model).record.envelope == "inside"
 
 
