@@ -63,7 +63,7 @@ def test_the_line_goes_to_the_whole_sample_whatever_blend_the_method_sample_has(
 
 
 def test_nothing_is_loaded_or_sampled_where_nothing_of_the_model_is_asked(scan, recipe):
-    found = measured(scan, replace(recipe, model="no such model"))
+    found = measured(scan, replace(recipe, enhance=replace(recipe.enhance, model="no such model")))
     assert found.findings.model == {}
     assert (found.findings.blend, found.findings.uncertainties, found.hallucination) == ((), (), ())
     assert found.views.scan == "sub-a_T1w"
