@@ -40,7 +40,13 @@ def make_folder(root: Path) -> Path:
     write_classic(here / "series", thick.data.astype(np.int16), thick.affine)
     for name in ("first", "second"):
         write_classic(here / "archive" / name, thick.data.astype(np.int16), thick.affine, prefix=name)
-    rows = "".join(f"scans/sub-0{n}_T1w.nii.gz\treferences/sub-0{n}_T1w.nii.gz\n" for n in (1, 2))
+    (here / "low").mkdir()
+    low, _ = degrade(reference, TASKS["iso2"])  # a pair shares at least 8 voxels of the low scan along every axis
+    for number in (1, 2):
+        medsr.save(
+            low.with_data(low.data * (1 + number / 10)), here / "low" / f"sub-0{number}_T1w.nii.gz", dtype="int16"
+        )
+    rows = "".join(f"low/sub-0{n}_T1w.nii.gz\treferences/sub-0{n}_T1w.nii.gz\n" for n in (1, 2))
     (here / "pairs.tsv").write_text(f"low\thigh\n{rows}", encoding="utf-8")
     _write_weights(root / "weights")
     _write_start(root)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+import medsr
 from medsr.batch.run import batch
+from medsr.enhancement.region import Box, crop
 from medsr.samples import sample_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +40,12 @@ def main() -> int:
 
 
 def batch_page(folder: Path) -> Path:
-    """The page of the run in docs/tutorials/folder.md: two copies of the sample scan and a damaged one."""
-    source = folder / "scans"
+    """The page of a run as in docs/tutorials/folder.md, on two parts of the sample scan and a damaged file."""
+    source, scan = folder / "scans", medsr.load(sample_path("bchadult01_T1w_thick5"))
     source.mkdir()
-    for subject in ("sub-01", "sub-02", "sub-03"):
-        shutil.copy(sample_path("bchadult01_T1w_thick5"), source / f"{subject}_T1w.nii.gz")
+    for subject, start in (("sub-01", 30), ("sub-02", 60), ("sub-03", 60)):
+        part = crop(scan, Box((start, 40, 0), (start + 64, 136, scan.shape[2])))
+        medsr.save(part, source / f"{subject}_T1w.nii.gz", dtype="int16")
     damaged = source / "sub-03_T1w.nii.gz"
     damaged.write_bytes(damaged.read_bytes()[:1000])
     batch(source, folder / "enhanced")
