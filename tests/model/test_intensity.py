@@ -63,3 +63,9 @@ def test_a_few_bright_voxels_in_the_dark_are_not_a_constant_image():
     data[3, 4, 5:7] = 500
     scale = scale_of(data, "MR")
     assert (scale.low, scale.high) == (0, 500)
+
+
+def test_the_range_of_mr_is_that_of_the_weights():
+    """The specification of the weights names percentiles 0.5 and 99.5: others would change what the network sees."""
+    scale = scale_of(np.arange(1001, dtype=np.float32).reshape(7, 11, 13), "MR")
+    assert (scale.low, scale.high) == (pytest.approx(5.0), pytest.approx(995.0))
