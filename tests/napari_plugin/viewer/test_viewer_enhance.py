@@ -84,15 +84,23 @@ def test_a_drawn_box_is_enhanced_where_it_was_drawn(viewer, dock, wait):
 
 
 def test_what_is_visible_can_be_enhanced(viewer, dock, wait):
+    scan = viewer.layers[0]
+    getattr(viewer, "scene", viewer).camera.zoom *= 4
+    wait(lambda: np.all(np.diff(scan.corner_pixels, axis=0)[0, 1:] < (30, 30)))
     dock.form.region_kind.setCurrentIndex(dock.form.region_kind.findData("slab"))
     dock.form.depth_mm.setValue(9)
-    wait(lambda: not dock.estimate.text().startswith("36 x 40 x 30"))
+    wait(lambda: not dock.estimate.text().startswith("36 x 40 "))
     dock.run()
     wait(finished(dock))
-    shape = viewer.layers[-1].data.shape
-    assert shape[0] < 30
-    assert 30 < shape[1] <= 40
-    assert 30 < shape[2] <= 36
+    depth, height, width = viewer.layers[-1].data.shape
+    assert depth < 30
+    assert height < 40
+    assert width < 36
+    shown = np.array([scan.data_to_world(corner) for corner in scan.corner_pixels])
+    first = np.array(viewer.layers[-1].data_to_world((0, 0, 0)))
+    last = np.array(viewer.layers[-1].data_to_world((depth - 1, height - 1, width - 1)))
+    assert np.all(first[1:] <= shown[0, 1:] + 1.0)
+    assert np.all(last[1:] >= shown[1, 1:] - 1.0)
 
 
 def test_a_watched_sample_becomes_anatomy_step_by_step(viewer, dock, wait):
