@@ -12,6 +12,7 @@ from medsr import affine as grids
 from medsr.errors import InputError
 
 Modality = Literal["MR", "CT"]
+AcquisitionType = Literal["2D", "3D"]
 
 MAX_VOXELS = 2**31  # 8 GiB of float32: larger scans are refused before anything is allocated
 
@@ -49,6 +50,7 @@ class Volume:
         modality: "MR" or "CT".
         thickness_mm: Slice thickness (FWHM of the slice profile) along `slice_axis`, where it is known.
         slice_axis: Axis along which slices were acquired, where it is known.
+        acquisition_type: "2D" (slice by slice) or "3D", where it is known (DICOM MR Acquisition Type (0018,0023)).
         source: Origin of the voxels.
 
     Raises:
@@ -61,6 +63,7 @@ class Volume:
     modality: Modality = "MR"
     thickness_mm: float | None = None
     slice_axis: int | None = None
+    acquisition_type: AcquisitionType | None = None
     source: Source = field(default_factory=Source)
 
     def __post_init__(self) -> None:

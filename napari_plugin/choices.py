@@ -36,7 +36,7 @@ def facts_of(layer: Any) -> dict[str, Any]:
 def outline_of(layer: Any) -> dict[str, Any]:
     """The grid of a layer's scan, for a question that needs no voxels."""
     facts = facts_of(layer)
-    keys = ("modality", "thickness_mm", "slice_axis", "source")
+    keys = ("modality", "thickness_mm", "slice_axis", "acquisition_type", "source")
     return {"affine": facts["affine"].tolist(), "shape": list(facts["shape"]), **{key: facts[key] for key in keys}}
 
 

@@ -90,6 +90,7 @@ def volume_of(layer: LayerData) -> Volume:
         modality=facts["modality"],
         thickness_mm=facts["thickness_mm"],
         slice_axis=facts["slice_axis"],
+        acquisition_type=facts["acquisition_type"],
         source=Source(**facts["source"]),
     )
 
@@ -102,6 +103,7 @@ def facts_of(volume: Volume) -> dict[str, Any]:
         "modality": volume.modality,
         "thickness_mm": volume.thickness_mm,
         "slice_axis": volume.slice_axis,
+        "acquisition_type": volume.acquisition_type,
         "source": asdict(volume.source),
     }
 

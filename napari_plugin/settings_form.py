@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
-from medsr.physics.profiles import PROFILES
+from medsr.physics.profiles import PROFILE_CHOICES
 from medsr.viewing.command import numbers_of
 
 from .choices import LayerChoice
@@ -148,8 +148,8 @@ class SettingsForm(QWidget):
 
     def _add_acquisition(self) -> None:
         self.profile = QComboBox()
-        self.profile.addItems(PROFILES)
-        self.profile.setToolTip("Shape of the slice profile; k-space for 3D scans that were coarsened in k-space")
+        self.profile.addItems(PROFILE_CHOICES)
+        self.profile.setToolTip("Shape of the slice profile; auto: as the headers say, else the one that harms no scan")
         self.thickness = QDoubleSpinBox()
         self.thickness.setRange(0.0, 50.0)
         self.thickness.setSingleStep(0.5)

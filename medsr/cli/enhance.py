@@ -25,7 +25,7 @@ from medsr.cli.progress import reported
 from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
 from medsr.io.dicom.options import Compression, Gaps, Tilt
 from medsr.io.formats import FormatName, endings, readable
-from medsr.physics.profiles import Profile
+from medsr.physics.profiles import PROFILES, Profile, ProfileChoice
 
 DEFAULT = EnhanceSettings()
 
@@ -66,7 +66,15 @@ def enhance(
         str | None,
         option("--factor", help="Result voxels per input voxel instead: 2 or 1,1,5.", panel=GRID, metavar="N"),
     ] = None,
-    profile: Annotated[Profile, options.profile(ACQUISITION)] = DEFAULT.profile,
+    profile: Annotated[
+        ProfileChoice,
+        option(
+            "--profile",
+            help=f"Slice profile of every axis: {', '.join(PROFILES)}; auto: by the headers, else what harms no scan.",
+            panel=ACQUISITION,
+            metavar="PROFILE",
+        ),
+    ] = DEFAULT.profile,
     thickness: Annotated[
         float | None,
         option("--thickness", help="Slice thickness; else from the header.", panel=ACQUISITION, metavar="MM"),

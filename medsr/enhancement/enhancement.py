@@ -15,7 +15,8 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquisition import Acquisition, Sampled, acquisition_of
+from medsr.physics.acquisition import Acquisition, acquisition_of
+from medsr.physics.assumption import Sampled
 from medsr.volume import Volume
 
 

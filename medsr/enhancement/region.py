@@ -24,7 +24,8 @@ from medsr.errors import UsageError
 from medsr.model.intensity import scale_of
 from medsr.model.nets.detail import GRID
 from medsr.model.weights import Model
-from medsr.physics.acquisition import Acquisition, acquisition_of
+from medsr.physics.acquisition import Acquisition, on_grids
+from medsr.physics.ops import Separable
 from medsr.volume import Volume
 
 MARGIN_VOX = 12  # fine voxels: on a brain at factor 5 the rest changed a region by 6e-4 of its range (root mean square)
@@ -194,13 +195,14 @@ def _on_grid(start: int, n_coarse: int, n_fine: int) -> int:
 
 def _like(acquisition: Acquisition, part: Volume) -> Acquisition:
     """The same acquisition of a part; profiles keep their widths in mm."""
-    sampled = [axis for axis in acquisition.op.axes if axis is not None]
-    whole = acquisition_of(part, factors=acquisition.factors, profile=sampled[0].profile)
+    shape = [round(n * factor) for n, factor in zip(part.shape, acquisition.factors, strict=True)]
+    fine = grids.resized(part.affine, part.shape, shape)
+    whole = on_grids(fine, _triple(shape), part.shape, "kspace", None)
     axes = [
-        None if new is None or old is None else replace(new, fwhm=old.fwhm)
+        old and new and replace(new, profile=old.profile, fwhm=old.fwhm)
         for new, old in zip(whole.op.axes, acquisition.op.axes, strict=True)
     ]
-    return replace(whole, op=replace(whole.op, axes=(axes[0], axes[1], axes[2])))
+    return replace(whole, op=Separable((axes[0], axes[1], axes[2])), assumed=acquisition.assumed)
 
 
 def inner(volume: Volume, part: Part) -> Volume:

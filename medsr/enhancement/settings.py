@@ -15,7 +15,7 @@ from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Ti
 from medsr.io.formats import FormatName
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model import DEFAULT_MODEL
-from medsr.physics.profiles import PROFILES, Profile
+from medsr.physics.profiles import PROFILE_CHOICES, ProfileChoice
 from medsr.volume import Modality
 
 Mode = Literal["mean", "sample", "uncertainty"]
@@ -82,7 +82,8 @@ class EnhanceSettings:
     Attributes:
         spacing_mm: Target spacing, one number or one per stored axis; None: the default grid (`acquisition_of`).
         factors: Result voxels per input voxel instead, one number or one per stored axis.
-        profile: Slice profile of the acquisition (`medsr.physics.ops.PROFILES`).
+        profile: Slice profile of every axis (`medsr.physics.ops.PROFILES`); "auto": as the headers say, or else by
+            default (`medsr.physics.assumption`).
         thickness_mm: Slice thickness; None: what the headers say, else the spacing.
         noise: Standard deviation of the scan's noise in its own unit; None: estimated from the scan.
         modality: "MR" or "CT" against what the headers say; None: as they say.
@@ -110,7 +111,7 @@ class EnhanceSettings:
 
     spacing_mm: tuple[float, ...] | None = None
     factors: tuple[float, ...] | None = None
-    profile: Profile = "gaussian"
+    profile: ProfileChoice = "auto"
     thickness_mm: float | None = None
     noise: float | None = None
     modality: Modality | None = None
@@ -132,7 +133,7 @@ class EnhanceSettings:
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)
         check_choice("sampler", self.sampler, SAMPLER_NAMES)
-        check_choice("profile", self.profile, PROFILES)
+        check_choice("profile", self.profile, PROFILE_CHOICES)
         if not 0 <= self.blend <= 1:
             raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
         if self.samples < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 from medsr.io import formats
+from medsr.volume import AcquisitionType
 
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
@@ -42,25 +45,42 @@ def bids_name(name: str) -> str:
     return f"{folder}/{made}" if folder else made
 
 
-def sidecar_thickness(path: Path) -> tuple[float | None, tuple[str, ...]]:
-    """SliceThickness in mm from the sidecar of a scan, None where it is not said, and warnings.
+@dataclass(frozen=True)
+class Sidecar:
+    """What the sidecar of a scan says; None where it does not.
+
+    Attributes:
+        thickness_mm: SliceThickness.
+        acquisition_type: MRAcquisitionType, "2D" or "3D".
+        warnings: What of it can't be used.
+    """
+
+    thickness_mm: float | None = None
+    acquisition_type: AcquisitionType | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def sidecar_of(path: Path) -> Sidecar:
+    """The JSON sidecar beside a scan.
 
     SpacingBetweenSlices is not asked: the affine tells the distance, and old headers hold the gap there.
     """
     sidecar = path.with_name(f"{_stem(path.name)}.json")
     try:
         if not sidecar.is_file():
-            return None, ()
+            return Sidecar()
         if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
             raise ValueError("too large")
-        thickness = json.loads(sidecar.read_text(encoding="utf-8")).get("SliceThickness")
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
+        acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
         if thickness is None:
-            return None, ()
+            return Sidecar(acquisition_type=acquisition_type)
         if isinstance(thickness, bool) or not 0 < float(thickness) < MAX_THICKNESS_MM:
             raise ValueError("not a thickness")
-        return float(thickness), ()
+        return Sidecar(float(thickness), acquisition_type)
     except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None, ("the JSON sidecar can't be used: slice thickness not known",)
+        return Sidecar(warnings=("the JSON sidecar can't be used: slice thickness not known",))
 
 
 def _stem(name: str) -> str:

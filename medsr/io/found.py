@@ -14,6 +14,7 @@ from typing import Literal
 from medsr.errors import GeometryError, InputError, MedsrError
 from medsr.io import formats
 from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
+from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
 from medsr.io.outline import Outline
 
@@ -115,10 +116,14 @@ def series_found(root: Path, volumes: Sequence[FoundVolume]) -> Iterator[Found]:
     for volume in volumes:
         stack = volume.stacks[0] if volume.stacks else None
         place = volume.paths[0].relative_to(root).as_posix()
-        grid = None if stack is None else Outline(stack.shape, stack.affine, len(volume.stacks), stack.thickness_mm, 2)
+        grid = None if stack is None else _outline(stack, len(volume.stacks))
         number = volumes.index(volume) + 1
         kind: Kind = "geometry" if volume.reason else ""
         yield Found(f"{identity}|{number}", paths, place, "", number, grid, volume.reason, kind)
+
+
+def _outline(stack: Stack, n_volumes: int) -> Outline:
+    return Outline(stack.shape, stack.affine, n_volumes, stack.thickness_mm, stack.slice_axis, stack.acquisition_type)
 
 
 def _is_broken(reason: str) -> bool:

@@ -232,7 +232,7 @@ def _volumes(
     path: Path, stored: NDArray[Any], layout: _Layout, affine: NDArray[np.float64], warnings: list[str]
 ) -> list[Volume]:
     slice_axis = _slice_axis(affine)
-    thickness_mm, sidecar_warnings = bids.sidecar_thickness(path)
+    sidecar = bids.sidecar_of(path)
     contrast = bids.contrast_of_name(path.name)
     unscaled = layout.scale == (1.0, 0.0)
     still_whole = is_whole_number(layout.dtype) and all(number.is_integer() for number in layout.scale)
@@ -241,7 +241,7 @@ def _volumes(
         content_sha256=files.sha256_file(path),
         dtype=layout.dtype.newbyteorder("=").name if unscaled or still_whole else "float32",
         contrast=contrast,
-        warnings=(*warnings, *sidecar_warnings),
+        warnings=(*warnings, *sidecar.warnings),
         time_step=layout.time_step,
         time_unit=layout.time_unit,
     )
@@ -249,8 +249,8 @@ def _volumes(
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
         data = _scaled(stored[..., t] if len(layout.shape) == 4 else stored, layout.scale)
         modality = _modality(contrast, data)
-        thickness = thickness_mm if slice_axis is not None else None
-        volumes.append(Volume(data, affine, modality, thickness, slice_axis, source))
+        thickness = sidecar.thickness_mm if slice_axis is not None else None
+        volumes.append(Volume(data, affine, modality, thickness, slice_axis, sidecar.acquisition_type, source))
     return volumes
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.affine import spacing_mm
+from medsr.volume import AcquisitionType
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Outline:
         n_volumes: Time points.
         thickness_mm: Slice thickness, None where not known.
         slice_axis: Axis along which slices were acquired, None where not known.
+        acquisition_type: "2D" or "3D", None where not known.
     """
 
     shape: tuple[int, int, int]
@@ -27,6 +29,7 @@ class Outline:
     n_volumes: int = 1
     thickness_mm: float | None = None
     slice_axis: int | None = None
+    acquisition_type: AcquisitionType | None = None
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:

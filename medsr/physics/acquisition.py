@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsr import affine as grids
 from medsr.errors import UsageError
+from medsr.physics.assumption import Assumed, Sampled, assumed_of, is_isotropic, slice_axis_of, told_of
 from medsr.physics.ops import AxisSampling, Profile, Separable
+from medsr.physics.profiles import ProfileChoice
 from medsr.volume import MAX_VOXELS
 
 SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
 LARGEST_FACTOR = 16.0
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
-ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
-
-
-class Sampled(Protocol):
-    """Grid and slices of a scan without its voxels: a `Volume`, or slices of which only the headers were read."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]: ...  # noqa: D102
-    @property
-    def affine(self) -> NDArray[np.float64]: ...  # noqa: D102
-    @property
-    def spacing_mm(self) -> NDArray[np.float64]: ...  # noqa: D102
-    @property
-    def thickness_mm(self) -> float | None: ...  # noqa: D102
-    @property
-    def slice_axis(self) -> int | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -45,6 +30,8 @@ class Acquisition:
         fine_affine: Affine (4, 4) of the fine grid, voxel index to RAS mm.
         coarse_shape: Voxels of the coarse grid, per axis.
         coarse_affine: Affine (4, 4) of the coarse grid, voxel index to RAS mm.
+        assumed: What the operator takes for granted of each degraded axis, and where that came from; None: an axis that
+            is not degraded, or an operator that is known.
     """
 
     op: Separable
@@ -52,6 +39,7 @@ class Acquisition:
     fine_affine: NDArray[np.float64]
     coarse_shape: tuple[int, int, int]
     coarse_affine: NDArray[np.float64]
+    assumed: tuple[Assumed | None, Assumed | None, Assumed | None] = (None, None, None)
 
     @property
     def fine_spacing_mm(self) -> tuple[float, float, float]:
@@ -97,6 +85,7 @@ class Acquisition:
             "fine_spacing_mm": [round(h, 4) for h in self.fine_spacing_mm],
             "profile": profiles,
             "fwhm_mm": widths,
+            "assumed": [None if one is None else one.facts() for one in self.assumed],
         }
 
 
@@ -104,19 +93,18 @@ def acquisition_of(
     scan: Sampled,
     spacing_mm: Sequence[float] | None = None,
     factors: Sequence[float] | None = None,
-    profile: Profile = "gaussian",
+    profile: ProfileChoice = "auto",
     thickness_mm: float | None = None,
 ) -> Acquisition:
     """How the input was acquired, as seen from the finer grid that is asked for.
 
-    By default the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing. Profiles are as
-    wide as the input spacing; along the slice axis, as wide as the slices are thick.
+    By default the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing.
 
     Args:
         scan: Input.
         spacing_mm: Target spacing in mm, one number per stored axis or one for all; None: the default grid.
         factors: Result voxels per input voxel instead, at least 1, one number per stored axis or one for all.
-        profile: Slice profile.
+        profile: Slice profile of every axis; "auto": as the headers say, or else by default (`assumed_of`).
         thickness_mm: Slice thickness in mm; None: what the headers say, else the spacing.
 
     Raises:
@@ -151,13 +139,30 @@ def acquisition_of(
         )
     fine_affine = grids.resized(scan.affine, scan.shape, shape)
     fwhm = scan.thickness_mm if thickness_mm is None else thickness_mm
-    slices = scan.slice_axis if scan.slice_axis is not None else int(np.argmax(spacing))
+    slices = slice_axis_of(scan)
     if fwhm is not None and not 0 < fwhm <= THICKEST * spacing[slices]:
         raise UsageError(
             f"slices are {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected more than 0 and at most "
             f"{THICKEST:g} times their spacing, so give the true --thickness"
         )
-    return on_grids(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, profile, fwhm, slices)
+    assumed = assumed_of(scan, thickness_mm) if profile == "auto" else told_of(scan, profile, thickness_mm)
+    both = on_grids(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, "kspace", None)
+    return with_assumed(both, assumed)
+
+
+def with_assumed(acquisition: Acquisition, assumed: tuple[Assumed, Assumed, Assumed]) -> Acquisition:
+    """The same two grids, their degraded axes sampled as assumed."""
+    i, j, k = (one if changes else None for one, changes in zip(assumed, acquisition.degraded, strict=True))
+    a, b, c = (
+        None if axis is None or one is None else _sampling(axis, one, h)
+        for axis, one, h in zip(acquisition.op.axes, (i, j, k), acquisition.fine_spacing_mm, strict=True)
+    )
+    return replace(acquisition, op=Separable((a, b, c)), assumed=(i, j, k))
+
+
+def _sampling(axis: AxisSampling, assumed: Assumed, fine_mm: float) -> AxisSampling:
+    width = axis.n_fine / axis.n_coarse if assumed.fwhm_mm is None else assumed.fwhm_mm / fine_mm
+    return replace(axis, profile=assumed.profile, fwhm=width)
 
 
 def on_grids(
@@ -190,7 +195,7 @@ def on_grids(
 
 
 def _default_target(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    if spacing.max() < ISOTROPIC * spacing.min():
+    if is_isotropic(spacing):
         return spacing / 2
     return np.full(3, spacing.min())
 

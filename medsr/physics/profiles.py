@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Profile = Literal["gaussian", "box", "trapezoid", "kspace"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
+ProfileChoice = Literal["auto", "gaussian", "box", "trapezoid", "kspace"]
+"""What a user may ask for: "auto" leaves it to the headers and defaults (`medsr.physics.assumption`)."""
+PROFILE_CHOICES: tuple[ProfileChoice, ...] = get_args(ProfileChoice)
 
 FWHM_PER_SIGMA = float(np.sqrt(8.0 * np.log(2.0)))
 TRAPEZOID_RAMP = 0.2  # each ramp's width as a share of the FWHM: between a box and a Gaussian, as real pulses are

@@ -12,9 +12,11 @@ from torch import Tensor
 
 from medsr.affine import axes_text
 from medsr.errors import UsageError
-from medsr.physics.acquisition import ISOTROPIC, SMALLEST_FACTOR, Acquisition, on_grids
+from medsr.physics.acquisition import SMALLEST_FACTOR, Acquisition, on_grids, with_assumed
+from medsr.physics.assumption import assumed_of, is_isotropic
 from medsr.physics.ops import Profile, Separable
 from medsr.physics.ops.noise import add_gaussian, add_rician
+from medsr.physics.profiles import ProfileChoice
 from medsr.volume import Volume
 
 DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
@@ -35,8 +37,8 @@ class Task:
         noise_share: Standard deviation of the MR noise as a share of the reference's 99th percentile.
         noise_hu: Standard deviation of the CT noise in HU.
         in_plane: Leave the slice axis alone.
-        assumed_profile: Slice profile that methods assume, to measure what a wrong assumption costs; None: the true
-            one.
+        assumed_profile: Slice profile that methods assume, to measure what a wrong assumption costs; "auto": what is
+            assumed of the degraded scan where nothing is told; None: the true one.
         assumed_fwhm_mm: Width of the profile in mm that methods assume; None: the true one.
         all_axes: Refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
     """
@@ -49,7 +51,7 @@ class Task:
     noise_share: float = 0.0
     noise_hu: float = 0.0
     in_plane: bool = False
-    assumed_profile: Profile | None = None
+    assumed_profile: ProfileChoice | None = None
     assumed_fwhm_mm: float | None = None
     all_axes: bool = False
 
@@ -161,16 +163,20 @@ def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume,
         thickness_mm=thickness_mm,
         source=replace(turned.source, dtype="float32"),
     )
-    return coarse, acquisition
+    if task.assumed_profile != "auto":
+        return coarse, acquisition
+    untold = replace(coarse, thickness_mm=None)
+    return untold, with_assumed(true, assumed_of(untold, task.assumed_fwhm_mm))
 
 
 def with_assumed_profile(acquisition: Acquisition, task: Task) -> Acquisition:
-    """The acquisition with the profile and the width that methods assume."""
+    """The acquisition with the profile and the width that methods are told."""
+    told = None if task.assumed_profile == "auto" else task.assumed_profile
     axes = [
         axis
         and replace(
             axis,
-            profile=task.assumed_profile or axis.profile,
+            profile=told or axis.profile,
             fwhm=axis.fwhm if task.assumed_fwhm_mm is None else task.assumed_fwhm_mm / h,
         )
         for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
@@ -192,4 +198,4 @@ def _thick_axis(fine: Sequence[int]) -> int:
 
 def _slice_axis(spacing: NDArray[np.float64]) -> int:
     """The coarsest axis, or superior-inferior where they are alike."""
-    return int(np.argmax(spacing)) if spacing.max() > ISOTROPIC * spacing.min() else SUPERIOR
+    return SUPERIOR if is_isotropic(spacing) else int(np.argmax(spacing))

@@ -153,7 +153,7 @@ def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) 
         planned.scan,
         task.name,
         settings,
-        task.assumed_profile or task.profile,
+        task.assumed_profile or "auto",
         task.assumed_fwhm_mm,
     )
     return trial, (fit,)

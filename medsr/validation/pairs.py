@@ -22,7 +22,7 @@ from medsr.metrics.artefacts import shift_mm
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.model.intensity import scale_of
 from medsr.physics.acquisition import SMALLEST_FACTOR, Acquisition, acquisition_of
-from medsr.physics.ops import Profile
+from medsr.physics.profiles import ProfileChoice
 from medsr.validation.scores import PairFit
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
@@ -55,7 +55,7 @@ class Aligned:
     acquisition: Acquisition
 
 
-def aligned(scan: Volume, finer: Volume, profile: Profile = "gaussian", thickness_mm: float | None = None) -> Aligned:
+def aligned(scan: Volume, finer: Volume, profile: ProfileChoice = "auto", thickness_mm: float | None = None) -> Aligned:
     """A scan and what was made of all of it, or of a region at whole factors, brought together.
 
     Args:
@@ -83,7 +83,7 @@ def aligned(scan: Volume, finer: Volume, profile: Profile = "gaussian", thicknes
 
 
 def paired(
-    low: Volume, high: Volume, profile: Profile = "gaussian", thickness_mm: float | None = None
+    low: Volume, high: Volume, profile: ProfileChoice = "auto", thickness_mm: float | None = None
 ) -> tuple[Aligned, str]:
     """A real low-resolution scan, cut to what both cover, and a high-resolution one on the grid that belongs to it.
 
@@ -124,7 +124,7 @@ def pair_trial(
     scan: str,
     task: str,
     settings: EnhanceSettings,
-    profile: Profile = "gaussian",
+    profile: ProfileChoice = "auto",
     thickness_mm: float | None = None,
 ) -> tuple[Trial, PairFit]:
     """A real pair as a trial: the low-resolution scan in the unit of the other, which is the reference.

@@ -17,7 +17,7 @@ from medsr.io.discover import discover
 from medsr.io.found import Found
 from medsr.io.names import digest
 from medsr.io.outline import Outline
-from medsr.physics.profiles import PROFILES
+from medsr.physics.profiles import PROFILE_CHOICES
 from medsr.physics.tasks import Task, is_for
 from medsr.validation.measure import PlannedTrial, ScanFiles
 from medsr.validation.recipe import PAIR, StudyRecipe
@@ -112,12 +112,12 @@ def read_pairs(path: Path, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
 
 def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequence[str]) -> Pair:
     low, high = row.get("low") or "", row.get("high") or ""
-    profile, thickness = row.get("profile") or "gaussian", row.get("thickness") or ""
+    profile, thickness = row.get("profile") or "auto", row.get("thickness") or ""
     if not low or not high:
         raise UsageError(f"{table}, line {line}: expected a low and a high scan")
-    shape = next((one for one in PROFILES if one == profile), None)
+    shape = next((one for one in PROFILE_CHOICES if one == profile), None)
     if shape is None:
-        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(PROFILES)}")
+        raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(PROFILE_CHOICES)}")
     try:
         width = float(thickness) if thickness else None
     except ValueError as error:

@@ -17,7 +17,7 @@ from medsr.errors import UsageError
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.model.intensity import scale_of
-from medsr.physics.ops import Profile
+from medsr.physics.profiles import ProfileChoice
 from medsr.record import NOTICE, Record
 from medsr.validation.baselines import METHODS
 from medsr.validation.findings import Findings
@@ -49,7 +49,7 @@ class Question:
 
     scan: Volume
     result: Volume
-    profile: Profile = "gaussian"
+    profile: ProfileChoice = "auto"
     thickness_mm: float | None = None
     method: str = "result"
 

@@ -21,6 +21,7 @@ def facts_of(volume: Volume) -> dict[str, Any]:
         "modality": volume.modality,
         "thickness_mm": volume.thickness_mm,
         "slice_axis": volume.slice_axis,
+        "acquisition_type": volume.acquisition_type,
         "source": asdict(volume.source),
     }
 
@@ -67,5 +68,6 @@ def _volume(data: Any, message: dict[str, Any]) -> Volume:
         modality=message["modality"],
         thickness_mm=message["thickness_mm"],
         slice_axis=message["slice_axis"],
+        acquisition_type=message["acquisition_type"],
         source=Source(**source),
     )

@@ -89,7 +89,7 @@ def test_a_recipe_is_followed_but_for_the_options_given(folder, tmp_path):
 def test_pairs_need_no_reference_beside_them(folder, tmp_path, capsys):
     coarse, _ = degrade(FINE, TASKS["thick3"])
     save(coarse.with_data(coarse.data * 5), folder / "sub-low_T1w.nii.gz")
-    (folder / "pairs.tsv").write_text("low\thigh\nsub-low_T1w.nii.gz\tsub-a_T1w.nii.gz\n")
+    (folder / "pairs.tsv").write_text("low\thigh\tprofile\nsub-low_T1w.nii.gz\tsub-a_T1w.nii.gz\tgaussian\n")
     assert medsr("--pairs", folder / "pairs.tsv", "--methods", "cubic,ibp", "-q") == 0
     assert "sub-low_T1w: low scan times 0.2 plus" in capsys.readouterr().out
 

@@ -266,6 +266,14 @@ def test_a_sidecar_tells_the_thickness_along_the_coarse_axis(tmp_path, sidecar, 
     assert (volume.thickness_mm, volume.slice_axis, len(volume.source.warnings)) == (thickness, 1, n_warnings)
 
 
+@pytest.mark.parametrize(("said", "read"), [("3D", "3D"), ("2D", "2D"), ("4D", None), (3, None), ([], None)])
+def test_a_sidecar_tells_slices_from_a_slab(tmp_path, said, read):
+    write_nifti([head((8, 8, 8))], tmp_path / "a.nii.gz")
+    (tmp_path / "a.json").write_text(json.dumps({"MRAcquisitionType": said}))
+    (volume,) = read_nifti(tmp_path / "a.nii.gz")
+    assert (volume.acquisition_type, volume.source.warnings) == (read, ())
+
+
 def test_no_axis_is_the_slice_axis_of_nearly_isotropic_voxels(tmp_path):
     write_nifti([head((8, 8, 8), (1, 1, 1.15))], tmp_path / "a.nii")
     assert read_nifti(tmp_path / "a.nii")[0].slice_axis is None

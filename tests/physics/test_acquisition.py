@@ -128,6 +128,11 @@ def test_the_summary_is_what_the_record_needs():
         "fine_spacing_mm": [1.0, 1.0, 1.0],
         "profile": ["trapezoid"],
         "fwhm_mm": [None, None, 4.0],
+        "assumed": [
+            None,
+            None,
+            {"profile": "trapezoid", "fwhm_mm": 4.0, "profile_from": "told", "fwhm_from": "header"},
+        ],
     }
 
 

@@ -32,8 +32,8 @@ TURNS = [
 ]
 
 
-def paired_trial(low, high, **changes):
-    return pair_trial(low, high, "sub-a_T1w", "pair", SETTINGS, **changes)
+def paired_trial(low, high, profile="gaussian", **changes):
+    return pair_trial(low, high, "sub-a_T1w", "pair", SETTINGS, profile, **changes)
 
 
 @pytest.mark.parametrize("matrix", TURNS)

@@ -117,7 +117,7 @@ def test_pairs_are_rows_of_a_table(scans):
     assert (first.name, first.assumed.assumed_profile, first.assumed.assumed_fwhm_mm) == ("sub-x_T1w", "box", 4.0)
     assert (first.facts, second.facts) == ({"scanner": "one"}, {"scanner": "two"})
     assert second.name.startswith("scan-")
-    assert (second.assumed.assumed_profile, second.assumed.assumed_fwhm_mm) == ("gaussian", None)
+    assert (second.assumed.assumed_profile, second.assumed.assumed_fwhm_mm) == ("auto", None)
     planned = plan_trials([], RECIPE, "", pairs=(first, second))
     assert [one.task.name for one in planned] == ["pair", "pair"]
     assert planned[0].low.paths == (str(scans / "sub-a_T1w.nii.gz"),)

@@ -22,7 +22,7 @@ TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
 MODEL = tiny_model()
 COARSE, ACQUISITION = degrade(TRUTH, TASKS["thick3"])
 RESULT = enhance(COARSE, MODEL, EnhanceSettings(), ACQUISITION)
-QUESTION = Question(COARSE, RESULT.volume)
+QUESTION = Question(COARSE, RESULT.volume, "gaussian")
 
 
 def by_method(rows, where="whole"):

@@ -20,7 +20,7 @@ from medsr.volume import Source, Volume
 def test_a_volume_arrives_as_it_was_sent(tmp_path, matrix, shape):
     data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     source = Source("dicom", "ab", "int16", "T1w", ("gap filled",))
-    volume = Volume(data, matrix, "CT", 4.0, 1, source)
+    volume = Volume(data, matrix, "CT", 4.0, 1, source=source)
     back = unpacked(json.loads(json.dumps(packed(volume, tmp_path))))
     np.testing.assert_array_equal(back.data, data)
     np.testing.assert_array_equal(back.affine, volume.affine)

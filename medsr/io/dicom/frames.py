@@ -18,6 +18,7 @@ from pydicom.sequence import Sequence
 
 from medsr.errors import GeometryError, InputError
 from medsr.io.dicom.headers import parsing
+from medsr.volume import AcquisitionType
 
 MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are not MR or CT slices
 MAX_TILTED_COSINE = 1e-3  # rows and columns that miss a right angle by more do not describe an image plane
@@ -57,6 +58,7 @@ class Frame:
         directions: (2, 3) unit vectors along a row (to the next column) and along a column, LPS.
         spacing_mm: Distances between rows and between columns.
         thickness_mm: Nominal slice thickness, where it is known.
+        acquisition_type: MR Acquisition Type (0018,0023): "2D" or "3D", where it is known.
         slope: Rescale slope of the stored values.
         intercept: Rescale intercept of the stored values.
         frame_of_reference: Origin that positions are measured from, "" if unknown.
@@ -71,6 +73,7 @@ class Frame:
     directions: NDArray[np.float64]
     spacing_mm: tuple[float, float]
     thickness_mm: float | None
+    acquisition_type: AcquisitionType | None
     slope: float
     intercept: float
     frame_of_reference: str
@@ -158,12 +161,22 @@ def _frame(path: Path, header: Dataset, i: int) -> Frame:
         directions=_directions(orientation, name),
         spacing_mm=(spacing[0], spacing[1]),
         thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
+        acquisition_type=_acquisition_type(header),
         slope=slope,
         intercept=intercept,
         frame_of_reference=sys.intern(str(header.get("FrameOfReferenceUID") or "")),
         padding=_padding(header),
         labels=_labels(header, i),
     )
+
+
+def _acquisition_type(header: Dataset) -> AcquisitionType | None:
+    match header.get("MRAcquisitionType"):
+        case "2D":
+            return "2D"
+        case "3D":
+            return "3D"
+    return None
 
 
 def _directions(orientation: list[float], name: str) -> NDArray[np.float64]:

@@ -113,7 +113,7 @@ def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: 
         warnings=(*warnings, *_decided(stack, n_padded)),
     )
     modality = cast(Modality, modality_of(header))
-    return DicomScan(Volume(data, affine, modality, stack.thickness_mm, slice_axis=2, source=source), stack)
+    return DicomScan(Volume(data, affine, modality, stack.thickness_mm, 2, stack.acquisition_type, source), stack)
 
 
 def _split(k: int, stacks: Sequence[Stack]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from medsr.io.dicom import distances
 from medsr.io.dicom.distances import Part
 from medsr.io.dicom.frames import Frame
 from medsr.io.dicom.options import DEFAULT, Policies
+from medsr.volume import AcquisitionType
 
 MAX_TILT_DEG = 45.0  # gantries tilt by 30 at most; what is sheared by more was made by something else
 MAX_SIDEWAYS_PIXELS = 0.25  # a slice may lie so much beside the line through the first and last one
@@ -68,6 +69,12 @@ class Stack:
         if len(known) < len(self.frames) or max(known) > (1 + SAME_THICKNESS) * min(known):
             return None
         return float(np.median(known))
+
+    @property
+    def acquisition_type(self) -> AcquisitionType | None:
+        """The acquisition type, "2D" or "3D", where it is known and the same for all."""
+        known = {frame.acquisition_type for frame in self.frames}
+        return known.pop() if len(known) == 1 else None
 
     @property
     def is_sheared(self) -> bool:

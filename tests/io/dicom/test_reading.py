@@ -22,6 +22,7 @@ from pydicom.uid import UID
 from medsr.errors import GeometryError, InputError, MedsrError
 from medsr.io.dicom.options import Policies
 from medsr.io.dicom.reading import read_dicom, read_dicom_scans
+from medsr.io.dicom.triage import triage
 
 REFUSED = {
     "bad_colour": (InputError, "colour"),
@@ -302,6 +303,14 @@ def test_different_thicknesses_are_no_known_thickness(tmp_path):
     (volume,) = read_dicom(tmp_path)
     assert volume.thickness_mm is None
     assert "thickness" in volume.source.warnings[0]
+
+
+@pytest.mark.parametrize(("said", "read"), [("2D", "2D"), ("3D", "3D"), ("", None), ("slab", None)])
+def test_the_header_tells_slices_from_a_slab(tmp_path, said, read):
+    write_classic(tmp_path, DATA, MATRIX, edit=lambda dataset, k: setattr(dataset, "MRAcquisitionType", said))
+    assert read_dicom(tmp_path)[0].acquisition_type == read
+    (found,) = triage(tmp_path).volumes
+    assert found.stacks[0].acquisition_type == read
 
 
 def moved(dataset: Dataset, mm: float, along: int = 2) -> None:
