@@ -55,8 +55,9 @@ def _describe(path: Path, spec: ModelSpec) -> None:
     """Print every volume of a file or series in full."""
     from medsr import affine as grids
     from medsr.cli.listing import slices_of
+    from medsr.enhancement.enhancement import acquisition_of_voxels
+    from medsr.enhancement.settings import EnhanceSettings
     from medsr.io import load_all
-    from medsr.physics.acquisition import acquisition_of
 
     for number, volume in enumerate(load_all(path)):
         source = volume.source
@@ -71,12 +72,13 @@ def _describe(path: Path, spec: ModelSpec) -> None:
             ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
         ]
         try:
-            acquisition = acquisition_of(volume)
+            acquisition = acquisition_of_voxels(volume, EnhanceSettings())
         except UsageError as error:
             rows.append(("finer", str(error)))
         else:
             fine = grids.axes_text(acquisition.fine_spacing_mm)
             rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
+            rows.append(("assumed", acquisition.assumed_text))
             rows.append(("envelope", _verdict(volume, acquisition, spec)))
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:

@@ -15,8 +15,8 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquisition import Acquisition, acquisition_of
-from medsr.physics.assumption import Sampled
+from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
+from medsr.physics.assumption import Sampled, assumed_from_voxels
 from medsr.volume import Volume
 
 
@@ -58,7 +58,7 @@ def enhance(
     if settings.modality is not None:
         volume = replace(volume, modality=settings.modality)
     model = model or load_model(settings.model, settings.device)
-    acquisition = acquisition or acquisition_for(volume, settings)
+    acquisition = acquisition or acquisition_of_voxels(volume, settings)
     if settings.region is not None:
         return enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
     if memory_bytes is not None:
@@ -67,12 +67,24 @@ def enhance(
 
 
 def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
-    """How a scan was acquired, and the finer grid, as the settings ask.
+    """How a scan was acquired, and the finer grid, as the settings ask and its headers say.
 
     Raises:
         UsageError: as `acquisition_of`.
     """
     return acquisition_of(scan, settings.spacing_mm, settings.factors, settings.profile, settings.thickness_mm)
+
+
+def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisition:
+    """As `acquisition_for`, with what the voxels tell where the settings leave the profile to medsr.
+
+    Raises:
+        UsageError: as `acquisition_of`.
+    """
+    acquisition = acquisition_for(volume, settings)
+    if settings.profile != "auto":
+        return acquisition
+    return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
 
 
 def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:

@@ -25,18 +25,15 @@ from medsr.model.nets.detail import GRID
 from medsr.model.tiling import tiled
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
+from medsr.physics.assumption import fine_axes
 from medsr.physics.ops import Separable
 from medsr.physics.ops.noise import estimate_sigma
-from medsr.physics.tasks import fine_axes
 from medsr.volume import Volume
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
 NOISE_FLOOR = 5e-4  # in the model range; a quieter scan counts as having this much noise
-# What the noise estimate finds in scans degraded without noise, in the model range; k-space sampling blurs least.
-ANATOMY_SIGMA = 0.0125
-ANATOMY_SIGMA_KSPACE = 0.02
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
 TILE_VOX = 128  # side of a tile where a scan is not computed in one piece
 
@@ -117,7 +114,7 @@ def prepared(
     """
     op = acquisition.op
     y = _in_model_range(volume, scale)[None, None].to(model.device)
-    noise = scan_noise(volume, scale, settings, op) if whole is None else whole.noise
+    noise = scan_noise(volume, scale, settings) if whole is None else whole.noise
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
@@ -227,23 +224,17 @@ def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
     return last
 
 
-def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, op: Separable) -> float:
+def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:
     """Standard deviation of the scan's noise in the model range, as given or estimated from the scan.
-
-    Fine anatomy looks like noise to the estimate, so what it finds in scans without noise is subtracted.
 
     Args:
         volume: Input.
         scale: Map of intensities to the model range.
         settings: Request; the noise in it counts where it is given.
-        op: Operator of the acquisition.
     """
     if settings.noise is not None:
         return settings.noise / scale.width
-    found = estimate_sigma(_in_model_range(volume, scale), fine_axes(volume.spacing_mm))
-    band_limited = any(axis is not None and not axis.has_width for axis in op.axes)
-    anatomy = ANATOMY_SIGMA_KSPACE if band_limited else ANATOMY_SIGMA
-    return float(np.sqrt(max(found**2 - anatomy**2, 0.0)))
+    return estimate_sigma(torch.from_numpy(np.array(volume.data)), fine_axes(volume.spacing_mm)) / scale.width
 
 
 def evaluations_of(settings: EnhanceSettings) -> int:

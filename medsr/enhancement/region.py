@@ -1,8 +1,7 @@
 """A region of a scan, enhanced for a quick look as it would be in the whole scan.
 
-Intensity range, noise and the noise of samples are those of the whole scan (above 8 million voxels, its noise is
-estimated around the region); a margin around the region is computed with it and cut off again. Where the factors are
-whole numbers, the fine grid is exactly a part of the whole one.
+Intensity range, noise and the noise of samples are those of the whole scan; a margin around the region is computed with
+it and cut off again. Where the factors are whole numbers, the fine grid is exactly a part of the whole one.
 """
 
 from __future__ import annotations
@@ -30,8 +29,6 @@ from medsr.volume import Volume
 
 MARGIN_VOX = 12  # fine voxels: on a brain at factor 5 the rest changed a region by 6e-4 of its range (root mean square)
 MARGIN_SAMPLES = 3  # coarse voxels at least, for the interpolation
-MOST_NOISE_VOX = 8_000_000  # noise of a larger scan is estimated around the region: the whole would take longer than it
-NOISE_SIDE_VOX = 160
 LEAST_VOX = 4  # coarse voxels of a region per axis
 
 
@@ -147,7 +144,7 @@ def enhance_region(
     """
     part = part_of(volume, box, acquisition)
     scale = scale_of(volume.data, volume.modality)
-    noise = scan_noise(_around(volume, part.box), scale, settings, acquisition.op)
+    noise = scan_noise(volume, scale, settings)
     whole = Whole(scale, noise, part.origin)
     shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
@@ -159,16 +156,6 @@ def enhance_region(
         residual=inner(result.residual, part),
         record=replace(result.record, warnings=(*result.record.warnings, said)),
     )
-
-
-def _around(volume: Volume, box: Box) -> Volume:
-    """The scan, or the surroundings of the region in a large scan, for a noise estimate within a second."""
-    if volume.data.size <= MOST_NOISE_VOX:
-        return volume
-    middle = [(a + b) // 2 for a, b in zip(box.start, box.stop, strict=True)]
-    sides = [min(NOISE_SIDE_VOX, n) for n in volume.shape]
-    start = [min(max(m - side // 2, 0), n - side) for m, side, n in zip(middle, sides, volume.shape, strict=True)]
-    return crop(volume, Box(_triple(start), _triple(a + side for a, side in zip(start, sides, strict=True))))
 
 
 def _check_inside(volume: Volume, box: Box) -> None:

@@ -157,7 +157,7 @@ def _in_slabs(
     coarse, fine, axis = volume.shape, acquisition.fine_shape, cut.axis
     verdict = admitted(volume, acquisition, model.spec, force=settings.force)
     scale = scale_of(volume.data, volume.modality)
-    noise = scan_noise(volume, scale, settings, acquisition.op)
+    noise = scan_noise(volume, scale, settings)
     boxes = list(_boxes(coarse, fine, axis, cut.slab_vox))
     margin = ceil(SLAB_MARGIN_VOX * coarse[axis] / fine[axis])
     whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")

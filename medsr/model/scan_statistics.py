@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from medsr.errors import InputError, UsageError
 from medsr.model.intensity import scale_of
+from medsr.physics.assumption import fine_axes
 from medsr.physics.ops.noise import estimate_sigma
-from medsr.physics.tasks import TASKS, degrade, fine_axes
+from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume
 
 Statistics = dict[str, float]

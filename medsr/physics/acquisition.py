@@ -70,6 +70,11 @@ class Acquisition:
                     found[f"{name} {axis.fwhm * h:.3g} mm"] = None
         return ", ".join(found)
 
+    @property
+    def assumed_text(self) -> str:
+        """What is assumed of each degraded axis and where it came from; axes are numbered as stored, from 0."""
+        return "; ".join(f"axis {axis} {one.text}" for axis, one in enumerate(self.assumed) if one is not None)
+
     def summary(self) -> dict[str, object]:
         """Factors, spacings, profile and widths, for the run record."""
         widths = [

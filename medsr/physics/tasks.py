@@ -13,13 +13,12 @@ from torch import Tensor
 from medsr.affine import axes_text
 from medsr.errors import UsageError
 from medsr.physics.acquisition import SMALLEST_FACTOR, Acquisition, on_grids, with_assumed
-from medsr.physics.assumption import assumed_of, is_isotropic
+from medsr.physics.assumption import assumed_from_voxels, fine_axes, is_isotropic
 from medsr.physics.ops import Profile, Separable
 from medsr.physics.ops.noise import add_gaussian, add_rician
 from medsr.physics.profiles import ProfileChoice
 from medsr.volume import Volume
 
-DEGRADABLE = 1.6  # an axis coarser than this times the finest spacing is never degraded
 NOISE_PERCENTILE = 99.0  # MR noise of a task is a share of this percentile of the reference
 SUPERIOR, RIGHT, ANTERIOR = 2, 0, 1  # axes of a scan in RAS order
 
@@ -80,11 +79,6 @@ def task_named(name: str, profile: Profile | None = None) -> Task:
     if name not in TASKS:
         raise UsageError(f"no task is called {name!r}; choose one of {', '.join(TASKS)}")
     return TASKS[name] if profile is None else replace(TASKS[name], profile=profile)
-
-
-def fine_axes(spacing_mm: NDArray[np.float64]) -> tuple[int, ...]:
-    """Axes fine enough to be degraded; along them, neighbouring voxels are alike."""
-    return tuple(axis for axis in range(3) if spacing_mm[axis] < DEGRADABLE * spacing_mm.min())
 
 
 def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
@@ -166,7 +160,7 @@ def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume,
     if task.assumed_profile != "auto":
         return coarse, acquisition
     untold = replace(coarse, thickness_mm=None)
-    return untold, with_assumed(true, assumed_of(untold, task.assumed_fwhm_mm))
+    return untold, with_assumed(true, assumed_from_voxels(untold, task.assumed_fwhm_mm))
 
 
 def with_assumed_profile(acquisition: Acquisition, task: Task) -> Acquisition:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from medsr.errors import InputError, OutputError, ResourceError
 from medsr.io import files
 from medsr.model.intensity import Scale, scale_of
-from medsr.physics.tasks import DEGRADABLE
+from medsr.physics.assumption import FINE
 from medsr.volume import Volume
 
 MAX_PACK_BYTES = 40 * 2**20
@@ -49,7 +49,7 @@ class PackedScan:
     @property
     def degradable(self) -> tuple[bool, bool, bool]:
         """Axes fine enough to be degraded."""
-        i, j, k = (spacing < DEGRADABLE * min(self.spacing_mm) for spacing in self.spacing_mm)
+        i, j, k = (spacing < FINE * min(self.spacing_mm) for spacing in self.spacing_mm)
         return i, j, k
 
 

@@ -6,6 +6,7 @@ second becomes the reference that the methods are measured against.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +22,8 @@ from medsr.errors import UsageError
 from medsr.metrics.artefacts import shift_mm
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.model.intensity import scale_of
-from medsr.physics.acquisition import SMALLEST_FACTOR, Acquisition, acquisition_of
+from medsr.physics.acquisition import SMALLEST_FACTOR, Acquisition, acquisition_of, with_assumed
+from medsr.physics.assumption import assumed_from_voxels
 from medsr.physics.profiles import ProfileChoice
 from medsr.validation.scores import PairFit
 from medsr.validation.trial import Trial
@@ -76,7 +78,7 @@ def aligned(scan: Volume, finer: Volume, profile: ProfileChoice = "auto", thickn
         raise UsageError(DIFFERENT)
     part = crop(scan, _box(start, start + size))
     factors = [n / m for n, m in zip(finer.shape, part.shape, strict=True)]
-    acquisition = acquisition_of(part, factors=factors, profile=profile, thickness_mm=thickness_mm)
+    acquisition = _acquisition(scan, part, factors, profile, thickness_mm)
     if acquisition.fine_shape != finer.shape:
         raise UsageError("the second scan is no finer than the first; choose the scan and what was made of it")
     return Aligned(part, finer, acquisition)
@@ -112,7 +114,7 @@ def paired(
         )
     factors = _factors(low, high)
     part = crop(low, _shared(low, high, factors))
-    acquisition = acquisition_of(part, factors=factors, profile=profile, thickness_mm=thickness_mm)
+    acquisition = _acquisition(low, part, factors, profile, thickness_mm)
     onto = np.linalg.inv(high.affine) @ acquisition.fine_affine
     finer, interpolated = _resampled(high, onto, acquisition.fine_shape)
     return Aligned(part, replace(high, data=finer, affine=acquisition.fine_affine), acquisition), interpolated
@@ -172,7 +174,7 @@ def pair_trial(
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
         interpolated=interpolated,
     )
-    noise = scan_noise(fitted, scale, known, op)
+    noise = scan_noise(fitted, scale, known)
     R = data_range(truth.data, mask, truth.modality)
     return Trial(truth, fitted, pair.acquisition, scale, noise, mask, R), fit
 
@@ -241,6 +243,16 @@ def _trimmed(n: int, factor: float) -> int:
     """How many coarse voxels to leave out so that the rest holds a whole number of the high-resolution scan's own."""
     tries = range(min(MOST_TRIMMED, n - FEWEST_VOX) + 1)
     return next((cut for cut in tries if abs((n - cut) * factor - round((n - cut) * factor)) < OWN_VOXELS), 0)
+
+
+def _acquisition(
+    scan: Volume, part: Volume, factors: Sequence[float], profile: ProfileChoice, thickness_mm: float | None
+) -> Acquisition:
+    """How a part of a scan was acquired; what nobody told is estimated from the whole scan, as for a result."""
+    acquisition = acquisition_of(part, factors=factors, profile=profile, thickness_mm=thickness_mm)
+    if profile != "auto":
+        return acquisition
+    return with_assumed(acquisition, assumed_from_voxels(scan, thickness_mm))
 
 
 def _resampled(high: Volume, onto: NDArray[np.float64], shape: tuple[int, int, int]) -> tuple[NDArray[np.float32], str]:

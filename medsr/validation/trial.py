@@ -66,7 +66,7 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
     degraded, acquisition = degrade(turned, task, settings.seed)
     mask = foreground_mask(turned.data, turned.modality)
     scale = scale_of(degraded.data, degraded.modality)
-    noise = scan_noise(degraded, scale, settings, acquisition.op)
+    noise = scan_noise(degraded, scale, settings)
     R = data_range(turned.data, mask, turned.modality)
     true = degradation(turned, task).profile_text
     degraded_by = true if true != acquisition.profile_text else ""

@@ -144,7 +144,7 @@ def against_scan(question: Question) -> Fidelity:
     pair = question.pair()
     op, y, x = pair.acquisition.op, tensor_of(pair.scan), tensor_of(pair.finer)
     scale = scale_of(question.scan.data, question.scan.modality)
-    noise = scan_noise(question.scan, scale, EnhanceSettings(), op)
+    noise = scan_noise(question.scan, scale, EnhanceSettings())
     sigma = max(noise, NOISE_FLOOR) * scale.width
     residual = residual_map(op, x, y).numpy() / sigma
     local = np.sqrt(ndimage.gaussian_filter(np.square(residual, dtype=np.float64), WORST_SIGMA_VOX))
@@ -198,7 +198,7 @@ def write_report(checked: Checked, folder: Path) -> Path:
 def _trial(pair: Aligned, truth: Volume) -> Trial:
     mask = foreground_mask(truth.data, truth.modality)
     scale = scale_of(pair.scan.data, pair.scan.modality)
-    noise = scan_noise(pair.scan, scale, EnhanceSettings(), pair.acquisition.op)
+    noise = scan_noise(pair.scan, scale, EnhanceSettings())
     return Trial(truth, pair.scan, pair.acquisition, scale, noise, mask, data_range(truth.data, mask, truth.modality))
 
 

@@ -29,7 +29,7 @@ from medsr.errors import UsageError
 from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquisition import Acquisition, acquisition_of
+from medsr.physics.acquisition import acquisition_of
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 from medsr.viewing.exchange import outline, packed, unpacked
@@ -69,7 +69,7 @@ def start(options: dict[str, Any]) -> Ready:
 def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """What a request comes to: `Estimate` as plain values, the memory that is free, the device."""
     scan, settings = outline(request["scan"]), _settings(request)
-    needs, _, shape = _estimate(ready, scan, settings, request.get("memory_limit"))
+    needs, shape = _estimate(ready, scan, settings, request.get("memory_limit"))
     return {
         **asdict(needs),
         "factors": settings.factors,
@@ -97,11 +97,11 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the sample."""
     scan, settings = unpacked(request["scan"]), _settings(request)
-    needs, acquisition, _ = _estimate(ready, scan, settings, request.get("memory_limit"))
+    needs, _ = _estimate(ready, scan, settings, request.get("memory_limit"))
     is_watched = request.get("watch", False) and settings.mode == "sample"
     on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
     tiled = replace(settings, tile=needs.tile)
-    result = enhance(scan, ready.model, tiled, acquisition, _reporting(report), on_state=on_state)
+    result = enhance(scan, ready.model, tiled, on_progress=_reporting(report), on_state=on_state)
     return _answer(ready, result)
 
 
@@ -169,15 +169,15 @@ JOBS: dict[str, Job] = {
 
 def _estimate(
     ready: Ready, scan: Volume, settings: EnhanceSettings, memory_limit: int | None
-) -> tuple[Estimate, Acquisition, list[int]]:
-    """What a request needs, the acquisition of the whole scan, and the shape of the result on its stored axes."""
+) -> tuple[Estimate, list[int]]:
+    """What a request needs, and the shape of the result on its stored axes."""
     acquisition = acquisition_for(scan, settings)
     computed, shape = acquisition, acquisition.fine_shape
     if settings.region is not None:
         part = part_of(scan, Box(*settings.region), acquisition)
         computed, shape = part.acquisition, part.box_on(part.acquisition.fine_shape).shape
     needs = estimate(computed, scan.modality, ready.model, settings, ready.voxels_per_s, memory_limit)
-    return needs, acquisition, list(shape)
+    return needs, list(shape)
 
 
 def _settings(request: dict[str, Any]) -> EnhanceSettings:

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.special import gammainc, gammaincinv
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
-DIFFERENCE = np.array([1.0, -4.0, 6.0, -4.0, 1.0])  # second differences twice: little of anatomy passes, half of noise
-WINDOW_VOX = 7  # side of the box in which the noise's power is averaged: small enough to lie inside one tissue
+FINEST = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)  # the finest detail: half of noise, little of anatomy
+COARSER = np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / np.sqrt(6.0)  # detail twice as coarse, blind to the finest
+SMOOTH = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / np.sqrt(70.0)
+WINDOW_VOX = 5  # side of the box in which power is averaged: small enough to lie inside one tissue
 FLAT_SHARE = 0.25  # the flattest quarter of the tissue, where noise and not anatomy sets the local power
-FEWEST_VOXELS = 64  # of tissue; with fewer nothing can be said
+N_GROUPS = 8  # of the flat boxes, by the power of their coarser detail
+MOST_ANATOMY = 0.9  # finest over coarser detail of anatomy: a scan that holds nothing but noise would have 1
+FEWEST_BOXES = 64  # of tissue; with fewer nothing can be said
+EVERY_BOX_VOX = 250_000  # in a larger block every other box along each axis is enough
+BLOCK_VOX = 160  # side of the central block that is looked at: more changes nothing and takes time
 
 
 def add_gaussian(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
@@ -28,48 +35,57 @@ def add_rician(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     return torch.hypot(x + real, imaginary)
 
 
-def estimate_sigma(y: Tensor, axes: tuple[int, ...] = (-3, -2, -1)) -> float:
+def estimate_sigma(y: Tensor, axes: Sequence[int] = (-3, -2, -1)) -> float:
     """Standard deviation of the noise in a scan, from its flattest tissue; 0.0 where there is too little to tell.
 
-    Fourth differences along each of `axes` leave white noise and the finest anatomy (Immerkaer 1996 uses second ones).
-    Their power is averaged in boxes of 7 voxels a side, around voxels brighter than the scan's mean: air holds less
-    noise in magnitude MR, or none where it was set to 0. Of these boxes the flattest quarter counts, and its mean is
-    divided by what it would be for white noise alone, so white noise is estimated without bias. Anatomy finer than
-    the voxels remains and makes it an upper bound; noise that is correlated between neighbours is underestimated.
+    White noise has the same power in detail of every size, anatomy far less in the finest (Immerkaer 1996 takes it
+    for none). So over small boxes of tissue the power a of the finest detail is a line in the power b of detail twice
+    as coarse, a = sigma^2 + r (b - sigma^2): r is the share of anatomy, and the line meets a = b at the noise. Boxes
+    are chosen by b, whose noise is another than that of a, which leaves white noise without bias. Boxes darker than
+    the scan's mean don't count: air holds less noise in magnitude MR, or none where it was set to 0. Noise that is
+    correlated between neighbours is underestimated.
 
     Args:
         y: Scan (I, J, K) in any unit; the result has the same unit.
         axes: Axes along which neighbours are alike; leave out the axis of thick slices.
     """
-    used = sorted({axis % 3 for axis in axes if y.shape[axis] > 2 * len(DIFFERENCE)})
-    detail = y.to(torch.float64)
-    for axis in used:
-        detail = torch.diff(detail, n=len(DIFFERENCE) - 1, dim=axis) / float(np.linalg.norm(DIFFERENCE))
-    box = [min(WINDOW_VOX, n) for n in detail.shape]
-    power = torch.nn.functional.avg_pool3d(detail.square()[None, None], kernel_size=box, stride=1)[0, 0]
-    margins = [(n - m) // 2 for n, m in zip(y.shape, power.shape, strict=True)]
-    centre = y[tuple(slice(start, start + m) for start, m in zip(margins, power.shape, strict=True))]
-    tissue = power[(centre > y.to(torch.float64).mean()) & (power > 0)]  # exactly 0: background that was masked out
-    if not used or tissue.numel() < FEWEST_VOXELS:
+    block = _central(y.detach().cpu().numpy())
+    used = sorted({axis % 3 for axis in axes if block.shape[axis] > 2 * WINDOW_VOX})
+    if not used:
         return 0.0
-    flat = torch.sort(tissue).values[: int(FLAT_SHARE * tissue.numel())]
-    return float((flat.mean() / _flat_mean_of_white_noise(used, box)).sqrt())
+    finest = _power(block, dict.fromkeys(used, FINEST))
+    coarser = [_power(block, {axis: COARSER if axis == one else SMOOTH for axis in used}) for one in used]
+    flat = (finest > 0) & (_boxes(block) > block.mean())  # exactly 0: background that was masked out
+    fine, coarse = finest[flat], np.mean([power[flat] for power in coarser], axis=0)
+    n_flat = int(FLAT_SHARE * fine.size)
+    if n_flat < FEWEST_BOXES:
+        return 0.0
+    groups = np.array_split(np.argsort(coarse)[:n_flat], N_GROUPS)
+    a, b = (np.array([values[group].mean() for group in groups]) for values in (fine, coarse))
+    level, share = np.linalg.lstsq(np.stack([1 / a, b / a], axis=1), np.ones(N_GROUPS), rcond=None)[0]
+    if not 0 <= share <= MOST_ANATOMY:
+        share = min(max(float(share), 0.0), MOST_ANATOMY)
+        level = np.mean(1 - share * b / a) / np.mean(1 / a)
+    return float(np.sqrt(max(level, 0.0) / (1 - share)))
 
 
-def _flat_mean_of_white_noise(axes: Sequence[int], box: Sequence[int]) -> float:
-    """Mean of the smallest `FLAT_SHARE` of the boxes' powers over the mean of all, for white noise of any level.
+def _central(y: NDArray[np.float32]) -> NDArray[np.float64]:
+    starts = [max(0, (n - BLOCK_VOX) // 2) for n in y.shape]
+    i, j, k = (slice(start, start + BLOCK_VOX) for start in starts)
+    return np.asarray(y[i, j, k], np.float64)
 
-    The mean of n correlated squares is close to a gamma variable of relative variance v = 2 sum rho^2 / n^2, summed
-    over all pairs of voxels in the box; rho is the correlation that the differences leave.
-    """
-    variance = 2.0
-    for axis, n in enumerate(box):
-        correlation = np.zeros(n)
-        correlation[0] = 1.0
-        if axis in axes:
-            lags = np.correlate(DIFFERENCE, DIFFERENCE, "full")[len(DIFFERENCE) - 1 :] / np.sum(DIFFERENCE**2)
-            correlation[: len(lags)] = lags[:n]
-        n_pairs = np.where(np.arange(n) == 0, 1, 2) * (n - np.arange(n))
-        variance *= float(np.sum(n_pairs * correlation**2)) / n**2
-    shape = 1 / variance
-    return float(gammainc(shape + 1, gammaincinv(shape, FLAT_SHARE)) / FLAT_SHARE)
+
+def _power(block: NDArray[np.float64], filters: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Power in small boxes after filters of unit norm along some axes; boxes that reach the border left out."""
+    for axis, weights in filters.items():
+        block = ndimage.convolve1d(block, weights, axis=axis, mode="reflect")
+    return _boxes(block**2)
+
+
+def _boxes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of boxes of `WINDOW_VOX` voxels a side that lie inside with the reach of a filter."""
+    size = [min(WINDOW_VOX, n) for n in values.shape]
+    margins = [side // 2 + 2 if n > 2 * WINDOW_VOX else 0 for side, n in zip(size, values.shape, strict=True)]
+    step = 1 if values.size < EVERY_BOX_VOX else 2
+    i, j, k = (slice(margin, n - margin, step) for margin, n in zip(margins, values.shape, strict=True))
+    return np.asarray(ndimage.uniform_filter(values, size, mode="reflect")[i, j, k])
