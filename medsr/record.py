@@ -34,6 +34,7 @@ class Record:
         noise_sigma: Standard deviation of the noise, estimated or given, in the scan's own unit.
         residual: Root mean square of the input minus the degraded result, in units of the noise.
         drift: Mean of the degraded result minus the input, over the range that the model works in.
+        overshoot: Share of voxels beyond all values around them in the input (`medsr.enhancement.overshoot`).
         uncertainty_rms: Root mean square of the uncertainty map over that range; None where none was asked for.
         envelope: Place of the input relative to what the model was validated on: "inside", "edge" or "outside".
         warnings: Facts that a careful reader should know.
@@ -54,6 +55,7 @@ class Record:
     noise_sigma: float | None = None
     residual: float | None = None
     drift: float | None = None
+    overshoot: float | None = None
     uncertainty_rms: float | None = None
     envelope: str = ""
     warnings: tuple[str, ...] = ()

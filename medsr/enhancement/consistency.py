@@ -7,6 +7,9 @@ from torch import Tensor
 from medsr.diffusion.denoiser import Denoiser
 from medsr.physics.ops import Separable
 
+CONTRADICTION = 1.3  # residual in units of the noise, above which the result contradicts the scan
+FITS_NOISE, CLEAR_NOISE = 0.1, 0.01  # a lower residual repeats the noise, where there is this much, in the model range
+
 
 def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float("inf")) -> float:
     """Variance of the scan's noise over the variance of the prediction's own error, for `Separable.prox`.
@@ -39,6 +42,26 @@ def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: floa
         return op.prox(denoise(noisy, sigma), rest, ratio)
 
     return consistent_denoise
+
+
+def residual_said(residual: float, noise: float) -> tuple[str, ...]:
+    """The residual as warnings of a record: one line where it tells that something assumed is wrong.
+
+    Args:
+        residual: Root mean square of the scan minus the degraded result, in units of the noise.
+        noise: Standard deviation of the noise, in the model range.
+    """
+    if residual > CONTRADICTION:
+        return (
+            f"the result contradicts the scan (residual of {residual:.2f} noise units; expected about 1): the assumed "
+            "acquisition or noise is wrong, so give the true --profile, --thickness or --noise",
+        )
+    if noise > CLEAR_NOISE and residual < FITS_NOISE:
+        return (
+            f"the result repeats the scan's noise (residual of {residual:.2f} noise units; expected about 1): give the "
+            "true --noise",
+        )
+    return ()
 
 
 def residual_map(op: Separable, x: Tensor, y: Tensor) -> Tensor:

@@ -5,19 +5,26 @@ The command line, batch, the viewer and validation call this function with the s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from medsr.enhancement.consistency import residual_said
+from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, enhance_region
 from medsr.enhancement.result import Enhancement
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.slabs import enhance_within
+from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
-from medsr.physics.assumption import Sampled, assumed_from_voxels
+from medsr.physics.assumption import Sampled, assumed_from_voxels, narrowed
 from medsr.volume import Volume
+
+TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
+TRIED_WIDTHS = (1.0, 0.8)  # shares of the estimated widths; after them only what the headers say is left
 
 
 def enhance(
@@ -58,12 +65,22 @@ def enhance(
     if settings.modality is not None:
         volume = replace(volume, modality=settings.modality)
     model = model or load_model(settings.model, settings.device)
-    acquisition = acquisition or acquisition_of_voxels(volume, settings)
+    fallback: tuple[str, ...] = ()
+    if acquisition is None:
+        acquisition, fallback = _without_overshoot(volume, model, settings)
     if settings.region is not None:
-        return enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
-    if memory_bytes is not None:
-        return enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
-    return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+        result = enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
+    elif memory_bytes is not None:
+        result = enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
+    else:
+        result = enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+    record, width = result.record, scale_of(volume.data, volume.modality).width
+    said = (
+        *fallback,
+        *residual_said(record.residual or 0.0, (record.noise_sigma or 0.0) / width),
+        *overshoot_said(0.0 if settings.mode == "sample" else record.overshoot or 0.0, acquisition),
+    )
+    return replace(result, record=replace(record, warnings=(*record.warnings, *said)))
 
 
 def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
@@ -85,6 +102,38 @@ def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisit
     if settings.profile != "auto":
         return acquisition
     return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
+
+
+def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[Acquisition, tuple[str, ...]]:
+    """What the voxels tell of the acquisition, narrower or by the headers alone where a trial overshoots.
+
+    Returns:
+        The acquisition, and a warning where it is not what the voxels told.
+    """
+    estimated, by_headers = acquisition_of_voxels(volume, settings), acquisition_for(volume, settings)
+    if estimated.op == by_headers.op:
+        return by_headers, ()
+    start = [max(0, (n - TRIAL_VOX) // 2) for n in volume.shape]
+    block = Box(_triple(start), _triple(min(n, a + TRIAL_VOX) for a, n in zip(start, volume.shape, strict=True)))
+    quick = replace(settings, mode="mean", flips=0, tile=None, force=True, region=None)
+    for share in TRIED_WIDTHS:
+        tried = with_assumed(estimated, narrowed(estimated.assumed, share))
+        found = enhance_region(volume, block, model, quick, tried).record.overshoot or 0.0
+        if found <= most_overshoot(tried):
+            break
+    else:
+        tried = by_headers
+    if tried.op == estimated.op:
+        return estimated, ()
+    return tried, (
+        f"the voxels suggest {estimated.assumed_text}; a trial with it put too many of them beyond all values around "
+        f"them, so this is assumed: {tried.assumed_text}",
+    )
+
+
+def _triple(values: Iterable[int]) -> Triple:
+    i, j, k = values
+    return i, j, k
 
 
 def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:

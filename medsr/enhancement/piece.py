@@ -20,6 +20,7 @@ from torch import Tensor
 from medsr.affine import axes_text
 from medsr.enhancement.consistency import residual_map
 from medsr.enhancement.envelope import Verdict, admitted
+from medsr.enhancement.overshoot import overshoot
 from medsr.enhancement.posterior import (
     NOISE_FLOOR,
     OnProgress,
@@ -97,6 +98,7 @@ def enhance_piece(
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
         chi = residual_in_noise_units(problem.op, x, problem.y, noise)
+        beyond = overshoot(volume, finer, acquisition, problem.noise * scale.width, scale.width)
         typical = None if uncertainty is None else float(np.sqrt(np.mean(np.square(uncertainty.data)))) / scale.width
     record = Record(
         versions=Record.versions_here(),
@@ -110,6 +112,7 @@ def enhance_piece(
         noise_sigma=problem.noise * scale.width,
         residual=chi,
         drift=-float(left.mean()) / scale.width,
+        overshoot=beyond,
         uncertainty_rms=typical,
         envelope=verdict.level,
         warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
+from medsr.enhancement.overshoot import overshoot
 from medsr.enhancement.piece import enhance_piece
 from medsr.enhancement.posterior import NOISE_FLOOR, TILE_VOX, WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
@@ -226,9 +227,10 @@ class _Assembled:
     def finished(
         self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale, noise: float
     ) -> Enhancement:
-        first = self.records[0]
+        first, finer = self.records[0], on_fine_grid(volume, self.x, acquisition)
         further = [text for text in verdict.warnings if text not in first.warnings]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
+        beyond = overshoot(volume, finer, acquisition, noise * scale.width, scale.width)
         record = replace(
             first,
             input={**first.input, "shape": list(volume.shape)},
@@ -236,6 +238,7 @@ class _Assembled:
             seconds=seconds,
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
             residual=_rms(self.residual) / (max(noise, NOISE_FLOOR) * scale.width),
+            overshoot=beyond,
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
             uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,
@@ -245,7 +248,6 @@ class _Assembled:
                 f"computed in {len(self.records)} slabs, since memory does not hold the whole scan",
             ),
         )
-        finer = on_fine_grid(volume, self.x, acquisition)
         uncertainty = None if self.uncertainty is None else finer.with_data(self.uncertainty)
         return Enhancement(finer, uncertainty, volume.with_data(self.residual), record)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medsr import affine as grids
 from medsr.errors import UsageError
-from medsr.physics.assumption import Assumed, Sampled, assumed_of, is_isotropic, slice_axis_of, told_of
+from medsr.physics.assumption import Assumed, Assumption, Sampled, assumed_of, is_isotropic, slice_axis_of, told_of
 from medsr.physics.ops import AxisSampling, Profile, Separable
 from medsr.physics.profiles import ProfileChoice
 from medsr.volume import MAX_VOXELS
@@ -39,7 +39,7 @@ class Acquisition:
     fine_affine: NDArray[np.float64]
     coarse_shape: tuple[int, int, int]
     coarse_affine: NDArray[np.float64]
-    assumed: tuple[Assumed | None, Assumed | None, Assumed | None] = (None, None, None)
+    assumed: Assumption = (None, None, None)
 
     @property
     def fine_spacing_mm(self) -> tuple[float, float, float]:
@@ -155,7 +155,7 @@ def acquisition_of(
     return with_assumed(both, assumed)
 
 
-def with_assumed(acquisition: Acquisition, assumed: tuple[Assumed, Assumed, Assumed]) -> Acquisition:
+def with_assumed(acquisition: Acquisition, assumed: Assumption) -> Acquisition:
     """The same two grids, their degraded axes sampled as assumed."""
     i, j, k = (one if changes else None for one, changes in zip(assumed, acquisition.degraded, strict=True))
     a, b, c = (

@@ -80,6 +80,10 @@ def fine_axes(spacing_mm: NDArray[np.float64]) -> tuple[int, ...]:
     return tuple(axis for axis in range(3) if spacing_mm[axis] < FINE * spacing_mm.min())
 
 
+Assumption = tuple[Assumed | None, Assumed | None, Assumed | None]
+"""What is assumed of each axis; None: an axis that nothing is assumed of."""
+
+
 def slice_axis_of(scan: Sampled) -> int:
     """The axis of the slices: as stated, else the coarsest one."""
     return scan.slice_axis if scan.slice_axis is not None else int(np.argmax(scan.spacing_mm))
@@ -152,6 +156,17 @@ def assumed_from_voxels(scan: Volume, thickness_mm: float | None = None) -> tupl
         return assumed[axis] if width is None else _voxels(assumed[axis], width, float(spacing[axis]))
 
     return estimated(0), estimated(1), estimated(2)
+
+
+def narrowed(assumed: Assumption, share: float) -> Assumption:
+    """The same with the widths that were estimated times `share`."""
+    i, j, k = (
+        replace(one, fwhm_mm=share * one.fwhm_mm)
+        if one is not None and one.fwhm_mm is not None and one.fwhm_from == "estimated"
+        else one
+        for one in assumed
+    )
+    return i, j, k
 
 
 def _voxels(assumed: Assumed, step_fwhm: float, spacing_mm: float) -> Assumed:

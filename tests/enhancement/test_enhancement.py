@@ -153,7 +153,7 @@ def test_estimated_noise_commutes_with_a_change_of_unit():
     ours, theirs = (enhance(scan, SILENT).record.noise_sigma for scan in (noisy, larger))
     assert theirs == pytest.approx(10 * ours, rel=1e-3)
     scale = scale_of(noisy.data, "MR")
-    assert scan_noise(noisy, scale, EnhanceSettings(), acquisition_of(noisy).op) * scale.width == pytest.approx(ours)
+    assert scan_noise(noisy, scale, EnhanceSettings()) * scale.width == pytest.approx(ours)
 
 
 def test_a_degraded_scan_comes_back_on_its_own_grid():

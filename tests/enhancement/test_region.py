@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from phantoms import affine, head
 from tiny_models import tiny_model
 
-from medsr.enhancement import region
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.region import LEAST_VOX, Box, crop, enhance_region, part_of
 from medsr.enhancement.settings import EnhanceSettings
@@ -90,15 +89,6 @@ def test_cropped_voxels_stay_where_they_are(box):
         atol=1e-9,
     )
     assert part.data[tuple(middle)] == SCAN.data[tuple(middle + box.start)]
-
-
-def test_the_noise_of_a_large_scan_is_read_around_the_region(monkeypatch):
-    monkeypatch.setattr(region, "MOST_NOISE_VOX", 1000)
-    monkeypatch.setattr(region, "NOISE_SIDE_VOX", 12)
-    seen = []
-    monkeypatch.setattr(region, "scan_noise", lambda volume, *rest: seen.append(volume) or 0.0)
-    enhance_region(SCAN, BOX, MODEL, SETTINGS, acquisition_of(SCAN))
-    np.testing.assert_array_equal(seen[0].data, SCAN.data[8:20, 7:19, 3:15])
 
 
 @pytest.mark.parametrize("box", [((0, 0, 0), (0, 4, 4)), ((-1, 0, 0), (4, 4, 4))])
