@@ -57,7 +57,7 @@ def enhance(
         str | None,
         option(
             "--spacing",
-            help="Target spacing, 1 or 1,1,1; else isotropic at the finest spacing, or half that of an isotropic scan.",
+            help="Target spacing, 1 or 1,1,1; else the finest on every axis; isotropic: half of it.",
             panel=GRID,
             metavar="MM",
         ),

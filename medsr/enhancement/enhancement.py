@@ -5,7 +5,6 @@ The command line, batch, the viewer and validation call this function with the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import OnProgress
-from medsr.enhancement.region import Box, enhance_region
+from medsr.enhancement.region import Box, central_block, enhance_region
 from medsr.enhancement.result import Enhancement
-from medsr.enhancement.settings import EnhanceSettings, Triple
+from medsr.enhancement.sample_check import check_sample
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
@@ -54,7 +54,8 @@ def enhance(
         The result on the fine grid, in the scan's unit.
 
     Raises:
-        EnvelopeError: outside what the model was validated on, and `settings.force` is not set.
+        EnvelopeError: outside what the model was validated on, or a sample asked for where samples are noise, and
+            `settings.force` is not set.
         InputError: a path that can't be read or holds several scans, or a constant image.
         ModelError: the model that `settings` name can't be loaded.
         ResourceError: not even the thinnest slab fits into `memory_bytes`.
@@ -68,6 +69,8 @@ def enhance(
     fallback: tuple[str, ...] = ()
     if acquisition is None:
         acquisition, fallback = _without_overshoot(volume, model, settings)
+    if settings.mode == "sample" and not settings.force:
+        check_sample(volume, model, settings, acquisition)
     if settings.region is not None:
         result = enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
     elif memory_bytes is not None:
@@ -113,8 +116,7 @@ def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) 
     estimated, by_headers = acquisition_of_voxels(volume, settings), acquisition_for(volume, settings)
     if estimated.op == by_headers.op:
         return by_headers, ()
-    start = [max(0, (n - TRIAL_VOX) // 2) for n in volume.shape]
-    block = Box(_triple(start), _triple(min(n, a + TRIAL_VOX) for a, n in zip(start, volume.shape, strict=True)))
+    block = central_block(volume, TRIAL_VOX)
     quick = replace(settings, mode="mean", flips=0, tile=None, force=True, region=None)
     for share in TRIED_WIDTHS:
         tried = with_assumed(estimated, narrowed(estimated.assumed, share))
@@ -129,11 +131,6 @@ def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) 
         f"the voxels suggest {estimated.assumed_text}; a trial with it put too many of them beyond all values around "
         f"them, so this is assumed: {tried.assumed_text}",
     )
-
-
-def _triple(values: Iterable[int]) -> Triple:
-    i, j, k = values
-    return i, j, k
 
 
 def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:

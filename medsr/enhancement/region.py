@@ -98,6 +98,12 @@ def crop(volume: Volume, box: Box) -> Volume:
     return volume.with_data(np.array(volume.data[window]), grids.crop(volume.affine, box.start))
 
 
+def central_block(volume: Volume, side: int) -> Box:
+    """The box in the middle of a scan, `side` voxels along every axis that has as many."""
+    start = [max(0, (n - side) // 2) for n in volume.shape]
+    return Box(_triple(start), _triple(min(n, a + side) for a, n in zip(start, volume.shape, strict=True)))
+
+
 def part_of(volume: Volume, box: Box, acquisition: Acquisition) -> Part:
     """The part of a scan that has to be computed for a region.
 

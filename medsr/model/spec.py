@@ -46,7 +46,7 @@ class Envelope:
         factors: tuple[float, float, float],
         fine_spacing_mm: tuple[float, float, float],
     ) -> list[str]:
-        """Why a scan lies outside, one line each; empty where it lies inside.
+        """Why a scan lies outside, one line each; empty where it lies inside. Axes left alone don't count.
 
         Args:
             modality: Modality of the scan.
@@ -64,8 +64,9 @@ class Envelope:
             if factor * spacing > self.max_coarse_mm * 1.01:
                 found.append(f"slices every {factor * spacing:.3g} mm (validated: up to {self.max_coarse_mm:g} mm)")
         low, high = self.fine_mm
-        if min(fine_spacing_mm) < low * 0.99 or min(fine_spacing_mm) > high * 1.01:
-            found.append(f"result of {min(fine_spacing_mm):.3g} mm (validated: {low:g} to {high:g} mm)")
+        for _, spacing in degraded:
+            if spacing < low * 0.99 or spacing > high * 1.01:
+                found.append(f"result of {spacing:.3g} mm (validated: {low:g} to {high:g} mm)")
         return list(dict.fromkeys(found))
 
 

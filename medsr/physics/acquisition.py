@@ -17,6 +17,9 @@ from medsr.volume import MAX_VOXELS
 
 SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
 LARGEST_FACTOR = 16.0
+# The default grid stays within what packaged models are validated on.
+DEFAULT_FINEST_MM = 0.35
+DEFAULT_FACTOR, DEFAULT_FACTOR_SEVERAL = 12.0, 6.0
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 
 
@@ -103,7 +106,8 @@ def acquisition_of(
 ) -> Acquisition:
     """How the input was acquired, as seen from the finer grid that is asked for.
 
-    By default the grid is isotropic at the finest spacing; an isotropic scan gets half its spacing.
+    By default the grid is isotropic at the finest spacing, or half that of an isotropic scan; axes that would become
+    finer than 0.35 mm or change by more than 12 times (6 where several do) stay at that limit.
 
     Args:
         scan: Input.
@@ -200,9 +204,10 @@ def on_grids(
 
 
 def _default_target(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    if is_isotropic(spacing):
-        return spacing / 2
-    return np.full(3, spacing.min())
+    wanted = spacing / 2 if is_isotropic(spacing) else np.full(3, spacing.min())
+    several = np.count_nonzero(spacing >= SMALLEST_FACTOR * wanted) > 1
+    finest = np.maximum(DEFAULT_FINEST_MM, spacing / (DEFAULT_FACTOR_SEVERAL if several else DEFAULT_FACTOR))
+    return np.minimum(spacing, np.maximum(wanted, finest))
 
 
 def _three(values: Sequence[float], what: str) -> NDArray[np.float64]:

@@ -20,8 +20,8 @@ FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 
 # Widths in samples. Too wide an assumption does far more harm than too narrow a one, so estimates count only from a
 # width on, and less than was found is assumed: slices are drawn towards what pulses usually are.
-STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 0.85
-CAUTION, SLICE_TRUST = 0.1, 0.75
+STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 1.0
+CAUTION, SLICE_TRUST = 0.1, 0.5
 WIDEST = 1.5  # of those that the model was trained with
 GAUSSIAN_OF_SLICES = 0.69  # FWHM of the Gaussian with the variance of a trapezoid, over the trapezoid's
 

@@ -13,6 +13,8 @@ from samplings import fwhms_mm
 
 from medsr import affine as grids
 from medsr.errors import UsageError
+from medsr.model import DEFAULT_MODEL
+from medsr.model.weights import describe_model, packaged_models
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.ops import PROFILES
 
@@ -52,7 +54,11 @@ def test_the_operator_goes_from_the_fine_to_the_coarse_grid(matrix, shape, facto
         ((20, 22, 24), (1.0, 1.0, 1.0), (40, 44, 48)),  # isotropic: half its spacing
         ((20, 22, 24), (1.0, 1.1, 1.2), (40, 44, 48)),  # nearly so: half of each
         ((40, 44, 6), (0.9, 0.9, 4.5), (40, 44, 30)),  # slices: the finest spacing, isotropic
-        ((6, 44, 40), (5.0, 1.0, 0.5), (60, 88, 40)),
+        ((6, 44, 40), (4.0, 1.0, 0.67), (36, 66, 40)),
+        ((20, 20, 20), (0.65, 0.65, 0.65), (37, 37, 37)),  # no finer than 0.35 mm
+        ((40, 44, 6), (0.31, 0.31, 3.0), (40, 44, 51)),
+        ((40, 44, 6), (0.43, 0.43, 6.0), (40, 44, 72)),  # no more than 12 times
+        ((6, 44, 40), (5.0, 1.0, 0.5), (36, 88, 40)),  # where several axes change, no more than 6 times
     ],
 )
 def test_by_default_the_target_is_isotropic_at_the_finest_spacing(shape, spacing, fine_shape):
@@ -139,3 +145,21 @@ def test_the_summary_is_what_the_record_needs():
 def test_a_thickness_is_that_of_the_slice_axis_even_where_another_axis_is_coarser():
     scan = dataclasses.replace(blank((10, 12, 8), affine((3.0, 1.0, 2.0))), slice_axis=2, thickness_mm=1.5)
     assert fwhms_mm(acquisition_of(scan, factors=[2, 1, 2])) == [pytest.approx(3.0), None, pytest.approx(1.5)]
+
+
+@pytest.mark.parametrize(
+    "spacing",
+    [
+        (0.43, 0.43, 6.0),
+        (0.39, 0.39, 5.0),
+        (0.31, 0.31, 3.0),
+        (0.3, 0.3, 3.0),
+        (0.667,) * 3,
+        (0.8, 0.8, 7.0),
+        (5, 1, 0.5),
+    ],
+)
+def test_the_default_grid_lies_inside_the_envelope_of_the_packaged_model(spacing):
+    acquisition = acquisition_of(blank((40, 40, 40), affine(spacing)))
+    envelope = describe_model(packaged_models()[DEFAULT_MODEL]).envelope
+    assert envelope.objections("MR", acquisition.factors, acquisition.fine_spacing_mm) == []
