@@ -44,8 +44,8 @@ def check_sample(volume: Volume, model: Model, settings: EnhanceSettings, acquis
     if scan_roughness > 0 and ratio > MOST_ROUGHNESS:
         factor = max(acquisition.factors)
         raise EnvelopeError(
-            f"at factor {factor:.3g} a sample of this scan is {ratio:.1f} times as rough as the scan in the plane of its "
-            f"slices (expected up to {MOST_ROUGHNESS:g}): mode sample is not valid for it, so use mode mean or "
+            f"at factor {factor:.3g} a sample of this scan is {ratio:.1f} times as rough as the scan in the plane of "
+            f"its slices (expected up to {MOST_ROUGHNESS:g}): mode sample is not valid for it, so use mode mean or "
             "uncertainty; --force goes on"
         )
 

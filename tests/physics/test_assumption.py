@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 from phantoms import affine, blank
+from scipy import ndimage
 
 from medsr.physics.acquisition import acquisition_of
-from medsr.physics.assumption import Assumed, assumed_of, told_of
+from medsr.physics.assumption import WIDEST, Assumed, assumed_from_voxels, assumed_of, narrowed, told_of
+from medsr.physics.ops import AxisSampling, Separable
+from medsr.volume import Volume
 
 ISOTROPIC = blank((20, 20, 20), affine((1.0, 1.0, 1.1)))
 SLICES = blank((20, 20, 6), affine((1.0, 1.0, 4.0)))
@@ -59,3 +64,59 @@ def test_the_operator_takes_what_is_assumed_of_the_axes_that_it_degrades():
     assert acquisition.assumed == (IN_K_SPACE, None, Assumed("trapezoid", 3.0, "default", "header"))
     in_plane, none, across = acquisition.op.axes
     assert (in_plane.profile, none, across.profile, across.fwhm) == ("kspace", None, "trapezoid", pytest.approx(3.0))
+
+
+def blobs(*shape):
+    """Blobs of a few values with sharp borders, alike along every axis."""
+    noise = np.random.default_rng(0).normal(size=shape)
+    return np.digitize(ndimage.gaussian_filter(noise, 4.0, mode="wrap") * 30, [-1.0, 0.0, 1.0]).astype(np.float32)
+
+
+def sampled(fine, factors, profile, width):
+    """Blobs seen by a scanner; as a scan whose finest spacing is 1 mm."""
+    axes = [
+        None if f == 1 else AxisSampling(n, n // f, profile, width * f)
+        for n, f in zip(fine.shape, factors, strict=True)
+    ]
+    data = Separable((axes[0], axes[1], axes[2]))(torch.from_numpy(fine)).numpy()
+    return Volume(data, affine(np.array(factors) / min(factors)))
+
+
+WIDE = sampled(blobs(120, 120, 120), (2, 2, 2), "gaussian", 1.4)
+SHARP = sampled(blobs(120, 120, 120), (2, 2, 2), "kspace", 1.0)
+WIDE_SLICES = sampled(blobs(120, 120, 120), (1, 1, 5), "gaussian", 1.4)
+USUAL_SLICES = sampled(blobs(120, 120, 120), (1, 1, 5), "trapezoid", 1.0)
+
+
+def test_a_scan_that_is_wider_than_usual_is_estimated():
+    for axis in assumed_from_voxels(WIDE):
+        assert (axis.profile, axis.profile_from, axis.fwhm_from) == ("gaussian", "estimated", "estimated")
+        assert 1.0 < axis.fwhm_mm <= WIDEST
+
+
+def test_a_sharp_scan_stays_as_its_headers_say():
+    assert assumed_from_voxels(SHARP) == assumed_of(SHARP)
+    assert assumed_from_voxels(USUAL_SLICES) == assumed_of(USUAL_SLICES)
+
+
+def test_wide_slices_are_drawn_towards_the_usual_ones():
+    across = assumed_from_voxels(WIDE_SLICES)[2]
+    assert (across.profile, across.profile_from) == ("gaussian", "estimated")
+    assert 0.69 * 5 < across.fwhm_mm < 1.3 * 5
+
+
+def test_where_header_and_voxels_differ_the_narrower_counts():
+    thin = assumed_from_voxels(replace(WIDE_SLICES, thickness_mm=4.0))[2]
+    assert thin.fwhm_mm <= 4.0
+    thick = replace(USUAL_SLICES, thickness_mm=9.0)
+    assert assumed_of(thick)[2].fwhm_mm == 9.0
+    assert assumed_from_voxels(thick)[2] == Assumed("trapezoid", 5.0, "default", "estimated")
+
+
+def test_no_estimate_overrules_a_thickness_that_was_told():
+    assert assumed_from_voxels(WIDE_SLICES, 5.0)[2] == Assumed("trapezoid", 5.0, "default", "told")
+
+
+def test_only_estimated_widths_are_narrowed():
+    told, found = Assumed("box", 4.0, "told", "told"), Assumed("gaussian", 4.0, "estimated", "estimated")
+    assert narrowed((None, told, found), 0.5) == (None, told, replace(found, fwhm_mm=2.0))

@@ -1,0 +1,83 @@
+"""The blur of a scan of steps is found again, with noise and without, along every axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from medsr.physics.blur import ANATOMY_FWHM, own_fwhm, slice_fwhm, step_fwhm
+from medsr.physics.ops.matrices import kspace_matrix, profile_matrix
+from medsr.physics.profiles import box, gaussian
+
+FINER = 8
+
+
+def steps(n: int, lines: int, seed: int = 0) -> np.ndarray:
+    """Lines (lines, lines, n * FINER) of random steps."""
+    rng = np.random.default_rng(seed)
+    jumps = np.where(rng.random((lines, lines, n * FINER)) < 0.5 / FINER, rng.normal(size=(lines, lines, n * FINER)), 0)
+    return np.cumsum(jumps, axis=-1)
+
+
+def seen(width: float, axis: int, integral=gaussian) -> np.ndarray:
+    """Steps along one axis, sampled by a profile `width` samples wide."""
+    matrix = profile_matrix(64 * FINER, 64, integral, width * FINER)
+    return np.moveaxis(steps(64, 24) @ matrix.T, -1, axis).astype(np.float32)
+
+
+def blobs(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
+    """Blobs of a few values with sharp borders, alike along every axis."""
+    noise = np.random.default_rng(seed).normal(size=shape)
+    return np.digitize(ndimage.gaussian_filter(noise, 4.0, mode="wrap") * 30, [-1.0, 0.0, 1.0]).astype(float)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("width", [0.8, 1.0, 1.4, 1.8])
+def test_the_width_that_steps_were_seen_through_is_found(width, axis):
+    assert step_fwhm(seen(width, axis), axis, 0.0) == pytest.approx(width, abs=0.08)
+
+
+@pytest.mark.parametrize("width", [1.0, 1.4])
+def test_noise_that_is_known_changes_nothing(width):
+    data = seen(width, 2)
+    noise = 0.1 * float(np.std(np.diff(data, n=3)))
+    noisy = data + np.random.default_rng(1).normal(0, noise, data.shape).astype(np.float32)
+    assert step_fwhm(noisy, 2, noise) == pytest.approx(step_fwhm(data, 2, 0.0), abs=0.05)
+    assert step_fwhm(noisy, 2, 0.0) < step_fwhm(data, 2, 0.0) - 0.05
+
+
+def test_nothing_is_said_where_noise_hides_it_or_the_axis_is_short():
+    data = seen(1.0, 2)
+    noisy = data + np.random.default_rng(1).normal(0, 1.0, data.shape).astype(np.float32)
+    assert step_fwhm(noisy, 2, 1.0) is None
+    assert step_fwhm(data[..., :6], 2, 0.0) is None
+
+
+def test_the_scanner_and_anatomy_add_up_as_variances():
+    assert own_fwhm(ANATOMY_FWHM) == 0.0
+    assert own_fwhm(0.1) == 0.0
+    assert own_fwhm(np.hypot(ANATOMY_FWHM, 1.2)) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.4])
+def test_the_width_of_slices_is_the_one_at_which_their_plane_looks_alike(width, axis):
+    fine = blobs((120, 120, 120))
+    matrix = profile_matrix(120, 24, gaussian, 5 * width)
+    thick = np.moveaxis(np.tensordot(matrix, fine, (1, axis)), 0, axis).astype(np.float32)
+    spacing = [5.0 if other == axis else 1.0 for other in range(3)]
+    others = [other for other in range(3) if other != axis]
+    assert slice_fwhm(thick, axis, spacing, others, 0.0) == pytest.approx(width, abs=0.15)
+
+
+def test_a_box_is_found_as_the_gaussian_of_its_variance():
+    fine = blobs((120, 120, 120), seed=1)
+    thick = np.tensordot(fine, profile_matrix(120, 24, box, 5.0), (2, 1)).astype(np.float32)
+    assert slice_fwhm(thick, 2, [1.0, 1.0, 5.0], (0, 1), 0.0) == pytest.approx(0.68, abs=0.15)
+    narrow = np.tensordot(fine, kspace_matrix(120, 24), (2, 1)).astype(np.float32)
+    assert slice_fwhm(narrow, 2, [1.0, 1.0, 5.0], (0, 1), 0.0) < 0.68
+
+
+def test_a_few_slices_tell_nothing():
+    assert slice_fwhm(blobs((40, 40, 6)).astype(np.float32), 2, [1.0, 1.0, 5.0], (0, 1), 0.0) is None
