@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from typing import Any
@@ -16,6 +17,20 @@ NOTICE = (
     "Research software, not a medical device: not for diagnosis, treatment planning or any clinical decision. "
     "Structures finer than the acquired slices may be missing or invented; always read the original images."
 )
+
+
+def assumption_text(facts: Sequence[Mapping[str, Any] | None]) -> str:
+    """What a record says was assumed, in words, such as "axis 2 trapezoid (default) of 5 mm (header)".
+
+    Args:
+        facts: Entry `assumed` of a record's task, one per stored axis; None where nothing was assumed.
+    """
+    return "; ".join(f"axis {axis} {_axis_text(one)}" for axis, one in enumerate(facts) if one is not None)
+
+
+def _axis_text(facts: Mapping[str, Any]) -> str:
+    width = "" if facts["fwhm_mm"] is None else f" of {facts['fwhm_mm']:.3g} mm ({facts['fwhm_from']})"
+    return f"{facts['profile']} ({facts['profile_from']}){width}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from medsr.record import assumption_text
+
 NOTICE = "Research software, not a medical device. Structures finer than the slices may be missing or invented."
 GIB = 2**30
 COLOURS = {"inside": "#3fae6b", "at the edge of": "#c8b040", "outside": "#e0a030"}
@@ -40,7 +42,11 @@ def done(record: dict[str, Any]) -> str:
     """How a run ended."""
     seconds = sum(record["seconds"].values())
     warnings = "".join(f"; {text}" for text in record["warnings"])
-    return f"done in {duration(seconds)}; residual to the scan {record['residual']:.2f} noise units{warnings}"
+    assumed = assumption_text(record["task"]["assumed"])
+    return (
+        f"done in {duration(seconds)}; assumed: {assumed}; residual to the scan {record['residual']:.2f} of the noise "
+        f"(near 1 is right, above 1.3 contradicts the scan){warnings}"
+    )
 
 
 def duration(seconds: float) -> str:

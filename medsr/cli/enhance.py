@@ -142,6 +142,7 @@ def enhance(
     from medsr.enhancement.files import enhance_file, names_of
     from medsr.enhancement.outputs import check_target, record_path
     from medsr.model.allocator import keep_freed_memory
+    from medsr.record import assumption_text
 
     settings = EnhanceSettings(
         spacing_mm=numbers(spacing, "--spacing"),
@@ -174,8 +175,12 @@ def enhance(
             typer.echo(f"warning: {warning}", err=True)
     spacings = axes_text(records[0].task["fine_spacing_mm"])
     for path in names_of(target, settings, len(records)):
+        typer.echo(f"{path}: {spacings} mm; record {record_path(path)}")
+    if not quiet:
+        typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
         typer.echo(
-            f"{path}: {spacings} mm, residual {records[0].residual or 0:.2f} noise units; record {record_path(path)}"
+            f"residual  {records[0].residual or 0:.2f} of the estimated noise; near 1 is right, near 0 keeps the scan's "
+            "noise, above 1.3 contradicts the scan"
         )
 
 

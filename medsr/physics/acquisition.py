@@ -13,6 +13,7 @@ from medsr.errors import UsageError
 from medsr.physics.assumption import Assumed, Assumption, Sampled, assumed_of, is_isotropic, slice_axis_of, told_of
 from medsr.physics.ops import AxisSampling, Profile, Separable
 from medsr.physics.profiles import ProfileChoice
+from medsr.record import assumption_text
 from medsr.volume import MAX_VOXELS
 
 SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
@@ -76,7 +77,7 @@ class Acquisition:
     @property
     def assumed_text(self) -> str:
         """What is assumed of each degraded axis and where it came from; axes are numbered as stored, from 0."""
-        return "; ".join(f"axis {axis} {one.text}" for axis, one in enumerate(self.assumed) if one is not None)
+        return assumption_text([None if one is None else one.facts() for one in self.assumed])
 
     def summary(self) -> dict[str, object]:
         """Factors, spacings, profile and widths, for the run record."""

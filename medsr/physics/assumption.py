@@ -63,12 +63,6 @@ class Assumed:
     profile_from: Origin
     fwhm_from: Origin | None
 
-    @property
-    def text(self) -> str:
-        """In words, such as "trapezoid (default) of 5 mm (header)"."""
-        width = "" if self.fwhm_mm is None else f" of {self.fwhm_mm:.3g} mm ({self.fwhm_from})"
-        return f"{self.profile} ({self.profile_from}){width}"
-
     def facts(self) -> dict[str, Any]:
         """Plain values, for the run record."""
         width = None if self.fwhm_mm is None else round(self.fwhm_mm, 4)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.assumption import WIDEST, Assumed, assumed_from_voxels, assumed_of, narrowed, told_of
 from medsr.physics.ops import AxisSampling, Separable
+from medsr.record import assumption_text
 from medsr.volume import Volume
 
 ISOTROPIC = blank((20, 20, 20), affine((1.0, 1.0, 1.1)))
@@ -52,11 +53,9 @@ def test_a_thickness_that_a_user_tells_is_never_ignored():
 def test_a_profile_that_a_user_tells_holds_for_every_axis():
     assert told_of(SLICES, "kspace") == (Assumed("kspace", None, "told", None),) * 3
     assert [one.fwhm_mm for one in told_of(SLICES, "gaussian")] == [1.0, 1.0, 4.0]
-    assert [one.text for one in told_of(SLICES, "box", 3.0)] == [
-        "box (told) of 1 mm (default)",
-        "box (told) of 1 mm (default)",
-        "box (told) of 3 mm (told)",
-    ]
+    assert assumption_text([None, told_of(SLICES, "kspace")[1].facts(), told_of(SLICES, "box", 3.0)[2].facts()]) == (
+        "axis 1 kspace (told); axis 2 box (told) of 3 mm (told)"
+    )
 
 
 def test_the_operator_takes_what_is_assumed_of_the_axes_that_it_degrades():
