@@ -172,6 +172,7 @@ def make_frame(
         directions=np.eye(3)[:2] if directions is None else directions,
         spacing_mm=(1.0, 1.0),
         thickness_mm=thickness_mm,
+        acquisition_type=None,
         slope=1.0,
         intercept=0.0,
         frame_of_reference="",

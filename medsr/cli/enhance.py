@@ -176,12 +176,11 @@ def enhance(
     spacings = axes_text(records[0].task["fine_spacing_mm"])
     for path in names_of(target, settings, len(records)):
         typer.echo(f"{path}: {spacings} mm; record {record_path(path)}")
-    if not quiet:
-        typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
-        typer.echo(
-            f"residual  {records[0].residual or 0:.2f} of the estimated noise; near 1 is right, near 0 keeps the scan's "
-            "noise, above 1.3 contradicts the scan"
-        )
+    typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
+    typer.echo(
+        f"residual  {records[0].residual or 0:.2f} of the noise; near 1 is right, near 0 keeps the scan's noise, "
+        "above 1.3 contradicts the scan"
+    )
 
 
 def degrade(

@@ -37,7 +37,9 @@ def test_enhance_needs_no_option_and_leaves_a_record(
 ) -> None:
     target = tmp_path / "finer.nii.gz"
     assert run(["enhance", str(folder / "thick.nii.gz"), str(target), "-q"]) == 0
-    assert "residual" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "residual" in said
+    assert "axis 2 trapezoid (default) of 4 mm (default)" in said
     assert load(target).shape == (32, 36, 48)
     record = json.loads((tmp_path / "finer.nii.gz.json").read_text())
     assert record["task"]["factors"] == [1.0, 1.0, 4.0]

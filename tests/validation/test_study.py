@@ -183,7 +183,9 @@ def test_hallucination_tests_are_run_for_the_methods_asked_for(scans, recipe):
 def test_a_real_pair_is_measured_beside_references(scans, recipe, tmp_path):
     coarse, _ = degrade(load(scans / "sub-a_T1w.nii.gz"), TASKS["thick3"])
     save(coarse.with_data(coarse.data * 3 + 50), tmp_path / "low.nii.gz")
-    (tmp_path / "pairs.tsv").write_text(f"low\thigh\tscan\nlow.nii.gz\t{scans / 'sub-a_T1w.nii.gz'}\tsub-p_T1w\n")
+    (tmp_path / "pairs.tsv").write_text(
+        f"low\thigh\tscan\tprofile\nlow.nii.gz\t{scans / 'sub-a_T1w.nii.gz'}\tsub-p_T1w\tgaussian\n"
+    )
     chosen = replace(recipe, tasks=(TASKS["thick3"],))
     pairs = read_pairs(tmp_path / "pairs.tsv")
     found = validate([scans / "sub-a_T1w.nii.gz"], chosen, tmp_path / "out", pairs=pairs)
