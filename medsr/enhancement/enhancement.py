@@ -20,7 +20,7 @@ from medsr.enhancement.slabs import enhance_within
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
-from medsr.physics.assumption import Sampled, assumed_from_voxels, narrowed
+from medsr.physics.assumption import Sampled, assumed_from_voxels, narrowed, softness_said
 from medsr.volume import Volume
 
 TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
@@ -66,9 +66,9 @@ def enhance(
     if settings.modality is not None:
         volume = replace(volume, modality=settings.modality)
     model = model or load_model(settings.model, settings.device)
-    fallback: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     if acquisition is None:
-        acquisition, fallback = _without_overshoot(volume, model, settings)
+        acquisition, told = _without_overshoot(volume, model, settings)
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
     if settings.region is not None:
@@ -79,7 +79,7 @@ def enhance(
         result = enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
     record, width = result.record, scale_of(volume.data, volume.modality).width
     said = (
-        *fallback,
+        *told,
         *residual_said(record.residual or 0.0, (record.noise_sigma or 0.0) / width),
         *overshoot_said(0.0 if settings.mode == "sample" else record.overshoot or 0.0, acquisition),
     )
@@ -111,11 +111,15 @@ def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) 
     """What the voxels tell of the acquisition, narrower or by the headers alone where a trial overshoots.
 
     Returns:
-        The acquisition, and a warning where it is not what the voxels told.
+        The acquisition, and warnings: a soft scan, and an acquisition that is not what the voxels told.
     """
-    estimated, by_headers = acquisition_of_voxels(volume, settings), acquisition_for(volume, settings)
-    if estimated.op == by_headers.op:
+    by_headers = acquisition_for(volume, settings)
+    if settings.profile != "auto":
         return by_headers, ()
+    assumed = assumed_from_voxels(volume, settings.thickness_mm)
+    estimated, said = with_assumed(by_headers, assumed), softness_said(assumed, volume.spacing_mm)
+    if estimated.op == by_headers.op:
+        return by_headers, said
     block = central_block(volume, TRIAL_VOX)
     quick = replace(settings, mode="mean", flips=0, tile=None, force=True, region=None)
     for share in TRIED_WIDTHS:
@@ -126,8 +130,9 @@ def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) 
     else:
         tried = by_headers
     if tried.op == estimated.op:
-        return estimated, ()
+        return estimated, said
     return tried, (
+        *said,
         f"the voxels suggest {estimated.assumed_text}; a trial with it put too many of them beyond all values around "
         f"them, so this is assumed: {tried.assumed_text}",
     )

@@ -22,6 +22,7 @@ FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 # width on, and less than was found is assumed: slices are drawn towards what pulses usually are.
 STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 1.0
 CAUTION, SLICE_TRUST = 0.1, 0.5
+SOFT = 1.25  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
 GAUSSIAN_OF_SLICES = 0.69  # FWHM of the Gaussian with the variance of a trapezoid, over the trapezoid's
 
@@ -161,6 +162,25 @@ def narrowed(assumed: Assumption, share: float) -> Assumption:
         for one in assumed
     )
     return i, j, k
+
+
+def softness_said(assumed: Assumption, spacing_mm: NDArray[np.float64]) -> tuple[str, ...]:
+    """Axes along which a scan holds far less than its voxels promise, one line each.
+
+    Args:
+        assumed: What the voxels of the scan told (`assumed_from_voxels`).
+        spacing_mm: Its spacing (3,).
+    """
+    return tuple(
+        f"along axis {axis} the scan is softer than its voxels: borders are about {one.fwhm_mm:.2g} mm wide, voxels "
+        f"{spacing_mm[axis]:.2g} mm; it was zero-filled, interpolated or smoothed, and finer detail is not in it"
+        for axis, one in enumerate(assumed)
+        if axis in fine_axes(spacing_mm)
+        and one is not None
+        and one.profile_from == "estimated"
+        and one.fwhm_mm is not None
+        and one.fwhm_mm >= SOFT * spacing_mm[axis]
+    )
 
 
 def _voxels(assumed: Assumed, step_fwhm: float, spacing_mm: float) -> Assumed:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medsr.diffusion.samplers import euler, last_of
 from medsr.diffusion.schedule import karras
-from medsr.enhancement.consistency import consistent, noise_ratio, residual_map
+from medsr.enhancement.consistency import consistent, noise_ratio, residual_map, residual_said
 from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 INF = float("inf")
@@ -93,3 +93,20 @@ def test_the_noisier_the_scan_the_less_it_pulls():
     ]
     assert residuals == sorted(residuals)
     assert residuals[-1] == pytest.approx(residual_map(op, x, rest).square().mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("residual", "noise", "word"),
+    [
+        (1.31, 0.0, "contradicts the scan"),
+        (1.3, 0.5, None),
+        (0.09, 0.02, "repeats the scan's noise"),
+        (0.09, 0.009, None),
+        (0.1, 0.02, None),
+        (1.0, 0.02, None),
+    ],
+)
+def test_a_residual_that_tells_of_a_wrong_assumption_is_said(residual, noise, word):
+    said = residual_said(residual, noise)
+    assert [word in text for text in said] == [True] * (word is not None)
+    assert len(said) == (word is not None)

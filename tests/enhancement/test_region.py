@@ -12,7 +12,7 @@ from phantoms import affine, head
 from tiny_models import tiny_model
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.region import LEAST_VOX, Box, crop, enhance_region, part_of
+from medsr.enhancement.region import LEAST_VOX, Box, central_block, crop, enhance_region, part_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.physics.acquisition import acquisition_of
@@ -100,3 +100,11 @@ def test_an_empty_box_is_refused(box):
 def test_a_box_outside_the_scan_is_refused():
     with pytest.raises(UsageError, match="inside it"):
         part_of(SCAN, Box((0, 0, 0), (31, 4, 4)), acquisition_of(SCAN))
+
+
+def test_the_central_block_lies_in_the_middle_and_inside():
+    box = central_block(SCAN, 9)
+    for start, stop, n in zip(box.start, box.stop, SCAN.shape, strict=True):
+        assert stop - start == min(9, n)
+        assert abs((start + stop) - n) <= 1
+    assert central_block(SCAN, 10_000) == Box((0, 0, 0), SCAN.shape)

@@ -11,7 +11,7 @@ from phantoms import affine, blank
 from scipy import ndimage
 
 from medsr.physics.acquisition import acquisition_of
-from medsr.physics.assumption import WIDEST, Assumed, assumed_from_voxels, assumed_of, narrowed, told_of
+from medsr.physics.assumption import WIDEST, Assumed, assumed_from_voxels, assumed_of, narrowed, softness_said, told_of
 from medsr.physics.ops import AxisSampling, Separable
 from medsr.record import assumption_text
 from medsr.volume import Volume
@@ -114,6 +114,14 @@ def test_where_header_and_voxels_differ_the_narrower_counts():
 
 def test_no_estimate_overrules_a_thickness_that_was_told():
     assert assumed_from_voxels(WIDE_SLICES, 5.0)[2] == Assumed("trapezoid", 5.0, "default", "told")
+
+
+def test_a_scan_softer_than_its_voxels_is_told_as_such():
+    axis_0, axis_1, axis_2 = softness_said(assumed_from_voxels(WIDE), WIDE.spacing_mm)
+    assert axis_0.startswith("along axis 0 the scan is softer than its voxels")
+    assert (axis_1[11:12], axis_2[11:12]) == ("1", "2")
+    assert softness_said(assumed_from_voxels(SHARP), SHARP.spacing_mm) == ()
+    assert softness_said(assumed_from_voxels(WIDE_SLICES), WIDE_SLICES.spacing_mm) == ()
 
 
 def test_only_estimated_widths_are_narrowed():
