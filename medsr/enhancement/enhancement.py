@@ -20,7 +20,7 @@ from medsr.enhancement.slabs import enhance_within
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
-from medsr.physics.assumption import Sampled, assumed_from_voxels, narrowed, softness_said
+from medsr.physics.assumption import Sampled, assumed_from_voxels, header_said, narrowed, softness_said
 from medsr.volume import Volume
 
 TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
@@ -114,10 +114,11 @@ def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) 
         The acquisition, and warnings: a soft scan, and an acquisition that is not what the voxels told.
     """
     by_headers = acquisition_for(volume, settings)
+    said = () if settings.thickness_mm is not None else header_said(volume)
     if settings.profile != "auto":
-        return by_headers, ()
+        return by_headers, said
     assumed = assumed_from_voxels(volume, settings.thickness_mm)
-    estimated, said = with_assumed(by_headers, assumed), softness_said(assumed, volume.spacing_mm)
+    estimated, said = with_assumed(by_headers, assumed), (*said, *softness_said(assumed, volume.spacing_mm))
     if estimated.op == by_headers.op:
         return by_headers, said
     block = central_block(volume, TRIAL_VOX)

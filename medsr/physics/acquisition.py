@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from medsr import affine as grids
 from medsr.errors import UsageError
-from medsr.physics.assumption import Assumed, Assumption, Sampled, assumed_of, is_isotropic, slice_axis_of, told_of
+from medsr.physics.assumption import (
+    THICKEST,
+    Assumed,
+    Assumption,
+    Sampled,
+    assumed_of,
+    can_be_thick,
+    is_isotropic,
+    slice_axis_of,
+    told_of,
+)
 from medsr.physics.ops import AxisSampling, Profile, Separable
 from medsr.physics.profiles import ProfileChoice
 from medsr.record import assumption_text
@@ -21,7 +31,6 @@ LARGEST_FACTOR = 16.0
 # The default grid stays within what packaged models are validated on.
 DEFAULT_FINEST_MM = 0.35
 DEFAULT_FACTOR, DEFAULT_FACTOR_SEVERAL = 12.0, 6.0
-THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 
 
 @dataclass(frozen=True)
@@ -148,11 +157,10 @@ def acquisition_of(
             "ask for a finer --spacing or a --factor above 1"
         )
     fine_affine = grids.resized(scan.affine, scan.shape, shape)
-    fwhm = scan.thickness_mm if thickness_mm is None else thickness_mm
     slices = slice_axis_of(scan)
-    if fwhm is not None and not 0 < fwhm <= THICKEST * spacing[slices]:
+    if thickness_mm is not None and not can_be_thick(thickness_mm, float(spacing[slices])):
         raise UsageError(
-            f"slices are {fwhm:g} mm thick every {spacing[slices]:.3g} mm; expected more than 0 and at most "
+            f"slices are {thickness_mm:g} mm thick every {spacing[slices]:.3g} mm; expected more than 0 and at most "
             f"{THICKEST:g} times their spacing, so give the true --thickness"
         )
     assumed = assumed_of(scan, thickness_mm) if profile == "auto" else told_of(scan, profile, thickness_mm)

@@ -22,6 +22,7 @@ FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 # width on, and less than was found is assumed: slices are drawn towards what pulses usually are.
 STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 1.0
 CAUTION, SLICE_TRUST = 0.1, 0.5
+THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 SOFT = 1.25  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
 GAUSSIAN_OF_SLICES = 0.69  # FWHM of the Gaussian with the variance of a trapezoid, over the trapezoid's
@@ -206,10 +207,27 @@ def _gaussian(fwhm_mm: float) -> Assumed:
     return Assumed("gaussian", float(fwhm_mm), "estimated", "estimated")
 
 
+def can_be_thick(thickness_mm: float, spacing_mm: float) -> bool:
+    """Whether slices that far apart can be that thick."""
+    return 0 < thickness_mm <= THICKEST * spacing_mm
+
+
+def header_said(scan: Sampled) -> tuple[str, ...]:
+    """What the headers say that can't be, and what is assumed instead, one line each."""
+    spacing = float(scan.spacing_mm[slice_axis_of(scan)])
+    if scan.thickness_mm is None or can_be_thick(scan.thickness_mm, spacing):
+        return ()
+    return (
+        f"the header says that slices are {scan.thickness_mm:g} mm thick every {spacing:.3g} mm, which can't be; "
+        f"{spacing:.3g} mm are assumed, so give the true --thickness",
+    )
+
+
 def _thickness(scan: Sampled, told_mm: float | None) -> tuple[float, Origin]:
     """Thickness of the slices in mm, and where it came from."""
     if told_mm is not None:
         return told_mm, "told"
-    if scan.thickness_mm is not None:
+    spacing = float(scan.spacing_mm[slice_axis_of(scan)])
+    if scan.thickness_mm is not None and can_be_thick(scan.thickness_mm, spacing):
         return scan.thickness_mm, "header"
-    return float(scan.spacing_mm[slice_axis_of(scan)]), "default"
+    return spacing, "default"

@@ -11,7 +11,16 @@ from phantoms import affine, blank
 from scipy import ndimage
 
 from medsr.physics.acquisition import acquisition_of
-from medsr.physics.assumption import WIDEST, Assumed, assumed_from_voxels, assumed_of, narrowed, softness_said, told_of
+from medsr.physics.assumption import (
+    WIDEST,
+    Assumed,
+    assumed_from_voxels,
+    assumed_of,
+    header_said,
+    narrowed,
+    softness_said,
+    told_of,
+)
 from medsr.physics.ops import AxisSampling, Separable
 from medsr.record import assumption_text
 from medsr.volume import Volume
@@ -38,6 +47,15 @@ def test_a_thickness_counts_before_the_distance_and_that_of_the_user_before_the_
     assert told_of(replace(SLICES, thickness_mm=header_mm), "box", told_mm)[2] == Assumed(
         "box", expected[0], "told", expected[1]
     )
+
+
+@pytest.mark.parametrize("header_mm", [25.0, 0.0, -1.0])
+def test_a_thickness_that_cant_be_is_not_believed_and_said(header_mm):
+    scan = replace(SLICES, thickness_mm=header_mm)
+    assert assumed_of(scan)[2] == Assumed("trapezoid", 4.0, "default", "default")
+    (said,) = header_said(scan)
+    assert f"{header_mm:g} mm thick every 4 mm" in said
+    assert header_said(replace(SLICES, thickness_mm=16.0)) == header_said(SLICES) == ()
 
 
 def test_the_header_tells_slices_from_a_slab():
