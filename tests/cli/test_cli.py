@@ -56,6 +56,8 @@ def test_uncertainty_is_written_beside_the_result(folder: Path, tmp_path: Path) 
         "uncertainty",
         "--samples",
         "2",
+        "--steps",
+        "2",
         "-q",
     ]
     assert run([str(argument) for argument in arguments]) == 0

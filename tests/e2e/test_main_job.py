@@ -14,7 +14,7 @@ from medsr.validation.recipe import StudyRecipe
 from medsr.validation.study import validate
 from medsr.volume import Volume
 
-SIDE = 72
+SIDE = 56
 
 
 @pytest.fixture(scope="module")

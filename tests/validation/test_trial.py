@@ -26,7 +26,7 @@ def reference() -> Volume:
 def findings_of(
     scan: str, reference: Volume, tasks: Sequence[Task], methods: Sequence[str], model: Model | None = None
 ) -> Findings:
-    settings = EnhanceSettings()
+    settings = EnhanceSettings(steps=2, flips=0)
     trials = {task.name: make_trial(reference, task, settings) for task in tasks}
     rows = [
         measured(trial, scan, task, *found)
