@@ -9,6 +9,7 @@ python benchmarks/wrong_assumptions.py [scan ...]   default: a T1w and a CT of t
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -162,8 +163,10 @@ def main(paths: list[Path]) -> None:
     """Print the table, then the worst and the median of each task."""
     model = load_model()
     print("\t".join(("scan", "task", "truth", "noise", "found", "assumed", "over cubic", "over best", "lost")))
+    table = []
     for task in BLOCK:
         found = [row for path in paths for row in _fit(path, task, model)]
+        table += found
         if not found:
             continue
         gains, lost = (np.array([row[name] for row in found]) for name in ("over_cubic_db", "lost_db"))
@@ -171,6 +174,8 @@ def main(paths: list[Path]) -> None:
             f"{task}: over cubic least {gains.min():+.2f}, median {np.median(gains):+.2f} dB; "
             f"lost to the truth median {np.median(lost):.2f}, most {lost.max():.2f} dB"
         )
+    Path("results").mkdir(exist_ok=True)
+    Path("results/wrong_assumptions.json").write_text(json.dumps(table, indent=1) + "\n")
 
 
 def _fit(path: Path, task: str, model: Model) -> list[dict[str, Any]]:
