@@ -203,7 +203,7 @@ class EnhanceWidget(QWidget):
         if self._planned:
             objections = [*self._planned["objections"], *self._judged.get("objections", [])]
             self.verdict.setText(wording.verdict(self._planned["model"], objections, self._judged.get("notices", [])))
-            self.form.show_force(bool(objections))
+            self.form.show_force(bool(objections) or self.form.mode.currentData() == "sample")
 
     def _on_event(self, event: Event, made: Any) -> None:
         if event.kind == "progress":

@@ -186,7 +186,7 @@ class SettingsForm(QWidget):
         self.show_force(False)
 
     def show_force(self, shown: bool) -> None:
-        """Show the way past the envelope's objections, only where there are any."""
+        """Show the way past a refusal, only where there may be one."""
         self._rows.setRowVisible(self.force, shown)
         if not shown:
             self.force.setChecked(False)

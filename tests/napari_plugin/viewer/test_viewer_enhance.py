@@ -107,6 +107,11 @@ def test_a_watched_sample_becomes_anatomy_step_by_step(viewer, dock, wait):
     dock.form.mode.setCurrentIndex(dock.form.mode.findData("sample"))
     dock.form.steps.setValue(4)
     dock.form.watch.setChecked(True)
+    wait(lambda: dock.form.force.isVisibleTo(dock.form))
+    dock.run()
+    wait(finished(dock))
+    assert "as rough as the scan" in dock.status.text()
+    dock.form.force.setChecked(True)
     dock.run()
     wait(finished(dock))
     steps, result = viewer.layers[-2:]
