@@ -185,10 +185,11 @@ def softness_said(assumed: Assumption, spacing_mm: NDArray[np.float64]) -> tuple
 
 
 def _voxels(assumed: Assumed, step_fwhm: float, spacing_mm: float) -> Assumed:
-    """A fine axis whose steps are as wide as `step_fwhm` samples."""
+    """A fine axis whose steps are as wide as `step_fwhm` samples; no wider than slices are by their header."""
     if step_fwhm < STEP_FWHM_FROM:
         return assumed
-    return _gaussian(min(own_fwhm(step_fwhm) - CAUTION, WIDEST) * spacing_mm)
+    found_mm = min(own_fwhm(step_fwhm) - CAUTION, WIDEST) * spacing_mm
+    return _gaussian(min(found_mm, assumed.fwhm_mm or found_mm) if assumed.fwhm_from == "header" else found_mm)
 
 
 def _slices(assumed: Assumed, fwhm: float, spacing_mm: float) -> Assumed:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.physics.ops.matrices import Matrix, profile_matrix
+from medsr.physics.ops.noise import central
 from medsr.physics.profiles import FWHM_PER_SIGMA, gaussian
 
 WIDTHS = np.arange(0.2, 2.45, 0.05)  # FWHM in samples
 SECOND_NOISE, THIRD_NOISE = 6.0, 20.0  # power that differences of that order make of white noise of unit variance
 MOST_NOISE = 0.5  # share of noise in the power of third differences; above it nothing can be said
 ANATOMY_FWHM = 0.72  # samples: what tissue borders of 34 training scans are softer than steps, median
-BLOCK_VOX = 160  # side of the central block that is looked at
 LEAST_SAMPLES = 8  # of an axis
 
 
@@ -37,7 +37,7 @@ def step_fwhm(data: NDArray[np.float32], axis: int, noise: float) -> float | Non
     Returns:
         0.2 to 2.4; None where the axis is too short, or noise hides the answer.
     """
-    found = _sharpness(_central(data), axis, noise)
+    found = _sharpness(central(data), axis, noise)
     return None if found is None else float(np.interp(-found, -_sharpness_of_steps(), WIDTHS))
 
 
@@ -61,7 +61,7 @@ def slice_fwhm(
     Returns:
         0.2 to 2.4; None where the scan is too small, or noise hides the answer.
     """
-    found = [_alike(_central(data), axis, spacing_mm, other, noise) for other in in_plane]
+    found = [_alike(central(data), axis, spacing_mm, other, noise) for other in in_plane]
     known = [width for width in found if width is not None]
     return float(np.mean(known)) if known else None
 
@@ -88,11 +88,6 @@ def _alike(
 
 def _along(matrix: Matrix, block: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.moveaxis(np.tensordot(matrix, block, (1, axis)), 0, axis)
-
-
-def _central(data: NDArray[np.float32]) -> NDArray[np.float64]:
-    i, j, k = (slice(max(0, (n - BLOCK_VOX) // 2), max(0, (n - BLOCK_VOX) // 2) + BLOCK_VOX) for n in data.shape)
-    return np.asarray(data[i, j, k], np.float64)
 
 
 def _sharpness(block: NDArray[np.float64], axis: int, noise: float) -> float | None:

@@ -108,7 +108,7 @@ USUAL_SLICES = sampled(blobs(120, 120, 120), (1, 1, 5), "trapezoid", 1.0)
 def test_a_scan_that_is_wider_than_usual_is_estimated():
     for axis in assumed_from_voxels(WIDE):
         assert (axis.profile, axis.profile_from, axis.fwhm_from) == ("gaussian", "estimated", "estimated")
-        assert 1.0 < axis.fwhm_mm <= WIDEST
+        assert 1.0 < axis.fwhm_mm <= WIDEST  # samples are 1 mm apart
 
 
 def test_a_sharp_scan_stays_as_its_headers_say():
@@ -128,6 +128,13 @@ def test_where_header_and_voxels_differ_the_narrower_counts():
     thick = replace(USUAL_SLICES, thickness_mm=9.0)
     assert assumed_of(thick)[2].fwhm_mm == 9.0
     assert assumed_from_voxels(thick)[2] == Assumed("trapezoid", 5.0, "default", "estimated")
+
+
+def test_slices_hardly_coarser_than_their_plane_are_no_wider_than_their_header_says():
+    stated = replace(WIDE, acquisition_type="2D", slice_axis=2, thickness_mm=0.8)
+    in_plane, _, across = assumed_from_voxels(stated)
+    assert across.fwhm_mm == 0.8
+    assert in_plane.fwhm_mm > 1.0
 
 
 def test_no_estimate_overrules_a_thickness_that_was_told():

@@ -49,7 +49,7 @@ def estimate_sigma(y: Tensor, axes: Sequence[int] = (-3, -2, -1)) -> float:
         y: Scan (I, J, K) in any unit; the result has the same unit.
         axes: Axes along which neighbours are alike; leave out the axis of thick slices.
     """
-    block = _central(y.detach().cpu().numpy())
+    block = central(y.detach().cpu().numpy())
     used = sorted({axis % 3 for axis in axes if block.shape[axis] > 2 * WINDOW_VOX})
     if not used:
         return 0.0
@@ -69,10 +69,11 @@ def estimate_sigma(y: Tensor, axes: Sequence[int] = (-3, -2, -1)) -> float:
     return float(np.sqrt(max(level, 0.0) / (1 - share)))
 
 
-def _central(y: NDArray[np.float32]) -> NDArray[np.float64]:
-    starts = [max(0, (n - BLOCK_VOX) // 2) for n in y.shape]
+def central(data: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The middle of a scan (I, J, K), at most `BLOCK_VOX` voxels a side, for estimates from voxels; any unit."""
+    starts = [max(0, (n - BLOCK_VOX) // 2) for n in data.shape]
     i, j, k = (slice(start, start + BLOCK_VOX) for start in starts)
-    return np.asarray(y[i, j, k], np.float64)
+    return np.asarray(data[i, j, k], np.float64)
 
 
 def _power(block: NDArray[np.float64], filters: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
