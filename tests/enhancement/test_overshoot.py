@@ -86,3 +86,15 @@ def test_a_told_profile_is_never_changed():
     told = EnhanceSettings(profile="gaussian")
     ours, theirs = acquisition_of_voxels(SCAN, told), acquisition_for(SCAN, told)
     assert (ours.op, ours.assumed) == (theirs.op, theirs.assumed)
+
+
+@pytest.mark.parametrize(("beyond", "counts"), [(0.05, False), (0.15, True)])
+def test_a_tenth_of_an_edge_may_be_overshot(beyond, counts):
+    edge = SCAN.with_data(np.where(np.indices(SCAN.shape)[0] < 20, 0.0, 100.0).astype(np.float32))
+    acquisition = acquisition_of(edge, factors=(2,))
+    nearest = acquisition.op.nearest(torch.from_numpy(np.array(edge.data))).numpy()
+    ringing = nearest + 100 * beyond * (np.indices(nearest.shape)[0] == 40)
+    share = overshoot(
+        edge, edge.with_data(ringing.astype(np.float32), acquisition.fine_affine), acquisition, 0.0, 100.0
+    )
+    assert (share > 0) == counts

@@ -10,6 +10,7 @@ import torch
 from phantoms import affine, blank
 from scipy import ndimage
 
+from medsr.physics import assumption
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.assumption import (
     WIDEST,
@@ -152,3 +153,13 @@ def test_a_scan_softer_than_its_voxels_is_told_as_such():
 def test_only_estimated_widths_are_narrowed():
     told, found = Assumed("box", 4.0, "told", "told"), Assumed("gaussian", 4.0, "estimated", "estimated")
     assert narrowed((None, told, found), 0.5) == (None, told, replace(found, fwhm_mm=2.0))
+
+
+@pytest.mark.parametrize(
+    ("steps", "width_mm"), [(1.07, None), (1.2, np.sqrt(1.2**2 - 0.72**2) - 0.1), (1.5, 1.216), (2.4, 1.5)]
+)
+def test_what_is_assumed_is_a_little_narrower_than_what_was_found_and_never_too_wide(monkeypatch, steps, width_mm):
+    """The widths of borders are given here; that they are found is a law of `medsr.physics.blur`."""
+    monkeypatch.setattr(assumption, "step_fwhm", lambda *_: steps)
+    for axis in assumed_from_voxels(blank((20, 20, 20))):
+        assert axis.fwhm_mm == (None if width_mm is None else pytest.approx(width_mm, abs=1e-3))

@@ -81,3 +81,10 @@ def test_a_box_is_found_as_the_gaussian_of_its_variance():
 
 def test_a_few_slices_tell_nothing():
     assert slice_fwhm(blobs((40, 40, 6)).astype(np.float32), 2, [1.0, 1.0, 5.0], (0, 1), 0.0) is None
+
+
+@pytest.mark.parametrize(("share", "is_known"), [(0.45, True), (0.55, False)])
+def test_noise_may_make_up_half_of_the_finest_differences(share, is_known):
+    data = seen(1.0, 2)
+    noise = np.sqrt(share * np.mean(np.diff(data.astype(float), n=3) ** 2) / 20)
+    assert (step_fwhm(data, 2, float(noise)) is not None) == is_known
