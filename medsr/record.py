@@ -52,6 +52,7 @@ class Record:
         overshoot: Share of voxels beyond all values around them in the input (`medsr.enhancement.overshoot`).
         uncertainty_rms: Root mean square of the uncertainty map over that range; None where none was asked for.
         envelope: Place of the input relative to what the model was validated on: "inside", "edge" or "outside".
+        envelope_measured: The odd numbers behind that verdict and what is usual, one line each.
         warnings: Facts that a careful reader should know.
         output: Slices, scale, clipped voxels and filled source slices of a DICOM series; empty for one file.
         uncertainty: Whether the map is calibrated and, by level, the half width of an interval over the map.
@@ -73,6 +74,7 @@ class Record:
     overshoot: float | None = None
     uncertainty_rms: float | None = None
     envelope: str = ""
+    envelope_measured: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     output: dict[str, Any] = field(default_factory=dict)
     uncertainty: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +103,8 @@ class Record:
                 raise InputError(f"record has schema {content['schema']}; this version reads schema {SCHEMA}")
             known = {entry.name for entry in fields(cls)}
             content = {key: value for key, value in content.items() if key in known}
-            content["warnings"] = tuple(content["warnings"])
+            for key in ("warnings", "envelope_measured"):
+                content[key] = tuple(content.get(key, ()))
             return cls(**content)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError("not a run record of medsr; expected the JSON written beside an output") from error

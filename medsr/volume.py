@@ -14,6 +14,8 @@ from medsr.errors import InputError
 Modality = Literal["MR", "CT"]
 AcquisitionType = Literal["2D", "3D"]
 
+AIR_BELOW_HU, TISSUE_HU = -500.0, (-300.0, 300.0)
+LEAST_AIR = 0.001  # of the voxels of a CT
 MAX_VOXELS = 2**31  # 8 GiB of float32: larger scans are refused before anything is allocated
 
 
@@ -128,5 +130,12 @@ def is_whole_number(dtype: DTypeLike) -> bool:
 
 
 def guess_modality(data: NDArray[np.float32]) -> Modality:
-    """CT where air lies near -1000 HU, else MR; used only where no header says it."""
-    return "CT" if float(np.min(data)) <= -500.0 else "MR"
+    """CT where a share of the voxels is as dark as air or lung in HU and the rest is like soft tissue, else MR.
+
+    Used only where no header says it, and to doubt a header that says MR.
+    """
+    is_air = data <= AIR_BELOW_HU
+    if float(np.mean(is_air)) < LEAST_AIR or is_air.all():
+        return "MR"
+    low, high = TISSUE_HU
+    return "CT" if low <= float(np.median(data[~is_air])) <= high else "MR"

@@ -136,6 +136,7 @@ def enhance(
         bool, option("--parametric-map", help="DICOM: write the uncertainty as a Parametric Map as well.", panel=OUTPUT)
     ] = DEFAULT.output.parametric_map,
     quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
+    verbose: Annotated[bool, options.verbose(OUTPUT)] = False,
 ) -> None:
     """Enhance a low-resolution scan; the run record goes beside the result."""
     from medsr.affine import axes_text
@@ -173,6 +174,8 @@ def enhance(
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
+        for number in record.envelope_measured if verbose else ():
+            typer.echo(f"measured: {number}", err=True)
     spacings = axes_text(records[0].task["fine_spacing_mm"])
     for path in names_of(target, settings, len(records)):
         typer.echo(f"{path}: {spacings} mm; record {record_path(path)}")

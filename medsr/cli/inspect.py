@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="PATH", help=f"{readable()}, or a folder tree.")],
     model: Annotated[str, options.model(help="Model whose envelope decides.")] = DEFAULT_MODEL,
+    verbose: Annotated[bool, options.verbose()] = False,
 ) -> None:
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
     from medsr.cli.listing import print_left_out, print_triage
@@ -34,7 +35,7 @@ def inspect(
 
     spec = describe_model(packaged_models().get(model, Path(model)))
     if not (by_content(path).is_series and path.is_dir()):
-        _describe(path, spec)
+        _describe(path, spec, verbose)
         return
     with reported("headers", quiet=False) as on_progress:
         found = triage(path, lambda done, total: on_progress("read", done, total))
@@ -47,11 +48,11 @@ def inspect(
     if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
         print_triage(found, spec.envelope, spec.name)
         return
-    _describe(path, spec)
+    _describe(path, spec, verbose)
     print_left_out(found)
 
 
-def _describe(path: Path, spec: ModelSpec) -> None:
+def _describe(path: Path, spec: ModelSpec, verbose: bool) -> None:
     """Print every volume of a file or series in full."""
     from medsr import affine as grids
     from medsr.cli.listing import slices_of
@@ -79,20 +80,21 @@ def _describe(path: Path, spec: ModelSpec) -> None:
             fine = grids.axes_text(acquisition.fine_spacing_mm)
             rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
             rows.append(("assumed", acquisition.assumed_text))
-            rows.append(("envelope", _verdict(volume, acquisition, spec)))
+            rows += _verdict(volume, acquisition, spec, verbose)
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:
             typer.echo(f"{name:<10}{text}")
 
 
-def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec) -> str:
-    """As `enhance` judges the scan, voxels included."""
+def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose: bool) -> list[tuple[str, str]]:
+    """As `enhance` judges the scan, voxels included; with the numbers where they are asked for."""
     from medsr.enhancement.envelope import judge
 
     try:
-        return judge(volume, acquisition, spec.envelope).said(spec.name)
+        verdict = judge(volume, acquisition, spec.envelope)
     except InputError as error:
-        return str(error)
+        return [("envelope", str(error))]
+    return [("envelope", verdict.said(spec.name)), *(("", text) for text in verdict.measured if verbose)]
 
 
 def models(

@@ -63,6 +63,12 @@ def quiet(panel: str | None = None, help: str = "Show no progress.") -> Any:
     return option("--quiet", "-q", help=help, panel=panel)
 
 
+def verbose(panel: str | None = None) -> Any:
+    """The option --verbose."""
+    help = "Show the numbers behind what is said of the model's validated range."
+    return option("--verbose", "-v", help=help, panel=panel)
+
+
 def device(panel: str | None = None) -> Any:
     """The option --device."""
     return option("--device", help="auto, cpu, cuda or cuda:N.", panel=panel, metavar="NAME")

@@ -1,9 +1,9 @@
 """Whether a scan is like those that a model was trained on: inside, at the edge of or outside its envelope.
 
 `judge` gives the verdict, `judge_grid` that from headers alone; `admitted` and `admitted_grid` refuse what lies
-outside. The grid is judged by `spec.Envelope.objections`. The voxels are judged by a few plain statistics
-(`medsr.model.scan_statistics`); their ranges over the training scans, as they are and degraded by the named tasks, are
-in the weights' metadata. So every verdict can say which number was odd, and what was usual.
+outside. The grid is judged by `spec.Envelope.objections`, the contrast by name. The voxels are judged by a few plain
+statistics (`medsr.model.scan_statistics`); their ranges over the training scans, as they are and degraded by the named
+tasks, are in the weights' metadata. So every verdict can say what is odd in words, and which number was usual.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from medsr.errors import EnvelopeError
-from medsr.model.scan_statistics import MEASURES, distance_of, statistics_of
+from medsr.model.scan_statistics import MEASURES, distance_of, slice_faults, statistics_of
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import Model, weights_bytes
 from medsr.physics.acquisition import Acquisition
-from medsr.volume import Volume
+from medsr.volume import Volume, guess_modality
 
 Level = Literal["inside", "edge", "outside"]
 
 AT_EDGE = 0.25  # distances beyond the usual range, in its widths: up to here a scan is inside
 OUTSIDE = 1.0  # up to here it is at the edge
 LAST_PART = 0.95  # share of a validated factor or spacing beyond which a scan is at the edge
+EXCLUDED = {"angio": "angiography", "dwi": "diffusion", "asl": "perfusion"}  # contrasts that no model card allows
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Verdict:
         objections: Reasons why it lies outside, one line each.
         notices: Values at the edge, one line each.
         distance: Largest distance of a statistic from its usual range, in widths of the range; 0 where all are usual.
+        measured: The statistics behind these reasons and their usual ranges, one line each.
     """
 
     level: Level
     objections: tuple[str, ...]
     notices: tuple[str, ...]
     distance: float
+    measured: tuple[str, ...] = ()
 
     def said(self, model: str) -> str:
         """The verdict in one line.
@@ -96,7 +99,8 @@ def admitted_grid(modality: str | None, acquisition: Acquisition, model: ModelSp
 def _let_in(verdict: Verdict, model: ModelSpec, force: bool) -> Verdict:
     if verdict.objections and not force:
         why = "; ".join(verdict.objections)
-        raise EnvelopeError(f"outside what {model.name} was validated on: {why}; --force goes on")
+        numbers = "; medsr inspect --verbose shows the numbers" if verdict.measured else ""
+        raise EnvelopeError(f"outside what {model.name} was validated on: {why}{numbers}; --force goes on")
     return verdict
 
 
@@ -111,7 +115,7 @@ def judge_grid(modality: str, acquisition: Acquisition, envelope: Envelope) -> V
     grid = acquisition.factors, acquisition.fine_spacing_mm
     objections = envelope.objections(modality, *grid)
     notices = [] if objections else _near_limit(envelope, *grid)
-    return _verdict(objections, notices, 0.0)
+    return _verdict(objections, notices)
 
 
 def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxels: bool = True) -> Verdict:
@@ -127,23 +131,41 @@ def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxel
         InputError: a constant image.
     """
     grid = judge_grid(volume.modality, acquisition, envelope)
+    of_contrast = _objections_to(volume.source.contrast), _notices_of(volume.source.contrast, envelope)
+    objections, notices = [*grid.objections, *of_contrast[0]], [*grid.notices, *of_contrast[1]]
     usual = envelope.statistics.get(volume.modality, {})
     if not voxels or not usual:
-        return grid
-    objections, notices = list(grid.objections), list(grid.notices)
-    found = statistics_of(volume)
+        return _verdict(objections, notices)
+    if volume.modality == "MR" and guess_modality(volume.data) == "CT":
+        objections.append("the intensities are those of a CT in HU; if it is one, give --modality CT")
+    notices += slice_faults(volume)
+    found, measured = statistics_of(volume), []
     far = {name: distance_of(name, found[name], usual[name]) for name in usual if name in found}
     for name in sorted(far, key=lambda one: -far[one]):
-        if far[name] > OUTSIDE and MEASURES[name].refuses:
-            objections.append(_said(name, found[name], usual[name]))
-        elif far[name] > AT_EDGE:
-            notices.append(_said(name, found[name], usual[name]))
-    return _verdict(objections, notices, max(far.values(), default=0.0))
+        measure, is_outside = MEASURES[name], far[name] > OUTSIDE and MEASURES[name].refuses
+        if is_outside or far[name] > AT_EDGE:
+            (objections if is_outside else notices).append(measure.said(found[name], usual[name]))
+            measured.append(_number(name, found[name], usual[name]))
+    refusing = [distance for name, distance in far.items() if MEASURES[name].refuses]
+    return _verdict(objections, notices, max(refusing, default=0.0), measured)
 
 
-def _verdict(objections: Sequence[str], notices: Sequence[str], distance: float) -> Verdict:
+def _verdict(
+    objections: Sequence[str], notices: Sequence[str], distance: float = 0.0, measured: Sequence[str] = ()
+) -> Verdict:
     level: Level = "outside" if objections else "edge" if notices else "inside"
-    return Verdict(level, tuple(objections), tuple(notices), distance)
+    return Verdict(level, tuple(objections), tuple(notices), distance, tuple(measured))
+
+
+def _objections_to(contrast: str) -> list[str]:
+    kind = EXCLUDED.get(contrast)
+    return [] if kind is None else [f"this is a scan of {kind}, which the model was not made for"]
+
+
+def _notices_of(contrast: str, envelope: Envelope) -> list[str]:
+    if not contrast or contrast in EXCLUDED or contrast in envelope.contrasts:
+        return []
+    return [f"the model has not been validated on the contrast {contrast} (validated: {', '.join(envelope.contrasts)})"]
 
 
 def sealed_weights(model: Model, statistics: Mapping[str, dict[str, tuple[float, float]]]) -> bytes:
@@ -170,5 +192,5 @@ def _near_limit(envelope: Envelope, factors: Iterable[float], fine_spacing_mm: I
     return found
 
 
-def _said(name: str, value: float, usual: tuple[float, float]) -> str:
+def _number(name: str, value: float, usual: tuple[float, float]) -> str:
     return f"{MEASURES[name].title} is {value:.3g} (usual: {usual[0]:.3g} to {usual[1]:.3g})"

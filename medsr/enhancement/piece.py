@@ -115,6 +115,7 @@ def enhance_piece(
         overshoot=beyond,
         uncertainty_rms=typical,
         envelope=verdict.level,
+        envelope_measured=verdict.measured,
         warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),
         uncertainty=trust.facts,
     )

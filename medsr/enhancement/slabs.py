@@ -242,6 +242,7 @@ class _Assembled:
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
             uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,
+            envelope_measured=verdict.measured,
             warnings=(
                 *first.warnings,
                 *further,

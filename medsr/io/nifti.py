@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from medsr import affine as grids
 from medsr.errors import GeometryError, InputError, ResourceError, UsageError
 from medsr.io import bids, files
+from medsr.io.contrast import contrast_of_words
 from medsr.io.outline import Outline
+from medsr.io.padding import padding_said, without_ct_padding
 from medsr.volume import MAX_VOXELS, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
 
 READABLE = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
@@ -233,7 +235,7 @@ def _volumes(
 ) -> list[Volume]:
     slice_axis = _slice_axis(affine)
     sidecar = bids.sidecar_of(path)
-    contrast = bids.contrast_of_name(path.name)
+    contrast = bids.contrast_of_name(path.name) or contrast_of_words([path.name])
     unscaled = layout.scale == (1.0, 0.0)
     still_whole = is_whole_number(layout.dtype) and all(number.is_integer() for number in layout.scale)
     source = Source(
@@ -249,8 +251,11 @@ def _volumes(
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
         data = _scaled(stored[..., t] if len(layout.shape) == 4 else stored, layout.scale)
         modality = _modality(contrast, data)
+        data, n_padded = without_ct_padding(data) if modality == "CT" else (data, 0)
+        said = (padding_said(n_padded),) if n_padded else ()
         thickness = sidecar.thickness_mm if slice_axis is not None else None
-        volumes.append(Volume(data, affine, modality, thickness, slice_axis, sidecar.acquisition_type, source))
+        told = replace(source, warnings=(*source.warnings, *said))
+        volumes.append(Volume(data, affine, modality, thickness, slice_axis, sidecar.acquisition_type, told))
     return volumes
 
 

@@ -41,7 +41,6 @@ BROKEN = {
     "saturated": lambda data: np.minimum(data, np.percentile(data, 60)),
     "repeated": lambda data: np.repeat(data[..., ::2], 2, axis=2),
     "signed": lambda data: data - np.roll(data, 3, axis=0),
-    "one spike": lambda data: np.where(np.arange(data.size).reshape(data.shape) == 5, 1e6, data),
 }
 
 
@@ -56,8 +55,74 @@ def test_a_broken_scan_is_outside_and_the_number_is_named(envelope, kind):
     volume = scan(9)
     found = verdict(volume.with_data(np.asarray(BROKEN[kind](np.array(volume.data)), np.float32)), envelope)
     assert found.level == "outside", found
-    assert "usual" in found.objections[0]
+    assert "usual:" not in found.said("it")
+    assert any("usual:" in number for number in found.measured)
     assert found.distance > 1
+
+
+def z_scored(data):
+    return (data - data.mean()) / data.std()
+
+
+def with_a_marker(data):
+    data[20:22, 20:22, 20:22] = 20 * data.max()
+    return data
+
+
+ORDINARY = {
+    "z-scored": z_scored,
+    "offset": lambda data: data - 1000,
+    "marker": with_a_marker,
+    "cropped": lambda data: np.ascontiguousarray(data[10:-10, 10:-10, 10:-10]),
+}
+
+
+@pytest.mark.parametrize("kind", ORDINARY)
+def test_an_ordinary_scan_stays_admitted_however_it_is_stored(envelope, kind):
+    volume = scan(9)
+    found = verdict(volume.with_data(ORDINARY[kind](np.array(volume.data)).astype(np.float32)), envelope)
+    assert found.objections == (), found
+
+
+def test_metal_is_a_notice_about_the_detail_beside_it(envelope):
+    volume = scan(9, "CT")
+    data = np.array(volume.data)
+    data[20:24, 20:24, 20:22] = 30710
+    found = verdict(volume.with_data(data), envelope)
+    assert found.level == "edge"
+    assert any("metal" in text for text in found.notices)
+
+
+def test_blank_and_repeated_slices_are_named(envelope):
+    volume = scan(9)
+    data = np.array(volume.data)
+    data[:, :, 20] = 0
+    data[:, :, 30:32] = data[:, :, 29:30]
+    thick = replace(volume.with_data(data), slice_axis=2)
+    said = verdict(thick, envelope).notices
+    assert "along axis 2 slice 20 is blank, so detail there is made up" in said
+    assert "along axis 2 slices 30, 31 are the same as the one before, so detail there is made up" in said
+    data[:, :, :3] = data[:, :, -3:] = 0
+    assert "along axis 2 slice 20 is blank, so detail there is made up" in verdict(thick, envelope).notices
+
+
+@pytest.mark.parametrize(
+    "contrast, level, said",
+    [
+        ("angio", "outside", "angiography"),
+        ("dwi", "outside", "diffusion"),
+        ("asl", "outside", "perfusion"),
+        ("PDw", "edge", "PDw"),
+        ("T1w", "inside", ""),
+        ("", "inside", ""),
+    ],
+)
+def test_a_contrast_is_judged_by_its_name(envelope, contrast, level, said):
+    volume = replace(scan(9), source=replace(scan(9).source, contrast=contrast))
+    for voxels in (True, False):
+        found = verdict(volume, envelope, voxels=voxels)
+        assert found.level == level
+        assert said in found.said("it")
 
 
 def test_slices_out_of_order_are_not_inside(envelope):
@@ -78,7 +143,8 @@ def test_a_wrong_modality_is_outside(envelope):
 def test_a_little_too_much_noise_is_at_the_edge(envelope):
     found = verdict(scan(9, sigma=40.0), envelope)
     assert found.level == "edge"
-    assert any("noise" in text for text in found.notices)
+    assert found.notices == ("the scan is very noisy",)
+    assert found.measured[0].startswith("noise over the intensity range is 0.")
 
 
 def test_without_ranges_or_for_a_part_the_grid_alone_is_judged(envelope):
@@ -114,9 +180,10 @@ def test_enhance_refuses_warns_and_records(envelope):
     edge = scan(9, sigma=40.0)
     record = enhance(edge, model).record
     assert record.envelope == "edge"
-    assert any(text.startswith("at the edge of the validated range: noise") for text in record.warnings)
+    assert "at the edge of the validated range: the scan is very noisy" in record.warnings
+    assert any(text.startswith("noise over the intensity range is 0.") for text in record.envelope_measured)
     broken = edge.with_data(np.random.default_rng(0).standard_normal(edge.shape).astype(np.float32))
-    with pytest.raises(EnvelopeError, match="usual"):
+    with pytest.raises(EnvelopeError, match="inspect --verbose shows the numbers; --force goes on"):
         enhance(broken, model)
     assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
     whole = Whole(scale_of(broken.data, "MR"), 0.0, (0, 0, 0))

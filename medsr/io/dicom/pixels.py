@@ -25,6 +25,7 @@ from medsr.errors import InputError, ResourceError
 from medsr.io.dicom.frames import Frame
 from medsr.io.dicom.headers import parsing, read_file
 from medsr.io.dicom.stack import Stack
+from medsr.io.padding import FAR_OUTSIDE
 
 # GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes: the JPEG family.
 DECODERS = {
@@ -32,7 +33,6 @@ DECODERS = {
     **dict.fromkeys((*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), "pylibjpeg"),
     RLELossless: "pydicom",
 }
-FAR_OUTSIDE = 0.01  # of the range of measured values: padding closer to them than that looks like background and stays
 
 
 def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, int]:

@@ -26,6 +26,7 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError
 from medsr.io import files
+from medsr.io.contrast import contrast_of_words
 from medsr.io.dicom.frames import frames_of
 from medsr.io.dicom.headers import modality_of, parsing, read_header
 from medsr.io.dicom.options import DEFAULT, Policies
@@ -34,6 +35,7 @@ from medsr.io.dicom.series import find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright
 from medsr.io.dicom.triage import FoundVolume
+from medsr.io.padding import padding_said
 from medsr.volume import Modality, Source, Volume, check_shape
 
 _CONTRASTS = {
@@ -132,7 +134,7 @@ def _decided(stack: Stack, n_padded: int) -> tuple[str, ...]:
     if stack.is_sheared:
         said.append("sheared slices resampled to an upright grid, lowest value beyond their borders (--tilt resample)")
     if n_padded:
-        said.append(f"padding voxels set to the lowest measured value: {n_padded}")
+        said.append(padding_said(n_padded))
     if stack.thickness_mm is None and any(frame.thickness_mm for frame in stack.frames):
         said.append("slices have different nominal thicknesses: slice thickness not known")
     return tuple(said)
@@ -142,4 +144,9 @@ def _contrast(header: Dataset, path: Path) -> str:
     if modality_of(header) == "CT":
         return "CT"
     with parsing(path):
-        return _CONTRASTS.get(str(header.get("AcquisitionContrast") or ""), "")
+        stated = _CONTRASTS.get(str(header.get("AcquisitionContrast") or ""), "")
+        if stated or header.get("AngioFlag") == "Y":
+            return stated or "angio"
+        kinds = header.get("ImageType") or ""
+        described = [str(header.get(tag) or "") for tag in ("SeriesDescription", "ProtocolName")]
+        return contrast_of_words([*([kinds] if isinstance(kinds, str) else map(str, kinds)), *described])
