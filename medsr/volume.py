@@ -135,7 +135,9 @@ def guess_modality(data: NDArray[np.float32]) -> Modality:
     Used only where no header says it, and to doubt a header that says MR.
     """
     is_air = data <= AIR_BELOW_HU
-    if float(np.mean(is_air)) < LEAST_AIR or is_air.all():
+    if is_air.all():
+        return "CT"
+    if float(np.mean(is_air)) < LEAST_AIR:
         return "MR"
     low, high = TISSUE_HU
     return "CT" if low <= float(np.median(data[~is_air])) <= high else "MR"

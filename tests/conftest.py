@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent))  # tests of every folder import phan
 settings.register_profile("medsr", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("medsr")
 
-N_THREADS = 2
+N_THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))
 
 
 @pytest.fixture(scope="session")

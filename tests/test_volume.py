@@ -93,6 +93,10 @@ def test_a_singular_affine_is_refused():
 def test_modality_is_guessed_from_air():
     assert guess_modality(head(modality="CT").data) == "CT"
     assert guess_modality(head(modality="MR").data) == "MR"
+    undershoot = np.array(head(modality="MR").data)
+    undershoot[3, 3, 3] = -600
+    assert guess_modality(undershoot) == "MR"
+    assert guess_modality(head(modality="MR").data - 1000) == "MR"
 
 
 @pytest.mark.parametrize(("dtype", "whole"), [("uint8", True), ("int32", True), ("float32", False), (">i2", True)])

@@ -17,6 +17,7 @@ import torch
 from medsr.enhancement.envelope import judge_grid
 from medsr.enhancement.posterior import evaluations_of, tile_side
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.solved_grid import solved_grid
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets.detail import GRID, NetSpec
 from medsr.model.weights import Model
@@ -37,7 +38,7 @@ class Estimate:
     """What a run will need.
 
     Attributes:
-        shape: Fine voxels that are computed, per axis, including the margin of a region.
+        shape: Voxels that the network sees, per axis, including the margin of a region.
         spacing_mm: Spacing of the result in mm, per axis.
         evaluations: Number of evaluations of the network on the whole grid.
         tile: Side of a tile in voxels; None: one piece.
@@ -73,7 +74,7 @@ def estimate(
         voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
         memory_limit: Memory that may be used, in bytes; None: no limit.
     """
-    net, shape = model.net.spec, acquisition.fine_shape
+    net, shape = model.net.spec, solved_grid(acquisition).fine_shape
     tiles = TILES if settings.tile is None else (settings.tile,)
     needs = {tile: _memory(shape, tile, net, model.dtype.itemsize) for tile in tiles}
     fitting = [tile for tile, need in needs.items() if memory_limit is None or need <= memory_limit]

@@ -57,5 +57,5 @@ def overshoot_said(share: float, acquisition: Acquisition) -> tuple[str, ...]:
         return ()
     return (
         f"{share:.0%} of the voxels lie beyond all values around them in the scan: it is sharpened too much; "
-        "ask for --profile kspace, or give the true --profile and --thickness",
+        "give the true --profile, --thickness and --noise",
     )

@@ -26,6 +26,7 @@ from medsr.enhancement.posterior import (
     OnProgress,
     Whole,
     finished,
+    finished_deviation,
     last_of,
     posterior_mean,
     prepared,
@@ -93,11 +94,13 @@ def enhance_piece(
         if deviation is not None:
             known, factors = model.spec.calibration, acquisition.factors
             trust = trust_of(known, volume.modality, factors, settings)
-            uncertainty = _placed(volume, trust.factor * deviation * problem.detail * scale.width, acquisition)
-        left = residual_map(problem.op, x, problem.y) * scale.width
+            uncertainty = _placed(
+                volume, trust.factor * finished_deviation(problem, deviation) * scale.width, acquisition
+            )
+        left = residual_map(acquisition.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
-        chi = residual_in_noise_units(problem.op, x, problem.y, noise)
+        chi = residual_in_noise_units(acquisition.op, x, problem.y, noise)
         beyond = overshoot(volume, finer, acquisition, problem.noise * scale.width, scale.width)
         typical = None if uncertainty is None else float(np.sqrt(np.mean(np.square(uncertainty.data)))) / scale.width
     record = Record(
@@ -156,11 +159,10 @@ def posterior(
     scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
     problem = prepared(volume, model, acquisition, settings, scale, None, whole)
     mean = posterior_mean(problem, model)
-    width = problem.detail * scale.width
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(
         _volume(volume, finished(problem, mean.detail), scale, acquisition),
-        _placed(volume, torch.sqrt(mean.variance) * width, acquisition),
+        _placed(volume, finished_deviation(problem, torch.sqrt(mean.variance)) * scale.width, acquisition),
         (_volume(volume, finished(problem, state), scale, acquisition) for state in states),
     )
 

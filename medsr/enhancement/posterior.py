@@ -18,6 +18,7 @@ from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
 from medsr.enhancement.settings import EnhanceSettings, Triple
+from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale
@@ -45,7 +46,7 @@ class Whole:
     Attributes:
         scale: Map of the whole scan's intensities to the model range.
         noise: Standard deviation of the whole scan's noise, in the model range.
-        origin: First voxel of the part on the whole fine grid.
+        origin: First voxel of the part on the network's grid of the whole.
     """
 
     scale: Scale
@@ -58,7 +59,7 @@ class Problem:
     """One scan in the model range, ready for the network.
 
     Attributes:
-        op: Operator of the acquisition.
+        op: Operator of the acquisition, from the network's grid (I, J, K).
         y: Input (1, 1, i, j, k).
         ibp: IBP estimate (1, 1, I, J, K).
         rest: Input minus degraded IBP estimate, (1, 1, i, j, k), in units of the expected detail.
@@ -67,8 +68,9 @@ class Problem:
         raw: Raw network of this scan.
         raw_mean: The same, averaged over flips, for the posterior mean.
         error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
-        shape: Voxels of the fine grid, per axis.
-        origin: First voxel on the whole fine grid, where the noise is taken from.
+        shape: Voxels of the network's grid, per axis.
+        origin: First voxel on the whole of that grid, where the noise is taken from.
+        onto_result: Interpolation from that grid to that of the result (`medsr.enhancement.solved_grid`).
     """
 
     op: Separable
@@ -82,6 +84,7 @@ class Problem:
     error_variance: float
     shape: Triple
     origin: Triple
+    onto_result: Separable
 
 
 @dataclass(frozen=True)
@@ -112,14 +115,15 @@ def prepared(
         on_progress: Called after every tile.
         whole: What a part takes from the whole scan; None: `volume` is the whole.
     """
-    op = acquisition.op
+    solved = solved_grid(acquisition)
+    op = solved.op
     y = _in_model_range(volume, scale)[None, None].to(model.device)
     noise = scan_noise(volume, scale, settings) if whole is None else whole.noise
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
-    numbers = scan_conditions(op, acquisition.fine_spacing_mm, noise)[None].to(model.device)
-    net = _network(model, acquisition.fine_shape, settings, on_progress)
-    maps = scan_maps(op, ibp, acquisition.fine_spacing_mm).to(model.dtype)
+    numbers = scan_conditions(op, solved.fine_spacing_mm, noise)[None].to(model.device)
+    net = _network(model, solved.fine_shape, settings, on_progress)
+    maps = scan_maps(op, ibp, solved.fine_spacing_mm).to(model.dtype)
     return Problem(
         op=op,
         y=y,
@@ -130,8 +134,9 @@ def prepared(
         raw=conditioned(net, maps, numbers),
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
         error_variance=model.spec.error_variance,
-        shape=acquisition.fine_shape,
+        shape=solved.fine_shape,
         origin=(0, 0, 0) if whole is None else whole.origin,
+        onto_result=onto_result(solved, acquisition),
     )
 
 
@@ -209,13 +214,18 @@ def sample_steps(
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
-    """The result (1, 1, I, J, K) in the model range: IBP estimate plus detail.
+    """The result in the model range, on its own grid: IBP estimate plus detail.
 
     Args:
         problem: Scan, as `prepared` makes it.
         detail: Detail (1, 1, I, J, K) in units of the expected detail.
     """
-    return problem.ibp + problem.detail * detail
+    return problem.onto_result.cubic(problem.ibp + problem.detail * detail)
+
+
+def finished_deviation(problem: Problem, deviation: Tensor) -> Tensor:
+    """The standard deviation of the result in the model range, on its own grid; arguments as for `finished`."""
+    return problem.onto_result.linear(problem.detail * deviation)
 
 
 def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:

@@ -19,6 +19,7 @@ from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import OnProgress, Whole, scan_noise
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings, Triple
+from medsr.enhancement.solved_grid import solved_grid
 from medsr.errors import UsageError
 from medsr.model.intensity import scale_of
 from medsr.model.nets.detail import GRID
@@ -27,7 +28,8 @@ from medsr.physics.acquisition import Acquisition, on_grids
 from medsr.physics.ops import Separable
 from medsr.volume import Volume
 
-MARGIN_VOX = 12  # fine voxels: on a brain at factor 5 the rest changed a region by 6e-4 of its range (root mean square)
+# On the network's grid; on a brain at factor 5 the rest changed a region by 6e-4 of its range (root mean square).
+MARGIN_VOX = 12
 MARGIN_SAMPLES = 3  # coarse voxels at least, for the interpolation
 LEAST_VOX = 4  # coarse voxels of a region per axis
 
@@ -70,7 +72,7 @@ class Part:
         outer: Region with its margin.
         volume: Input voxels of `outer`.
         acquisition: Acquisition of `volume`.
-        origin: First voxel of the part on the whole fine grid.
+        origin: First voxel of the part on the network's grid of the whole.
     """
 
     box: Box
@@ -116,12 +118,13 @@ def part_of(volume: Volume, box: Box, acquisition: Acquisition) -> Part:
         UsageError: the box does not lie within the scan.
     """
     _check_inside(volume, box)
-    axes = zip(box.start, box.stop, volume.shape, acquisition.fine_shape, strict=True)
+    solved = solved_grid(acquisition)
+    axes = zip(box.start, box.stop, volume.shape, solved.fine_shape, strict=True)
     spans = [_grown(start, stop, n_coarse, n_fine) for start, stop, n_coarse, n_fine in axes]
     inner = Box(_triple(span[0] for span in spans), _triple(span[1] for span in spans))
     outer = Box(_triple(span[2] for span in spans), _triple(span[3] for span in spans))
     part = crop(volume, outer)
-    origin = _triple(round(a * f) for a, f in zip(outer.start, acquisition.factors, strict=True))
+    origin = _triple(round(a * f) for a, f in zip(outer.start, solved.factors, strict=True))
     return Part(inner, outer, part, _like(acquisition, part), origin)
 
 

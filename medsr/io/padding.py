@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAR_OUTSIDE = 0.01  # of the range of measured values: padding closer to them than that looks like background and stays
-LEAST_SHARE = 0.001  # of the voxels; fewer are streaks beside metal
+LEAST_SHARE, LEAST_VOXELS = 0.001, 64  # of padding; fewer are streaks beside metal
 AIR_HU = -1024.0  # the lowest value of most scanners, and of air
 
 
@@ -24,13 +24,14 @@ def without_ct_padding(data: NDArray[np.float32]) -> tuple[NDArray[np.float32], 
     """
     lowest = float(data.min())
     is_padding = data == lowest
-    if lowest >= AIR_HU or not LEAST_SHARE <= is_padding.mean() < 1:
+    n_padding = int(np.count_nonzero(is_padding))
+    if lowest >= AIR_HU or not max(LEAST_SHARE * data.size, LEAST_VOXELS) <= n_padding < data.size:
         return data, 0
     measured = data[~is_padding]
     low, high = float(measured.min()), float(measured.max())
     if lowest >= low - FAR_OUTSIDE * (high - low):
         return data, 0
-    return np.where(is_padding, np.float32(low), data), int(np.count_nonzero(is_padding))
+    return np.where(is_padding, np.float32(low), data), n_padding
 
 
 def padding_said(n_voxels: int) -> str:

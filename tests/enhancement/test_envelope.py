@@ -15,11 +15,13 @@ from medsr.enhancement.piece import enhance_piece
 from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
+from medsr.io import load
 from medsr.model.intensity import scale_of
 from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope
-from medsr.model.weights import describe_model
+from medsr.model.weights import DEFAULT_MODEL, describe_model, packaged_models
 from medsr.physics.acquisition import acquisition_of
+from medsr.samples import sample_path
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,6 @@ ORDINARY = {
     "z-scored": z_scored,
     "offset": lambda data: data - 1000,
     "marker": with_a_marker,
-    "cropped": lambda data: np.ascontiguousarray(data[10:-10, 10:-10, 10:-10]),
 }
 
 
@@ -81,6 +82,13 @@ ORDINARY = {
 def test_an_ordinary_scan_stays_admitted_however_it_is_stored(envelope, kind):
     volume = scan(9)
     found = verdict(volume.with_data(ORDINARY[kind](np.array(volume.data)).astype(np.float32)), envelope)
+    assert found.objections == (), found
+
+
+def test_a_tight_crop_of_a_real_scan_is_admitted_by_the_shipped_model():
+    sample = load(sample_path())
+    crop = sample.with_data(np.ascontiguousarray(sample.data[50:120, 60:140, 60:120]))
+    found = verdict(crop, describe_model(packaged_models()[DEFAULT_MODEL]).envelope)
     assert found.objections == (), found
 
 

@@ -60,7 +60,7 @@ def test_too_much_is_a_warning_that_says_what_to_do():
     assert said.startswith("20% of the voxels")
     assert "--profile" in said
     record = enhance(SCAN, SILENT, EnhanceSettings(noise=0.0), with_assumed(acquisition, WIDE)).record
-    assert any(text.endswith("--thickness") for text in record.warnings) == (record.overshoot > MOST * 1.5**3)
+    assert any(text.endswith("--noise") for text in record.warnings) == (record.overshoot > MOST * 1.5**3)
 
 
 @pytest.mark.parametrize(("shares", "width_mm"), [((0.01,), 3.0), ((0.9, 0.01), 2.4), ((0.9, 0.9), None)])

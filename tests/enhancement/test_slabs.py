@@ -115,7 +115,7 @@ def test_slabs_are_judged_as_the_whole_scan_is(cut):
     broken = usual.with_data(np.random.default_rng(0).standard_normal(usual.shape).astype(np.float32))
     model = tiny_model(silent=True, envelope=dataclasses.replace(EVERYTHING, statistics=usual_ranges([usual])))
     acquisition = acquisition_of(usual, factors=(1, 1, 2))
-    with pytest.raises(EnvelopeError, match="usual"):
+    with pytest.raises(EnvelopeError, match="very noisy"):
         enhance_within(broken, model, EnhanceSettings(flips=0, noise=0.1), acquisition, None, 1)
     forced = EnhanceSettings(flips=0, noise=0.1, force=True)
     whole = enhance(broken, model, forced, acquisition)

@@ -1,0 +1,54 @@
+"""The grid that the network works on: up to five voxels a slice; a finer result is interpolated from it.
+
+Beyond five voxels a slice the network adds nothing that holds. On four training scans with slices of 8, 10 and 12
+voxels, interpolation from five of them was better by 0.12 dB in the mean (-0.12 to 0.56). In the nearly uniform trunk
+of a phantom (CT, 11 voxels a slice) the network's own answer rippled by 26 HU from slice to slice; interpolated from
+six voxels a slice it ripples by 5.2, from five by 3.3, and cubic interpolation of the scan by 1.5 HU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from medsr import affine as grids
+from medsr.physics.acquisition import Acquisition
+from medsr.physics.ops import AxisSampling, Separable
+
+MOST_PER_SLICE = 5
+
+
+def solved_grid(acquisition: Acquisition) -> Acquisition:
+    """The same acquisition seen from the grid that the network works on.
+
+    Args:
+        acquisition: Acquisition seen from the grid of the result.
+    """
+    i, j, k = (_solved(axis) for axis in acquisition.op.axes)
+    shape = [n if axis is None else axis.n_fine for axis, n in zip((i, j, k), acquisition.fine_shape, strict=True)]
+    affine = grids.resized(acquisition.fine_affine, acquisition.fine_shape, shape)
+    return replace(
+        acquisition, op=Separable((i, j, k)), fine_shape=(shape[0], shape[1], shape[2]), fine_affine=np.asarray(affine)
+    )
+
+
+def onto_result(solved: Acquisition, acquisition: Acquisition) -> Separable:
+    """The interpolation from the network's grid to that of the result; `None` along every axis where they are the same.
+
+    Args:
+        solved: Acquisition seen from the network's grid.
+        acquisition: The same acquisition seen from the grid of the result.
+    """
+    i, j, k = (
+        None if n == m else AxisSampling(n, m, "kspace", n / m)
+        for n, m in zip(acquisition.fine_shape, solved.fine_shape, strict=True)
+    )
+    return Separable((i, j, k))
+
+
+def _solved(axis: AxisSampling | None) -> AxisSampling | None:
+    if axis is None or axis.n_fine <= MOST_PER_SLICE * axis.n_coarse:
+        return axis
+    n_fine = MOST_PER_SLICE * axis.n_coarse
+    return replace(axis, n_fine=n_fine, fwhm=axis.fwhm * n_fine / axis.n_fine)
