@@ -5,7 +5,8 @@ result stand that of the same model told the truth (none for a Hamming window, f
 best of cubic, IBP and total variation under what medsr assumed. Only a central block is restored, to save time; what is
 assumed comes from the whole degraded scan.
 
-python benchmarks/wrong_assumptions.py [scan ...]   default: a T1w and a CT of the validation split under $MEDSR_DATA
+python benchmarks/wrong_assumptions.py [scan ...] [--task TASK]   default: a T1w and a CT of the validation split under
+$MEDSR_DATA, both tasks
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
+from argparse import ArgumentParser
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from medsr.io import load
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, on_grids, with_assumed
-from medsr.physics.assumption import Assumed, Assumption
+from medsr.physics.assumption import Assumed, Assumption, fine_axes
 from medsr.physics.ops.noise import add_gaussian, add_rician
 from medsr.physics.profiles import Profile
 from medsr.validation.baselines import METHODS
@@ -38,8 +39,10 @@ from medsr.volume import Volume
 
 DATA = Path(os.environ.get("MEDSR_DATA", "../shared/data"))
 SCANS = ("validation/sub-bchadult01_T1w.nii.gz", "validation/sub-cmbcrc01_CT.nii.gz")
+RESULT = Path("results/wrong_assumptions.json")
 SIDE_VOX = 120  # of the reference that is degraded
-BLOCK = {"iso2": (24, 24, 24), "thick5": (48, 48, 12)}  # coarse voxels that are restored
+TASKS = ("iso2", "thick5")
+BLOCK_VOX = 24  # coarse voxels a side that are restored; twice as many where an axis is left alone
 MARGIN = 4  # coarse voxels around them that don't count, where the axis has as many
 NOISE = {"MR": (0.0, 1.0, 2.0, 3.0, 5.0), "CT": (0.0, 10.0, 20.0, 40.0)}  # per cent of the 99th percentile; HU
 NOISY_WITH: tuple[tuple[Profile, float], ...] = (("gaussian", 1.0), ("kspace", 1.0))
@@ -71,7 +74,7 @@ def truths(modality: str) -> list[Truth]:
 
 def acquired(reference: Volume, task: str, truth: Truth) -> tuple[Volume, Acquisition, float]:
     """The degraded scan, how it was acquired, and the standard deviation of its noise."""
-    factors = (2, 2, 2) if task == "iso2" else (1, 1, 5)
+    factors = (2, 2, 2) if task == "iso2" else _thick_slices(reference)
     fine = tuple(n // f * f for n, f in zip(reference.shape, factors, strict=True))
     coarse = tuple(n // f for n, f in zip(fine, factors, strict=True))
     i, j, k = fine
@@ -101,9 +104,10 @@ def rows(path: Path, task: str, model: Model) -> list[dict[str, Any]]:
     found = []
     for truth in truths(reference.modality):
         scan, true, sigma = acquired(reference, task, truth)
-        region = _middle(scan.shape, BLOCK[task])
+        sides = (BLOCK_VOX,) * 3 if task == "iso2" else tuple(2 * BLOCK_VOX // round(f) for f in true.factors)
+        region = _middle(scan.shape, sides)
         factors = tuple(float(f) for f in true.factors)
-        asked = EnhanceSettings(factors=factors, region=region, force=True)
+        asked = EnhanceSettings(factors=factors, region=region, flips=0, force=True)
         untold = enhance(scan, model, asked)
         told = enhance(scan, model, replace(asked, noise=sigma), true)
         part = part_of(scan, Box(*region), with_assumed(true, _assumption(untold.record.task["assumed"])))
@@ -137,6 +141,11 @@ def rows(path: Path, task: str, model: Model) -> list[dict[str, Any]]:
     return found
 
 
+def _thick_slices(reference: Volume) -> Triple:
+    """Five voxels a slice along S, or along R where the reference itself has thick slices."""
+    return (1, 1, 5) if len(fine_axes(reference.spacing_mm)) == 3 else (5, 1, 1)
+
+
 def _middle(shape: Triple, sides: Triple) -> tuple[Triple, Triple]:
     spans = [(max(0, (n - side) // 2), min(n, (n + side) // 2)) for n, side in zip(shape, sides, strict=True)]
     (a, b), (c, d), (e, f) = spans
@@ -161,12 +170,13 @@ def _cell(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def main(paths: list[Path]) -> None:
-    """Print the table, then the worst and the median of each task."""
+def main(paths: list[Path], tasks: list[str]) -> None:
+    """Print the table, then the worst and the median of each task; rows of other tasks stay in the result."""
     model = load_model()
     print("\t".join(("scan", "task", "truth", "noise", "found", "assumed", "over cubic", "over best", "lost")))
-    table = []
-    for task in BLOCK:
+    measured = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
+    table = _kept(measured, tasks)
+    for task in tasks:
         found = [row for path in paths for row in _fit(path, task, model)]
         table += found
         if not found:
@@ -176,8 +186,14 @@ def main(paths: list[Path]) -> None:
             f"{task}: over cubic least {gains.min():+.2f}, median {np.median(gains):+.2f} dB; "
             f"lost to the truth median {np.nanmedian(lost):.2f}, most {np.nanmax(lost):.2f} dB"
         )
-    Path("results").mkdir(exist_ok=True)
-    Path("results/wrong_assumptions.json").write_text(json.dumps(table, indent=1) + "\n")
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps({"model": measured, "rows": table}, indent=1) + "\n")
+
+
+def _kept(model: dict[str, str], tasks: list[str]) -> list[dict[str, Any]]:
+    """The rows of other tasks that were measured with the same weights."""
+    content = json.loads(RESULT.read_text()) if RESULT.is_file() else {"model": None}
+    return [row for row in content["rows"] if row["task"] not in tasks] if content["model"] == model else []
 
 
 def _fit(path: Path, task: str, model: Model) -> list[dict[str, Any]]:
@@ -187,4 +203,8 @@ def _fit(path: Path, task: str, model: Model) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main([Path(one) for one in sys.argv[1:]] or [DATA / one for one in SCANS])
+    parser = ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("scans", nargs="*", type=Path, default=[DATA / one for one in SCANS])
+    parser.add_argument("--task", action="append", choices=TASKS)
+    asked = parser.parse_args()
+    main(asked.scans, asked.task or list(TASKS))

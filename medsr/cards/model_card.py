@@ -25,6 +25,7 @@ RESULTS = {
     "quality": "benchmarks/quality.py",
     "speed": "benchmarks/speed.py",
     "envelope": "benchmarks/envelope.py",
+    "wrong_assumptions": "benchmarks/wrong_assumptions.py",
 }
 SCORED = ("psnr_db", "ssim", "residual", "drift", "mae")
 

@@ -28,7 +28,7 @@ from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.assumption import fine_axes
 from medsr.physics.ops import Separable
-from medsr.physics.ops.noise import estimate_sigma
+from medsr.physics.ops.noise import estimate_sigma, estimate_sigma_of_slices
 from medsr.volume import Volume
 
 OnProgress = Callable[[str, int, int], None]
@@ -244,7 +244,8 @@ def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float
     """
     if settings.noise is not None:
         return settings.noise / scale.width
-    return estimate_sigma(torch.from_numpy(np.array(volume.data)), fine_axes(volume.spacing_mm)) / scale.width
+    fine, y = fine_axes(volume.spacing_mm), torch.from_numpy(np.array(volume.data))
+    return (estimate_sigma(y, fine) if len(fine) == 3 else estimate_sigma_of_slices(y, fine)) / scale.width
 
 
 def evaluations_of(settings: EnhanceSettings) -> int:

@@ -23,7 +23,7 @@ FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 1.0
 CAUTION, SLICE_TRUST = 0.1, 0.5
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
-SOFT = 1.25  # samples: borders that wide are not those of a scan with full resolution
+SOFT = 1.0  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
 GAUSSIAN_OF_SLICES = 0.69  # FWHM of the Gaussian with the variance of a trapezoid, over the trapezoid's
 
@@ -174,7 +174,8 @@ def softness_said(assumed: Assumption, spacing_mm: NDArray[np.float64]) -> tuple
     """
     return tuple(
         f"along axis {axis} the scan is softer than its voxels: borders are about {one.fwhm_mm:.2g} mm wide, voxels "
-        f"{spacing_mm[axis]:.2g} mm; it was zero-filled, interpolated or smoothed, and finer detail is not in it"
+        f"{spacing_mm[axis]:.2g} mm; it was zero-filled, interpolated, smoothed or, in CT, made with a soft kernel, "
+        "and finer detail is not in it"
         for axis, one in enumerate(assumed)
         if axis in fine_axes(spacing_mm)
         and one is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from phantoms import head
 
 from medsr.physics.ops import AxisSampling, Separable
-from medsr.physics.ops.noise import add_gaussian, add_rician, estimate_sigma
+from medsr.physics.ops.noise import add_gaussian, add_rician, estimate_sigma, estimate_sigma_of_slices
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -103,3 +103,30 @@ def test_too_little_tissue_gives_zero_or_a_number(shape):
 
 def test_a_constant_scan_holds_no_noise():
     assert estimate_sigma(torch.full((30, 30, 30), 7.0)) == 0.0
+
+
+def along_plane(noise, weights):
+    """Noise filtered along the first two axes, with the standard deviation that it had."""
+    for dim in (0, 1):
+        noise = sum(w * noise.roll(shift, dim) for shift, w in enumerate(weights))
+    return noise / noise.std()
+
+
+def test_noise_that_is_correlated_in_the_plane_of_slices_is_found():
+    for weights, least in (((1.0, 1.0), 0.027), ((1.0, 2.0, 1.0), 0.017)):
+        noise = along_plane(torch.randn((80, 80, 16), generator=seeded(), dtype=torch.float64), weights)
+        y = 1 + smooth_phantom((80, 80, 16)) + 0.05 * noise
+        white, total = estimate_sigma(y, (0, 1)), estimate_sigma_of_slices(y, (0, 1))
+        assert 1.4 * white < total
+        assert least < total < 0.055
+
+
+def test_white_noise_of_slices_is_what_it_is_without_that():
+    y = 1 + add_gaussian(smooth_phantom((80, 80, 16)), 0.05, seeded())
+    assert estimate_sigma_of_slices(y, (0, 1)) == estimate_sigma(y, (0, 1))
+    assert estimate_sigma_of_slices(3 * y, (0, 1)) == pytest.approx(3 * estimate_sigma(y, (0, 1)))
+
+
+def test_slices_too_small_to_be_averaged_give_what_they_give():
+    y = torch.randn((12, 12, 6), generator=seeded())
+    assert estimate_sigma_of_slices(y, (0, 1)) >= 0.0
