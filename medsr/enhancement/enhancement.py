@@ -8,22 +8,36 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from medsr.enhancement.acquired_grid import acquired_samples, is_stored_finer, seen_from
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, central_block, enhance_region
-from medsr.enhancement.result import Enhancement
+from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
-from medsr.physics.assumption import Sampled, assumed_from_voxels, header_said, narrowed, softness_said
+from medsr.physics.assumption import (
+    Sampled,
+    assumed_from_voxels,
+    assumed_of,
+    header_said,
+    narrowed,
+    softness_said,
+)
 from medsr.volume import Volume
 
 TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
+STORED_FINER = (
+    "the scan is stored on twice as fine a grid as it was acquired on (zero-filled or interpolated): it was taken back "
+    "to the samples that it holds, and factors count from there"
+)
 TRIED_WIDTHS = (1.0, 0.8)  # shares of the estimated widths; after them only what the headers say is left
 
 
@@ -67,12 +81,14 @@ def enhance(
         volume = replace(volume, modality=settings.modality)
     model = model or load_model(settings.model, settings.device)
     told: tuple[str, ...] = ()
+    stored = volume
     if acquisition is None:
-        acquisition, told = _without_overshoot(volume, model, settings)
+        volume, acquisition, told = _assumed(volume, model, settings)
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
     if settings.region is not None:
-        result = enhance_region(volume, Box(*settings.region), model, settings, acquisition, on_progress, on_state)
+        box = on_grid_of(volume, Box(*settings.region), stored)
+        result = enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
     elif memory_bytes is not None:
         result = enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
     else:
@@ -83,7 +99,7 @@ def enhance(
         *residual_said(record.residual or 0.0, (record.noise_sigma or 0.0) / width),
         *overshoot_said(0.0 if settings.mode == "sample" else record.overshoot or 0.0, acquisition),
     )
-    return replace(result, record=replace(record, warnings=(*record.warnings, *said)))
+    return replace(result, record=replace(record, input=described(stored), warnings=(*record.warnings, *said)))
 
 
 def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
@@ -104,21 +120,51 @@ def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisit
     acquisition = acquisition_for(volume, settings)
     if settings.profile != "auto":
         return acquisition
+    if is_stored_finer(volume, acquisition):
+        return _of_samples(acquired_samples(volume), acquisition, settings)
     return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
 
 
-def _without_overshoot(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[Acquisition, tuple[str, ...]]:
+def on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
+    """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one."""
+    ratio = np.array(volume.shape) / stored.shape
+    start, stop = np.floor(np.array(box.start) * ratio + 1e-6), np.ceil(np.array(box.stop) * ratio - 1e-6)
+    (a, b), (c, d), (e, f) = ((int(low), int(high)) for low, high in zip(start, stop, strict=True))
+    return Box((a, c, e), (b, d, f))
+
+
+def _assumed(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[Volume, Acquisition, tuple[str, ...]]:
+    """The samples that were acquired and how, by the headers and, where it is left to medsr, by the voxels.
+
+    Returns:
+        The scan, or the acquired samples of one that is stored finer; its acquisition; warnings.
+    """
+    by_headers = acquisition_for(volume, settings)
+    said = () if settings.thickness_mm is not None else header_said(volume)
+    if settings.profile != "auto":
+        return volume, by_headers, said
+    if is_stored_finer(volume, by_headers):
+        samples = acquired_samples(volume)
+        return samples, _of_samples(samples, by_headers, settings), (*said, STORED_FINER)
+    acquisition, more = _without_overshoot(volume, model, settings, by_headers)
+    return volume, acquisition, (*said, *more)
+
+
+def _of_samples(samples: Volume, acquisition: Acquisition, settings: EnhanceSettings) -> Acquisition:
+    """How the acquired samples of a scan that is stored finer were acquired, as its headers say."""
+    return with_assumed(seen_from(samples, acquisition), assumed_of(samples, settings.thickness_mm))
+
+
+def _without_overshoot(
+    volume: Volume, model: Model, settings: EnhanceSettings, by_headers: Acquisition
+) -> tuple[Acquisition, tuple[str, ...]]:
     """What the voxels tell of the acquisition, narrower or by the headers alone where a trial overshoots.
 
     Returns:
         The acquisition, and warnings: a soft scan, and an acquisition that is not what the voxels told.
     """
-    by_headers = acquisition_for(volume, settings)
-    said = () if settings.thickness_mm is not None else header_said(volume)
-    if settings.profile != "auto":
-        return by_headers, said
     assumed = assumed_from_voxels(volume, settings.thickness_mm)
-    estimated, said = with_assumed(by_headers, assumed), (*said, *softness_said(assumed, volume.spacing_mm))
+    estimated, said = with_assumed(by_headers, assumed), softness_said(assumed, volume.spacing_mm)
     if estimated.op == by_headers.op:
         return by_headers, said
     block = central_block(volume, TRIAL_VOX)

@@ -41,6 +41,13 @@ def test_a_finer_one_is_solved_at_five_voxels_a_slice_with_the_same_profile_in_m
     np.testing.assert_allclose(solved.fine_affine @ corner, acquisition.fine_affine @ corner, atol=1e-9)
 
 
+def test_three_axes_in_k_space_are_solved_at_two_voxels_each():
+    cube = head((20, 22, 24), (2.0, 2.0, 2.0))
+    assert solved_grid(acquisition_of(cube, factors=(3,), profile="kspace")).fine_shape == (40, 44, 48)
+    assert solved_grid(acquisition_of(cube, factors=(3,), profile="gaussian")).fine_shape == (60, 66, 72)
+    assert solved_grid(acquisition_of(THICK, factors=(1, 1, 4), profile="kspace")).fine_shape == (20, 22, 48)
+
+
 def test_what_is_interpolated_stays_in_its_place():
     acquisition = acquisition_of(THICK, factors=(1, 1, 10))
     solved = solved_grid(acquisition)

@@ -20,7 +20,7 @@ from medsr.volume import Volume
 
 @pytest.fixture(scope="module")
 def reference() -> Volume:
-    return head((34, 36, 30), (1.0, 1.0, 1.0))
+    return head((40, 44, 36), (1.0, 1.0, 1.0))
 
 
 def findings_of(

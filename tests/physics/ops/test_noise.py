@@ -47,7 +47,7 @@ def test_the_generator_alone_decides(add):
 @given(st.tuples(*[st.integers(20, 60)] * 3), st.floats(0.005, 0.2), st.integers(0, 2**31))
 def test_noise_on_a_smooth_phantom_is_found(shape, sigma, seed):
     y = add_gaussian(smooth_phantom(shape), sigma, seeded(seed))
-    assert estimate_sigma(y) == pytest.approx(sigma, rel=0.2 if min(shape) < 30 else 0.15)
+    assert estimate_sigma(y) == pytest.approx(sigma, rel=0.35 if min(shape) < 30 else 0.15)
 
 
 @pytest.mark.parametrize("axes", [(-3, -2, -1), (-3, -2), (-2, -1), (0, 2), (-1,)])
