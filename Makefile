@@ -80,6 +80,7 @@ docs: setup  ## the documentation to build/docs; warnings are errors
 
 validation: setup  ## the tables of the page of results and of the model card, from the validation scans; resumable
 	$(BIN)/python pipelines/validate/run.py
+	$(BIN)/python benchmarks/wrong_assumptions.py
 
 results: setup  ## write the validation table of docs/explanation/results.md from results/validation.json
 	$(BIN)/python pipelines/validate/results_page.py

@@ -6,7 +6,9 @@ import csv
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import yaml
@@ -245,6 +247,20 @@ def textures_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return _table(("scan", "high-frequency power ratio of a sample", "a sample below the mean, dB"), lines)
 
 
+def assumptions_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Least and median gain over cubic interpolation, and what is lost to being told, a row per scan and task."""
+    if not rows:
+        return MISSING
+    lines = []
+    for scan, task in dict.fromkeys((row["scan"], row["task"]) for row in rows):
+        here = [row for row in rows if (row["scan"], row["task"]) == (scan, task)]
+        gains, lost = ([float(row[key]) for row in here] for key in ("over_cubic_db", "lost_db"))
+        told = [value for value in lost if not isnan(value)]
+        cells = signed(min(gains)), signed(median(gains)), two_digits(median(told)), two_digits(max(told))
+        lines.append([str(scan).removeprefix("sub-"), str(task), str(len(here)), *cells])
+    return _table(("scan", "task", "cases", "least over cubic", "median", "median lost", "most lost"), lines)
+
+
 def _bold(value: float, *, asked: bool) -> str:
     return two_digits(value) if asked else f"**{two_digits(value)}**"
 
@@ -278,6 +294,7 @@ def _other_tables(card: ModelCard) -> dict[str, str]:
         "samples": _table(("", "asked", *sampled), samples) if sampled else MISSING,
         "textures": textures_table(quality.get("textures", ())),
         "lesions": lesions_table(quality.get("lesions", ())),
+        "assumptions": assumptions_table(card.measured.get("wrong_assumptions", {}).get("rows", ())),
         "verdicts": _table(("scans", *columns), [[k, *(f"{row[c]:g}" for c in columns)] for k, row in verdicts.items()])
         if verdicts
         else MISSING,

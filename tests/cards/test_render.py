@@ -13,6 +13,7 @@ from medsr.cards.model_card import collect, read_model_card
 from medsr.cards.render import (
     Goal,
     Goals,
+    assumptions_table,
     curve_table,
     is_rendering,
     lesions_table,
@@ -166,3 +167,12 @@ def test_a_curve_without_its_step_is_refused(tmp_path, content):
         path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match="no learning curve with steps 100"):
         curve_table(path, (100,))
+
+
+def test_wrong_assumptions_are_told_by_scan_and_task_and_without_a_truth_they_lose_nothing():
+    rows = [
+        {"scan": "sub-x_T1w", "task": "iso2", "over_cubic_db": gain, "lost_db": lost}
+        for gain, lost in ((1.0, 0.25), (3.0, 0.75), (2.0, float("nan")))
+    ]
+    assert assumptions_table(rows).splitlines()[2] == "| x_T1w | iso2 | 3 | +1.00 | +2.00 | 0.50 | 0.75 |"
+    assert assumptions_table([]) == "not measured"

@@ -89,7 +89,11 @@ def test_validate_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest
 
 def test_inspect_models_and_doctor_say_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(folder / "thick.nii.gz")]) == 0
-    assert "32 x 36 x 48 voxels" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "32 x 36 x 48 voxels" in said
+    assert "(usual: " not in said
+    assert run(["inspect", "--verbose", str(folder / "thick.nii.gz")]) == 0
+    assert "(usual: " in capsys.readouterr().out
     assert run(["models"]) == 0
     assert "medsr-base" in capsys.readouterr().out
     assert run(["models", "medsr-base"]) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medsr.physics.blur import ANATOMY_FWHM, own_fwhm, slice_fwhm, step_fwhm
+from medsr.physics.blur import ANATOMY_FWHM, own_fwhm, slice_fwhm, step_fwhm, upper_band
 from medsr.physics.ops.matrices import kspace_matrix, profile_matrix
 from medsr.physics.profiles import box, gaussian
 
@@ -88,3 +88,15 @@ def test_noise_may_make_up_half_of_the_finest_differences(share, is_known):
     data = seen(1.0, 2)
     noise = np.sqrt(share * np.mean(np.diff(data.astype(float), n=3) ** 2) / 20)
     assert (step_fwhm(data, 2, float(noise)) is not None) == is_known
+
+
+def test_half_of_the_spectrum_of_an_interpolated_scan_is_empty():
+    rng = np.random.default_rng(0)
+    sharp = rng.normal(0, 1, (40, 42, 44)).astype(np.float32)
+    for axis in range(3):
+        assert upper_band(sharp, axis) > 0.5
+        zoom = [2 if one == axis else 1 for one in range(3)]
+        finer = ndimage.zoom(sharp, zoom, order=3, mode="grid-constant", grid_mode=True)
+        assert upper_band(finer, axis) < 0.05
+        assert upper_band(finer, (axis + 1) % 3) > 0.5
+    assert upper_band(np.zeros((20, 20, 20), np.float32), 0) == 1.0
