@@ -94,9 +94,7 @@ def enhance_piece(
         if deviation is not None:
             known, factors = model.spec.calibration, acquisition.factors
             trust = trust_of(known, volume.modality, factors, settings)
-            uncertainty = _placed(
-                volume, trust.factor * finished_deviation(problem, deviation) * scale.width, acquisition
-            )
+            uncertainty = _placed(volume, trust.factor * problem.detail * deviation * scale.width, acquisition)
         left = residual_map(acquisition.op, x, problem.y) * scale.width
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)

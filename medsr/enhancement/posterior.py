@@ -152,7 +152,8 @@ def solved(
         on_step: Called in mode "sample" with the number of a step and the noisy detail before it.
 
     Returns:
-        Both (1, 1, I, J, K) in units of the expected detail; None instead of the deviation in the other modes.
+        The detail (1, 1, I, J, K) and, on the grid of the result, its deviation, both in units of the expected detail;
+        None instead of the deviation in the other modes.
     """
     mean = posterior_mean(problem, model)
     if settings.mode == "mean":
@@ -163,9 +164,10 @@ def solved(
             on_step(number, state)
             sample = clean
         return mean.detail + settings.blend * (sample - mean.detail), None
-    total = torch.zeros_like(mean.detail)
+    total = torch.zeros_like(problem.onto_result.linear(mean.detail))
     for number in range(settings.samples):
-        total += (last_of(sample_steps(problem, mean, model, settings, number)) - mean.detail) ** 2
+        sample = last_of(sample_steps(problem, mean, model, settings, number))
+        total += problem.onto_result.cubic(sample - mean.detail) ** 2
     return mean.detail, standard_deviation(total / settings.samples)
 
 
@@ -224,7 +226,7 @@ def finished(problem: Problem, detail: Tensor) -> Tensor:
 
 
 def finished_deviation(problem: Problem, deviation: Tensor) -> Tensor:
-    """The standard deviation of the result in the model range, on its own grid; arguments as for `finished`."""
+    """A predicted standard deviation in the model range, on the grid of the result; arguments as for `finished`."""
     return problem.onto_result.linear(problem.detail * deviation)
 
 

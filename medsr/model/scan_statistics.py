@@ -272,6 +272,8 @@ def slice_faults(volume: Volume) -> list[str]:
     axis = slice_axis_of(volume)
     rows = _slices(volume.data, axis)
     varied = np.flatnonzero(np.ptp(rows, axis=1) > 0)
+    if not varied.size:
+        return []
     inner = np.arange(varied[0], varied[-1] + 1)
     blank = np.setdiff1d(inner, varied)
     same = inner[1:][np.all(rows[inner[1:]] == rows[inner[:-1]], axis=1)]
