@@ -6,7 +6,6 @@ import csv
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -254,9 +253,9 @@ def assumptions_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for scan, task in dict.fromkeys((row["scan"], row["task"]) for row in rows):
         here = [row for row in rows if (row["scan"], row["task"]) == (scan, task)]
-        gains, lost = ([float(row[key]) for row in here] for key in ("over_cubic_db", "lost_db"))
-        told = [value for value in lost if not isnan(value)]
-        cells = signed(min(gains)), signed(median(gains)), two_digits(median(told)), two_digits(max(told))
+        gains = [float(row["over_cubic_db"]) for row in here]
+        lost = [float(row["lost_db"]) for row in here if row["lost_db"] is not None]
+        cells = signed(min(gains)), signed(median(gains)), two_digits(median(lost)), two_digits(max(lost))
         lines.append([str(scan).removeprefix("sub-"), str(task), str(len(here)), *cells])
     return _table(("scan", "task", "cases", "least over cubic", "median", "median lost", "most lost"), lines)
 

@@ -87,7 +87,7 @@ def enhance(
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
     if settings.region is not None:
-        box = on_grid_of(volume, Box(*settings.region), stored)
+        box = _on_grid_of(volume, Box(*settings.region), stored)
         result = enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
     elif memory_bytes is not None:
         result = enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
@@ -125,7 +125,7 @@ def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisit
     return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
 
 
-def on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
+def _on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
     """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one."""
     ratio = np.array(volume.shape) / stored.shape
     start, stop = np.floor(np.array(box.start) * ratio + 1e-6), np.ceil(np.array(box.stop) * ratio - 1e-6)

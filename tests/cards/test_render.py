@@ -172,7 +172,7 @@ def test_a_curve_without_its_step_is_refused(tmp_path, content):
 def test_wrong_assumptions_are_told_by_scan_and_task_and_without_a_truth_they_lose_nothing():
     rows = [
         {"scan": "sub-x_T1w", "task": "iso2", "over_cubic_db": gain, "lost_db": lost}
-        for gain, lost in ((1.0, 0.25), (3.0, 0.75), (2.0, float("nan")))
+        for gain, lost in ((1.0, 0.25), (3.0, 0.75), (2.0, None))
     ]
     assert assumptions_table(rows).splitlines()[2] == "| x_T1w | iso2 | 3 | +1.00 | +2.00 | 0.50 | 0.75 |"
     assert assumptions_table([]) == "not measured"

@@ -22,6 +22,7 @@ from medsr.model.conditioning import expected_detail, roughness
 from medsr.model.intensity import scale_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
+from medsr.physics.ops.noise import estimate_sigma, estimate_sigma_of_slices
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Source, Volume
 
@@ -154,6 +155,20 @@ def test_estimated_noise_commutes_with_a_change_of_unit():
     assert theirs == pytest.approx(10 * ours, rel=1e-3)
     scale = scale_of(noisy.data, "MR")
     assert scan_noise(noisy, scale, EnhanceSettings()) * scale.width == pytest.approx(ours)
+
+
+def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
+    rng = np.random.default_rng(0)
+    noise = ndimage.uniform_filter1d(ndimage.uniform_filter1d(rng.normal(0, 60, (72, 72, 16)), 2, axis=0), 2, axis=1)
+    thick, cube = (
+        scan.with_data((scan.data + noise).astype(np.float32))
+        for scan in (head((72, 72, 16), (1.0, 1.0, 4.0)), head((72, 72, 16), (1.0, 1.0, 1.0)))
+    )
+    for scan, of_slices in ((thick, True), (cube, False)):
+        scale, y = scale_of(scan.data, "MR"), torch.from_numpy(np.array(scan.data))
+        found = scan_noise(scan, scale, EnhanceSettings()) * scale.width
+        expected = estimate_sigma_of_slices(y, (0, 1)) if of_slices else estimate_sigma(y)
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_degraded_scan_comes_back_on_its_own_grid():

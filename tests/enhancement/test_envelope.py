@@ -71,7 +71,13 @@ def with_a_marker(data):
     return data
 
 
+def with_undershoot(data):
+    data[20, 20, 20:24] = -data.max()
+    return data
+
+
 ORDINARY = {
+    "undershoot of a resampling": with_undershoot,
     "z-scored": z_scored,
     "offset": lambda data: data - 1000,
     "marker": with_a_marker,

@@ -469,3 +469,23 @@ def test_highdicom_builds_the_same_volume(shared_data, name):
         affine_theirs[:3, 2] *= -1
     np.testing.assert_allclose(ours.affine, affine_theirs, atol=1e-4)
     np.testing.assert_array_equal(ours.data, array_theirs)
+
+
+@pytest.mark.parametrize(
+    "tags, contrast",
+    [
+        ({"SeriesDescription": "3D TOF neck"}, "angio"),
+        ({"AngioFlag": "Y"}, "angio"),
+        ({"ProtocolName": "ep2d_DWI_b1000"}, "dwi"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "ASL"]}, "asl"),
+        ({"SeriesDescription": "t1_mprage_sag", "AngioFlag": "N"}, ""),
+    ],
+)
+def test_the_contrast_is_told_by_the_words_of_a_header(tmp_path, tags, contrast):
+    def edit(dataset, k):
+        for name, value in tags.items():
+            setattr(dataset, name, value)
+
+    write_classic(tmp_path, DATA, MATRIX, edit=edit)
+    (volume,) = read_dicom(tmp_path)
+    assert volume.source.contrast == contrast
