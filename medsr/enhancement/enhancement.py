@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.acquired_grid import acquired_samples, is_stored_finer, seen_from
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState, enhance_piece
@@ -22,6 +21,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
+from medsr.physics.acquired_grid import acquired_samples, is_stored_finer, seen_from
 from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
 from medsr.physics.assumption import (
     Sampled,

@@ -22,7 +22,7 @@ class Enhancement:
         uncertainty: Standard deviation of samples, in the scan's unit, on the fine grid, calibrated where the weights
             hold factors; None but in mode "uncertainty".
         residual: Scan minus degraded result, in the scan's unit, on the scan's own grid, or on that of its acquired
-            samples where it was stored finer (`medsr.enhancement.acquired_grid`).
+            samples where it was stored finer (`medsr.physics.acquired_grid`).
         record: What was done.
     """
 

@@ -82,6 +82,9 @@ def estimate_sigma_of_slices(y: Tensor, axes: Sequence[int]) -> float:
     Args:
         y: Scan (I, J, K) in any unit; the result has the same unit.
         axes: The axes in the plane of the slices.
+
+    Returns:
+        Standard deviation of all the noise, in the unit of `y`; 0.0 where there is too little tissue to tell.
     """
     white = estimate_sigma(y, axes)
     averages = y
