@@ -20,6 +20,21 @@ MAX_VOXELS = 2**31  # 8 GiB of float32: larger scans are refused before anything
 
 
 @dataclass(frozen=True)
+class Forms:
+    """What a NIfTI header says of the space that its coordinates belong to (nifti1.h, NIFTI_XFORM codes).
+
+    Attributes:
+        sform_code: 0 unknown, 1 scanner, 2 aligned to another file, 3 Talairach, 4 MNI 152.
+        qform_code: The same for the qform.
+        to_qform: (4, 4), mm of the scan to mm of the qform, where the two differ; else None.
+    """
+
+    sform_code: int
+    qform_code: int
+    to_qform: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where a scan came from, without anything that names a patient.
 
@@ -31,6 +46,7 @@ class Source:
         warnings: Decisions of the reader that a user should know.
         time_step: Time between the volumes of a 4D file; None where it is not known.
         time_unit: Unit of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
+        forms: Spaces of the coordinates in a NIfTI file; None for other sources.
     """
 
     format: str = "memory"
@@ -40,6 +56,7 @@ class Source:
     warnings: tuple[str, ...] = ()
     time_step: float | None = None
     time_unit: str = ""
+    forms: Forms | None = None
 
 
 @dataclass(frozen=True, repr=False)

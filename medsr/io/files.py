@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from medsr.errors import InputError, MedsrError, OutputError
 
 HEAD_BYTES = 544  # a whole NIfTI-2 header with its extension flag; reaches past the DICOM prefix at 128
 GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
+PACKED = 1 << 16  # bytes of gzip that are inflated at a time
 
 
 @contextmanager
@@ -63,9 +64,54 @@ class _Bounded(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most `size` bytes; None or -1: all that is left."""
-        if size is not None and size > _CHUNK:
+        if size is not None and size > CHUNK:
             size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
         return super().read(size)
+
+
+class Inflated(io.RawIOBase):
+    """What the members of a gzip file hold, one after the other; other bytes after the last one are no part of it.
+
+    RFC 1952, 2.2. Unlike `gzip.GzipFile`, which refuses such bytes, this reads what gzip itself and other readers do.
+
+    Args:
+        file: The gzip file, open for reading.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._packed = b""
+        self._begin(file.read(PACKED))
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """The next bytes, at most as many as fit into the buffer; 0 at the end.
+
+        Raises:
+            EOFError: the file ends inside a member.
+            zlib.error: a damaged member.
+        """
+        while True:
+            if self._member.eof:
+                head = self._member.unused_data
+                head += self._file.read(PACKED) if len(head) < len(GZIP_MAGIC) else b""
+                if head[: len(GZIP_MAGIC)] != GZIP_MAGIC:
+                    return 0
+                self._begin(head)
+            packed = self._packed or self._file.read(PACKED)
+            plain = self._member.decompress(packed, len(buffer))
+            self._packed = self._member.unconsumed_tail
+            if plain:
+                buffer[: len(plain)] = plain
+                return len(plain)
+            if not packed and not self._member.eof:
+                raise EOFError
+
+    def _begin(self, head: bytes) -> None:
+        self._member, self._packed = zlib.decompressobj(16 + zlib.MAX_WBITS), head
 
 
 def is_dicom(head: bytes) -> bool:
@@ -92,10 +138,15 @@ def inflated(head: bytes) -> bytes:
     """The first bytes of what a gzip file holds, b"" where it is damaged; those of another file as they are."""
     if head[:2] != GZIP_MAGIC:
         return head
+    begun = b""
     try:
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
+        while head[:2] == GZIP_MAGIC and len(begun) < HEAD_BYTES:  # a file may hold several members (RFC 1952, 2.2)
+            member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            begun += member.decompress(head, HEAD_BYTES - len(begun))
+            head = member.unused_data
     except zlib.error:
         return b""
+    return begun
 
 
 def sha256_file(path: Path) -> str:
@@ -106,7 +157,7 @@ def sha256_file(path: Path) -> str:
     """
     digest = hashlib.sha256()
     with opened(path) as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
 

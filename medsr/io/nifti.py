@@ -7,6 +7,7 @@ is asked for: 348 bytes may declare terabytes, and a small gzip file may inflate
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr import affine as grids
-from medsr.errors import GeometryError, InputError, ResourceError, UsageError
+from medsr.errors import InputError, ResourceError, UsageError
 from medsr.io import bids, files
 from medsr.io.contrast import contrast_of_words
+from medsr.io.nifti_forms import Header1, Header2, read_forms, write_forms
 from medsr.io.outline import Outline
 from medsr.io.padding import padding_said, without_ct_padding
-from medsr.volume import MAX_VOXELS, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
+from medsr.volume import MAX_VOXELS, Forms, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
 
 READABLE = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 WRITABLE = ("uint8", "int16", "uint16", "int32", "float32")
@@ -37,7 +39,6 @@ GZIP_LEVEL = 4  # files 2 % larger than at level 6, in a third of the time
 DESCRIPTION = b"medsr research use only"
 
 _TIME_UNITS = {8: "sec", 16: "msec", 24: "usec", 32: "hz", 40: "ppm", 48: "rads"}
-_MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI: unknown, metre, mm, micron
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def read_nifti(path: Path | str) -> list[Volume]:
         with _stream(path) as stream, _damage_reported():
             header = _read_header(stream)
             layout = _layout(header, path)
-            affine, warnings = _affine(header)
+            affine, forms, warnings = read_forms(header, layout.shape)
+        with _stream(path) as stream, _damage_reported():
             stored = _read_voxels(stream, layout)
-        return _volumes(path, stored, layout, affine, warnings)
+        return _volumes(path, stored, layout, affine, forms, warnings)
 
 
 def outline_nifti(path: Path) -> Outline:
@@ -98,7 +100,8 @@ def outline_nifti(path: Path) -> Outline:
     with files.naming(path):
         with _stream(path) as stream, _damage_reported():
             header = _read_header(stream)
-        shape, (affine, _) = _layout(header, path).shape, _affine(header)
+        shape = _layout(header, path).shape
+        affine, _, _ = read_forms(header, shape)
     i, j, k = shape[:3]
     return Outline((i, j, k), affine, shape[3] if len(shape) > 3 else 1)
 
@@ -108,7 +111,7 @@ def _stream(path: Path) -> Iterator[BinaryIO]:
     with files.opened(path) as file:
         zipped = file.read(2) == files.GZIP_MAGIC
         file.seek(0)
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
+        yield cast(BinaryIO, io.BufferedReader(files.Inflated(file), files.PACKED)) if zipped else file
 
 
 @contextmanager
@@ -125,7 +128,7 @@ def _damage_reported() -> Iterator[None]:
 
 def _read_header(stream: BinaryIO) -> Any:
     head = stream.read(files.HEAD_BYTES)
-    kind = {1: nib.Nifti1Header, 2: nib.Nifti2Header}.get(files.nifti_version(head))
+    kind: Any = {1: Header1, 2: Header2}.get(files.nifti_version(head))
     if kind is None:
         raise InputError("the NIfTI header has no magic number; the file is damaged")
     n_bytes = kind.template_dtype.itemsize
@@ -155,6 +158,7 @@ def _layout(header: Any, path: Path) -> _Layout:
 
 def _shape(header: Any) -> tuple[int, ...]:
     dim = [int(n) for n in header["dim"]]
+    dim[4:] = [n or 1 for n in dim[4:]]  # sizes of axes that are not there, which some writers leave at zero
     if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1:
         raise InputError(f"header declares dimensions {dim}; expected 3 or 4 positive ones")
     shape = dim[1 : dim[0] + 1]
@@ -196,29 +200,11 @@ def _time_step(header: Any, shape: tuple[int, ...]) -> tuple[float | None, str]:
     return step, _TIME_UNITS.get(int(header["xyzt_units"]) & 0x38, "unknown")
 
 
-def _affine(header: Any) -> tuple[NDArray[np.float64], list[str]]:
-    warnings: list[str] = []
-    try:
-        with np.errstate(all="ignore"):
-            if int(header["sform_code"]) > 0:
-                affine = np.asarray(header.get_sform(), np.float64)
-            elif int(header["qform_code"]) > 0:
-                affine = np.asarray(header.get_qform(), np.float64)
-            else:
-                affine = np.asarray(header.get_base_affine(), np.float64)
-                warnings.append("no orientation stored: spacing taken from the header, left and right not known")
-    except Exception as error:  # nibabel raises several kinds for a broken qform
-        raise GeometryError("the qform is not a rotation with positive spacing; repair the header first") from error
-    unit = int(header["xyzt_units"]) & 7
-    if _MM_PER_UNIT.get(unit, 1.0) != 1.0:
-        warnings.append(f"affine converted from {'metre' if unit == 1 else 'micron'} to mm")
-    affine[:3] *= _MM_PER_UNIT.get(unit, 1.0)
-    return grids.checked(affine), warnings
-
-
 def _read_voxels(stream: BinaryIO, layout: _Layout) -> NDArray[Any]:
     """Stored values in the file's axis order; never reads more than the header declares."""
-    stream.seek(layout.offset)
+    left = layout.offset
+    while left and (skipped := len(stream.read(min(left, files.CHUNK)))):
+        left -= skipped
     stored = np.empty(layout.n_bytes, np.uint8)
     buffer, n_read = stored.data, 0
     while n_read < layout.n_bytes:
@@ -231,7 +217,12 @@ def _read_voxels(stream: BinaryIO, layout: _Layout) -> NDArray[Any]:
 
 
 def _volumes(
-    path: Path, stored: NDArray[Any], layout: _Layout, affine: NDArray[np.float64], warnings: list[str]
+    path: Path,
+    stored: NDArray[Any],
+    layout: _Layout,
+    affine: NDArray[np.float64],
+    forms: Forms,
+    warnings: list[str],
 ) -> list[Volume]:
     slice_axis = _slice_axis(affine)
     sidecar = bids.sidecar_of(path)
@@ -246,6 +237,7 @@ def _volumes(
         warnings=(*warnings, *sidecar.warnings),
         time_step=layout.time_step,
         time_unit=layout.time_unit,
+        forms=forms,
     )
     volumes = []
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
@@ -284,9 +276,9 @@ def _slice_axis(affine: NDArray[np.float64]) -> int | None:
 def write_nifti(volumes: Sequence[Volume], path: Path | str, *, dtype: str | None = None) -> None:
     """Write one volume as a 3D file, several of one grid as a 4D file; all or nothing.
 
-    The affine stands in sform and qform (code 1, scanner), units are mm, nothing is scaled; the time between volumes is
-    that of the first one's source. NIfTI-1, or NIfTI-2 where an axis is longer than 32767. Equal volumes give equal
-    bytes.
+    The affine stands in the forms that the source had, with their codes, else in sform and qform (code 1, scanner);
+    units are mm, nothing is scaled; forms and the time between volumes are those of the first one's source. NIfTI-1, or
+    NIfTI-2 where an axis is longer than 32767. Equal volumes give equal bytes.
 
     Args:
         volumes: At least one, all of one shape and affine.
@@ -350,8 +342,7 @@ def _image(stored: NDArray[Any], first: Volume) -> Any:
     affine, source = first.affine, first.source
     kind = nib.Nifti2Image if max(stored.shape) > NIFTI1_MAX_AXIS else nib.Nifti1Image
     image = kind(stored, affine, dtype=stored.dtype)
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
+    write_forms(image, affine, source.forms)
     if stored.ndim == 4:
         image.header.set_xyzt_units("mm", source.time_unit or "sec")
         image.header["pixdim"][4] = 1.0 if source.time_step is None else source.time_step

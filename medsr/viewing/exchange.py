@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medsr.errors import ResourceError
-from medsr.volume import Source, Volume
+from medsr.volume import Forms, Source, Volume
 
 
 def facts_of(volume: Volume) -> dict[str, Any]:
@@ -62,6 +62,10 @@ def outline(message: dict[str, Any]) -> Volume:
 
 def _volume(data: Any, message: dict[str, Any]) -> Volume:
     source = {**message["source"], "warnings": tuple(message["source"]["warnings"])}
+    forms = source["forms"]
+    if forms is not None:
+        rows = forms["to_qform"]
+        source["forms"] = Forms(**{**forms, "to_qform": None if rows is None else tuple(map(tuple, rows))})
     return Volume(
         data=data,
         affine=np.array(message["affine"], dtype=np.float64),

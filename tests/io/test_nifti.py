@@ -6,6 +6,7 @@ import gzip
 import json
 import tracemalloc
 from dataclasses import replace
+from itertools import pairwise
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from phantoms import affine, affines, head, shapes
 
 from medsr.errors import GeometryError, InputError, MedsrError, OutputError, UsageError
-from medsr.io import bids, files
+from medsr.io import Policies, bids, files, formats
 from medsr.io.nifti import WRITABLE, read_nifti, write_nifti
 from medsr.volume import Source, Volume
 
@@ -311,7 +312,7 @@ def dims(*shape):
         ({"scl_slope": 3e38, "scl_inter": 0}, InputError),
         ({"srow_x": [0, 0, 0, 0]}, GeometryError),
         ({"srow_x": [np.nan, 0, 0, 0]}, GeometryError),
-        ({"srow_x": 0, "srow_y": 0, "srow_z": 0}, GeometryError),
+        ({"srow_x": 0, "srow_y": 0, "srow_z": 0, "qform_code": 0}, GeometryError),
         ({"srow_z": [0.3, 0.3, 1e9, 0]}, GeometryError),
         ({"srow_z": [0.3, 0.3, 3e38, 0]}, GeometryError),
         ({"sform_code": 0, "quatern_b": 9}, GeometryError),
@@ -364,6 +365,24 @@ def test_values_too_large_for_float32_are_refused(tmp_path):
 
 def test_a_constant_image_is_read(tmp_path):
     assert read_nifti(nifti(tmp_path / "a.nii", np.full((3, 4, 5), 7, np.int16)))[0].data.max() == 7
+
+
+def test_sizes_of_axes_that_are_not_there_may_be_zero(tmp_path):
+    data = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    (volume,) = read_nifti(nifti(tmp_path / "a.nii", data, dim=[4, 3, 4, 5, 0, 0, 0, 0]))
+    np.testing.assert_array_equal(volume.data, data)
+
+
+@pytest.mark.parametrize("parts", [(0,), (100,), (352, 360)], ids=["empty first", "small first", "three"])
+@pytest.mark.parametrize("tail", [b"", b"\r\n", bytes(7)], ids=["no tail", "CR LF", "zeros"])
+def test_gzip_in_several_members_and_with_a_tail_is_read(tmp_path, parts, tail):
+    data = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    whole = nifti(tmp_path / "a.nii", data).read_bytes()
+    bounds = [0, *parts, len(whole)]
+    members = [gzip.compress(whole[a:b]) for a, b in pairwise(bounds)]
+    (tmp_path / "b.nii.gz").write_bytes(b"".join(members) + tail)
+    (volume,) = formats.by_content(tmp_path / "b.nii.gz").read(tmp_path / "b.nii.gz", Policies())
+    np.testing.assert_array_equal(volume.data, data)
 
 
 def test_damaged_gzip_is_told_from_truncated(tmp_path):

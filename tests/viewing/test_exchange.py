@@ -12,14 +12,14 @@ from phantoms import affines, shapes
 
 from medsr.errors import ResourceError
 from medsr.viewing.exchange import facts_of, outline, packed, unpacked
-from medsr.volume import Source, Volume
+from medsr.volume import Forms, Source, Volume
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(affines(), shapes())
 def test_a_volume_arrives_as_it_was_sent(tmp_path, matrix, shape):
     data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    source = Source("dicom", "ab", "int16", "T1w", ("gap filled",))
+    source = Source("dicom", "ab", "int16", "T1w", ("gap filled",), forms=Forms(4, 1, ((1.0, 0.0), (0.0, 1.0))))
     volume = Volume(data, matrix, "CT", 4.0, 1, source=source)
     back = unpacked(json.loads(json.dumps(packed(volume, tmp_path))))
     np.testing.assert_array_equal(back.data, data)

@@ -119,8 +119,6 @@ def _stored_frames(path: Path) -> list[NDArray[Any]]:
         raise InputError(
             f"{path.name}: pixel data ({name}) can't be decoded: truncated, damaged, or no codec for it"
         ) from error
-    if syntax.is_encapsulated:
-        return frames
     return [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
 
 
