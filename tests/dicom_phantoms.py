@@ -162,6 +162,8 @@ def make_frame(
     shape: tuple[int, int] = (5, 6),
     thickness_mm: float | None = None,
     labels: dict[str, str] | None = None,
+    ct_pass: str = "",
+    rounding_mm: float = 0.0,
 ) -> Frame:
     """A slice as its header would give it; axial where no directions say otherwise."""
     return Frame(
@@ -178,4 +180,6 @@ def make_frame(
         frame_of_reference="",
         padding=None,
         labels=labels or {},
+        ct_pass=ct_pass,
+        rounding_mm=rounding_mm,
     )

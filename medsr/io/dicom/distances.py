@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 MAX_STEP_JITTER = 0.03  # of the mean distance: scanners that round positions reach 0.016, a missing slice gives 1
 MAX_OFF_GRID = 0.1  # of the mean distance: no slice may lie farther from its place on the even grid
+MAX_ROUNDING = 0.3  # of the mean distance: beside a missing slice, positions are half a step off the even grid
 MAX_FILLED_RUN = 3  # missing slices in a row that a straight line may stand for
 MAX_FILLED_SHARE = 0.25  # of all slices of the filled volume
 MAX_LISTED = 6  # changes of distance named in one message
@@ -30,9 +31,14 @@ class Part:
         return tuple(k for k in range(self.places[-1]) if k not in held)
 
 
-def is_even(along_mm: NDArray[np.float64]) -> bool:
-    """Whether slices at these ascending positions (n,), n from 2, lie on an even grid within the tolerances."""
-    return _fits(along_mm, np.arange(len(along_mm)))
+def is_even(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> bool:
+    """Whether slices lie on an even grid within the tolerances.
+
+    Args:
+        along_mm: Ascending positions (n,), n from 2.
+        rounding_mm: How far a stored position may lie from the true one because it was rounded.
+    """
+    return _fits(along_mm, np.arange(len(along_mm)), rounding_mm)
 
 
 def whole(along_mm: NDArray[np.float64]) -> Part:
@@ -40,7 +46,7 @@ def whole(along_mm: NDArray[np.float64]) -> Part:
     return Part(0, len(along_mm), tuple(range(len(along_mm))))
 
 
-def with_gaps(along_mm: NDArray[np.float64]) -> Part | None:
+def with_gaps(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> Part | None:
     """All slices on the even grid whose step is the smallest distance; None where distances are not multiples of it."""
     steps = np.diff(along_mm)
     step = float(np.median(steps[steps < 1.5 * steps.min()]))
@@ -48,7 +54,7 @@ def with_gaps(along_mm: NDArray[np.float64]) -> Part | None:
     if multiples.min() < 1 or multiples.max() > 1e6:
         return None
     places = np.concatenate([[0], np.cumsum(multiples)]).astype(np.int64)
-    return Part(0, len(along_mm), tuple(places.tolist())) if _fits(along_mm, places) else None
+    return Part(0, len(along_mm), tuple(places.tolist())) if _fits(along_mm, places, rounding_mm) else None
 
 
 def fillable(part: Part) -> bool:
@@ -58,16 +64,16 @@ def fillable(part: Part) -> bool:
     return n_missing <= MAX_FILLED_SHARE * (part.places[-1] + 1) and widest <= MAX_FILLED_RUN + 1
 
 
-def even_parts(along_mm: NDArray[np.float64]) -> list[Part] | None:
+def even_parts(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> list[Part] | None:
     """The slices in runs of even distances, each slice in one run; None where a run would not be a scan.
 
     A run of one slice is not a scan, nor is a run of two whose distance no longer run has.
     """
-    gaps = with_gaps(along_mm)
+    gaps = with_gaps(along_mm, rounding_mm)
     at_gaps = [] if gaps is None else [(np.flatnonzero(np.diff(gaps.places) > 1) + 1).tolist()]
-    for cuts in (*at_gaps, _cuts_where_distances_change(along_mm)):
+    for cuts in (*at_gaps, _cuts_where_distances_change(along_mm, rounding_mm)):
         bounds = list(zip([0, *cuts], [*cuts, len(along_mm)], strict=True))
-        if _are_scans(along_mm, bounds):
+        if _are_scans(along_mm, bounds, rounding_mm):
             return [Part(start, stop, tuple(range(stop - start))) for start, stop in bounds]
     return None
 
@@ -85,28 +91,31 @@ def described(along_mm: NDArray[np.float64]) -> str:
     return f"{', '.join(said[:MAX_LISTED])}{more} of {len(along_mm)}"
 
 
-def _fits(along_mm: NDArray[np.float64], places: NDArray[np.int64]) -> bool:
+def _fits(along_mm: NDArray[np.float64], places: NDArray[np.int64], rounding_mm: float) -> bool:
     step = float(along_mm[-1] - along_mm[0]) / int(places[-1])
     off_step = np.abs(np.diff(along_mm) - step * np.diff(places)).max()
     off_grid = np.abs(along_mm - along_mm[0] - step * places).max()
-    return bool(off_step <= MAX_STEP_JITTER * step and off_grid <= MAX_OFF_GRID * step)
+    if off_step <= MAX_STEP_JITTER * step and off_grid <= MAX_OFF_GRID * step:
+        return True
+    rounded = 2 * rounding_mm  # the ends of the grid are rounded as well
+    return bool(off_grid <= rounded <= MAX_ROUNDING * step)
 
 
-def _cuts_where_distances_change(along_mm: NDArray[np.float64]) -> list[int]:
+def _cuts_where_distances_change(along_mm: NDArray[np.float64], rounding_mm: float) -> list[int]:
     cuts, start = [], 0
     for stop in range(3, len(along_mm) + 1):
-        if stop - start > 2 and not is_even(along_mm[start:stop]):
+        if stop - start > 2 and not is_even(along_mm[start:stop], rounding_mm):
             start = stop - 1
             cuts.append(start)
     return cuts
 
 
-def _are_scans(along_mm: NDArray[np.float64], bounds: list[tuple[int, int]]) -> bool:
+def _are_scans(along_mm: NDArray[np.float64], bounds: list[tuple[int, int]], rounding_mm: float) -> bool:
     if min(stop - start for start, stop in bounds) < 2:
         return False
     runs = [along_mm[start:stop] for start, stop in bounds]
     long_steps = np.array([np.diff(run).mean() for run in runs if len(run) > 2])
     short_steps = [float(run[1] - run[0]) for run in runs if len(run) == 2]
-    return all(is_even(run) for run in runs) and all(
+    return all(is_even(run, rounding_mm) for run in runs) and all(
         len(long_steps) and np.abs(long_steps / step - 1).min() <= MAX_STEP_JITTER for step in short_steps
     )

@@ -17,7 +17,7 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 
 from medsr.errors import GeometryError, InputError
-from medsr.io.dicom.headers import parsing
+from medsr.io.dicom.headers import modality_of, parsing
 from medsr.volume import AcquisitionType
 
 MAX_SLICE_PIXELS = 1 << 26  # 8192 x 8192; larger ones are not MR or CT slices
@@ -64,6 +64,8 @@ class Frame:
         frame_of_reference: Origin that positions are measured from, "" if unknown.
         padding: Lowest and highest stored value that stand for "no measurement" (PS3.3, C.7.5.1.1.2), where stated.
         labels: Values that may tell volumes of one series apart, such as the echo time.
+        ct_pass: Acquisition number of a CT, whose table may pass the gantry several times; "" in MR or if unknown.
+        rounding_mm: Half a unit of the last decimal that the position was written with; 0 where it was not rounded.
     """
 
     path: Path
@@ -79,6 +81,8 @@ class Frame:
     frame_of_reference: str
     padding: tuple[int, int] | None
     labels: dict[str, str]
+    ct_pass: str = ""
+    rounding_mm: float = 0.0
 
 
 def frames_of(path: Path, header: Dataset) -> list[Frame]:
@@ -144,7 +148,8 @@ def _check_storage(header: Dataset, name: str) -> None:
 
 def _frame(path: Path, header: Dataset, i: int) -> Frame:
     name = path.name
-    position = _numbers(_look_up(header, i, "PlanePositionSequence", "ImagePositionPatient"), 3)
+    written = _look_up(header, i, "PlanePositionSequence", "ImagePositionPatient")
+    position = _numbers(written, 3)
     orientation = _numbers(_look_up(header, i, "PlaneOrientationSequence", "ImageOrientationPatient"), 6)
     spacing = _numbers(_look_up(header, i, "PixelMeasuresSequence", "PixelSpacing"), 2)
     if position is None or orientation is None or spacing is None or min(spacing) <= 0:
@@ -153,6 +158,7 @@ def _frame(path: Path, header: Dataset, i: int) -> Frame:
     slope, intercept = _rescale(header, i)
     if slope == 0:
         raise InputError(f"{name}: rescale slope is 0; expected a slope that keeps the values apart")
+    labels = _labels(header, i)
     return Frame(
         path=path,
         index=i,
@@ -166,8 +172,17 @@ def _frame(path: Path, header: Dataset, i: int) -> Frame:
         intercept=intercept,
         frame_of_reference=sys.intern(str(header.get("FrameOfReferenceUID") or "")),
         padding=_padding(header),
-        labels=_labels(header, i),
+        labels=labels,
+        ct_pass=labels.get("acquisition", "") if modality_of(header) == "CT" else "",
+        rounding_mm=_rounding_mm(written),
     )
+
+
+def _rounding_mm(written: Any) -> float:
+    """Half a unit of the last of the decimals that any of the numbers was written with; 0 for none and for binary."""
+    texts = [str(getattr(number, "original_string", "")).strip() for number in _several(written)]
+    n_decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return 0.5 * 10.0**-n_decimals if n_decimals and not any("E" in text.upper() for text in texts) else 0.0
 
 
 def _acquisition_type(header: Dataset) -> AcquisitionType | None:

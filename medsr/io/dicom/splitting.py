@@ -1,6 +1,7 @@
 """The volumes that one series holds: apart by plane, echo, image type and b-value, in a row by time.
 
-Nothing is guessed. Frames that differ in where they lie are different stacks. What else differs (echo time, image type,
+Nothing is guessed. Frames that differ in where they lie are different stacks, and so are CT acquisitions that cover the
+same part of the body at other positions (`stack.ct_passes`). What else differs (echo time, image type,
 b-value) makes different volumes only where positions repeat; so do time points, and only where every position has the
 same number of them and a tag tells them apart (the instance number only where the header says that the series has
 several time points). What is left unsplit is refused by `stack.stacked`, with the reason.
@@ -14,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from medsr.io.dicom.frames import Frame
-from medsr.io.dicom.stack import MAX_SPACING_CHANGE, MAX_TURN, NEVER_MIXED, SAME_PLACE_MM
+from medsr.io.dicom.stack import MAX_SPACING_CHANGE, MAX_TURN, NEVER_MIXED, SAME_PLACE_MM, ct_passes
 
 IN_A_ROW = ("time point", "trigger time", "direction", "acquisition", "acquisition time", "instance number")
 TIMES = ("trigger time", "acquisition time", "instance number")  # differ from slice to slice within one turn
@@ -24,7 +25,8 @@ Times = tuple[tuple[Frame, ...], ...]
 
 def split_volumes(frames: Sequence[Frame]) -> list[Times]:
     """The frames of each volume of a series; several lists of frames where one volume was taken several times."""
-    return [_in_a_row(group) for stack in _stacks(frames) for group in _volumes(stack)]
+    passes = [members for stack in _stacks(frames) for members in ct_passes(stack)]
+    return [_in_a_row(group) for members in passes for group in _volumes(members)]
 
 
 def _stacks(frames: Sequence[Frame]) -> Iterable[list[Frame]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,24 +100,58 @@ def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack
             `policies` don't mend it, uneven distances or slices sheared against their normal (tilted gantry).
     """
     _check_alike(frames)
+    _check_one_pass(frames)
     normal = np.cross(*frames[0].directions)
     ordered = sorted(frames, key=lambda frame: float(frame.position_mm @ normal))
     along_mm = np.array([frame.position_mm @ normal for frame in ordered])
     _check_single(ordered, along_mm)
-    parts, faults = _parts(along_mm, policies)
+    rounding_mm = _rounding_mm(frames)
+    parts, faults = _parts(along_mm, rounding_mm * float(np.abs(normal).sum()), policies)
     for part in parts:
-        faults += _faults(ordered[part.start : part.stop], normal, policies)
+        faults += _faults(ordered[part.start : part.stop], normal, rounding_mm, policies)
     if faults:
         what, advice = zip(*dict.fromkeys(faults), strict=True)
         raise GeometryError("; ".join([*what, *advice]))
-    return [_stack(ordered[part.start : part.stop], part) for part in parts]
+    return [_stack(ordered[part.start : part.stop], part, normal, rounding_mm) for part in parts]
 
 
-def _parts(along_mm: NDArray[np.float64], policies: Policies) -> tuple[list[Part], list[Fault]]:
+def ct_passes(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """The slices of each CT acquisition where several cover the same part of the body; else all of them together.
+
+    Acquisitions that follow each other along the table are one scan, and those with the same positions are points in
+    time, which `splitting` tells apart.
+
+    Args:
+        frames: Parallel slices.
+    """
+    passes: dict[str, list[Frame]] = {}
+    for frame in frames:
+        passes.setdefault(frame.ct_pass, []).append(frame)
+    if len(passes) == 1 or "" in passes:
+        return [list(frames)]
+    normal = np.cross(*frames[0].directions)
+    places = sorted(sorted(float(frame.position_mm @ normal) for frame in members) for members in passes.values())
+    if all(len(one) == len(places[0]) and np.allclose(one, places[0], atol=SAME_PLACE_MM) for one in places):
+        return [list(frames)]
+    overlap = any(after[0] < before[-1] - SAME_PLACE_MM for before, after in pairwise(places))
+    return list(passes.values()) if overlap else [list(frames)]
+
+
+def _rounding_mm(frames: Sequence[Frame]) -> float:
+    """How far positions may lie from the true ones because they were written with few decimals."""
+    return min((frame.rounding_mm for frame in frames if frame.rounding_mm), default=0.0)
+
+
+def _beside_mm(rounding_mm: float) -> float:
+    """How far two rounded positions may seem to lie beside each other."""
+    return 2 * 3**0.5 * rounding_mm
+
+
+def _parts(along_mm: NDArray[np.float64], rounding_mm: float, policies: Policies) -> tuple[list[Part], list[Fault]]:
     """Which slices go into which scan, and what is wrong with the distances."""
-    if distances.is_even(along_mm):
+    if distances.is_even(along_mm, rounding_mm):
         return [distances.whole(along_mm)], []
-    gaps, runs = distances.with_gaps(along_mm), distances.even_parts(along_mm)
+    gaps, runs = distances.with_gaps(along_mm, rounding_mm), distances.even_parts(along_mm, rounding_mm)
     can_fill = gaps is not None and distances.fillable(gaps)
     if policies.gaps == "fill" and gaps is not None and can_fill:
         return [gaps], []
@@ -133,13 +168,15 @@ def _parts(along_mm: NDArray[np.float64], policies: Policies) -> tuple[list[Part
     return [distances.whole(along_mm)], [fault]
 
 
-def _faults(ordered: Sequence[Frame], normal: NDArray[np.float64], policies: Policies) -> list[Fault]:
+def _faults(
+    ordered: Sequence[Frame], normal: NDArray[np.float64], rounding_mm: float, policies: Policies
+) -> list[Fault]:
     """What is wrong with the line that the positions follow."""
     positions = np.array([frame.position_mm for frame in ordered])
     line = positions[-1] - positions[0]
     faults = []
     unit = line / np.linalg.norm(line)
-    if np.abs(ordered[0].directions @ unit).max() > MAX_SHEAR_COSINE:
+    if _is_leaning(ordered[0], line, rounding_mm):
         angle = float(np.degrees(np.arccos(np.clip(unit @ normal, -1, 1))))
         what = f"slices are sheared by {angle:.3g} degrees against their normal, as by a tilted gantry"
         if angle > MAX_TILT_DEG:
@@ -148,14 +185,23 @@ def _faults(ordered: Sequence[Frame], normal: NDArray[np.float64], policies: Pol
             faults.append((what, "use --tilt resample for upright slices"))
     along = (positions - positions[0]) @ normal
     beside_mm = np.linalg.norm(positions - positions[0] - np.outer(along / along[-1], line), axis=1)
-    if beside_mm.max() > MAX_SIDEWAYS_PIXELS * min(ordered[0].spacing_mm):
+    if beside_mm.max() > max(MAX_SIDEWAYS_PIXELS * min(ordered[0].spacing_mm), _beside_mm(rounding_mm)):
         what = f"slice {int(np.argmax(beside_mm)) + 1} lies {beside_mm.max():.3g} mm beside the line of the others"
         faults.append((what, "expected at most a quarter of a pixel, so repair the positions"))
     return faults
 
 
-def _stack(ordered: Sequence[Frame], part: Part) -> Stack:
-    step = (ordered[-1].position_mm - ordered[0].position_mm) / part.places[-1]
+def _is_leaning(first: Frame, line: NDArray[np.float64], rounding_mm: float) -> bool:
+    """Whether the line of positions misses the normal of the slices by more than rounding explains."""
+    beside_mm = float(np.abs(first.directions @ line).max())
+    return beside_mm > max(MAX_SHEAR_COSINE * float(np.linalg.norm(line)), _beside_mm(rounding_mm))
+
+
+def _stack(ordered: Sequence[Frame], part: Part, normal: NDArray[np.float64], rounding_mm: float) -> Stack:
+    line = ordered[-1].position_mm - ordered[0].position_mm
+    if _is_leaning(ordered[0], line, 0.0) and not _is_leaning(ordered[0], line, rounding_mm):
+        line = normal * float(line @ normal)
+    step = line / part.places[-1]
     return Stack(tuple(ordered), _affine(ordered[0], step), part.filled)
 
 
@@ -188,6 +234,16 @@ def _check_alike(frames: Sequence[Frame]) -> None:
         raise GeometryError("slices are measured from different origins (frames of reference); expected one for all")
     if len(frames) == 1:
         raise GeometryError(f"one slice of {first.shape[1]} x {first.shape[0]} pixels; a volume has 2 or more")
+
+
+def _check_one_pass(frames: Sequence[Frame]) -> None:
+    passes = ct_passes(frames)
+    if len(passes) > 1:
+        sizes = ", ".join(str(len(members)) for members in passes)
+        raise GeometryError(
+            f"{len(passes)} acquisitions of {sizes} slices in one CT series cover the same part of the body; "
+            "medsr inspect lists them as volumes, so choose one with --volume"
+        )
 
 
 def _check_single(ordered: list[Frame], along_mm: NDArray[np.float64]) -> None:

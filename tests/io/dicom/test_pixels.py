@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from phantoms import affine
 from pydicom import dcmread
 from pydicom.pixels import get_encoder
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from medsr.errors import InputError
 from medsr.io.dicom.pixels import _unpacked
@@ -99,3 +99,21 @@ def test_rle_frames_of_another_matrix_are_refused(tmp_path, columns, is_read):
     else:
         with pytest.raises(InputError, match="480 values in a frame; the matrix in the header, which is wrong"):
             read_dicom(tmp_path)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+@pytest.mark.parametrize("signed", [False, True])
+def test_bits_above_the_stored_ones_are_ignored_in_every_syntax(tmp_path, syntax, signed):
+    """PS3.5, 8.1.1: an overlay or rubbish may lie there, and a codestream of 16 bits carries it along."""
+    i, j, k = np.indices((40, 32, 4))
+    data = (25 * i + 30 * j + 7 * k - (900 if signed else 0)).astype(np.int16)
+    above = ((i // 8 + j // 8) % 16).astype(np.uint16) << 12
+    spoilt = (data.view(np.uint16) & 0x0FFF) | above
+    for k, path in enumerate(write_classic(tmp_path, data, MATRIX)):
+        dataset = dcmread(path)
+        dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = int(signed), 16, 15
+        dataset.PixelData = spoilt[:, :, k].T.tobytes()
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.save_as(path)
+    np.testing.assert_array_equal(read_dicom(tmp_path)[0].data, data)

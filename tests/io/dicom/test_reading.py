@@ -489,3 +489,31 @@ def test_the_contrast_is_told_by_the_words_of_a_header(tmp_path, tags, contrast)
     write_classic(tmp_path, DATA, MATRIX, edit=edit)
     (volume,) = read_dicom(tmp_path)
     assert volume.source.contrast == contrast
+
+
+@pytest.mark.parametrize("distance", [0.625, 1.25])
+def test_positions_written_with_one_decimal_are_read_as_even(tmp_path, distance):
+    def edit(dataset, k):
+        dataset.ImagePositionPatient = ["-12.5", "30.0", f"{distance * k:.1f}"]
+
+    data = np.arange(6 * 5 * 12, dtype=np.int16).reshape(6, 5, 12)
+    write_classic(tmp_path, data, affine((1, 1, distance)), edit=edit)
+    (volume,) = read_dicom(tmp_path)
+    assert volume.spacing_mm[2] == pytest.approx(distance, rel=0.01)
+    np.testing.assert_array_equal(volume.data, data)
+
+
+@pytest.mark.parametrize(("modality", "n_volumes"), [("CT", 2), ("MR", 1)])
+def test_two_passes_of_a_ct_are_two_volumes(tmp_path, modality, n_volumes):
+    """MR slices are acquired in interleaved packages, which may be numbered as well."""
+
+    def edit(dataset, k):
+        dataset.AcquisitionNumber = 1 + k % 2
+
+    write_classic(tmp_path, np.zeros((6, 5, 8), np.int16), affine((1, 1, 2)), modality=modality, edit=edit)
+    assert len(triage(tmp_path).volumes) == n_volumes
+    if n_volumes == 1:
+        assert read_dicom(tmp_path)[0].shape == (6, 5, 8)
+    else:
+        with pytest.raises(GeometryError, match="2 acquisitions of 4, 4 slices"):
+            read_dicom(tmp_path)

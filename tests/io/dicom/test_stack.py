@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medsr.errors import GeometryError
 from medsr.io.dicom.options import Policies
-from medsr.io.dicom.stack import stacked
+from medsr.io.dicom.stack import ct_passes, stacked
 
 
 def frames_at(along, lean=0.0):
@@ -90,3 +90,61 @@ def test_thickness_is_known_only_where_all_agree():
     assert thickness(5, 4, 5) is None
     assert thickness(5, None, 5) is None
     assert thickness(None, None) is None
+
+
+def passes_at(*places):
+    return [
+        make_frame((0, 0, z), index=k, ct_pass=str(number))
+        for number, along in enumerate(places, 1)
+        for k, z in enumerate(along)
+    ]
+
+
+HALF_STEP = ([0, 4, 8, 12], [2, 6, 10, 14])
+OVERLAP = ([0, 4, 8, 12], [10, 14, 18, 22])
+REPEATED_SLICE = ([0, 4, 8, 12], [8])
+
+
+@pytest.mark.parametrize("places", [HALF_STEP, OVERLAP, REPEATED_SLICE])
+@pytest.mark.parametrize("policies", [Policies(), Policies("fill"), Policies("split")])
+def test_ct_passes_over_the_same_part_of_the_body_are_never_mixed(places, policies):
+    with pytest.raises(GeometryError, match="2 acquisitions .* cover the same part of the body.*--volume"):
+        stacked(passes_at(*places), policies)
+
+
+@pytest.mark.parametrize("places", [([0, 4], [8, 12]), ([0, 4, 8], [0, 4, 8]), ([0, 4], [4, 8]), ([0], [4], [8])])
+def test_ct_passes_that_follow_each_other_or_repeat_stay_together(places):
+    frames = passes_at(*places)
+    assert ct_passes(frames) == [frames]
+
+
+def test_slices_without_an_acquisition_number_are_one_pass():
+    frames = [*passes_at(*HALF_STEP), make_frame((0, 0, 20))]
+    assert ct_passes(frames) == [frames]
+
+
+OBLIQUE = np.array([[0.8, 0.36, 0.48], [-0.6, 0.48, 0.64]])
+
+
+@pytest.mark.parametrize("directions", [np.eye(3)[:2], OBLIQUE])
+@pytest.mark.parametrize("distance", [0.625, 1.25, 3.15])
+def test_positions_rounded_to_a_decimal_are_even(directions, distance):
+    true = np.outer(distance * np.arange(40), np.cross(*directions)) + 0.03
+    frames = [make_frame(tuple(np.round(p, 1)), directions=directions, rounding_mm=0.05) for p in true]
+    (stack,) = stacked(frames)
+    assert stack.spacing_mm[2] == pytest.approx(distance, rel=0.01)
+    assert not stack.is_sheared
+
+
+def test_rounding_hides_neither_a_missing_slice_nor_a_tilt():
+    rounded = [make_frame((0, 0, round(0.625 * k, 1)), rounding_mm=0.05) for k in range(20) if k != 7]
+    with pytest.raises(GeometryError, match="1 slice is missing"):
+        stacked(rounded)
+    tilted = [make_frame((0, round(0.05 * z, 1), z), rounding_mm=0.05) for z in 3.0 * np.arange(20)]
+    with pytest.raises(GeometryError, match="sheared by 2.8"):
+        stacked(tilted)
+
+
+def test_positions_with_more_decimals_are_held_to_them():
+    with pytest.raises(GeometryError, match="distances between slices vary"):
+        stacked([make_frame((0, 0, round(0.625 * k, 1)), rounding_mm=0.0005) for k in range(20)])
