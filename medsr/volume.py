@@ -14,8 +14,6 @@ from medsr.errors import InputError
 Modality = Literal["MR", "CT"]
 AcquisitionType = Literal["2D", "3D"]
 
-AIR_BELOW_HU, TISSUE_HU = -500.0, (-300.0, 300.0)
-LEAST_AIR = 0.001  # of the voxels of a CT
 MAX_VOXELS = 2**31  # 8 GiB of float32: larger scans are refused before anything is allocated
 
 
@@ -46,6 +44,8 @@ class Source:
         warnings: Decisions of the reader that a user should know.
         time_step: Time between the volumes of a 4D file; None where it is not known.
         time_unit: Unit of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
+        modality_guessed: Whether the modality was guessed from the values, since nothing states it.
+        modality_doubt: What speaks for the other modality then; "" where nothing does.
         forms: Spaces of the coordinates in a NIfTI file; None for other sources.
     """
 
@@ -56,6 +56,8 @@ class Source:
     warnings: tuple[str, ...] = ()
     time_step: float | None = None
     time_unit: str = ""
+    modality_guessed: bool = False
+    modality_doubt: str = ""
     forms: Forms | None = None
 
 
@@ -144,17 +146,3 @@ def check_shape(shape: tuple[int, ...]) -> None:
 def is_whole_number(dtype: DTypeLike) -> bool:
     """Whether voxels of this stored type are whole numbers."""
     return np.issubdtype(np.dtype(dtype), np.integer)
-
-
-def guess_modality(data: NDArray[np.float32]) -> Modality:
-    """CT where a share of the voxels is as dark as air or lung in HU and the rest is like soft tissue, else MR.
-
-    Used only where no header says it, and to doubt a header that says MR.
-    """
-    is_air = data <= AIR_BELOW_HU
-    if is_air.all():
-        return "CT"
-    if float(np.mean(is_air)) < LEAST_AIR:
-        return "MR"
-    low, high = TISSUE_HU
-    return "CT" if low <= float(np.median(data[~is_air])) <= high else "MR"

@@ -43,9 +43,11 @@ def done(record: dict[str, Any]) -> str:
     seconds = sum(record["seconds"].values())
     warnings = "".join(f"; {text}" for text in record["warnings"])
     assumed = assumption_text(record["task"]["assumed"])
+    scan = record["input"]
+    guessed = f"; taken for {scan['modality']}, guessed from the values" if scan["modality_guessed"] else ""
     return (
-        f"done in {duration(seconds)}; assumed: {assumed}; residual to the scan {record['residual']:.2f} of the noise "
-        f"(near 1 is right, above 1.3 contradicts the scan){warnings}"
+        f"done in {duration(seconds)}{guessed}; assumed: {assumed}; residual to the scan {record['residual']:.2f} "
+        f"of the noise (near 1 is right, above 1.3 contradicts the scan){warnings}"
     )
 
 

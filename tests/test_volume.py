@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phantoms import affines, head, shapes
 
 from medsr.errors import GeometryError, InputError
-from medsr.volume import MAX_VOXELS, Source, Volume, check_shape, guess_modality, is_whole_number
+from medsr.volume import MAX_VOXELS, Source, Volume, check_shape, is_whole_number
 
 
 @given(affines(), shapes(2, 6), st.sampled_from([None, 0, 1, 2]))
@@ -88,15 +88,6 @@ def test_the_largest_volume_is_allowed():
 def test_a_singular_affine_is_refused():
     with pytest.raises(GeometryError):
         Volume(np.zeros((2, 2, 2), np.float32), np.diag([1.0, 1.0, 0.0, 1.0]))
-
-
-def test_modality_is_guessed_from_air():
-    assert guess_modality(head(modality="CT").data) == "CT"
-    assert guess_modality(head(modality="MR").data) == "MR"
-    undershoot = np.array(head(modality="MR").data)
-    undershoot[3, 3, 3] = -600
-    assert guess_modality(undershoot) == "MR"
-    assert guess_modality(head(modality="MR").data - 1000) == "MR"
 
 
 @pytest.mark.parametrize(("dtype", "whole"), [("uint8", True), ("int32", True), ("float32", False), (">i2", True)])

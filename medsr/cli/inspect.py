@@ -67,7 +67,7 @@ def _describe(path: Path, spec: ModelSpec, verbose: bool) -> None:
         rows = [
             ("volume", str(number)),
             ("format", f"{source.format}, stored as {source.dtype}"),
-            ("modality", " ".join(dict.fromkeys((volume.modality, source.contrast))).rstrip()),
+            ("modality", _modality(volume)),
             ("grid", f"{shape} voxels, {spacing} mm, axes {grids.axis_codes(volume.affine)}"),
             ("slices", slices_of(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
             ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
@@ -84,6 +84,15 @@ def _describe(path: Path, spec: ModelSpec, verbose: bool) -> None:
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:
             typer.echo(f"{name:<10}{text}")
+
+
+def _modality(volume: Volume) -> str:
+    source = volume.source
+    stated = " ".join(dict.fromkeys((volume.modality, source.contrast))).rstrip()
+    if not source.modality_guessed:
+        return stated
+    doubt = f": {source.modality_doubt}; give --modality" if source.modality_doubt else ""
+    return f"{stated}, guessed from the values{doubt}"
 
 
 def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose: bool) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
+from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquired_grid import acquired_samples, is_stored_finer, seen_from
@@ -77,13 +78,12 @@ def enhance(
     """
     settings = settings or EnhanceSettings()
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
-    if settings.modality is not None:
-        volume = replace(volume, modality=settings.modality)
+    volume, told = _of_modality(volume, settings)
     model = model or load_model(settings.model, settings.device)
-    told: tuple[str, ...] = ()
     stored = volume
     if acquisition is None:
-        volume, acquisition, told = _assumed(volume, model, settings)
+        volume, acquisition, said = _assumed(volume, model, settings)
+        told = (*told, *said)
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
     if settings.region is not None:
@@ -94,12 +94,26 @@ def enhance(
     else:
         result = enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
     record, width = result.record, scale_of(volume.data, volume.modality).width
-    said = (
+    told = (
         *told,
         *residual_said(record.residual or 0.0, (record.noise_sigma or 0.0) / width),
         *overshoot_said(0.0 if settings.mode == "sample" else record.overshoot or 0.0, acquisition),
     )
-    return replace(result, record=replace(record, input=described(stored), warnings=(*record.warnings, *said)))
+    return replace(result, record=replace(record, input=described(stored), warnings=(*record.warnings, *told)))
+
+
+def _of_modality(volume: Volume, settings: EnhanceSettings) -> tuple[Volume, tuple[str, ...]]:
+    """The scan with the modality that is told, and a warning where it was guessed against some evidence."""
+    source = volume.source
+    if settings.modality is None:
+        doubt = f"the modality was guessed to be {volume.modality}: {source.modality_doubt}; give --modality"
+        return volume, (doubt,) if source.modality_doubt else ()
+    stated = replace(source, modality_guessed=False, modality_doubt="")
+    data, n_padded = volume.data, 0
+    if settings.modality == "CT" and source.modality_guessed:
+        data, n_padded = without_ct_padding(volume.data)
+    told = replace(volume, data=data, modality=settings.modality, source=stated)
+    return told, (padding_said(n_padded),) if n_padded else ()
 
 
 def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from medsr.errors import EnvelopeError
+from medsr.io.modality import Guess, guess_modality
 from medsr.model.scan_statistics import MEASURES, distance_of, slice_faults, statistics_of
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import Model, weights_bytes
 from medsr.physics.acquisition import Acquisition
-from medsr.volume import Volume, guess_modality
+from medsr.volume import Volume
 
 Level = Literal["inside", "edge", "outside"]
 
@@ -136,7 +137,7 @@ def judge(volume: Volume, acquisition: Acquisition, envelope: Envelope, *, voxel
     usual = envelope.statistics.get(volume.modality, {})
     if not voxels or not usual:
         return _verdict(objections, notices)
-    if volume.modality == "MR" and guess_modality(volume.data) == "CT":
+    if volume.modality == "MR" and guess_modality(volume.data) == Guess("CT"):
         objections.append("the intensities are those of a CT in HU; if it is one, give --modality CT")
     notices += slice_faults(volume)
     found, measured = statistics_of(volume), []

@@ -55,6 +55,7 @@ def described(volume: Volume) -> dict[str, Any]:
         "format": volume.source.format,
         "content_sha256": volume.source.content_sha256,
         "modality": volume.modality,
+        "modality_guessed": volume.source.modality_guessed,
         "contrast": volume.source.contrast,
         "shape": list(volume.shape),
         "spacing_mm": [round(float(h), 4) for h in volume.spacing_mm],

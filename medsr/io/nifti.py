@@ -24,10 +24,11 @@ from medsr import affine as grids
 from medsr.errors import InputError, ResourceError, UsageError
 from medsr.io import bids, files
 from medsr.io.contrast import contrast_of_words
+from medsr.io.modality import Guess, guess_modality
 from medsr.io.nifti_forms import Header1, Header2, read_forms, write_forms
 from medsr.io.outline import Outline
 from medsr.io.padding import padding_said, without_ct_padding
-from medsr.volume import MAX_VOXELS, Forms, Modality, Source, Volume, check_shape, guess_modality, is_whole_number
+from medsr.volume import MAX_VOXELS, Forms, Source, Volume, check_shape, is_whole_number
 
 READABLE = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 WRITABLE = ("uint8", "int16", "uint16", "int32", "float32")
@@ -242,12 +243,17 @@ def _volumes(
     volumes = []
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
         data = _scaled(stored[..., t] if len(layout.shape) == 4 else stored, layout.scale)
-        modality = _modality(contrast, data)
-        data, n_padded = without_ct_padding(data) if modality == "CT" else (data, 0)
+        guess = guess_modality(data) if not contrast else Guess("CT" if contrast == "CT" else "MR")
+        data, n_padded = without_ct_padding(data) if guess.modality == "CT" else (data, 0)
         said = (padding_said(n_padded),) if n_padded else ()
         thickness = sidecar.thickness_mm if slice_axis is not None else None
-        told = replace(source, warnings=(*source.warnings, *said))
-        volumes.append(Volume(data, affine, modality, thickness, slice_axis, sidecar.acquisition_type, told))
+        told = replace(
+            source,
+            warnings=(*source.warnings, *said),
+            modality_guessed=not contrast,
+            modality_doubt=guess.doubt,
+        )
+        volumes.append(Volume(data, affine, guess.modality, thickness, slice_axis, sidecar.acquisition_type, told))
     return volumes
 
 
@@ -259,12 +265,6 @@ def _scaled(stored: NDArray[Any], scale: tuple[float, float]) -> NDArray[np.floa
         if is_whole_number(stored.dtype) and stored.dtype.itemsize <= 2 and abs(slope) < 1e30 and abs(intercept) < 1e30:
             return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
         return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
-
-
-def _modality(contrast: str, data: NDArray[np.float32]) -> Modality:
-    if contrast:
-        return "CT" if contrast == "CT" else "MR"
-    return guess_modality(data)
 
 
 def _slice_axis(affine: NDArray[np.float64]) -> int | None:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from phantoms import affine, head
+from phantoms import affine, head, noisy_head
 from scipy import ndimage
 from tiny_models import tiny_model
 
@@ -346,3 +346,24 @@ def test_the_record_says_what_was_done_and_nothing_of_where():
     text = record.to_json()
     assert "/" not in text.replace(content["notice"], "")
     assert ".nii" not in text
+
+
+def test_a_guessed_modality_is_in_the_record_and_one_that_is_told_takes_its_place():
+    scan = noisy_head()
+    guessed = dataclasses.replace(scan, source=Source(modality_guessed=True, modality_doubt="it may be a CT"))
+    asked = EnhanceSettings(flips=0, force=True)
+    record = enhance(guessed, tiny_model(silent=True), asked).record
+    assert record.input["modality_guessed"]
+    assert "the modality was guessed to be MR: it may be a CT; give --modality" in record.warnings
+    record = enhance(guessed, tiny_model(silent=True), dataclasses.replace(asked, modality="MR")).record
+    assert not record.input["modality_guessed"]
+    assert not any("guessed" in text for text in record.warnings)
+
+
+def test_padding_of_a_ct_that_was_taken_for_an_mr_is_found_once_it_is_told():
+    scan = noisy_head(modality="CT")
+    corner = np.indices(scan.shape)[:2].sum(axis=0) < 12
+    padded = dataclasses.replace(scan.with_data(np.where(corner, np.float32(-3024), scan.data)), modality="MR")
+    guessed = dataclasses.replace(padded, source=Source(modality_guessed=True))
+    record = enhance(guessed, tiny_model(silent=True), EnhanceSettings(flips=0, force=True, modality="CT")).record
+    assert f"padding voxels set to the lowest measured value: {np.count_nonzero(corner)}" in record.warnings
