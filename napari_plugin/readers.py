@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ Paths = str | Sequence[str]
 Claimed = tuple[None]
 
 MOST_LAYERS = 8  # layers of one file: napari slows down with every layer, and a run of 300 volumes would stop it
-MOST_SNIFFED = 200  # files of a folder that are looked at before it counts as holding no scan
+MOST_SNIFFED = 200  # files of a tree that are looked at before it counts as holding no scan
 NOTHING_TO_ADD: list[LayerData | Claimed] = [(None,)]
 
 
@@ -105,23 +106,26 @@ def _scans(paths: Sequence[Path]) -> Iterator[_Scan]:
 def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
     """The volumes of a folder tree, or those of the series that one of its files belongs to."""
     from medsr.io import load_all
-    from medsr.io.dicom.reading import read_found
+    from medsr.io.dicom.reading import left_out_said, read_found
     from medsr.io.dicom.triage import triage, triage_files
 
     if member is None:
-        found = triage(folder).volumes
+        found = triage(folder)
     else:
-        found = triage_files(sorted(file for file in folder.iterdir() if file.is_file())).volumes
-        numbers = {volume.series for volume in found if member in volume.paths}
-        found = tuple(volume for volume in found if volume.series in numbers)
-    if len(found) <= 1:  # read by the path itself, so that what else lies there is counted and said
+        found = triage_files(sorted(file for file in folder.iterdir() if file.is_file()))
+        numbers = {volume.series for volume in found.volumes if member in volume.paths}
+        found = replace(found, volumes=tuple(volume for volume in found.volumes if volume.series in numbers))
+    usable = [volume for volume in found.volumes if volume.stacks]
+    if not usable:  # reading the path says why
         path = folder if member is None else member
-        key = _series_key(found[0].paths[0]) if found else ""
-        yield _Scan(folder.name, path, key, partial(load_all, path))
+        yield _Scan(folder.name, path, "", partial(load_all, path))
         return
-    for number, volume in enumerate(found, start=1):
+    for text in left_out_said(found) if member is None else ():
+        _warn(f"{folder.name}: {text}")
+    for number, volume in enumerate(usable, start=1):
         first = volume.paths[0]
-        yield _Scan(f"{folder.name} [{number}]", first, _series_key(first), partial(_volumes, read_found, volume))
+        name = folder.name if len(usable) == 1 else f"{folder.name} [{number}]"
+        yield _Scan(name, first, _series_key(first), partial(_volumes, read_found, volume))
 
 
 def _volumes(read: Callable[[Any], list[Any]], found: Any) -> list[Volume]:
@@ -186,15 +190,12 @@ def _as_list(path: Paths) -> list[str]:
 
 
 def _is_scan(path: Path) -> bool:
-    """Whether a file is a scan by its content, or a folder has files of a series."""
+    """Whether a file is a scan by its content, or a folder tree has files of a series."""
     known = _format(path)
     if known is None or not path.is_dir():
         return known is not None
-    try:
-        files = [file for _, file in zip(range(MOST_SNIFFED), path.iterdir(), strict=False)]
-    except OSError:
-        return False
-    return any(_format(file) == known for file in files)
+    files = (Path(place, name) for place, _, names in os.walk(path) for name in names)
+    return any(_format(file) == known for _, file in zip(range(MOST_SNIFFED), files, strict=False))
 
 
 def _format(path: Path) -> Format | None:

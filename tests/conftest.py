@@ -33,3 +33,12 @@ def _few_threads() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(N_THREADS)
+
+
+@pytest.fixture(scope="session")
+def shared_cases(shared_data: Path) -> Path:
+    """The folder of small awkward inputs, beside that of the real scans; each has a README with what is right."""
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("needs the shared cases, beside the shared scans")
+    return folder

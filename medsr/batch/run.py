@@ -22,10 +22,13 @@ from medsr.batch.reports import OnProgress, Reports
 from medsr.batch.selection import chosen, still_to_do
 from medsr.batch.sidecars import DESCRIPTION
 from medsr.batch.store import FOLDER, Store
-from medsr.errors import OutputError, UsageError
+from medsr.errors import InputError, OutputError, UsageError
 from medsr.io import files
+from medsr.io.formats import titles
 from medsr.io.nifti import WRITABLE
 from medsr.model.weights import describe_model, model_facts, weights_path
+
+MAX_REASONS = 6  # named in one message
 
 
 def batch(
@@ -66,7 +69,7 @@ def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
         recipe: What is asked of every scan.
 
     Raises:
-        InputError: no input there.
+        InputError: no input there, or no scan in it.
         ModelError: no such model.
         OutputError: the target is a file.
         UsageError: a recipe or table that can't be used.
@@ -81,7 +84,12 @@ def plan_batch(source: Path, target: Path, recipe: BatchRecipe) -> Plan:
     if source.resolve() == target.resolve():
         raise UsageError(f"{target}: is the input itself; name another folder")
     model = recipe.enhance.model
-    return make_plan(source, target, recipe, model_facts(model), describe_model(weights_path(model)))
+    plan = make_plan(source, target, recipe, model_facts(model), describe_model(weights_path(model)))
+    if not plan.cases:
+        reasons = list(plan.left_out.items())
+        said = "; ".join(f"{count} x {reason}" for reason, count in reasons[:MAX_REASONS])
+        raise InputError(f"{source}: no scan in {sum(plan.left_out.values())} files ({said}); expected {titles()}")
+    return plan
 
 
 def begin(plan: Plan, target: Path) -> Store:

@@ -143,6 +143,7 @@ def run(
     store = begin(plan, target)
     with _watched(progress) as on_progress:
         tally = run_plan(plan, store, on_progress, only=kinds(only), shard=part, engine=engine, options=options)
+    _say_left_out(plan, err=True)
     _finish(tally, target)
 
 
@@ -259,8 +260,7 @@ def _show_plan(plan: Plan, target: Path) -> None:
     for case in plan.cases:
         if case.problem:
             typer.echo(f"{case.case}  {case.files[0]}  fails ({case.kind}): {case.problem}")
-    for reason, count in plan.left_out.items():
-        typer.echo(f"left out: {count} x {reason}")
+    _say_left_out(plan)
     typer.echo(
         "judged by headers alone; whether voxels lie within what the model was validated on shows when a scan is read"
     )
@@ -273,6 +273,11 @@ def _show_plan(plan: Plan, target: Path) -> None:
         f"up to {plan.most_bytes / 2**30:.2f} GiB (free: {free:.0f} GiB), "
         f"about {seconds / 60:.0f} min with one process"
     )
+
+
+def _say_left_out(plan: Plan, *, err: bool = False) -> None:
+    for reason, count in plan.left_out.items():
+        typer.echo(f"left out: {count} x {reason}", err=err)
 
 
 def _interrupt(number: int, frame: object) -> None:

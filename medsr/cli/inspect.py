@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,12 +31,14 @@ def inspect(
 ) -> None:
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
     from medsr.cli.listing import print_left_out, print_triage
+    from medsr.io import load_all
+    from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage
     from medsr.model.weights import describe_model, packaged_models
 
     spec = describe_model(packaged_models().get(model, Path(model)))
     if not (by_content(path).is_series and path.is_dir()):
-        _describe(path, spec, verbose)
+        _describe(load_all(path), spec, verbose)
         return
     with reported("headers", quiet=False) as on_progress:
         found = triage(path, lambda done, total: on_progress("read", done, total))
@@ -48,19 +51,18 @@ def inspect(
     if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
         print_triage(found, spec.envelope, spec.name)
         return
-    _describe(path, spec, verbose)
+    _describe([scan.volume for scan in read_found(only)] if only.stacks else load_all(path), spec, verbose)
     print_left_out(found)
 
 
-def _describe(path: Path, spec: ModelSpec, verbose: bool) -> None:
+def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None:
     """Print every volume of a file or series in full."""
     from medsr import affine as grids
     from medsr.cli.listing import slices_of
     from medsr.enhancement.enhancement import acquisition_of_voxels
     from medsr.enhancement.settings import EnhanceSettings
-    from medsr.io import load_all
 
-    for number, volume in enumerate(load_all(path)):
+    for number, volume in enumerate(volumes):
         source = volume.source
         spacing = grids.axes_text(volume.spacing_mm)
         shape = grids.axes_text(volume.shape)

@@ -7,15 +7,17 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from medsr.io import formats
 from medsr.volume import AcquisitionType
 
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
+MAX_DEPTH = 6  # folders between a scan and the root of its data set, both included, and two more
 ANATOMICAL = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 CONTRASTS = (*ANATOMICAL, "PDT2", "bold", "dwi", "asl")
+UNLIKE_MAGNITUDE = ("phase", "real", "imag")  # values of the entity `part`; phase wraps, the others change sign
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9]+)*(_[A-Za-z0-9]+)?")
 # `desc` is the last entity of a BIDS name: nothing but the suffix follows it.
 _DERIVATIVE = re.compile(r"(?P<entities>.*?)(?:_desc-(?P<desc>[A-Za-z0-9]+))?_(?P<suffix>[A-Za-z0-9]+)")
@@ -25,6 +27,11 @@ def contrast_of_name(name: str) -> str:
     """Contrast from the last part of a file name: T1w of "sub-01_T1w.nii.gz"; "" where there is none."""
     _, underscore, last = _stem(name).rpartition("_")
     return last if underscore and last in CONTRASTS else ""
+
+
+def part_of_name(name: str) -> str:
+    """Value of the entity `part` of a file name: phase of "sub-01_part-phase_T2w.nii.gz"; "" where there is none."""
+    return _entities(_stem(name)).get("part", "")
 
 
 def scan_name(name: str) -> str:
@@ -61,17 +68,17 @@ class Sidecar:
 
 
 def sidecar_of(path: Path) -> Sidecar:
-    """The JSON sidecar beside a scan.
+    """What the JSON sidecars of a scan say: the one beside it, and those it inherits from in its BIDS data set.
 
+    Of a fact in several sidecars the one nearest to the scan counts (BIDS 1.10, inheritance principle).
     SpacingBetweenSlices is not asked: the affine tells the distance, and old headers hold the gap there.
     """
-    sidecar = path.with_name(f"{_stem(path.name)}.json")
+    content: dict[str, Any] = {}
     try:
-        if not sidecar.is_file():
-            return Sidecar()
-        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
-            raise ValueError("too large")
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        for sidecar in reversed(_sidecars(path)):
+            if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
+                raise ValueError("too large")
+            content |= json.loads(sidecar.read_text(encoding="utf-8"))
         thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
         acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
         if thickness is None:
@@ -81,6 +88,33 @@ def sidecar_of(path: Path) -> Sidecar:
         return Sidecar(float(thickness), acquisition_type)
     except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return Sidecar(warnings=("the JSON sidecar can't be used: slice thickness not known",))
+
+
+def _sidecars(path: Path) -> list[Path]:
+    """The sidecars that apply to a scan, nearest first: its own, then one in each folder up to the data set's root."""
+    stem = _stem(path.name)
+    own = path.with_name(f"{stem}.json")
+    found = [own] if own.is_file() else []
+    folders = list(path.absolute().parents)[:MAX_DEPTH]
+    depth = next((n for n, folder in enumerate(folders) if (folder / "dataset_description.json").is_file()), None)
+    if depth is None:
+        return found
+    for folder in folders[: depth + 1]:
+        applying = [one for one in folder.glob("*.json") if one.name != own.name and _applies(one.stem, stem)]
+        found += sorted(applying, key=lambda one: -len(_entities(one.stem)))
+    return found
+
+
+def _applies(sidecar: str, scan: str) -> bool:
+    """Whether a sidecar has the suffix of a scan and no entity that the scan does not have."""
+    suffix = sidecar.rpartition("_")[2]
+    return suffix == scan.rpartition("_")[2] and _entities(sidecar).items() <= _entities(scan).items()
+
+
+def _entities(stem: str) -> dict[str, str]:
+    """The entities of a BIDS name: {"sub": "01", "part": "mag"} for "sub-01_part-mag_T2w"."""
+    pairs = [part.partition("-") for part in stem.split("_")]
+    return {key: value for key, dash, value in pairs if dash}
 
 
 def _stem(name: str) -> str:

@@ -10,15 +10,15 @@ import csv
 import fnmatch
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files, formats
-from medsr.io.bids import ANATOMICAL
-from medsr.io.dicom.triage import LeftOut, triage_files
+from medsr.io.bids import ANATOMICAL, UNLIKE_MAGNITUDE, part_of_name
+from medsr.io.dicom.triage import NOT_DICOM, LeftOut, triage_files
 from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
 from medsr.io.names import safe
 
@@ -82,19 +82,36 @@ def discover(
     layout: Layout = "bids" if is_bids(root) else "tree"
     kept, left_out = [], []
     for path in paths:
-        reason = _refused(path.relative_to(root).as_posix(), include, exclude, layout)
+        place = path.relative_to(root).as_posix()
+        reason = files.LINKED if path.is_dir() else _refused(place, include, exclude, layout)
         if reason:
             left_out.append(LeftOut(path, "ignored", reason))
         else:
             kept.append(path)
     whole = [path for path in kept if formats.is_one_file(path.name)]
     found = files_found(root, whole)
-    dicom, more = dicom_found(root, sorted(set(kept) - set(whole)))
+    dicom, others = dicom_found(root, sorted(set(kept) - set(whole)))
     found += dicom
-    left_out += more
+    for left in others:
+        one = _by_content(root, left)
+        if isinstance(one, Found):
+            found.append(one)
+        else:
+            left_out.append(one)
     if not found and not left_out:
         raise InputError(f"{source}: holds no file; expected {formats.titles()}")
     return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))
+
+
+def _by_content(root: Path, left: LeftOut) -> Found | LeftOut:
+    """A scan without the suffix of its format as a case, and any other file with what it is instead of "not DICOM"."""
+    if left.reason != NOT_DICOM:
+        return left
+    try:
+        formats.by_content(left.path)
+    except InputError as error:
+        return replace(left, reason=str(error).removeprefix(f"{left.path}: "))
+    return file_found(left.path, left.path.relative_to(root).as_posix())
 
 
 def is_bids(root: Path) -> bool:
@@ -104,7 +121,7 @@ def is_bids(root: Path) -> bool:
 
 def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
     if source.is_dir():
-        return source, sorted(_walk(source, without))
+        return source, files.tree(source, without=without)
     if source.is_file():
         return source.parent, [source]
     if not any(sign in str(source) for sign in WILD):
@@ -115,25 +132,10 @@ def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
     paths: set[Path] = set()
     for match in glob.iglob(str(source), recursive=True):  # noqa: PTH207 - patterns may be absolute
         path = Path(match)
-        paths |= set(_walk(path, without)) if path.is_dir() else {path}
+        paths |= set(files.tree(path, without=without)) if path.is_dir() else {path}
     if not paths:
         raise InputError(f"{source}: matches nothing; check the pattern")
     return root, sorted(paths)
-
-
-def _walk(folder: Path, without: Path | None) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise InputError(f"{folder}: can't be listed ({files.reason(error)}); check the path and its permissions")
-
-    avoided = None if without is None else str(without.resolve())
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) != avoided  # noqa: PTH118
-        ]
-        yield from (Path(place, name) for name in names)
 
 
 def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout: Layout) -> str:
@@ -150,6 +152,9 @@ def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout:
         stem = name.partition(".")[0]
         if stem.rpartition("_")[2] not in ANATOMICAL:
             return f"not an anatomical scan ({stem.rpartition('_')[2]})"
+    part = part_of_name(name)
+    if part in UNLIKE_MAGNITUDE:
+        return f"the {part} part of a complex scan, which can't be interpolated like a magnitude"
     if include and not any(fnmatch.fnmatchcase(place, pattern) for pattern in include):
         return "not among the patterns to include"
     if any(fnmatch.fnmatchcase(place, pattern) for pattern in exclude):

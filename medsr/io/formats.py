@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 FormatName = Literal["nifti", "dicom"]
 
 
+CONVERTERS = {
+    ".mgz": "a FreeSurfer image; convert it to NIfTI with mri_convert",
+    ".mgh": "a FreeSurfer image; convert it to NIfTI with mri_convert",
+    ".nrrd": "an NRRD image; convert it to NIfTI with SimpleITK or 3D Slicer",
+    ".nhdr": "the header of an NRRD image; convert it to NIfTI with SimpleITK or 3D Slicer",
+    ".mha": "a MetaImage; convert it to NIfTI with SimpleITK or 3D Slicer",
+    ".mhd": "the header of a MetaImage; convert it to NIfTI with SimpleITK or 3D Slicer",
+    ".img": "the voxels of an Analyze image or a NIfTI pair; convert its .hdr to NIfTI with fslchfiletype or nibabel",
+    ".mnc": "a MINC image; convert it to NIfTI with mnc2nii",
+    ".par": "the header of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
+    ".rec": "the voxels of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
+}
+"""Formats that are not read, by suffix: what they are and what converts them."""
+
+
 @dataclass(frozen=True)
 class Format:
     """One file format. Functions are named as "module:function" and imported on first use.
@@ -174,14 +189,14 @@ def by_content(path: Path) -> Format:
     for known in FORMATS.values():
         if known.recognises(head):
             return known
-    raise InputError(f"{path}: {_what_else(head)}")
+    raise InputError(f"{path}: {_what_else(head, path.suffix.lower())}")
 
 
-def _what_else(head: bytes) -> str:
+def _what_else(head: bytes, suffix: str) -> str:
     if not head:
         return f"the file is empty; expected {titles()}"
     near = next(filter(None, (known.near_miss(head) for known in FORMATS.values())), "")
-    return near or f"not a scan that medsr can read; expected {titles()}"
+    return near or CONVERTERS.get(suffix) or f"not a scan that medsr can read; expected {titles()}"
 
 
 def by_name(name: str) -> Format | None:

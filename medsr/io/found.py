@@ -20,7 +20,6 @@ from medsr.io.outline import Outline
 
 Kind = Literal["", "geometry", "unreadable"]
 """Why a scan can't be enhanced: it is not one regular volume, or can't be read."""
-BROKEN = ("truncated", "damaged", "can't be opened", "preamble", "has no ", "bits per pixel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def dicom_found(root: Path, paths: list[Path]) -> tuple[list[Found], list[LeftOu
     for volume in triaged.volumes:
         by_series.setdefault(volume.series, []).append(volume)
     found = [one for volumes in by_series.values() for one in series_found(root, volumes)]
-    broken = [left for left in triaged.left_out if left.status == "ignored" and _is_broken(left.reason)]
+    broken = [left for left in triaged.left_out if left.is_damaged]
     left_out = [left for left in triaged.left_out if left not in broken]
     return found + _broken(root, broken), left_out
 
@@ -124,10 +123,6 @@ def series_found(root: Path, volumes: Sequence[FoundVolume]) -> Iterator[Found]:
 
 def _outline(stack: Stack, n_volumes: int) -> Outline:
     return Outline(stack.shape, stack.affine, n_volumes, stack.thickness_mm, stack.slice_axis, stack.acquisition_type)
-
-
-def _is_broken(reason: str) -> bool:
-    return any(word in reason for word in BROKEN)
 
 
 def _broken(root: Path, left_out: Iterable[LeftOut]) -> list[Found]:

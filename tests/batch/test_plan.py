@@ -12,9 +12,11 @@ from tiny_models import tiny_model
 
 from medsr.batch.plan import make_plan, read_plan, write_plan
 from medsr.batch.recipe import BatchRecipe, batch_recipe, read_batch_recipe
+from medsr.batch.run import plan_batch
 from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import InputError, UsageError
 from medsr.io.discover import discover
+from medsr.io.formats import CONVERTERS
 from medsr.model.spec import Envelope
 
 
@@ -169,3 +171,32 @@ def test_settings_decide_about_the_key_and_machines_do_not():
     assert BatchRecipe(EnhanceSettings(device="cpu"), workers=3, gates=("psnr>=30",)).settings_key == plain.settings_key
     assert BatchRecipe(EnhanceSettings(factors=(2.0,))).settings_key != plain.settings_key
     assert BatchRecipe(EnhanceSettings(output=Output(dtype="int16"))).settings_key != plain.settings_key
+
+
+@pytest.mark.parametrize("part", ["phase", "real", "imag"])
+def test_parts_of_complex_scans_are_left_out_with_their_name(tmp_path, part):
+    source = scans(tmp_path / "in", [f"sub-1_part-{part}_T2w.nii.gz", "sub-1_part-mag_T2w.nii.gz"])
+    plan = planned(source)
+    assert [case.target for case in plan.cases] == ["sub-1_part-mag_T2w.nii.gz"]
+    assert any(f"the {part} part" in reason for reason in plan.left_out)
+
+
+@pytest.mark.parametrize("suffix", sorted(CONVERTERS))
+def test_formats_that_are_not_read_are_named_with_their_converter(tmp_path, suffix):
+    source = scans(tmp_path / "in", ["a.nii.gz"])
+    (source / f"b{suffix}").write_bytes(b"something else" * 99)
+    assert list(planned(source).left_out) == [CONVERTERS[suffix]]
+
+
+def test_a_scan_without_its_suffix_is_a_case(tmp_path):
+    source = scans(tmp_path / "in", ["a.nii.gz"])
+    (source / "a.nii.gz").rename(source / "a")
+    assert [(case.target, case.problem) for case in planned(source).cases] == [("a.nii.gz", "")]
+
+
+def test_an_input_without_a_scan_is_refused_with_what_it_holds(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.mgz", "b.mgz", "notes.txt"):
+        (tmp_path / "in" / name).write_text("x")
+    with pytest.raises(InputError, match=r"no scan in 3 files \(2 x a FreeSurfer image.*1 x not a scan by its name"):
+        plan_batch(tmp_path / "in", tmp_path / "out", BatchRecipe())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.bids import CONTRASTS, bids_name, contrast_of_name, scan_name
+from medsr.io.bids import CONTRASTS, Sidecar, bids_name, contrast_of_name, part_of_name, scan_name, sidecar_of
 
 
 @pytest.mark.parametrize("name", ["sub-01_T1w", "sub-x12_ses-2_acq-thick_T2w", "sub-cmbcrc01_CT"])
@@ -49,3 +51,39 @@ def test_the_contrast_is_the_last_part(contrast):
 )
 def test_bids_names_tell_what_was_done(name, made):
     assert bids_name(name) == made
+
+
+def sidecar(path, **content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_the_nearest_sidecar_counts_and_others_fill_what_it_leaves_out(tmp_path):
+    scan = tmp_path / "sub-1" / "anat" / "sub-1_acq-x_T1w.nii.gz"
+    sidecar(tmp_path / "dataset_description.json")
+    sidecar(tmp_path / "T1w.json", SliceThickness=3.0, MRAcquisitionType="2D")
+    sidecar(tmp_path / "T2w.json", SliceThickness=9.0)
+    sidecar(tmp_path / "acq-y_T1w.json", SliceThickness=8.0)
+    sidecar(scan.parent / "sub-1_acq-x_T2w.json", SliceThickness=7.0)
+    assert sidecar_of(scan) == Sidecar(3.0, "2D")
+    sidecar(tmp_path / "acq-x_T1w.json", SliceThickness=4.0)
+    assert sidecar_of(scan) == Sidecar(4.0, "2D")
+    sidecar(tmp_path / "sub-1" / "sub-1_T1w.json", SliceThickness=5.0)
+    assert sidecar_of(scan) == Sidecar(5.0, "2D")
+    sidecar(scan.parent / "sub-1_acq-x_T1w.json", SliceThickness=6.0)
+    assert sidecar_of(scan) == Sidecar(6.0, "2D")
+
+
+def test_nothing_is_inherited_outside_a_data_set(tmp_path):
+    sidecar(tmp_path / "T1w.json", SliceThickness=3.0)
+    sidecar(tmp_path / "below" / "dataset_description.json")
+    assert sidecar_of(tmp_path / "sub-1_T1w.nii.gz") == Sidecar()
+    assert sidecar_of(tmp_path / "below" / "sub-1_T1w.nii.gz") == Sidecar()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("sub-1_part-phase_T2w.nii.gz", "phase"), ("sub-1_part-mag_T2w.nii", "mag"), ("sub-1_T2w.nii", ""), ("a.nii", "")],
+)
+def test_the_part_of_a_complex_scan_is_told_by_its_name(name, part):
+    assert part_of_name(name) == part

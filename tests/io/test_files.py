@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import resource
@@ -125,3 +126,36 @@ def test_hash_of_many_depends_on_contents_alone(contents, random):
         assert files.sha256_of_digests(digests) == digests[0]
     else:
         assert files.sha256_of_digests(digests[1:]) != files.sha256_of_digests(digests)
+
+
+def test_links_to_folders_elsewhere_are_followed_once_and_others_are_listed(tmp_path):
+    root, store = tmp_path / "root", tmp_path / "store"
+    for folder in (root / "real", store, root / ".hidden"):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    (root / "a").symlink_to(store)
+    (root / "b").symlink_to(store)
+    (root / "inside").symlink_to(root / "real")
+    (root / "real" / "loop").symlink_to(root)
+    (store / "above").symlink_to(tmp_path)
+    found = {path.relative_to(root).as_posix() for path in files.tree(root)}
+    assert found == {"a/file", "a/above", "b", "inside", "real/file", "real/loop"}
+    assert root / ".hidden" / "file" in files.tree(root, hidden=True)
+    assert root / "real" / "file" not in files.tree(root, without=root / "real")
+
+
+def test_what_gzip_holds_is_the_same_in_steps_of_any_size(tmp_path):
+    content = os.urandom(300_000) + bytes(300_000)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content[:100]) + gzip.compress(content[100:]) + b"tail")
+    for step in (1000, 65536, 1 << 22):
+        with (tmp_path / "a.gz").open("rb") as file:
+            packed = files.Inflated(file)
+            assert b"".join(iter(lambda: packed.read(step), b"")) == content  # noqa: B023 - called at once
+
+
+@pytest.mark.parametrize("share", [0.2, 0.9, 0.999])
+def test_gzip_that_ends_too_early_is_no_whole_file(tmp_path, share):
+    whole = gzip.compress(os.urandom(100_000))
+    (tmp_path / "a.gz").write_bytes(whole[: int(share * len(whole))])
+    with (tmp_path / "a.gz").open("rb") as file, pytest.raises(EOFError):
+        files.Inflated(file).readall()

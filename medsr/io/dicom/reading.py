@@ -17,6 +17,7 @@ What is taken for one volume, and what is not:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import cast
 
 from pydicom import Dataset
 
-from medsr.errors import GeometryError
+from medsr.errors import GeometryError, InputError
 from medsr.io import files
 from medsr.io.contrast import contrast_of_words
 from medsr.io.dicom.frames import frames_of
@@ -34,7 +35,7 @@ from medsr.io.dicom.pixels import voxels
 from medsr.io.dicom.series import find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright
-from medsr.io.dicom.triage import FoundVolume
+from medsr.io.dicom.triage import FoundVolume, Triage, triage
 from medsr.io.padding import padding_said
 from medsr.volume import Modality, Source, Volume, check_shape
 
@@ -65,8 +66,11 @@ def read_dicom(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
 def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[DicomScan]:
     """The scan of a DICOM series, as a list of one; of several where `policies` split it.
 
+    Archives export localizers, scouts and computed maps with a scan, and discs keep it some folders down. So a folder
+    tree that holds one volume beside what is none gives that volume, and its warnings name the rest.
+
     Args:
-        path: A folder with one series, or any file of a series (its folder may hold others).
+        path: A folder with one volume, or any file of a series (its folder may hold others).
         policies: What to do with an irregular series.
 
     Returns:
@@ -79,15 +83,49 @@ def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[Dic
     """
     path = Path(path)
     with files.naming(path):
-        series = find_series(path)
-        stacks = stacked([frame for file in series.files for frame in frames_of(file.path, file.header)], policies)
-        digests = {file.path: file.sha256 for file in series.files}
-        header = series.files[0].header
-        return [_scan(stack, header, digests, series.warnings + _split(k, stacks)) for k, stack in enumerate(stacks)]
+        try:
+            return _scans_of_series(path, policies)
+        except (GeometryError, InputError):
+            scans = _only_volume(path)
+            if not scans:
+                raise
+            return scans
 
 
-def read_found(found: FoundVolume) -> list[DicomScan]:
+def _scans_of_series(path: Path, policies: Policies) -> list[DicomScan]:
+    series = find_series(path)
+    stacks = stacked([frame for file in series.files for frame in frames_of(file.path, file.header)], policies)
+    digests = {file.path: file.sha256 for file in series.files}
+    header = series.files[0].header
+    return [_scan(stack, header, digests, series.warnings + _split(k, stacks)) for k, stack in enumerate(stacks)]
+
+
+def _only_volume(path: Path) -> list[DicomScan]:
+    """The scan of a folder tree where it holds one volume that can be read, at one time; else none."""
+    if not path.is_dir():
+        return []
+    found = triage(path)
+    if any(left.is_damaged for left in found.left_out):  # it may be a slice of the volume
+        return []
+    usable = [volume for volume in found.volumes if volume.stacks]
+    if len(usable) != 1 or len(usable[0].stacks) != 1:
+        return []
+    return read_found(usable[0], left_out_said(found))
+
+
+def left_out_said(found: Triage) -> tuple[str, ...]:
+    """What lies beside the volumes of a triage that can be read, as warnings of a reader, one line each."""
+    others = [f"not read: a volume of {len(one.paths)} files: {one.reason}" for one in found.volumes if one.reason]
+    reasons = Counter(left.reason for left in found.left_out).most_common()
+    return (*others, *(f"files left out: {n} x {reason}" for reason, n in reasons))
+
+
+def read_found(found: FoundVolume, warnings: tuple[str, ...] = ()) -> list[DicomScan]:
     """The scans of one entry of a triage: one, or one per time point, in order.
+
+    Args:
+        found: Volume that a triage lists.
+        warnings: What a user should know besides of where it was found.
 
     Raises:
         InputError: damaged or truncated files.
@@ -98,7 +136,7 @@ def read_found(found: FoundVolume) -> list[DicomScan]:
         raise GeometryError(f"volume {found.name}: {found.reason}")
     digests = {path: files.sha256_file(path) for path in found.paths}
     header = read_header(found.paths[0])
-    return [_scan(stack, header, digests, ()) for stack in found.stacks]
+    return [_scan(stack, header, digests, warnings) for stack in found.stacks]
 
 
 def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: tuple[str, ...]) -> DicomScan:

@@ -7,7 +7,6 @@ series holds several volumes (`splitting`). But for the paths nothing in a triag
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,8 @@ from medsr.volume import Modality, check_shape
 
 THREADS = 8  # on a network file system waiting dominates
 CHUNK = 1024  # files handed to the threads at a time
+NOT_DICOM = "not DICOM"
+DAMAGED = ("truncated", "damaged", "can't be opened", "preamble", "has no ", "bits per pixel")  # in a reason
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 
 OnProgress = Callable[[int, int], None]
@@ -92,6 +93,11 @@ class LeftOut:
     status: Status
     reason: str
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it may be a slice that can't be read, and no other kind of file."""
+        return self.status == "ignored" and any(word in self.reason for word in DAMAGED)
+
 
 @dataclass(frozen=True)
 class Triage:
@@ -132,7 +138,7 @@ class _Fact:
 
 
 def triage(folder: Path | str, on_progress: OnProgress | None = None, threads: int = THREADS) -> Triage:
-    """All volumes of a folder tree, and what else lies there; links to folders are not followed.
+    """All volumes of a folder tree, and what else lies there; links to folders elsewhere are followed.
 
     Args:
         folder: Root of the tree.
@@ -166,13 +172,9 @@ def triage_files(paths: list[Path], on_progress: OnProgress | None = None, threa
 
 
 def _listed(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise InputError(f"{folder}: can't be listed ({files.reason(error)}); check the path and its permissions")
-
     if folder.is_file():
         raise InputError(f"{folder}: is a file; expected a folder")
-    return sorted(Path(root, name) for root, _, names in os.walk(folder, onerror=refuse) for name in names)
+    return files.tree(folder, hidden=True)
 
 
 def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterator[_Fact]:
@@ -184,17 +186,19 @@ def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterato
 
 
 def _look(path: Path) -> _Fact:
+    if path.is_dir():
+        return _Fact(path, reason=files.LINKED)
     try:
         head = files.read_head(path)
     except InputError:
         return _Fact(path, reason="can't be opened")
     bare = not files.is_dicom(head)
     if bare and not files.is_bare_dicom(head):
-        return _Fact(path, reason="not DICOM")
+        return _Fact(path, reason=NOT_DICOM)
     try:
         header, rest = (read_header(path, force=True), 0) if bare else read_header_and_rest(path)
     except InputError:
-        return _Fact(path, reason="not DICOM" if bare else "damaged header")
+        return _Fact(path, reason=NOT_DICOM if bare else "damaged header")
     if sop_class(header) == DICOMDIR_CLASS:
         return _Fact(path, reason="DICOMDIR")
     with parsing(path):

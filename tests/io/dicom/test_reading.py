@@ -517,3 +517,37 @@ def test_two_passes_of_a_ct_are_two_volumes(tmp_path, modality, n_volumes):
     else:
         with pytest.raises(GeometryError, match="2 acquisitions of 4, 4 slices"):
             read_dicom(tmp_path)
+
+
+def localizer(dataset, _):
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+
+
+def test_a_folder_of_one_scan_and_what_is_none_gives_the_scan(tmp_path):
+    write_classic(tmp_path, DATA, MATRIX)
+    write_classic(tmp_path / "deeper", DATA, MATRIX, prefix="scout", series_uid="1.2.3", edit=localizer)
+    for path in (tmp_path / "deeper").iterdir():
+        path.rename(tmp_path / path.name)
+    (tmp_path / "deeper").rmdir()
+    (volume,) = read_dicom(tmp_path)
+    np.testing.assert_array_equal(volume.data, DATA)
+    assert volume.source.warnings == (f"files left out: {DATA.shape[2]} x a localizer",)
+
+
+def test_a_folder_of_two_scans_is_still_a_choice(tmp_path):
+    write_classic(tmp_path, DATA, MATRIX)
+    write_classic(tmp_path, DATA, MATRIX, prefix="other", series_uid="1.2.3")
+    with pytest.raises(GeometryError, match="2 image series in one folder"):
+        read_dicom(tmp_path)
+
+
+def test_a_scan_is_not_read_without_a_slice_that_is_damaged(tmp_path):
+    paths = write_classic(tmp_path, DATA, MATRIX)
+    paths[-1].write_bytes(paths[-1].read_bytes()[:300])
+    with pytest.raises(InputError):
+        read_dicom(tmp_path)
+
+
+def test_a_scan_some_folders_down_is_found(tmp_path):
+    write_classic(tmp_path / "patient" / "study", DATA, MATRIX)
+    np.testing.assert_array_equal(read_dicom(tmp_path)[0].data, DATA)
