@@ -23,7 +23,7 @@ from medsr.cli.options import (
 )
 from medsr.cli.progress import reported
 from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
-from medsr.io.dicom.options import Compression, Gaps, Tilt
+from medsr.io.dicom.options import Compression, Gaps, NaN, Tilt
 from medsr.io.formats import FormatName, endings, readable
 from medsr.physics.profiles import PROFILES, Profile, ProfileChoice
 
@@ -40,6 +40,7 @@ def enhance(
     ] = "auto",
     gaps: Annotated[Gaps, option("--gaps", help="DICOM with missing slices.", panel=INPUT)] = DEFAULT.input.gaps,
     tilt: Annotated[Tilt, option("--tilt", help="DICOM with tilted slices.", panel=INPUT)] = DEFAULT.input.tilt,
+    nan: Annotated[NaN, option("--nan", help="NIfTI with voxels that are no number.", panel=INPUT)] = DEFAULT.input.nan,
     volume: Annotated[
         str | None,
         option("--volume", help="DICOM tree: number that medsr inspect gives.", panel=INPUT, metavar="NUMBER"),
@@ -164,7 +165,7 @@ def enhance(
         tile=tile,
         region=box(region),
         force=force,
-        input=Input(gaps, tilt, volume),
+        input=Input(gaps, tilt, nan, volume),
         output=Output(format, like, dtype, compress, keep_private, parametric_map),
     )
     check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")

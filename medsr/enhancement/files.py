@@ -179,7 +179,7 @@ def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
     wanted = settings.input
     if wanted.volume is None:
         return read_dicom_scans(source, wanted.policies)
-    if wanted.policies != Policies():
+    if wanted.policies != Policies(nan=wanted.nan):
         raise UsageError(
             "--volume reads regular volumes only; for --gaps or --tilt, put the series into a folder of its own"
         )

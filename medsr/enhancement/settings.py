@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from medsr.errors import UsageError
-from medsr.io.dicom.options import Compression, DicomOptions, Gaps, Policies, Tilt
+from medsr.io.dicom.options import Compression, DicomOptions, Gaps, NaN, Policies, Tilt
 from medsr.io.formats import FormatName
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model import DEFAULT_MODEL
@@ -32,6 +32,7 @@ class Input:
     Attributes:
         gaps: DICOM series with missing slices or changing distances: "refuse", "fill" or "split" (`Policies`).
         tilt: DICOM series with slices sheared against their normal: "refuse" or "resample" (`Policies`).
+        nan: NIfTI files with voxels that are not a number: "refuse" or "lowest" (`Policies`).
         volume: Number under which `medsr inspect` lists a volume of a DICOM tree; None: every volume of the source.
     """
 
@@ -39,12 +40,13 @@ class Input:
 
     gaps: Gaps = "refuse"
     tilt: Tilt = "refuse"
+    nan: NaN = "refuse"
     volume: str | None = None
 
     @property
     def policies(self) -> Policies:
-        """What the DICOM reader does with irregular series."""
-        return Policies(self.gaps, self.tilt)
+        """What the readers do with scans that are not regular."""
+        return Policies(self.gaps, self.tilt, self.nan)
 
 
 @dataclass(frozen=True)

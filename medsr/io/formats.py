@@ -49,7 +49,7 @@ class Format:
         is_series: Whether a scan is a series of files in a folder, not one file.
         recognises: Whether a file that begins with these bytes is of this format.
         near_miss: Why a file that begins with these bytes is not quite of this format, and what to do; "" for others.
-        reader: Path to a list of `Volume`; a series also takes `Policies`.
+        reader: Path and `Policies` to a list of `Volume`.
         writer: Volumes, path and voxel type (keyword `dtype`) to a file; None: not written, or not without a source.
         outliner: Path to `Outline`, from the header alone; None for a series, whose headers are sorted together.
         help: Phrase for what is read, as a help line says it.
@@ -67,8 +67,8 @@ class Format:
     help: str
 
     def read(self, path: Path, policies: Policies) -> list[Volume]:
-        """Every volume of a path; `policies` matter to a series alone."""
-        volumes: list[Volume] = _code(self.reader)(path, policies) if self.is_series else _code(self.reader)(path)
+        """Every volume of a path; `policies` say what to do where it is not regular."""
+        volumes: list[Volume] = _code(self.reader)(path, policies)
         return volumes
 
     def write(self, volumes: Sequence[Volume], path: Path, dtype: str | None) -> None:

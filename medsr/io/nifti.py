@@ -24,6 +24,7 @@ from medsr import affine as grids
 from medsr.errors import InputError, ResourceError, UsageError
 from medsr.io import bids, files
 from medsr.io.contrast import contrast_of_words
+from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.modality import Guess, guess_modality
 from medsr.io.nifti_forms import Header1, Header2, read_forms, write_forms
 from medsr.io.outline import Outline
@@ -67,11 +68,15 @@ class _Layout:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_nifti(path: Path | str) -> list[Volume]:
+def read_nifti(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
     """The volumes of a NIfTI file in turn: one for a 3D file, one per time point for a 4D file.
 
     The sform is believed before the qform; where the header holds neither, the spacing alone is taken and the source's
     warnings say so. Units are converted to mm. A BIDS file name tells the contrast, a BIDS sidecar the thickness.
+
+    Args:
+        path: The file.
+        policies: What to do with voxels that are not a number.
 
     Raises:
         InputError: not a NIfTI file, damaged, truncated, not 3D or 4D, colour or complex, voxels not finite.
@@ -88,7 +93,7 @@ def read_nifti(path: Path | str) -> list[Volume]:
             affine, forms, warnings = read_forms(header, layout.shape)
         with _stream(path) as stream, _damage_reported():
             stored = _read_voxels(stream, layout)
-        return _volumes(path, stored, layout, affine, forms, warnings)
+        return _volumes(path, stored, layout, affine, forms, warnings, policies)
 
 
 def outline_nifti(path: Path) -> Outline:
@@ -224,6 +229,7 @@ def _volumes(
     affine: NDArray[np.float64],
     forms: Forms,
     warnings: list[str],
+    policies: Policies,
 ) -> list[Volume]:
     slice_axis = _slice_axis(affine)
     sidecar = bids.sidecar_of(path)
@@ -243,9 +249,10 @@ def _volumes(
     volumes = []
     for t in range(layout.shape[3] if len(layout.shape) == 4 else 1):
         data = _scaled(stored[..., t] if len(layout.shape) == 4 else stored, layout.scale)
+        data, said = _without_nan(data, policies)
         guess = guess_modality(data) if not contrast else Guess("CT" if contrast == "CT" else "MR")
         data, n_padded = without_ct_padding(data) if guess.modality == "CT" else (data, 0)
-        said = (padding_said(n_padded),) if n_padded else ()
+        said += (padding_said(n_padded),) if n_padded else ()
         thickness = sidecar.thickness_mm if slice_axis is not None else None
         told = replace(
             source,
@@ -265,6 +272,23 @@ def _scaled(stored: NDArray[Any], scale: tuple[float, float]) -> NDArray[np.floa
         if is_whole_number(stored.dtype) and stored.dtype.itemsize <= 2 and abs(slope) < 1e30 and abs(intercept) < 1e30:
             return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
         return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+
+
+def _without_nan(data: NDArray[np.float32], policies: Policies) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """The voxels with numbers everywhere, as the policies ask, and a warning where some were not.
+
+    Raises:
+        InputError: some are not, and it is not said what to do.
+    """
+    is_nan = np.isnan(data)
+    n_nan = int(np.count_nonzero(is_nan))
+    if not n_nan:
+        return data, ()
+    if policies.nan == "refuse" or n_nan == data.size:
+        way = "" if n_nan == data.size else "; where they are background, --nan lowest gives them the lowest value"
+        raise InputError(f"{n_nan} of {data.size} voxels are NaN{way}")
+    lowest = data[~is_nan].min()
+    return np.where(is_nan, lowest, data), (f"voxels that were NaN set to the lowest value: {n_nan} (--nan lowest)",)
 
 
 def _slice_axis(affine: NDArray[np.float64]) -> int | None:

@@ -358,6 +358,26 @@ def test_voxels_that_are_not_finite_are_refused(tmp_path, bad):
         read_nifti(nifti(tmp_path / "a.nii", data))
 
 
+def test_nan_becomes_background_where_that_is_asked_for(tmp_path):
+    data = np.arange(60, dtype=np.float32).reshape(3, 4, 5) - 7
+    data[2, 1:3] = np.nan
+    path = nifti(tmp_path / "a.nii", data)
+    with pytest.raises(InputError, match="10 of 60 voxels are NaN; where they are background, --nan lowest"):
+        read_nifti(path)
+    (volume,) = read_nifti(path, Policies(nan="lowest"))
+    np.testing.assert_array_equal(volume.data, np.where(np.isnan(data), -7, data))
+    assert volume.source.warnings == ("voxels that were NaN set to the lowest value: 10 (--nan lowest)",)
+    data[0, 0, 0] = np.inf
+    with pytest.raises(InputError, match="infinite"):
+        read_nifti(nifti(path, data), Policies(nan="lowest"))
+
+
+def test_a_scan_of_nothing_but_nan_is_refused_whatever_is_asked(tmp_path):
+    path = nifti(tmp_path / "a.nii", np.full((3, 4, 5), np.nan, np.float32))
+    with pytest.raises(InputError, match=r"60 of 60 voxels are NaN$"):
+        read_nifti(path, Policies(nan="lowest"))
+
+
 def test_values_too_large_for_float32_are_refused(tmp_path):
     with pytest.raises(InputError, match="infinite"):
         read_nifti(nifti(tmp_path / "a.nii", np.full((3, 4, 5), 1e300)))

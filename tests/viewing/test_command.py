@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medsr.cli import app, enhance
 from medsr.enhancement.settings import MODES, SAMPLER_NAMES, EnhanceSettings, Input, Output
 from medsr.errors import UsageError
-from medsr.io.dicom.options import Compression, Gaps, Tilt
+from medsr.io.dicom.options import Compression, Gaps, NaN, Tilt
 from medsr.io.recipes import parsed
 from medsr.physics.profiles import PROFILES
 from medsr.viewing.command import UNUSED, command_of, numbers_of, result_path
@@ -30,6 +30,7 @@ inputs = st.builds(
     Input,
     gaps=st.sampled_from(get_args(Gaps)),
     tilt=st.sampled_from(get_args(Tilt)),
+    nan=st.sampled_from(get_args(NaN)),
     volume=st.sampled_from([None, "2.1"]),
 )
 outputs = st.builds(

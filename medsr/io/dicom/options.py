@@ -1,4 +1,4 @@
-"""How DICOM series are read where they are not one regular volume, and how derived series are written."""
+"""How scans are read that are not one regular volume of numbers, and how derived DICOM series are written."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Literal
 
 Gaps = Literal["refuse", "fill", "split"]
 Tilt = Literal["refuse", "resample"]
+NaN = Literal["refuse", "lowest"]
 Compression = Literal["none", "j2k", "rle", "jpegls"]
 
 
 @dataclass(frozen=True)
 class Policies:
-    """Refusal unless something else is asked for. NIfTI files, regular by their nature, ignore them.
+    """Refusal unless something else is asked for. Each concerns the formats in which its fault occurs.
 
     Attributes:
         gaps: Missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
             linearly between its neighbours; or "split" into several scans, each regular.
         tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
+        nan: Voxels that are not a number, as masked derivatives hold them in the background: "refuse", or give them the
+            "lowest" value of the others. DICOM has none.
     """
 
     gaps: Gaps = "refuse"
     tilt: Tilt = "refuse"
+    nan: NaN = "refuse"
 
 
 @dataclass(frozen=True)
