@@ -45,7 +45,7 @@ class Record:
         model: Name, version, hash of the weights; empty where none was used.
         device: Device and precision of the network.
         seconds: Duration of each stage.
-        peak_memory_bytes: Peak memory of the process.
+        peak_memory_bytes: Peak memory of the process; 0 where the system does not tell it.
         noise_sigma: Standard deviation of the noise, estimated or given, in the scan's own unit.
         residual: Root mean square of the input minus the degraded result, in units of the noise.
         drift: Mean of the degraded result minus the input, over the range that the model works in.

@@ -5,7 +5,6 @@ Pure: it knows no paths, prints nothing and its only randomness is the noise of 
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -189,6 +188,11 @@ def _array(x: Tensor) -> NDArray[np.float32]:
 
 
 def _peak_memory_bytes() -> int:
+    """Peak memory of this process; 0 where Python has no module that tells it, as on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -367,3 +368,9 @@ def test_padding_of_a_ct_that_was_taken_for_an_mr_is_found_once_it_is_told():
     guessed = dataclasses.replace(padded, source=Source(modality_guessed=True))
     record = enhance(guessed, tiny_model(silent=True), EnhanceSettings(flips=0, force=True, modality="CT")).record
     assert f"padding voxels set to the lowest measured value: {np.count_nonzero(corner)}" in record.warnings
+
+
+def test_a_system_that_does_not_tell_peak_memory_enhances_all_the_same(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows, which has no such module
+    result = enhance(head((12, 12, 8)), tiny_model(silent=True), EnhanceSettings(flips=0, force=True))
+    assert result.record.peak_memory_bytes == 0
