@@ -112,6 +112,7 @@ def models(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Packaged model or a file; by default all that are packaged.")
     ] = None,
+    as_json: Annotated[bool, options.option("--json", help="Print the whole specification of NAME as JSON.")] = False,
 ) -> None:
     """List the models that come with medsr, or describe one."""
     from dataclasses import asdict
@@ -120,14 +121,39 @@ def models(
     from medsr.model.weights import describe_model, packaged_models
 
     packaged = packaged_models()
-    if name is not None:
-        typer.echo(dumps(asdict(describe_model(packaged.get(name, Path(name)))), indent=1))
+    if name is None:
+        for found, path in packaged.items():
+            spec = describe_model(path)
+            size = path.stat().st_size / 2**20
+            typer.echo(f"{found}  {spec.version}  {size:.1f} MiB  {', '.join(spec.envelope.contrasts)}")
         return
-    for found, path in packaged.items():
-        spec = describe_model(path)
-        typer.echo(
-            f"{found}  {spec.version}  {path.stat().st_size / 2**20:.1f} MiB  {', '.join(spec.envelope.contrasts)}"
-        )
+    spec = describe_model(packaged.get(name, Path(name)))
+    if as_json:
+        typer.echo(dumps(asdict(spec), indent=1))
+        return
+    for title, text in _described(spec):
+        typer.echo(f"{title:<12}{text}")
+
+
+def _described(spec: ModelSpec) -> list[tuple[str, str]]:
+    """A model for people: what it is for, how far it was validated, what it was trained with."""
+    envelope, net = spec.envelope, spec.net
+    low, high = envelope.fine_mm
+    calibrated = "not calibrated"
+    if spec.calibration is not None:
+        groups = ", ".join(f"{group}: {n}" for group, n in spec.calibration.subjects.items())
+        calibrated = f"calibrated on held-out subjects ({groups})"
+    return [
+        ("model", f"{spec.name} {spec.version}, {spec.licence}"),
+        ("scans", f"{' and '.join(envelope.modalities)}; validated on {', '.join(envelope.contrasts)}"),
+        ("factors", f"up to {envelope.max_factor:g} along one axis, {envelope.max_factor_several:g} along several"),
+        ("grids", f"slices every {envelope.max_coarse_mm:g} mm or less; results of {low:g} to {high:g} mm"),
+        ("intensities", spec.normalisation),
+        ("uncertainty", calibrated),
+        ("network", f"{net.blocks} blocks of {net.width} channels, {net.deep_blocks} deeper ones of {net.deep_width}"),
+        ("training", f"{spec.trained.get('steps', 'an unknown number of')} steps"),
+        ("more", "--json prints the whole specification"),
+    ]
 
 
 def doctor() -> None:

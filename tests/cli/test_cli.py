@@ -96,8 +96,14 @@ def test_inspect_models_and_doctor_say_what_is_there(folder: Path, capsys: pytes
     assert "(usual: " in capsys.readouterr().out
     assert run(["models"]) == 0
     assert "medsr-base" in capsys.readouterr().out
+    assert run(["models", "medsr-base", "--json"]) == 0
+    spec = json.loads(capsys.readouterr().out)
+    assert spec["name"] == "medsr-base"
     assert run(["models", "medsr-base"]) == 0
-    assert json.loads(capsys.readouterr().out)["name"] == "medsr-base"
+    page = capsys.readouterr().out
+    assert len(page.splitlines()) < 12
+    assert f"up to {spec['envelope']['max_factor']:g} along one axis" in page
+    assert f"{spec['trained']['steps']} steps" in page
     assert run(["doctor"]) == 0
     assert capsys.readouterr().out.rstrip().endswith("ok")
 

@@ -146,7 +146,7 @@ def _only_series(slices: list[_Slices]) -> list[_Slices]:
     more = f", and {len(by_uid) - MAX_LISTED} more" if len(by_uid) > MAX_LISTED else ""
     raise GeometryError(
         f"{len(by_uid)} image series in one folder: {', '.join(listed)}{more}; "
-        "point at one file of the wanted series instead of the folder"
+        "choose one of the volumes that medsr inspect lists, with --volume, or point at one file of the wanted series"
     )
 
 

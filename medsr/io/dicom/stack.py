@@ -28,6 +28,7 @@ MAX_SPACING_CHANGE = 1e-3  # relative, of the pixel spacing
 SAME_PLACE_MM = 1e-2  # slices closer than this lie at one position
 SAME_THICKNESS = 0.01  # relative; nominal thicknesses that differ by more are not one thickness
 NEVER_MIXED = ("echo time", "image type", "b-value")  # one volume has one of each
+CHOOSE = "choose one of the volumes that medsr inspect lists, with --volume"
 Fault = tuple[str, str]  # what is wrong and where, what to do about it
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -220,18 +221,21 @@ def _check_alike(frames: Sequence[Frame]) -> None:
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) > 1:
         sizes = ", ".join(f"{columns} x {rows}" for rows, columns in shapes[:4])
-        raise GeometryError(f"slices have different matrices: {sizes}; expected one for all")
+        raise GeometryError(f"slices have different matrices: {sizes}; expected one for all, so {CHOOSE}")
     turned = sum(bool(np.abs(frame.directions - first.directions).max() > MAX_TURN) for frame in frames)
     if turned:
         raise GeometryError(
             f"mixed orientation: {turned} of {len(frames)} slices are not parallel to the first; "
-            "expected one stack of parallel slices"
+            f"expected one stack of parallel slices, so {CHOOSE}"
         )
     spacings = np.array([frame.spacing_mm for frame in frames])
     if np.any(np.abs(spacings / spacings[0] - 1) > MAX_SPACING_CHANGE):
-        raise GeometryError(f"pixel spacing varies from {spacings.min():.4g} to {spacings.max():.4g} mm; expected one")
+        found = f"{spacings.min():.4g} to {spacings.max():.4g} mm"
+        raise GeometryError(f"pixel spacing varies from {found}; expected one, so {CHOOSE}")
     if len({frame.frame_of_reference for frame in frames}) > 1:
-        raise GeometryError("slices are measured from different origins (frames of reference); expected one for all")
+        raise GeometryError(
+            f"slices are measured from different origins (frames of reference); expected one for all, so {CHOOSE}"
+        )
     if len(frames) == 1:
         raise GeometryError(f"one slice of {first.shape[1]} x {first.shape[0]} pixels; a volume has 2 or more")
 
@@ -241,8 +245,7 @@ def _check_one_pass(frames: Sequence[Frame]) -> None:
     if len(passes) > 1:
         sizes = ", ".join(str(len(members)) for members in passes)
         raise GeometryError(
-            f"{len(passes)} acquisitions of {sizes} slices in one CT series cover the same part of the body; "
-            "medsr inspect lists them as volumes, so choose one with --volume"
+            f"{len(passes)} acquisitions of {sizes} slices in one CT series cover the same part of the body; {CHOOSE}"
         )
 
 
