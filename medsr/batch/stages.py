@@ -64,7 +64,7 @@ class Enhancing:
         if request["number"]:
             scans = _found(paths, request["number"], self._recipe.enhance.input.policies)
             return _Scans([scan.volume for scan in scans], [scan.stack for scan in scans])
-        return _Scans(load_all(paths[0]), [])
+        return _Scans(load_all(paths[0], self._recipe.enhance.input.policies), [])
 
     def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
         """All results of the case."""

@@ -18,6 +18,7 @@ from medsr.cli.options import (
     ModalityChoice,
     TaskName,
     box,
+    bytes_of,
     numbers,
     option,
 )
@@ -113,6 +114,10 @@ def enhance(
         int | None,
         option("--tile", help="Side of a tile in voxels; else chosen by size.", panel=MODEL, metavar="VOXELS"),
     ] = DEFAULT.tile,
+    memory: Annotated[
+        str | None,
+        option("--memory", help="What may be used, such as 4GiB; else most that is free.", panel=MODEL, metavar="SIZE"),
+    ] = None,
     force: Annotated[
         bool, option("--force", help="Go on outside what the model was validated on.", panel=MODEL)
     ] = DEFAULT.force,
@@ -168,10 +173,11 @@ def enhance(
         input=Input(gaps, tilt, nan, volume),
         output=Output(format, like, dtype, compress, keep_private, parametric_map),
     )
+    limit = bytes_of(memory, "--memory")
     check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     keep_freed_memory()
     with reported(source.name, quiet) as on_progress:
-        records = enhance_file(source, target, settings, on_progress=on_progress)
+        records = enhance_file(source, target, settings, on_progress=on_progress, memory_bytes=limit)
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -120,3 +121,18 @@ def box(text: str | None) -> tuple[tuple[int, int, int], tuple[int, int, int]] |
     except ValueError:
         raise UsageError(f"--region is {text!r}; expected START:STOP for each axis, such as 10:60,0:90,20:40") from None
     return (a, c, e), (b, d, f)
+
+
+def bytes_of(text: str | None, name: str) -> int | None:
+    """Bytes of a size such as "4GiB", "512 MiB" or "1.5G"; None stays None.
+
+    Raises:
+        UsageError: anything else, or nothing at all.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([MG])(?:i?B)?\s*", text, re.IGNORECASE)
+    n_bytes = 0 if match is None else int(float(match[1]) * 2 ** (20 if match[2].upper() == "M" else 30))
+    if not n_bytes:
+        raise UsageError(f"{name} is {text!r}; expected a size such as 4GiB or 512MiB")
+    return n_bytes

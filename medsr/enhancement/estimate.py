@@ -30,6 +30,7 @@ MAPS_BYTES = {2: 260, 4: 340}  # per fine voxel, by the bytes of a number: maps,
 PIECE_BYTES = {2: 2.5, 4: 5.0}  # per channel of the network and voxel of the largest piece that it sees
 TILES: tuple[int | None, ...] = (None, 128, 96, 64, 32)
 PROBE_VOXELS = 64  # a side: large enough to fill the cores, a fifth of a second on one of them
+FREE_SHARE = 0.8  # of the free memory: the rest is for what other programs do meanwhile
 SECONDS_PER_MVOXEL = 0.35  # for the work around the network, on one core
 
 
@@ -128,6 +129,19 @@ def seconds_left(done: int, total: int, elapsed_s: float) -> float:
         elapsed_s: Seconds since the work began.
     """
     return elapsed_s * (total - done) / max(done, 1)
+
+
+def usable_memory(device: str) -> int | None:
+    """Bytes of memory that a run may use where nobody says it: most of what is free.
+
+    Args:
+        device: Type of the device, such as "cpu".
+
+    Returns:
+        None where the device has a memory of its own, or the system does not say what is free.
+    """
+    free = free_memory() if device == "cpu" else None
+    return None if free is None else int(FREE_SHARE * free)
 
 
 def free_memory() -> int | None:

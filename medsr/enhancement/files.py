@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.estimate import usable_memory
 from medsr.enhancement.outputs import beside, check_target, write_dicom, write_nifti
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
@@ -51,7 +52,7 @@ def enhance_file(
         settings: What is asked.
         model: Loaded model; None: the one that `settings` name.
         on_progress: Called as the work goes on.
-        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: no limit.
+        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: most of what is free.
 
     Returns:
         One record per volume.
@@ -62,6 +63,7 @@ def enhance_file(
     chosen = check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     _check_dtype(settings.output, chosen)
     model = model or load_model(settings.model, settings.device)
+    memory_bytes = memory_bytes or usable_memory(model.device.type)
     volumes, stacks = read_scans(source, settings, chosen)
     results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes)
     return write_results(results, target, settings, stacks)
@@ -82,7 +84,11 @@ def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> t
         named = settings.input.volume is not None
         return (_volumes(_scans(source, settings)) if named else load_all(source, settings.input.policies)), []
     like = settings.output.like
-    scans = _scans(source, settings) if like is None else placed(load_all(source), like, settings.input.policies)
+    scans = (
+        _scans(source, settings)
+        if like is None
+        else placed(load_all(source, settings.input.policies), like, settings.input.policies)
+    )
     return _volumes(scans), [scan.stack for scan in scans]
 
 

@@ -8,7 +8,8 @@ import typer.main
 
 from medsr.batch.engines import ENGINES
 from medsr.cli.app import app, run
-from medsr.cli.options import TaskName
+from medsr.cli.options import TaskName, bytes_of
+from medsr.errors import UsageError
 from medsr.physics.tasks import TASKS
 
 
@@ -120,3 +121,17 @@ def test_the_help_takes_no_heavy_library():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "enhance" in shown.stdout
     assert shown.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [(None, None), ("4GiB", 4 * 2**30), ("512 MiB", 512 * 2**20), ("1.5g", 3 * 2**29), (" 2GB ", 2 * 2**30)],
+)
+def test_sizes_are_read_as_people_write_them(text, n_bytes):
+    assert bytes_of(text, "--memory") == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "4", "GiB", "-1GiB", "0GiB", "4 TiB", "1e3G"])
+def test_what_is_no_size_is_refused_by_the_name_of_its_option(text):
+    with pytest.raises(UsageError, match=r"--memory is .*; expected a size such as 4GiB"):
+        bytes_of(text, "--memory")

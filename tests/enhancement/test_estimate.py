@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.estimate import PROCESS_BYTES, TILES, estimate, free_memory, measured_speed, seconds_left
+from medsr.enhancement.estimate import (
+    PROCESS_BYTES,
+    TILES,
+    estimate,
+    free_memory,
+    measured_speed,
+    seconds_left,
+    usable_memory,
+)
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
@@ -71,3 +79,9 @@ def test_time_left_is_that_of_the_parts_that_are_left():
 def test_free_memory_is_a_number_or_unknown():
     found = free_memory()
     assert found is None or found > 0
+
+
+@pytest.mark.parametrize(("device", "free", "usable"), [("cpu", 1000, 800), ("cpu", None, None), ("cuda", 1000, None)])
+def test_most_of_the_free_memory_may_be_used_where_it_is_that_of_the_device(monkeypatch, device, free, usable):
+    monkeypatch.setattr("medsr.enhancement.estimate.free_memory", lambda: free)
+    assert usable_memory(device) == usable

@@ -15,7 +15,7 @@ from medsr import io
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.files import degrade_file, enhance_file
 from medsr.enhancement.settings import EnhanceSettings, Output
-from medsr.errors import EnvelopeError, InputError, OutputError, UsageError
+from medsr.errors import EnvelopeError, InputError, OutputError, ResourceError, UsageError
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
@@ -229,3 +229,16 @@ def test_a_second_run_takes_the_place_of_the_first(source, out):
     enhance_file(source, out / "finer.nii", case, MODEL)
     assert names(out) == ["finer.nii", "finer.nii.json"]
     assert Record.from_json((out / "finer.nii.json").read_text()).settings["seed"] == 4
+
+
+@pytest.mark.parametrize("told", [None, 900 * 2**20])
+def test_memory_that_is_told_counts_and_what_is_free_where_none_is(source, out, monkeypatch, told):
+    monkeypatch.setattr("medsr.enhancement.estimate.free_memory", lambda: 2**20)
+    asked = dataclasses.replace(MEAN, factors=(1.0, 1.0, 2.0), spacing_mm=None)
+    if told is None:
+        with pytest.raises(ResourceError, match=r"0\.0 GiB may be used"):
+            enhance_file(source, out / "finer.nii.gz", asked, MODEL)
+        assert names(out) == []
+    else:
+        (record,) = enhance_file(source, out / "finer.nii.gz", asked, MODEL, memory_bytes=told)
+        assert record.task["fine_shape"]
