@@ -180,7 +180,9 @@ def _grown(start: int, stop: int, n_coarse: int, n_fine: int) -> tuple[int, int,
     start = max(0, min(start - missing // 2, n_coarse - (stop - start) - missing))
     stop = max(stop, start + min(LEAST_VOX, n_coarse))
     margin = max(MARGIN_SAMPLES, ceil(MARGIN_VOX * n_coarse / n_fine))
-    return start, stop, _on_grid(max(0, start - margin), n_coarse, n_fine), min(n_coarse, stop + margin)
+    first = _on_grid(max(0, start - margin), n_coarse, n_fine)
+    behind = _on_grid(max(0, n_coarse - stop - margin), n_coarse, n_fine)  # flipped, the part begins where it ends
+    return start, stop, first, n_coarse - behind
 
 
 def _on_grid(start: int, n_coarse: int, n_fine: int) -> int:

@@ -61,6 +61,18 @@ def check_alike(ours, theirs, tolerance):
             assert getattr(ours, name) == getattr(theirs, name), name
 
 
+@pytest.mark.parametrize("slab_vox", [33, 34, 38])
+@pytest.mark.parametrize("factors", [(1, 1, 2), (1, 2, 1)], ids=["slices refined", "plane refined"])
+def test_slabs_average_over_the_same_flips_as_the_whole_scan(slab_vox, factors, cut):
+    """Wherever slabs end: flipped, a slab begins where it ended, and lies on the network's grid there as well."""
+    cut(slab_vox)
+    acquisition = acquisition_of(SCAN, factors=factors)
+    settings = EnhanceSettings(flips=3, noise=5.0)
+    whole = enhance(SCAN, MODEL, settings, acquisition)
+    parts = enhance_within(SCAN, MODEL, settings, acquisition, None, 1)
+    check_alike(parts.volume, whole.volume, 5e-5 * float(np.ptp(SCAN.data)))
+
+
 @pytest.mark.parametrize("factors", [(1, 1, 2), (1, 2, 1)], ids=["slices refined", "plane refined"])
 @pytest.mark.parametrize("mode", ["mean", "sample", "uncertainty"])
 def test_slabs_give_what_the_whole_scan_gives_in_every_field(mode, factors, cut):
