@@ -37,7 +37,7 @@ def broken(folder: Path, good: bytes) -> None:
             lambda: gzip.compress(raw[:70] + b"\x80\x00" + raw[72:]),  # colour
             lambda: gzip.compress(raw[:352] + b"\xff" * (len(raw) - 352)),  # not finite
             lambda: gzip.compress(raw[:352] + b"\x00" * (len(raw) - 352)),  # constant
-            lambda: gzip.compress(raw[:280] + b"\x00" * 48 + raw[328:]),  # affine
+            lambda: gzip.compress(raw[:280] + b"\xff" * 48 + raw[328:]),  # affine: NaN; zeros give way to the qform
             lambda: good[:30] + bytes([good[30] ^ 0xFF]) + good[31:],
         ][number % 10]()
         path.write_bytes(content)
