@@ -78,7 +78,10 @@ def sidecar_of(path: Path) -> Sidecar:
         for sidecar in reversed(_sidecars(path)):
             if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
                 raise ValueError("too large")
-            content |= json.loads(sidecar.read_text(encoding="utf-8"))
+            said = json.loads(sidecar.read_text(encoding="utf-8"))
+            if not isinstance(said, dict):
+                raise ValueError("not an object")
+            content |= said
         thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
         acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
         if thickness is None:

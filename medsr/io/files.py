@@ -92,7 +92,10 @@ def tree(folder: Path, *, without: Path | None = None, hidden: bool = False) -> 
             if target == avoided or (name.startswith(".") and not hidden):
                 continue
             if path.is_symlink():
-                if target in followed or Path(target).is_relative_to(root) or root.is_relative_to(target):
+                inside = Path(target).is_relative_to(root) and (
+                    hidden or not any(part.startswith(".") for part in Path(target).relative_to(root).parts)
+                )
+                if target in followed or inside or root.is_relative_to(target):
                     listed.append(path)
                     continue
                 followed.add(target)

@@ -24,6 +24,7 @@ MIRRORED = (
 )
 SAME_MM = 1e-3  # matrices that agree so closely over a scan are one
 CLEAR_COSINE = 0.5  # an axis this far from left-right says nothing of left and right
+LAST_CODE = 5  # of those that the standard and its readers know
 ALIGNED = 2  # the code of coordinates that are aligned to another file
 
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI: unknown, metre, mm, micron
@@ -51,8 +52,13 @@ def read_forms(header: Any, shape: tuple[int, ...]) -> tuple[Affine, Forms, list
     Raises:
         GeometryError: none of the forms that the header claims is that of a regular grid.
     """
-    codes = int(header["sform_code"]), int(header["qform_code"])
     per_unit, warnings = _mm_per_unit(header)
+    codes = tuple(int(header[name]) for name in ("sform_code", "qform_code"))
+    if max(codes) > LAST_CODE:
+        warnings.append(
+            f"sform and qform have codes {codes[0]} and {codes[1]}; those above {LAST_CODE} count as aligned"
+        )
+        codes = tuple(ALIGNED if code > LAST_CODE else code for code in codes)
     if max(codes) <= 0:
         warnings.append("no orientation stored: spacing taken from the header, left and right not known")
         return _checked(header.get_base_affine(), per_unit, "pixdim"), Forms(0, 0), warnings

@@ -87,3 +87,9 @@ def test_nothing_is_inherited_outside_a_data_set(tmp_path):
 )
 def test_the_part_of_a_complex_scan_is_told_by_its_name(name, part):
     assert part_of_name(name) == part
+
+
+@pytest.mark.parametrize("content", ['[["SliceThickness", 7]]', "[]", "7", '"SliceThickness"'])
+def test_a_sidecar_that_is_no_object_is_warned_of(tmp_path, content):
+    (tmp_path / "sub-1_T1w.json").write_text(content)
+    assert sidecar_of(tmp_path / "sub-1_T1w.nii.gz").warnings

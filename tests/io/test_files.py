@@ -136,10 +136,11 @@ def test_links_to_folders_elsewhere_are_followed_once_and_others_are_listed(tmp_
     (root / "a").symlink_to(store)
     (root / "b").symlink_to(store)
     (root / "inside").symlink_to(root / "real")
+    (root / "unlocked").symlink_to(root / ".hidden")
     (root / "real" / "loop").symlink_to(root)
     (store / "above").symlink_to(tmp_path)
     found = {path.relative_to(root).as_posix() for path in files.tree(root)}
-    assert found == {"a/file", "a/above", "b", "inside", "real/file", "real/loop"}
+    assert found == {"a/file", "a/above", "b", "inside", "real/file", "real/loop", "unlocked/file"}
     assert root / ".hidden" / "file" in files.tree(root, hidden=True)
     assert root / "real" / "file" not in files.tree(root, without=root / "real")
 

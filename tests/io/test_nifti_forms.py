@@ -99,3 +99,16 @@ def test_a_broken_form_is_named_with_its_values(tmp_path):
         read_nifti(written(tmp_path / "a.nii", 0, 1, quatern_b=9))
     with pytest.raises(GeometryError, match="the sform is not valid"):
         read_nifti(written(tmp_path / "a.nii", 1, 0, srow_x=0))
+
+
+@pytest.mark.parametrize("codes", [(6, 1), (4, 99), (6, 6)])
+def test_codes_that_nobody_knows_count_as_aligned(tmp_path, codes):
+    path = written(tmp_path / "a.nii", 1, 1)
+    content = path.read_bytes()
+    path.write_bytes(content[:252] + np.array(codes[::-1], "<i2").tobytes() + content[256:])
+    (volume,) = read_nifti(path)
+    assert f"codes {codes[0]} and {codes[1]}" in volume.source.warnings[0]
+    write_nifti([volume], tmp_path / "b.nii")
+    header = nib.load(tmp_path / "b.nii").header
+    kept = tuple(2 if code > 5 else code for code in codes)
+    assert (int(header["sform_code"]), int(header["qform_code"])) == kept

@@ -101,16 +101,15 @@ def _scans_of_series(path: Path, policies: Policies) -> list[DicomScan]:
 
 
 def _only_volume(path: Path) -> list[DicomScan]:
-    """The scan of a folder tree where it holds one volume that can be read, at one time; else none."""
+    """The scan of a folder tree that holds one volume, at one time, and no part of another; else none."""
     if not path.is_dir():
         return []
     found = triage(path)
     if any(left.is_damaged for left in found.left_out):  # it may be a slice of the volume
         return []
-    usable = [volume for volume in found.volumes if volume.stacks]
-    if len(usable) != 1 or len(usable[0].stacks) != 1:
+    if len(found.volumes) != 1 or len(found.volumes[0].stacks) != 1:
         return []
-    return read_found(usable[0], left_out_said(found))
+    return read_found(found.volumes[0], left_out_said(found))
 
 
 def left_out_said(found: Triage) -> tuple[str, ...]:

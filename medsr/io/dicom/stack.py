@@ -128,7 +128,7 @@ def ct_passes(frames: Sequence[Frame]) -> list[list[Frame]]:
     passes: dict[str, list[Frame]] = {}
     for frame in frames:
         passes.setdefault(frame.ct_pass, []).append(frame)
-    if len(passes) == 1 or "" in passes:
+    if len(passes) == 1:
         return [list(frames)]
     normal = np.cross(*frames[0].directions)
     places = sorted(sorted(float(frame.position_mm @ normal) for frame in members) for members in passes.values())

@@ -551,3 +551,22 @@ def test_a_scan_is_not_read_without_a_slice_that_is_damaged(tmp_path):
 def test_a_scan_some_folders_down_is_found(tmp_path):
     write_classic(tmp_path / "patient" / "study", DATA, MATRIX)
     np.testing.assert_array_equal(read_dicom(tmp_path)[0].data, DATA)
+
+
+def test_a_scan_is_not_chosen_over_another_that_can_not_be_read(tmp_path):
+    write_classic(tmp_path / "one", DATA, MATRIX)
+    write_classic(tmp_path / "two", np.concatenate([DATA, DATA], axis=2), MATRIX, series_uid="1.2.3")[2].unlink()
+    for policies in (Policies(), Policies(gaps="fill")):
+        with pytest.raises(InputError):
+            read_dicom(tmp_path, policies)
+
+
+@pytest.mark.parametrize("tag", ["ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID"])
+def test_a_scan_is_not_read_without_a_slice_that_differs(tmp_path, tag):
+    values = {"ImageOrientationPatient": [1, 0, 0, 0, 0, 1], "PixelSpacing": [9, 9], "FrameOfReferenceUID": "1.2.3"}
+    paths = write_classic(tmp_path, DATA, MATRIX)
+    dataset = dcmread(paths[-1])
+    setattr(dataset, tag, values[tag])
+    dataset.save_as(paths[-1])
+    with pytest.raises(GeometryError):
+        read_dicom(tmp_path)

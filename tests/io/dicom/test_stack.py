@@ -118,9 +118,10 @@ def test_ct_passes_that_follow_each_other_or_repeat_stay_together(places):
     assert ct_passes(frames) == [frames]
 
 
-def test_slices_without_an_acquisition_number_are_one_pass():
-    frames = [*passes_at(*HALF_STEP), make_frame((0, 0, 20))]
-    assert ct_passes(frames) == [frames]
+def test_slices_without_an_acquisition_number_are_a_pass_of_their_own():
+    numbered, without = passes_at([0, 4, 8, 12]), [make_frame((0, 0, z)) for z in (2, 6, 10, 14)]
+    assert ct_passes([*numbered, *without]) == [numbered, without]
+    assert ct_passes(without) == [without]
 
 
 OBLIQUE = np.array([[0.8, 0.36, 0.48], [-0.6, 0.48, 0.64]])
