@@ -19,7 +19,8 @@ from nibabel.orientations import apply_orientation, io_orientation, ornt_transfo
 from numpy.typing import ArrayLike, NDArray
 
 from medsr.errors import InputError
-from medsr.volume import Source, Volume
+from medsr.viewing.exchange import source_of
+from medsr.volume import Volume
 
 LayerData = tuple[NDArray[np.float32], dict[str, Any], str]
 
@@ -91,7 +92,7 @@ def volume_of(layer: LayerData) -> Volume:
         thickness_mm=facts["thickness_mm"],
         slice_axis=facts["slice_axis"],
         acquisition_type=facts["acquisition_type"],
-        source=Source(**facts["source"]),
+        source=source_of(facts["source"]),
     )
 
 

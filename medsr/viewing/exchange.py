@@ -60,12 +60,16 @@ def outline(message: dict[str, Any]) -> Volume:
     return _volume(np.broadcast_to(np.float32(0), message["shape"]), message)
 
 
-def _volume(data: Any, message: dict[str, Any]) -> Volume:
-    source = {**message["source"], "warnings": tuple(message["source"]["warnings"])}
-    forms = source["forms"]
+def source_of(facts: dict[str, Any]) -> Source:
+    """The source of a volume from its plain values, lists where JSON made lists of tuples."""
+    forms = facts["forms"]
     if forms is not None:
         rows = forms["to_qform"]
-        source["forms"] = Forms(**{**forms, "to_qform": None if rows is None else tuple(map(tuple, rows))})
+        forms = Forms(**{**forms, "to_qform": None if rows is None else tuple(map(tuple, rows))})
+    return Source(**{**facts, "warnings": tuple(facts["warnings"]), "forms": forms})
+
+
+def _volume(data: Any, message: dict[str, Any]) -> Volume:
     return Volume(
         data=data,
         affine=np.array(message["affine"], dtype=np.float64),
@@ -73,5 +77,5 @@ def _volume(data: Any, message: dict[str, Any]) -> Volume:
         thickness_mm=message["thickness_mm"],
         slice_axis=message["slice_axis"],
         acquisition_type=message["acquisition_type"],
-        source=Source(**source),
+        source=source_of(message["source"]),
     )

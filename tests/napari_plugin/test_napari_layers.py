@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from medsr import affine as grids
 from medsr.enhancement.region import Box, crop
 from medsr.errors import InputError
-from medsr.volume import Source, Volume
+from medsr.volume import Forms, Source, Volume
 
 laws = settings(deadline=None, max_examples=50)
 
@@ -152,7 +152,8 @@ def test_a_window_shows_something():
 
 
 def test_a_layer_keeps_what_the_headers_said():
-    source = Source(format="dicom", content_sha256="ab", dtype="int16", contrast="T1w", warnings=("gap written",))
+    forms = Forms(4, 1, ((1.0, 0.0), (0.0, 1.0)))
+    source = Source("nifti", content_sha256="ab", dtype="int16", contrast="T1w", warnings=("no unit",), forms=forms)
     facts = {"modality": "CT", "thickness_mm": 4.0, "slice_axis": 2, "source": source}
     back = volume_of(layer_of(scan((2, 3, 4), np.eye(4), **facts), "scan"))
     assert {name: getattr(back, name) for name in facts} == facts
