@@ -19,7 +19,6 @@ from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files
 from medsr.io.bids import bids_name
-from medsr.io.dicom.options import Policies
 from medsr.io.discover import Discovery, discover
 from medsr.io.formats import suffix_for
 from medsr.io.found import Found
@@ -118,8 +117,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
 
 def _without_policies(problem: str, found: Found, recipe: BatchRecipe) -> str:
     """A DICOM series that is not regular as it lies may be so by the recipe's policies: then it is tried."""
-    wanted = recipe.enhance.input
-    mendable = found.number > 0 and found.kind == "geometry" and wanted.policies != Policies(nan=wanted.nan)
+    mendable = found.number > 0 and found.kind == "geometry" and recipe.enhance.input.policies.mends_series
     return "" if mendable else problem
 
 

@@ -15,7 +15,7 @@ from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.settings import EnhanceSettings, Output
 from medsr.errors import UsageError
-from medsr.io import Policies, load_all
+from medsr.io import load_all
 from medsr.io.dicom.derivation import Kind, derivation_of
 from medsr.io.dicom.derived import DerivedSeries, summary
 from medsr.io.dicom.places import placed
@@ -185,7 +185,7 @@ def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
     wanted = settings.input
     if wanted.volume is None:
         return read_dicom_scans(source, wanted.policies)
-    if wanted.policies != Policies(nan=wanted.nan):
+    if wanted.policies.mends_series:
         raise UsageError(
             "--volume reads regular volumes only; for --gaps or --tilt, put the series into a folder of its own"
         )

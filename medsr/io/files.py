@@ -18,7 +18,7 @@ from medsr.errors import InputError, MedsrError, OutputError
 HEAD_BYTES = 544  # a whole NIfTI-2 header with its extension flag; reaches past the DICOM prefix at 128
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
-LINKED = "a link to a folder that is read already"
+LINKED = "a link to a folder that is read already, or that holds this one"
 PACKED = 1 << 16  # bytes of gzip that are inflated at a time
 
 

@@ -27,6 +27,11 @@ class Policies:
     tilt: Tilt = "refuse"
     nan: NaN = "refuse"
 
+    @property
+    def mends_series(self) -> bool:
+        """Whether an irregular DICOM series may become a regular one by them."""
+        return self.gaps != "refuse" or self.tilt != "refuse"
+
 
 @dataclass(frozen=True)
 class DicomOptions:

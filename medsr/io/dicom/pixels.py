@@ -25,7 +25,7 @@ from medsr.errors import InputError, ResourceError
 from medsr.io.dicom.frames import Frame
 from medsr.io.dicom.headers import parsing, read_file
 from medsr.io.dicom.stack import Stack
-from medsr.io.padding import FAR_OUTSIDE
+from medsr.io.padding import FAR_OUTSIDE, padding_said
 
 # GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes: the JPEG family.
 DECODERS = {
@@ -35,8 +35,8 @@ DECODERS = {
 }
 
 
-def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, int]:
-    """Rescaled voxels (column, row, slice), the name of their stored type, and how many were padding.
+def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
+    """Rescaled voxels (column, row, slice), the name of their stored type, and what was done to them, as warnings.
 
     Padding (PS3.3, C.7.5.1.1.2) marks where nothing was measured, such as the corners of a CT reconstruction at -2000.
     Where it lies far outside the measured values it gets the lowest of them, so that no edge stands where there is
@@ -55,9 +55,10 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, int]:
     by_file: dict[Path, list[tuple[Frame, int]]] = {}
     for k, frame in zip(stack.places, stack.frames, strict=True):
         by_file.setdefault(frame.path, []).append((frame, k))
-    types = set()
+    types, n_cut = set(), 0
     for path, members in by_file.items():
-        stored = _stored_frames(path)
+        stored, n_cut_here = _stored_frames(path)
+        n_cut += n_cut_here
         for frame, k in members:
             if frame.index >= len(stored) or stored[frame.index].shape != frame.shape:
                 raise InputError(f"{path.name}: pixel data don't match the header; send the file again")
@@ -69,7 +70,12 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, int]:
             types.add(picture.dtype.name)
     n_padded = 0 if padded is None else _without_padding(data, padded, stack.places)
     _fill(data, stack)
-    return data, _dtype(stack, data, types), n_padded
+    said = [padding_said(n_padded)] if n_padded else []
+    if n_cut:
+        said.append(
+            f"bits above the stored ones ignored in {n_cut} compressed pixels: an overlay, or a header that is wrong"
+        )
+    return data, _dtype(stack, data, types), tuple(said)
 
 
 def _without_padding(data: NDArray[np.float32], padded: NDArray[np.bool_], places: Sequence[int]) -> int:
@@ -97,8 +103,11 @@ def _fill(data: NDArray[np.float32], stack: Stack) -> None:
         data[:, :, k] = (1 - share) * data[:, :, below] + share * data[:, :, above]
 
 
-def _stored_frames(path: Path) -> list[NDArray[Any]]:
-    """Stored values (rows, columns) of every frame of a file.
+def _stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:
+    """Stored values (rows, columns) of every frame of a file, and how many compressed ones lost unused bits.
+
+    Native pixels may hold an overlay there (PS3.5, 8.1.1). A codestream states its own precision, so that there the
+    header may as well be wrong.
 
     Raises:
         InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.
@@ -119,7 +128,9 @@ def _stored_frames(path: Path) -> list[NDArray[Any]]:
         raise InputError(
             f"{path.name}: pixel data ({name}) can't be decoded: truncated, damaged, or no codec for it"
         ) from error
-    return [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
+    used = [_without_unused_bits(frame, dataset.BitsStored) for frame in frames]
+    n_cut = sum(int(np.count_nonzero(a != b)) for a, b in zip(frames, used, strict=True))
+    return used, n_cut if syntax.is_encapsulated else 0
 
 
 def _check_complete(dataset: Dataset, name: str) -> None:

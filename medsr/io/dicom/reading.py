@@ -36,7 +36,6 @@ from medsr.io.dicom.series import find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright
 from medsr.io.dicom.triage import FoundVolume, Triage, triage
-from medsr.io.padding import padding_said
 from medsr.volume import Modality, Source, Volume, check_shape
 
 _CONTRASTS = {
@@ -85,7 +84,7 @@ def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[Dic
     with files.naming(path):
         try:
             return _scans_of_series(path, policies)
-        except (GeometryError, InputError):
+        except InputError:
             scans = _only_volume(path)
             if not scans:
                 raise
@@ -124,7 +123,7 @@ def read_found(found: FoundVolume, warnings: tuple[str, ...] = ()) -> list[Dicom
 
     Args:
         found: Volume that a triage lists.
-        warnings: What a user should know besides of where it was found.
+        warnings: What a user should know of where it was found.
 
     Raises:
         InputError: damaged or truncated files.
@@ -140,7 +139,7 @@ def read_found(found: FoundVolume, warnings: tuple[str, ...] = ()) -> list[Dicom
 
 def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: tuple[str, ...]) -> DicomScan:
     check_shape(stack.shape)
-    data, dtype, n_padded = voxels(stack)
+    data, dtype, done = voxels(stack)
     affine = stack.affine
     if stack.is_sheared:
         data, affine = upright(data, affine)
@@ -149,7 +148,7 @@ def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: 
         content_sha256=files.sha256_of_digests({digests[frame.path] for frame in stack.frames}),
         dtype=dtype,
         contrast=_contrast(header, stack.frames[0].path),
-        warnings=(*warnings, *_decided(stack, n_padded)),
+        warnings=(*warnings, *_decided(stack), *done),
     )
     modality = cast(Modality, modality_of(header))
     return DicomScan(Volume(data, affine, modality, stack.thickness_mm, 2, stack.acquisition_type, source), stack)
@@ -161,7 +160,7 @@ def _split(k: int, stacks: Sequence[Stack]) -> tuple[str, ...]:
     return (f"part {k + 1} of {len(stacks)} of a series with uneven distances (--gaps split)",)
 
 
-def _decided(stack: Stack, n_padded: int) -> tuple[str, ...]:
+def _decided(stack: Stack) -> tuple[str, ...]:
     said = []
     if stack.filled:
         numbers = ", ".join(str(k + 1) for k in stack.filled)
@@ -170,8 +169,6 @@ def _decided(stack: Stack, n_padded: int) -> tuple[str, ...]:
         )
     if stack.is_sheared:
         said.append("sheared slices resampled to an upright grid, lowest value beyond their borders (--tilt resample)")
-    if n_padded:
-        said.append(padding_said(n_padded))
     if stack.thickness_mm is None and any(frame.thickness_mm for frame in stack.frames):
         said.append("slices have different nominal thicknesses: slice thickness not known")
     return tuple(said)
