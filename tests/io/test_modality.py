@@ -51,3 +51,9 @@ def test_real_scans_are_what_they_are(shared_data):
     for path in sorted((shared_data / "validation").glob("*.nii.gz")):
         volume = load(path)
         assert guess_modality(volume.data) == Guess(volume.modality)
+
+
+def test_an_mr_below_zero_with_a_constant_background_is_no_window_of_a_ct():
+    shifted = np.round(head(modality="MR").data) - np.float32(200)
+    shifted[0] = shifted.min()
+    assert guess_modality(shifted) == Guess("MR")

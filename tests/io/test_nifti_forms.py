@@ -79,6 +79,13 @@ def test_another_space_is_no_disagreement(tmp_path):
     assert volume.source.forms.to_qform is not None
 
 
+def test_a_form_whose_axis_is_far_from_left_and_right_is_no_mirror(tmp_path):
+    sform, qform = (affine((1.0, 1.2, 4.0), turn_deg=(0, 0, angle)) for angle in (40, 96))
+    (volume,) = read_nifti(written(tmp_path / "a.nii", 4, 1, qform, sform))
+    assert sform[0, 0] * qform[0, 0] < 0
+    assert volume.source.warnings == ()
+
+
 def test_an_sform_of_zeros_gives_way_to_the_qform(tmp_path):
     path = written(tmp_path / "a.nii", 1, 1, SCANNER, srow_x=0, srow_y=0, srow_z=0)
     (volume,) = read_nifti(path)

@@ -149,3 +149,8 @@ def test_rounding_hides_neither_a_missing_slice_nor_a_tilt():
 def test_positions_with_more_decimals_are_held_to_them():
     with pytest.raises(GeometryError, match="distances between slices vary"):
         stacked([make_frame((0, 0, round(0.625 * k, 1)), rounding_mm=0.0005) for k in range(20)])
+
+
+def test_rounding_as_coarse_as_the_slices_are_apart_proves_nothing():
+    with pytest.raises(GeometryError, match="distances between slices vary"):
+        stacked([make_frame((0, 0, z), rounding_mm=0.05) for z in (0.0, 0.2, 0.3, 0.6, 0.7, 0.9)])
