@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import gt
 
 import numpy as np
-from scipy import stats
 
 N_RESAMPLES = 10_000
 FEWEST_FOR_INTERVAL = 3  # with fewer a resampled median says nothing
@@ -73,6 +72,8 @@ def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int =
         level: Confidence level of the interval.
         seed: Random seed for the resampling.
     """
+    from scipy import stats  # seconds to import, and most commands compare no subjects
+
     data = np.asarray(values, dtype=np.float64)
     median = float(np.median(data)) if data.size else float("nan")
     if data.size < FEWEST_FOR_INTERVAL:
@@ -119,6 +120,8 @@ def paired(
         )
     if not np.any(differences):
         return PairedTest(interval, improved, None, note="no test: the two methods do not differ")
+    from scipy import stats  # as in `interval_of_median`
+
     return PairedTest(interval, improved, float(stats.wilcoxon(differences).pvalue))
 
 

@@ -101,7 +101,7 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     if path in packaged.values():
         _check_shipped(path, digest)
     spec = specification_in(content, path.name)
-    with torch.device("meta"):  # no memory and no random numbers for weights that are read anyway
+    with torch.random.fork_rng(devices=[]):  # reading weights leaves the caller's random numbers as they were
         net = DetailNet(spec.net)
     try:
         net.load_state_dict({name: value.float() for name, value in load(content).items()}, assign=True)
