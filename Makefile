@@ -32,9 +32,12 @@ $(STAMP): pyproject.toml
 demo: setup  ## degrade the sample scan, enhance it, print the table and write the picture
 	$(BIN)/python pipelines/demo/run.py
 
+# The window waits most of the time, so its tests run beside the others; what they say comes at the end.
 test: setup  ## all tests (those for CUDA skip themselves without a device)
-	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
-	$(MAKE) gui
+	@mkdir -p build
+	@$(MAKE) --no-print-directory gui > build/gui.txt 2>&1 & window=$$!; \
+	$(PYTEST) $(PARALLEL) $(PYTEST_ARGS); others=$$?; \
+	wait $$window; window=$$?; cat build/gui.txt; exit $$((others | window))
 
 check: setup  ## format, lint, types, layers
 	$(BIN)/ruff format --check .

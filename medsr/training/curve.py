@@ -18,6 +18,7 @@ from medsr.physics.ops import Separable
 from medsr.training.batches import degraded
 from medsr.training.degradations import AxisParameters, ScannerParameters
 from medsr.training.packs import PackedScan
+from medsr.training.precision import mixed_precision
 
 CROP = 80  # voxels a side around the centre of each held-out scan
 AIR = 0.05  # of the model range: darker voxels don't count
@@ -60,7 +61,7 @@ def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
     for probe in probes:
         raw = conditioned(net, scan_maps(probe.op, probe.ibp, probe.spacing_mm), probe.numbers)
         infinite = torch.full((1,), torch.inf, device=probe.ibp.device)
-        with torch.autocast(probe.ibp.device.type, torch.bfloat16):
+        with mixed_precision(probe.ibp.device):
             detail = estimate(raw, torch.zeros_like(probe.ibp), infinite).mean.float()
         result = probe.ibp + expected_detail(probe.op) * detail
         result = probe.op.prox(result, probe.op(probe.truth), 0.0)

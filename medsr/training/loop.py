@@ -18,6 +18,7 @@ from medsr.training.batches import Batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.feed import feed
 from medsr.training.muon import Muon
+from medsr.training.precision import mixed_precision
 from medsr.training.replay import Replayed
 from medsr.training.scans import TrainingScan
 from medsr.training.schedule import TrainingSettings, learning_rate_at
@@ -121,7 +122,7 @@ def _learn(
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
     with torch.backends.cudnn.flags(enabled=True, benchmark=True):  # patches have two shapes: a few trials pay
-        with torch.autocast(detail.device.type, torch.bfloat16):
+        with mixed_precision(detail.device):
             loss = detail_loss(conditioned(net, maps, scan), detail, sigma, noise, weight)
         loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -110,13 +110,13 @@ class _Slot:
 
     def stop(self) -> None:
         """End the process at once; nobody waits for its case any more."""
-        with suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
+        with suppress(ProcessLookupError, BrokenProcessPool):
+            os.kill(self._pid.result(), signal.SIGTERM)
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self) -> None:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _begin, (self._n_threads,))
-        self._pid = self._pool.submit(os.getpid).result()
+        self._pid = self._pool.submit(os.getpid)  # not waited for: processes start beside each other
 
 
 def _threads(n_slots: int) -> int:

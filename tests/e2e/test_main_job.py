@@ -14,7 +14,7 @@ from medsr.validation.recipe import StudyRecipe
 from medsr.validation.study import validate
 from medsr.volume import Volume
 
-SIDE = 56
+SIDE = 48
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.viewer
 @pytest.fixture
 def enhanced(viewer, wait, tmp_path):
     """A viewer with truth, thick scan, mean and uncertainty."""
-    truth = head((36, 40, 30))
+    truth = head((28, 30, 24))
     coarse, _ = degrade(truth, TASKS["thick3"])
     for name, volume in (("truth", truth), ("thick", coarse)):
         nib.save(nib.Nifti1Image(volume.data, volume.affine), tmp_path / f"{name}.nii.gz")
