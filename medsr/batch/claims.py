@@ -7,6 +7,7 @@ lost, and publishing the same case twice gives the same files.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from medsr.io import files
 LEASE_S = 60.0
 HEARTBEAT_S = 10.0
 SWEEP_S = 2.0
+EMPTY_S = 5.0  # a holder writes into its lease at once; one that stays empty for so long died before it could
 
 
 class Claim:
@@ -34,6 +36,7 @@ class Claim:
         self._lease = SoftFileLease(
             self._path, lease_duration=LEASE_S, heartbeat_interval=HEARTBEAT_S, thread_local=False
         )
+        self._empty: tuple[tuple[int, int], float] | None = None  # the file that is empty, and since when
 
     def take(self, wait_s: float = 0.0) -> bool:
         """Take it if it is free or its holder is gone; False where another run has it.
@@ -47,9 +50,24 @@ class Claim:
         try:
             self._lease.acquire(timeout=wait_s)
         except Timeout:
-            return False
+            return self._remove_abandoned() and self.take()
         except OSError as error:
             raise OutputError(files.unwritable(self._path.parent, error)) from error
+        return True
+
+    def _remove_abandoned(self) -> bool:
+        """Remove a lease that this claim has found empty for long; filelock takes such a one for held for ever."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        file, now = (found.st_ino, found.st_mtime_ns), time.monotonic()
+        if found.st_size or self._empty is None or self._empty[0] != file:
+            self._empty = None if found.st_size else (file, now)
+            return False
+        if now - self._empty[1] < EMPTY_S:
+            return False
+        self._path.unlink(missing_ok=True)
         return True
 
     @property
@@ -72,6 +90,10 @@ def sweep_claims(folder: Path, is_ended: Callable[[str], bool]) -> None:
     """
     for path in list(folder.glob("*.lock")):
         if is_ended(path.stem):
+            with suppress(OSError):
+                if not path.stat().st_size:
+                    path.unlink()
+                    continue
             claim = Claim(folder, path.stem)
             if claim.take(SWEEP_S):
                 claim.give_back()
