@@ -23,7 +23,7 @@ from medsr.io.dicom.reading import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import triage
 from medsr.io.formats import FORMATS, FormatName, is_one_file
-from medsr.io.nifti import WRITABLE
+from medsr.io.images import WRITABLE
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task, degrade
 from medsr.record import Record

@@ -16,7 +16,7 @@ from medsr.io.formats import FORMATS, Format, FormatName
 from medsr.record import Record
 from medsr.volume import Volume
 
-FILE_NAMES = (".gz", ".zip", ".png", ".jpg", ".nrrd", ".mha", ".mgz")  # endings that mean a file, not a folder
+FILE_NAMES = (".gz", ".zip", ".png", ".jpg")  # endings that mean a file, not a folder
 
 
 def format_of(source: Path, target: Path, output: Output) -> FormatName:
@@ -92,7 +92,7 @@ def _file_format(target: Path) -> FormatName:
 def _check_file(target: Path, source: Path, chosen: Format, output: Output) -> None:
     if chosen.writer is None:
         raise UsageError(f"{target}: {chosen.title} is not written; end the name in {formats.endings()}")
-    if not chosen.suffix_of(target.name):
+    if not chosen.writes(target.name):
         raise UsageError(f"{target}: expected a name that ends in {formats.endings(chosen)}")
     if target.exists() and source.exists() and source.samefile(target):
         raise UsageError(f"{target} is the input itself; choose another name for the output")

@@ -3,9 +3,9 @@
 Whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a one-line
 error. Nothing half written is left behind, and nothing that names a patient leaves the headers.
 
-Modules import one way, in the order files, formats, outline, bids, modality, nifti_forms, nifti, dicom, names, found,
-discover; manifest and recipes stand beside them. The code of a format is imported on first use, so this package costs
-next to nothing.
+Modules import one way, in the order files, formats, streams, outline, bids, modality, images, nifti_forms, nifti, mgh,
+itk, dicom, names, found, discover; manifest and recipes stand beside them. The code of a format is imported on first
+use, so this package costs next to nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load(path: Path | str, policies: Policies = DEFAULT) -> Volume:
     """The one scan of a path.
 
     Args:
-        path: NIfTI file, DICOM folder, or any file of a DICOM series.
+        path: NIfTI, FreeSurfer, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
         policies: What to do with an irregular DICOM series.
 
     Returns:
@@ -49,7 +49,7 @@ def load_all(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
     """Every scan of a path in turn: one per time point of a 4D file, one per part of a DICOM series that is split.
 
     Args:
-        path: NIfTI file, DICOM folder, or any file of a DICOM series.
+        path: NIfTI, FreeSurfer, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
         policies: What to do with an irregular DICOM series.
 
     Returns:
@@ -71,7 +71,7 @@ def save(
 
     Args:
         volumes: Volumes to write; several share one grid in a file, and become a series each in DICOM.
-        path: Name of the file, whose suffix decides the format (.nii or .nii.gz), or of the folder of the series.
+        path: Name of the file, whose suffix decides the format, or of the folder of the series.
         dtype: Voxel type of the file, such as "int16"; None: whole numbers where the source held them, else float32.
         like: DICOM series that the volumes were made of; they keep its patient, study and place. None: a file.
 
@@ -88,6 +88,6 @@ def save(
     known = formats.by_name(path.name)
     if path.is_dir() or (known is not None and known.is_series):
         raise UsageError(f"{path}: DICOM takes the place of a series; say like=SERIES, or end in {formats.endings()}")
-    if known is None:
+    if known is None or not known.writes(path.name):
         raise UsageError(f"{path}: the suffix is not that of a known format; end the name in {formats.endings()}")
     known.write(several, path, dtype)

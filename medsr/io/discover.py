@@ -98,6 +98,8 @@ def discover(
             found.append(one)
         else:
             left_out.append(one)
+    parts = {path for one in found for path in one.files}
+    left_out = [left for left in left_out if left.path not in parts]
     if not found and not left_out:
         raise InputError(f"{source}: holds no file; expected {formats.titles()}")
     return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))

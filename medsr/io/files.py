@@ -171,12 +171,17 @@ def is_bare_dicom(head: bytes) -> bool:
 
 
 def nifti_version(head: bytes) -> Literal[0, 1, 2]:
-    """1 or 2 for the header of a single-file NIfTI-1 or NIfTI-2 file, else 0."""
-    if head[344:348] == b"n+1\x00":
+    """1 or 2 for the header of a NIfTI-1 or NIfTI-2 file, or of a pair of files, else 0."""
+    if head[344:348] in (b"n+1\x00", b"ni1\x00"):
         return 1
-    if head[4:12] == b"n+2\x00\r\n\x1a\n":
+    if head[4:12] in (b"n+2\x00\r\n\x1a\n", b"ni2\x00\r\n\x1a\n"):
         return 2
     return 0
+
+
+def is_nifti_pair(head: bytes) -> bool:
+    """Whether a NIfTI header is that of a pair: its voxels lie in a file of their own."""
+    return head[344:348] == b"ni1\x00" or head[4:7] == b"ni2"
 
 
 def inflated(head: bytes) -> bytes:

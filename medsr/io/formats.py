@@ -6,6 +6,7 @@ running any code, lists the suffixes a second time; a test compares the two.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,17 +21,13 @@ if TYPE_CHECKING:
     from medsr.io.outline import Outline
     from medsr.volume import Volume
 
-FormatName = Literal["nifti", "dicom"]
+FormatName = Literal["nifti", "dicom", "mgh", "nrrd", "metaimage"]
 
 
 CONVERTERS = {
-    ".mgz": "a FreeSurfer image; convert it to NIfTI with mri_convert",
-    ".mgh": "a FreeSurfer image; convert it to NIfTI with mri_convert",
-    ".nrrd": "an NRRD image; convert it to NIfTI with SimpleITK or 3D Slicer",
-    ".nhdr": "the header of an NRRD image; convert it to NIfTI with SimpleITK or 3D Slicer",
-    ".mha": "a MetaImage; convert it to NIfTI with SimpleITK or 3D Slicer",
-    ".mhd": "the header of a MetaImage; convert it to NIfTI with SimpleITK or 3D Slicer",
-    ".img": "the voxels of an Analyze image or a NIfTI pair; convert its .hdr to NIfTI with fslchfiletype or nibabel",
+    ".img": "the voxels of an Analyze image or a NIfTI pair; name the .hdr beside it",
+    ".raw": "voxels without a header; name the .mhd or .nhdr beside it",
+    ".zraw": "voxels without a header; name the .mhd beside it",
     ".mnc": "a MINC image; convert it to NIfTI with mnc2nii",
     ".par": "the header of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
     ".rec": "the voxels of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
@@ -46,6 +43,7 @@ class Format:
         name: Name in options, recipes and records.
         title: Name in messages.
         suffixes: Endings of file names in lower case; new files get the first one.
+        headers: Endings of headers whose voxels lie in a file of their own, which are read and not written.
         is_series: Whether a scan is a series of files in a folder, not one file.
         recognises: Whether a file that begins with these bytes is of this format.
         near_miss: Why a file that begins with these bytes is not quite of this format, and what to do; "" for others.
@@ -53,6 +51,7 @@ class Format:
         writer: Volumes, path and voxel type (keyword `dtype`) to a file; None: not written, or not without a source.
         outliner: Path to `Outline`, from the header alone; None for a series, whose headers are sorted together.
         help: Phrase for what is read, as a help line says it.
+        companions: Path of a header to the files beside it that belong to it; None: every file is whole.
     """
 
     name: FormatName
@@ -65,6 +64,8 @@ class Format:
     writer: str | None
     outliner: str | None
     help: str
+    headers: tuple[str, ...] = ()
+    companions: str | None = None
 
     def read(self, path: Path, policies: Policies) -> list[Volume]:
         """Every volume of a path; `policies` say what to do where it is not regular."""
@@ -92,9 +93,21 @@ class Format:
         outline: Outline = _code(self.outliner)(path)
         return outline
 
+    def files_of(self, path: Path) -> tuple[Path, ...]:
+        """A file and those beside it that belong to it.
+
+        Raises:
+            InputError: one of them is missing.
+        """
+        return (path,) if self.companions is None else (path, *_code(self.companions)(path))
+
     def suffix_of(self, name: str) -> str:
         """The suffix that a file name ends in, in lower case; "" for none of these."""
-        return next((suffix for suffix in self.suffixes if name.lower().endswith(suffix)), "")
+        return next((suffix for suffix in (*self.suffixes, *self.headers) if name.lower().endswith(suffix)), "")
+
+    def writes(self, name: str) -> bool:
+        """Whether a file of that name is written in this format."""
+        return self.writer is not None and name.lower().endswith(self.suffixes)
 
 
 def _code(place: str) -> Callable[..., Any]:
@@ -117,10 +130,29 @@ def _is_nifti(head: bytes) -> bool:
 
 def _nifti_near_miss(head: bytes) -> str:
     inner = files.inflated(head)
-    if inner[344:348] == b"ni1\x00" or inner[4:7] == b"ni2":
-        return "header of a two-file NIfTI pair; convert it to a single .nii or .nii.gz file first"
     if 348 in (int.from_bytes(inner[:4], "little"), int.from_bytes(inner[:4], "big")):
-        return "an Analyze header or a damaged NIfTI header; expected a single-file NIfTI with its magic number"
+        return "an Analyze header, which doesn't say left from right, or a damaged NIfTI header; convert it to NIfTI"
+    return ""
+
+
+def _is_mgh(head: bytes) -> bool:
+    """Version 1, four sizes and a known type, as big-endian words (FreeSurfer wiki, FsTutorial/MghFormat)."""
+    inner = files.inflated(head)
+    version, *sizes, kind = struct.unpack_from(">6i", inner.ljust(24, b"\0"))
+    return version == 1 and kind in (0, 1, 3, 4, 10) and all(0 < n < 1 << 20 for n in sizes)
+
+
+def _is_nrrd(head: bytes) -> bool:
+    return head.startswith(b"NRRD000")
+
+
+def _is_metaimage(head: bytes) -> bool:
+    """A text header that declares the type of an element."""
+    first = head.lstrip().partition(b"=")[0].strip()
+    return first in (b"ObjectType", b"NDims", b"Comment") and b"ElementType" in head
+
+
+def _none_near(head: bytes) -> str:
     return ""
 
 
@@ -132,7 +164,7 @@ def table(rows: Iterable[Format]) -> Mapping[FormatName, Format]:
     """
     rows = tuple(rows)
     names = [row.name for row in rows]
-    suffixes = [suffix for row in rows for suffix in row.suffixes]
+    suffixes = [suffix for row in rows for suffix in (*row.suffixes, *row.headers)]
     if sorted(names) != sorted(get_args(FormatName)):
         raise TypeError(f"rows for {', '.join(names)}; expected one for each of {', '.join(get_args(FormatName))}")
     if len(set(suffixes)) < len(suffixes) or any(one[0] != "." or one != one.lower() for one in suffixes):
@@ -168,6 +200,48 @@ FORMATS = table(
             writer="medsr.io.nifti:write_nifti",
             outliner="medsr.io.nifti:outline_nifti",
             help="NIfTI file",
+            headers=(".hdr",),
+            companions="medsr.io.nifti:companions",
+        ),
+        Format(
+            name="mgh",
+            title="FreeSurfer",
+            suffixes=(".mgz", ".mgh"),
+            is_series=False,
+            recognises=_is_mgh,
+            near_miss=_none_near,
+            reader="medsr.io.mgh:read_mgh",
+            writer="medsr.io.mgh:write_mgh",
+            outliner="medsr.io.mgh:outline_mgh",
+            help="FreeSurfer file",
+        ),
+        Format(
+            name="nrrd",
+            title="NRRD",
+            suffixes=(".nrrd",),
+            is_series=False,
+            recognises=_is_nrrd,
+            near_miss=_none_near,
+            reader="medsr.io.itk:read_nrrd",
+            writer="medsr.io.itk:write_itk",
+            outliner="medsr.io.itk:outline_itk",
+            help="NRRD file",
+            headers=(".nhdr",),
+            companions="medsr.io.itk:companions",
+        ),
+        Format(
+            name="metaimage",
+            title="MetaImage",
+            suffixes=(".mha",),
+            is_series=False,
+            recognises=_is_metaimage,
+            near_miss=_none_near,
+            reader="medsr.io.itk:read_metaimage",
+            writer="medsr.io.itk:write_itk",
+            outliner="medsr.io.itk:outline_itk",
+            help="MetaImage file",
+            headers=(".mhd",),
+            companions="medsr.io.itk:companions",
         ),
     ]
 )
@@ -228,12 +302,14 @@ def suffix_for(source: str, chosen: FormatName | None = None) -> str:
     """
     own = by_name(source)
     known = FORMATS[chosen] if chosen else own if own is not None and own.writer else FORMATS["nifti"]
-    return "" if known.is_series else known.suffix_of(source) or known.suffixes[0]
+    own_suffix = known.suffix_of(source)
+    return "" if known.is_series else own_suffix if own_suffix in known.suffixes else known.suffixes[0]
 
 
 def titles() -> str:
-    """Every format for messages: "NIfTI or DICOM"."""
-    return " or ".join(FORMATS[name].title for name in get_args(FormatName))
+    """Every format for messages: "NIfTI, DICOM or NRRD"."""
+    *others, last = (FORMATS[name].title for name in get_args(FormatName))
+    return f"{', '.join(others)} or {last}"
 
 
 def endings(*chosen: Format) -> str:

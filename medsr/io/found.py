@@ -74,7 +74,8 @@ def file_found(path: Path, place: str) -> Found:
     try:
         if not path.exists():
             raise InputError("is missing")
-        return replace(found, outline=formats.by_content(path).outline(path))
+        own = formats.by_content(path)
+        return replace(found, files=own.files_of(path), outline=own.outline(path))
     except MedsrError as error:
         return replace(found, problem=_said(error, path), kind=_kind_of(error))
 

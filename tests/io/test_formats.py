@@ -22,7 +22,7 @@ from medsr.io.formats import FORMATS, FormatName, by_content, by_name, is_one_fi
 
 ROWS = tuple(FORMATS.values())
 WRITTEN = [row for row in ROWS if row.writer]
-SUFFIXES = [(row, suffix) for row in ROWS for suffix in row.suffixes]
+SUFFIXES = [(row, suffix) for row in ROWS for suffix in (*row.suffixes, *row.headers)]
 
 
 def test_every_name_has_a_row_and_every_function_of_a_row_exists():
@@ -38,12 +38,13 @@ def test_every_name_has_a_row_and_every_function_of_a_row_exists():
     [
         ROWS[1:],
         (*ROWS, ROWS[0]),
-        (ROWS[0], replace(ROWS[1], suffixes=(*ROWS[1].suffixes, ROWS[0].suffixes[0]))),
-        (ROWS[0], replace(ROWS[1], suffixes=(".NII",))),
-        (ROWS[0], replace(ROWS[1], suffixes=("nii",))),
-        (ROWS[0], replace(ROWS[1], suffixes=())),
-        (ROWS[0], replace(ROWS[1], outliner=None)),
-        (ROWS[0], replace(ROWS[1], is_series=True)),
+        (*ROWS[:1], replace(ROWS[1], suffixes=(*ROWS[1].suffixes, ROWS[0].suffixes[0])), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], headers=(ROWS[0].suffixes[0],)), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], suffixes=(".NII",)), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], suffixes=("nii",)), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], suffixes=()), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], outliner=None), *ROWS[2:]),
+        (*ROWS[:1], replace(ROWS[1], is_series=True), *ROWS[2:]),
     ],
 )
 def test_a_table_with_a_gap_or_a_contradiction_is_refused(rows):
@@ -91,6 +92,14 @@ def test_the_outline_counts_the_volumes_of_a_file(tmp_path, row):
     assert row.outline(path).n_volumes == len(load_all(path)) == 3
 
 
+@pytest.mark.parametrize(("row", "suffix"), [(row, suffix) for row in ROWS for suffix in row.headers])
+def test_a_header_apart_from_its_voxels_is_not_written(tmp_path, row, suffix):
+    with pytest.raises(UsageError, match=re.escape(formats.endings())):
+        save(head(), tmp_path / f"scan{suffix}")
+    assert suffix_for(f"scan{suffix}") == row.suffixes[0]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.writer], ids=lambda row: row.name)
 def test_what_is_not_written_is_refused(tmp_path, row):
     with pytest.raises(UsageError, match=re.escape(formats.endings())):
@@ -112,6 +121,9 @@ def test_a_series_has_no_outline(tmp_path):
         ("IM1", None, ".nii.gz"),
         ("a.nii", "nifti", ".nii"),
         ("a.dcm", "nifti", ".nii.gz"),
+        ("a.MGH", None, ".mgh"),
+        ("a.mgz", "nifti", ".nii.gz"),
+        ("a.mhd", None, ".mha"),
         ("a.nii", "dicom", ""),
     ],
 )
@@ -148,7 +160,6 @@ def test_dicom_and_folders_are_known(tmp_path):
         (gzip.compress(b"hello" * 100, mtime=0), "not a scan"),
         (b"\x1f\x8b" + bytes(50), "not a scan"),
         (b"\x08\x00\x05\x00" + bytes(400), "preamble"),
-        ((348).to_bytes(4, "little") + bytes(340) + b"ni1\0" + bytes(8), "two-file"),
         ((348).to_bytes(4, "big") + bytes(400), "Analyze"),
     ],
 )

@@ -17,7 +17,8 @@ from phantoms import affine, affines, head, shapes
 
 from medsr.errors import GeometryError, InputError, MedsrError, OutputError, UsageError
 from medsr.io import Policies, bids, files, formats
-from medsr.io.nifti import WRITABLE, read_nifti, write_nifti
+from medsr.io.images import WRITABLE
+from medsr.io.nifti import outline_nifti, read_nifti, write_nifti
 from medsr.volume import Source, Volume
 
 OBLIQUE = affine((0.9, 1.1, 3.0), turn_deg=(10, -20, 30), axes=(2, 0, 1), flips=(-1, 1, -1), origin_mm=(3, -70, 42))
@@ -475,3 +476,35 @@ def test_a_real_scan_written_again_is_the_same_scan(shared_data, tmp_path):
     np.testing.assert_array_equal(again.data, volume.data)
     np.testing.assert_array_equal(again.affine, volume.affine)
     assert replace(again.source, content_sha256="") == replace(volume.source, content_sha256="")
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Nifti2Pair])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_pair_is_what_its_single_file_is(tmp_path, kind, zipped):
+    scan = head((6, 7, 8), (1, 1.5, 2), turn_deg=(3, 4, 5))
+    kind(scan.data, scan.affine).to_filename(tmp_path / "scan.hdr")
+    if zipped:
+        (tmp_path / "scan.img.gz").write_bytes(gzip.compress((tmp_path / "scan.img").read_bytes()))
+        (tmp_path / "scan.img").unlink()
+    (found,) = read_nifti(tmp_path / "scan.hdr")
+    np.testing.assert_array_equal(found.data, scan.data)
+    np.testing.assert_allclose(found.affine, scan.affine, atol=1e-5)
+    assert outline_nifti(tmp_path / "scan.hdr").shape == scan.shape
+
+
+def test_the_header_of_a_pair_alone_names_what_is_missing(tmp_path):
+    scan = head((6, 7, 8))
+    nib.Nifti1Pair(scan.data, scan.affine).to_filename(tmp_path / "scan.hdr")
+    (tmp_path / "scan.img").unlink()
+    with pytest.raises(InputError, match=r"voxels lie in scan\.img, which is not there"):
+        read_nifti(tmp_path / "scan.hdr")
+
+
+def test_the_voxels_of_a_pair_count_for_its_hash(tmp_path):
+    scan = head((6, 7, 8))
+    nib.Nifti1Pair(scan.data, scan.affine).to_filename(tmp_path / "scan.hdr")
+    (before,) = read_nifti(tmp_path / "scan.hdr")
+    content = (tmp_path / "scan.img").read_bytes()
+    (tmp_path / "scan.img").write_bytes(content[:-4] + b"\0\0\x80\x3f")
+    (after,) = read_nifti(tmp_path / "scan.hdr")
+    assert before.source.content_sha256 != after.source.content_sha256

@@ -36,7 +36,7 @@ def test_napari_offers_every_format_to_open_and_to_save():
     writers = [writer for writer in manifest["writers"] if writer["command"] == "medsr.write_file"]
     written = {suffix for writer in writers for suffix in writer["filename_extensions"]}
     for known in FORMATS.values():
-        assert {f"*{suffix}" for suffix in known.suffixes} <= set(reader["filename_patterns"])
+        assert {f"*{suffix}" for suffix in (*known.suffixes, *known.headers)} <= set(reader["filename_patterns"])
         assert written.intersection(known.suffixes) == (set(known.suffixes) if known.writer else set())
 
 
