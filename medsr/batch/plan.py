@@ -117,7 +117,7 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
 
 def _without_policies(problem: str, found: Found, recipe: BatchRecipe) -> str:
     """A DICOM series that is not regular as it lies may be so by the recipe's policies: then it is tried."""
-    mendable = found.number > 0 and found.kind == "geometry" and recipe.enhance.input.policies.mends_series
+    mendable = found.number > 0 and found.kind == "geometry" and recipe.enhance.policies.mends_series
     return "" if mendable else problem
 
 

@@ -62,9 +62,9 @@ class Enhancing:
         """All volumes of the case."""
         paths = [Path(path) for path in request["files"]]
         if request["number"]:
-            scans = _found(paths, request["number"], self._recipe.enhance.input.policies)
+            scans = _found(paths, request["number"], self._recipe.enhance.policies)
             return _Scans([scan.volume for scan in scans], [scan.stack for scan in scans])
-        return _Scans(load_all(paths[0], self._recipe.enhance.input.policies), [])
+        return _Scans(load_all(paths[0], self._recipe.enhance.policies), [])
 
     def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
         """All results of the case."""

@@ -202,4 +202,4 @@ def _without_overshoot(
 def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:
     from medsr.io import load
 
-    return load(path, settings.input.policies)
+    return load(path, settings.policies)

@@ -82,12 +82,12 @@ def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> t
     """
     if not FORMATS[chosen].is_series:
         named = settings.input.volume is not None
-        return (_volumes(_scans(source, settings)) if named else load_all(source, settings.input.policies)), []
+        return (_volumes(_scans(source, settings)) if named else load_all(source, settings.policies)), []
     like = settings.output.like
     scans = (
         _scans(source, settings)
         if like is None
-        else placed(load_all(source, settings.input.policies), like, settings.input.policies)
+        else placed(load_all(source, settings.policies), like, settings.policies)
     )
     return _volumes(scans), [scan.stack for scan in scans]
 
@@ -182,14 +182,14 @@ def _write_series(
 
 
 def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
-    wanted = settings.input
-    if wanted.volume is None:
-        return read_dicom_scans(source, wanted.policies)
-    if wanted.policies.mends_series:
+    wanted = settings.input.volume
+    if wanted is None:
+        return read_dicom_scans(source, settings.policies)
+    if settings.policies.mends_series:
         raise UsageError(
             "--volume reads regular volumes only; for --gaps or --tilt, put the series into a folder of its own"
         )
-    return read_found(triage(source).volume(wanted.volume))
+    return read_found(triage(source).volume(wanted))
 
 
 def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:

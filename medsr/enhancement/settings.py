@@ -43,11 +43,6 @@ class Input:
     nan: NaN = "refuse"
     volume: str | None = None
 
-    @property
-    def policies(self) -> Policies:
-        """What the readers do with scans that are not regular."""
-        return Policies(self.gaps, self.tilt, self.nan)
-
 
 @dataclass(frozen=True)
 class Output:
@@ -131,6 +126,11 @@ class EnhanceSettings:
     force: bool = False
     input: Input = field(default_factory=Input)
     output: Output = field(default_factory=Output)
+
+    @property
+    def policies(self) -> Policies:
+        """What readers do with scans that are not regular or don't say what they are."""
+        return Policies(self.input.gaps, self.input.tilt, self.input.nan, self.modality)
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)

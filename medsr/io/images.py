@@ -42,7 +42,7 @@ def volumes_of(
         stored: Stored values (I, J, K) or (I, J, K, T).
         affine: (4, 4) to RAS mm.
         source: Where they come from; contrast, modality and further warnings are added.
-        policies: What to do with voxels that are not a number.
+        policies: The modality where it is told, and what to do with voxels that are not a number.
         scale: Slope and intercept.
 
     Raises:
@@ -56,7 +56,7 @@ def volumes_of(
     for t in range(stored.shape[3] if stored.ndim == 4 else 1):
         data = _scaled(stored[..., t] if stored.ndim == 4 else stored, scale)
         data, said = _without_nan(data, policies)
-        guess = guess_modality(data) if not contrast else Guess("CT" if contrast == "CT" else "MR")
+        guess = _modality(data, contrast, policies)
         data, n_padded = without_ct_padding(data) if guess.modality == "CT" else (data, 0)
         said += (padding_said(n_padded),) if n_padded else ()
         thickness = sidecar.thickness_mm if slice_axis is not None else None
@@ -64,11 +64,18 @@ def volumes_of(
             source,
             contrast=contrast,
             warnings=(*source.warnings, *sidecar.warnings, *said),
-            modality_guessed=not contrast,
+            modality_guessed=not contrast and policies.modality is None,
             modality_doubt=guess.doubt,
         )
         volumes.append(Volume(data, affine, guess.modality, thickness, slice_axis, sidecar.acquisition_type, told))
     return volumes
+
+
+def _modality(data: NDArray[np.float32], contrast: str, policies: Policies) -> Guess:
+    """The modality as it is told, else as the file's name says, else guessed."""
+    if policies.modality is not None:
+        return Guess(policies.modality)
+    return Guess("CT" if contrast == "CT" else "MR") if contrast else guess_modality(data)
 
 
 def stored_of(volumes: Sequence[Volume], path: Path, dtype: str | None) -> NDArray[Any]:

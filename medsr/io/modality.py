@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medsr.volume import Modality
 
 AIR_BELOW_HU, TISSUE_HU = -500.0, (-300.0, 300.0)
+DARKEST_LUNG_HU = -850.0  # some voxel of any CT with air or lung in it lies below
 LEAST_AIR = 0.001  # of the voxels of a CT
 LOWEST_CUT_HU = (-1100.0, -20.0)  # where the windows in which CTs are shown begin
 CUT_SHARE = 0.001  # of all voxels, at each end of a window
@@ -36,9 +37,9 @@ def guess_modality(data: NDArray[np.float32]) -> Guess:
         data: Voxels in the unit of the file, any shape.
     """
     is_air = data <= AIR_BELOW_HU
-    if is_air.all() or (float(np.mean(is_air)) >= LEAST_AIR and _is_soft_tissue(data[~is_air])):
-        return Guess("CT")
     low, high = float(data.min()), float(data.max())
+    if is_air.all() or (float(np.mean(is_air)) >= LEAST_AIR and _is_soft_tissue(data[~is_air])):
+        return Guess("CT", f"no voxel is as dark as air; the lowest value is {low:g}" if low > DARKEST_LUNG_HU else "")
     if _is_cut(data, low, high) and _is_soft_tissue(data[(data > low) & (data < high)]):
         return Guess("CT", f"all values lie between {low:g} and {high:g}, as in a CT that was cut to a window")
     if low > -OFFSET_HU / 2 and _is_body_in_hu(data - np.float32(OFFSET_HU)):

@@ -57,3 +57,11 @@ def test_an_mr_below_zero_with_a_constant_background_is_no_window_of_a_ct():
     shifted = np.round(head(modality="MR").data) - np.float32(200)
     shifted[0] = shifted.min()
     assert guess_modality(shifted) == Guess("MR")
+
+
+def test_a_ct_without_a_voxel_as_dark_as_air_is_in_doubt():
+    """An MR in z-scores that was scaled has voxels below -500 and its median near zero, as a CT of a body has."""
+    scores = 250 * np.random.default_rng(0).standard_normal((40, 40, 40)).astype(np.float32)
+    scores = np.maximum(scores, -800)
+    guess = guess_modality(scores)
+    assert (guess.modality, "lowest value is -800" in guess.doubt) == ("CT", True)

@@ -508,3 +508,13 @@ def test_the_voxels_of_a_pair_count_for_its_hash(tmp_path):
     (tmp_path / "scan.img").write_bytes(content[:-4] + b"\0\0\x80\x3f")
     (after,) = read_nifti(tmp_path / "scan.hdr")
     assert before.source.content_sha256 != after.source.content_sha256
+
+
+def test_a_modality_that_is_told_is_not_guessed_and_nothing_is_taken_for_padding(tmp_path):
+    """An MR that looks like a CT with padding keeps its lowest values."""
+    data = head((20, 20, 20), modality="CT").data.copy()
+    data[:2] = -3024
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "scan.nii")
+    (guessed,), (told,) = (read_nifti(tmp_path / "scan.nii", Policies(modality=asked)) for asked in (None, "MR"))
+    assert (guessed.modality, guessed.data.min()) == ("CT", -1000)
+    assert (told.modality, told.data.min(), told.source.modality_guessed) == ("MR", -3024, False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medsr.volume import Modality
+
 Gaps = Literal["refuse", "fill", "split"]
 Tilt = Literal["refuse", "resample"]
 NaN = Literal["refuse", "lowest"]
@@ -21,11 +23,13 @@ class Policies:
         tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
         nan: Voxels that are not a number, as masked derivatives hold them in the background: "refuse", or give them the
             "lowest" value of the others. DICOM has none.
+        modality: "MR" or "CT" where no header says it; None: guessed from the voxels.
     """
 
     gaps: Gaps = "refuse"
     tilt: Tilt = "refuse"
     nan: NaN = "refuse"
+    modality: Modality | None = None
 
     @property
     def mends_series(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from pydicom import Dataset
 from medsr.errors import GeometryError, InputError
 from medsr.io import files
 from medsr.io.dicom.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
+from medsr.io.formats import FORMATS
 
 MAX_LISTED = 8  # series named in one message
 NEEDED_TAGS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation")
+SHORTEST_BYTES = 132  # preamble and prefix (PS3.10, 7.1)
 _UID_LIKE = re.compile(r"[0-9]+(\.[0-9]+){4,}")
 
 
@@ -68,11 +71,11 @@ def find_series(path: Path) -> Series:
     """The one series of a folder, or the series that a file belongs to, among the files of its folder.
 
     Args:
-        path: Folder, not searched deeper, or any DICOM file of a series.
+        path: Folder, or any DICOM file of a series. Folders below are searched only for what would be passed over.
 
     Raises:
         InputError: no MR or CT slices, a slice without DICOM preamble, or a damaged header.
-        GeometryError: several image series in the folder.
+        GeometryError: several image series in the folder, or more slices of the series in folders below.
     """
     if path.is_dir():
         found = _scan(_listed(path))
@@ -80,7 +83,7 @@ def find_series(path: Path) -> Series:
         if not found.slices:
             raise InputError(_nothing_found(found, path))
         chosen = _only_series(found.slices)
-        return _series(chosen, _skipped(found))
+        return _series(chosen, (*_skipped(found), *_below(path, chosen[0].uid)))
     found = _scan([path])
     _refuse_bare(found.bare)
     if not found.slices:
@@ -102,6 +105,8 @@ def _scan(paths: list[Path]) -> _Found:
     found = _Found([], Counter(), [])
     for path in paths:
         head = files.read_head(path)
+        if is_stump(path, head):
+            raise InputError(f"{path.name}: {len(head)} bytes, too few for DICOM; copy the series again")
         bare = not files.is_dicom(head) and files.is_bare_dicom(head)
         if not bare and not files.is_dicom(head):
             found.n_foreign += 1
@@ -122,6 +127,33 @@ def _scan(paths: list[Path]) -> _Found:
             described = f"{modality_of(header)} {header.Columns} x {header.Rows}"
             found.slices.append(_Slices(path, series_uid(header), described))
     return found
+
+
+def is_stump(path: Path, head: bytes) -> bool:
+    """Whether a file is shorter than DICOM can be, and its name that of a DICOM file: what a broken copy leaves."""
+    return len(head) < SHORTEST_BYTES and bool(FORMATS["dicom"].suffix_of(path.name))
+
+
+def _below(folder: Path, uid: str) -> tuple[str, ...]:
+    """What the folders below hold, as warnings: DICOM files that are not read.
+
+    Raises:
+        GeometryError: some belong to the series.
+    """
+    deeper = [path for path in files.tree(folder) if path.parent != folder and path.is_file()]
+    slices = []
+    for path in deeper:
+        with suppress(InputError):  # a damaged file of another folder is no fault of this one
+            if files.is_dicom(files.read_head(path)):
+                slices.append(read_header(path, KIND_TAGS))
+    slices = [header for header in slices if modality_of(header) is not None]
+    n_same = sum(series_uid(header) == uid for header in slices)
+    if n_same:
+        raise GeometryError(
+            f"{n_same} more slices of the series lie in folders below; put all of them into one folder, or choose one "
+            "of the volumes that medsr inspect lists, with --volume"
+        )
+    return (f"DICOM slices of other series in folders below, not read: {len(slices)}",) if slices else ()
 
 
 def check_whole(header: Dataset, path: Path) -> None:

@@ -30,7 +30,7 @@ from medsr.io.dicom.headers import (
     series_uid,
     sop_class,
 )
-from medsr.io.dicom.series import check_whole
+from medsr.io.dicom.series import check_whole, is_stump
 from medsr.io.dicom.splitting import Times, split_volumes
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.volume import Modality, check_shape
@@ -192,6 +192,8 @@ def _look(path: Path) -> _Fact:
         head = files.read_head(path)
     except InputError:
         return _Fact(path, reason="can't be opened")
+    if is_stump(path, head):
+        return _Fact(path, reason="truncated to fewer bytes than DICOM has")
     bare = not files.is_dicom(head)
     if bare and not files.is_bare_dicom(head):
         return _Fact(path, reason=NOT_DICOM)

@@ -519,6 +519,42 @@ def test_two_passes_of_a_ct_are_two_volumes(tmp_path, modality, n_volumes):
             read_dicom(tmp_path)
 
 
+def test_a_series_that_goes_on_in_a_folder_below_is_read_whole(tmp_path):
+    paths = write_classic(tmp_path, DATA, MATRIX)
+    (tmp_path / "more").mkdir()
+    for path in paths[len(paths) // 2 :]:
+        path.rename(tmp_path / "more" / path.name)
+    (volume,) = read_dicom(tmp_path)
+    assert volume.shape == DATA.shape
+
+
+def test_a_series_of_which_more_lies_below_is_not_read_in_part(tmp_path):
+    """Where the tree holds another scan as well, no one chooses."""
+    paths = write_classic(tmp_path, DATA, MATRIX)
+    write_classic(tmp_path / "other", DATA, MATRIX, series_uid="1.2.3")
+    paths[-1].rename(tmp_path / "other" / "last.dcm")
+    with pytest.raises(GeometryError, match="1 more slices of the series lie in folders below"):
+        read_dicom(tmp_path)
+
+
+def test_another_series_below_is_warned_of(tmp_path):
+    write_classic(tmp_path, DATA, MATRIX)
+    others = write_classic(tmp_path / "other", DATA, MATRIX, series_uid="1.2.3")
+    others[0].write_bytes(b"\0" * 128 + b"DICM" + b"damaged")
+    (volume,) = read_dicom(tmp_path)
+    n_left = DATA.shape[2] - 1
+    assert volume.source.warnings == (f"DICOM slices of other series in folders below, not read: {n_left}",)
+
+
+@pytest.mark.parametrize("length", [0, 60])
+def test_a_slice_cut_to_nearly_nothing_is_damage_and_not_another_kind_of_file(tmp_path, length):
+    paths = write_classic(tmp_path, DATA, MATRIX)
+    paths[0].write_bytes(paths[0].read_bytes()[:length])
+    with pytest.raises(InputError, match=f"{length} bytes, too few for DICOM"):
+        read_dicom(tmp_path)
+    assert triage(tmp_path).left_out[0].is_damaged
+
+
 def localizer(dataset, _):
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
 
