@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
-LINE_EVERY_S = 10.0
+FIRST_LINE_S, LINE_EVERY_S = 2.0, 10.0
 
 
 @contextmanager
@@ -34,13 +34,15 @@ def _bar(label: str) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _lines(label: str) -> Callable[[str, int, int], None]:
-    last = time.monotonic()
+    began = time.monotonic()
+    due = began + FIRST_LINE_S
 
     def report(stage: str, done: int, total: int) -> None:
-        nonlocal last
+        nonlocal due
         now = time.monotonic()
-        if now - last >= LINE_EVERY_S:
-            typer.echo(f"{label}: {stage} {done}/{total}", err=True)
-            last = now
+        if now >= due and done:
+            left_s = (now - began) * (total - done) / done
+            typer.echo(f"{label}: {stage} {done / total:.0%}, about {left_s:.0f} s left", err=True)
+            due = now + LINE_EVERY_S
 
     return report

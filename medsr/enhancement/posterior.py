@@ -23,7 +23,7 @@ from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale
 from medsr.model.nets.detail import GRID
-from medsr.model.tiling import tiled
+from medsr.model.tiling import n_tiles, tiled
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.assumption import fine_axes
@@ -112,7 +112,7 @@ def prepared(
         acquisition: Acquisition of the input, and the finer grid (I, J, K).
         settings: Request; flips, steps, samples, noise and tile matter here.
         scale: Map of intensities to the model range.
-        on_progress: Called after every tile.
+        on_progress: Called after every layer of every tile.
         whole: What a part takes from the whole scan; None: `volume` is the whole.
     """
     solved = solved_grid(acquisition)
@@ -274,16 +274,17 @@ def _network(
     settings: EnhanceSettings,
     on_progress: OnProgress | None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """The model, tiled where the scan is large, which reports its progress."""
-    done, evaluations = 0, evaluations_of(settings)
+    """The model, tiled where the scan is large, which reports its progress layer by layer."""
+    side, done = tile_side(shape, settings.tile), 0
+    total = n_tiles(shape, side) * evaluations_of(settings) * model.n_layers
 
-    def on_tile(number: int, count: int) -> None:
+    def on_layer() -> None:
         nonlocal done
         done += 1
         if on_progress is not None:
-            on_progress("network", done, count * evaluations)
+            on_progress("network", done, total)
 
-    return tiled(model, tile_side(shape, settings.tile), model.net.spec.reach, GRID, on_tile)
+    return tiled(model.watched(on_layer), side, model.net.spec.reach, GRID)
 
 
 def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:

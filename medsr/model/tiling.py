@@ -16,7 +16,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, C, I, J, K) and conditions (B, S) to (B, D, I, J, K)."""
 
 
-def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int, int], None] | None = None) -> Network:
+def tiled(net: Network, tile: int, reach: int, grid: int) -> Network:
     """The same network, computed tile by tile.
 
     Args:
@@ -24,7 +24,6 @@ def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int
         tile: Side of a tile's inner part in voxels, a multiple of `grid`.
         reach: Receptive field to one side in voxels, a multiple of `grid`.
         grid: Period of the network in voxels; tile origins are multiples of it.
-        on_tile: Called with the number of finished tiles and of all tiles.
 
     Raises:
         ValueError: `tile` or `reach` is not a multiple of `grid`.
@@ -34,17 +33,14 @@ def tiled(net: Network, tile: int, reach: int, grid: int, on_tile: Callable[[int
 
     def compute(maps: Tensor, conditions: Tensor) -> Tensor:
         shape = maps.shape[-3:]
-        places = list(_places((shape[0], shape[1], shape[2]), tile))
         result: Tensor | None = None
-        for number, place in enumerate(places, start=1):
+        for place in _places((shape[0], shape[1], shape[2]), tile):
             outer = [slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip(place, shape, strict=True)]
             part = net(maps[:, :, outer[0], outer[1], outer[2]], conditions)
             inner = [slice(s.start - o.start, s.stop - o.start) for s, o in zip(place, outer, strict=True)]
             if result is None:
                 result = part.new_empty(*part.shape[:2], *shape)
             result[:, :, place[0], place[1], place[2]] = part[:, :, inner[0], inner[1], inner[2]]
-            if on_tile is not None:
-                on_tile(number, len(places))
         if result is None:
             raise ValueError("maps hold no voxel")
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 from medsr.errors import ModelError, ResourceError
 from medsr.model import DEFAULT_MODEL
 from medsr.model.nets import DetailNet, channels_last
+from medsr.model.nets.layers import ResidualBlock
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
 
 MAX_BYTES = 16 * 2**20
@@ -44,6 +46,26 @@ class Model:
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             out: Tensor = self.net(maps.to(self.device, self.dtype), conditions.to(self.device))
         return out
+
+    @property
+    def n_layers(self) -> int:
+        """Residual blocks, which take nearly all of the time."""
+        return len(self._blocks)
+
+    def watched(self, on_layer: Callable[[], None]) -> Callable[[Tensor, Tensor], Tensor]:
+        """The same function of maps and conditions, which calls `on_layer` after each of its `n_layers` blocks."""
+
+        def compute(maps: Tensor, conditions: Tensor) -> Tensor:
+            with ExitStack() as hooks:
+                for block in self._blocks:
+                    hooks.callback(block.register_forward_hook(lambda *_: on_layer()).remove)
+                return self(maps, conditions)
+
+        return compute
+
+    @property
+    def _blocks(self) -> list[ResidualBlock]:
+        return [block for block in self.net.modules() if isinstance(block, ResidualBlock)]
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -272,7 +272,7 @@ def test_every_step_of_a_sample_can_be_watched():
 def test_progress_counts_up_to_its_total(mode, evaluations, tile, n_tiles):
     seen = []
     enhance(SLICES, MODEL, of_mode(mode, tile=tile), on_progress=lambda *report: seen.append(report))
-    total = evaluations * n_tiles
+    total = evaluations * n_tiles * MODEL.n_layers
     assert seen == [("network", number, total) for number in range(1, total + 1)]
 
 

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 from fuzz.dicom_damage import damaged_dicom
+from fuzz.image_damage import damaged_image
 from fuzz.nifti_damage import damaged_nifti
 from fuzz.trial import Make, try_all
 
-KINDS: dict[str, Make] = {"dicom": damaged_dicom, "nifti": damaged_nifti}
+KINDS: dict[str, Make] = {"dicom": damaged_dicom, "nifti": damaged_nifti, "image": damaged_image}
 
 
 def main() -> int:
@@ -19,11 +20,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=5000, help="damaged inputs of each kind")
     parser.add_argument("--first", type=int, default=0, help="first seed")
-    parser.add_argument("--kind", choices=[*KINDS, "both"], default="both")
+    parser.add_argument("--kind", choices=[*KINDS, "all"], default="all")
     parser.add_argument("--keep", type=Path, help="write the inputs into this folder instead of reading them")
     chosen = parser.parse_args()
     seeds = range(chosen.first, chosen.first + chosen.count)
-    kinds = list(KINDS) if chosen.kind == "both" else [chosen.kind]
+    kinds = list(KINDS) if chosen.kind == "all" else [chosen.kind]
     return keep(kinds, seeds, chosen.keep) if chosen.keep else max(report(kind, seeds) for kind in kinds)
 
 

@@ -11,6 +11,7 @@ if sys.platform != "linux":
 
 from fuzz.dicom_damage import damaged_dicom
 from fuzz.dicom_series import elements, sound_series
+from fuzz.image_damage import damaged_image
 from fuzz.nifti_damage import damaged_nifti, sound_files
 from fuzz.trial import Make, Reader, outcome_of, try_all
 
@@ -18,9 +19,10 @@ from medsr.errors import InputError, ResourceError
 from medsr.io import load_all
 
 N_SHORT = 200
+KINDS = (damaged_dicom, damaged_nifti, damaged_image)
 
 
-@pytest.mark.parametrize("make", [damaged_dicom, damaged_nifti])
+@pytest.mark.parametrize("make", KINDS)
 def test_damaged_input_is_read_or_refused(make: Make) -> None:
     tally = try_all(make, range(N_SHORT))
     assert tally.broken == []
@@ -28,7 +30,7 @@ def test_damaged_input_is_read_or_refused(make: Make) -> None:
     assert tally.outcomes.total() - tally.outcomes["read"] > N_SHORT / 3  # the damage is damage
 
 
-@pytest.mark.parametrize("make", [damaged_dicom, damaged_nifti])
+@pytest.mark.parametrize("make", KINDS)
 def test_a_seed_always_gives_the_same_input(make: Make, tmp_path: Path) -> None:
     for seed in range(20):
         one, other = tmp_path / f"{seed}a", tmp_path / f"{seed}b"

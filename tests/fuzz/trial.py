@@ -20,6 +20,8 @@ from types import TracebackType
 
 from dicom_phantoms import SECRET
 
+from medsr.io.formats import is_one_file
+
 MAX_S = 10.0  # of a core
 MAX_WAIT_S = 60.0  # for a reader that waits instead of computing
 MAX_BYTES = 2 << 30
@@ -67,9 +69,9 @@ def try_all(make: Make, seeds: range) -> Tally:
 
 
 def name_of_one(paths: list[Path], seed: int) -> Path | None:
-    """The file to point at: the NIfTI file, or now and then one file of a series; None for the folder."""
-    nifti = [path for path in paths if path.suffix == ".gz"]
-    return nifti[0] if nifti else paths[0] if paths and seed % 7 == 0 else None
+    """The file to point at: the image or its header, or now and then one file of a series; None for the folder."""
+    images = [path for path in paths if is_one_file(path.name)]
+    return images[0] if images else paths[0] if paths and seed % 7 == 0 else None
 
 
 class Reader:

@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
-from tiny_models import TINY, tiny_net
+from tiny_models import TINY, tiny_model, tiny_net
 
 from medsr.errors import ModelError, ResourceError
 from medsr.model import weights as models
+from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
 from medsr.model.spec import ModelSpec
 from medsr.model.weights import choose_device, describe_model, fastest_dtype, load_model, weights_bytes
@@ -197,3 +198,13 @@ def test_devices_that_are_not_here_are_refused(name):
     with pytest.raises(ResourceError) as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_watched_model_answers_as_ever_and_tells_of_each_layer():
+    model = tiny_model()
+    maps, conditions = torch.randn(1, N_MAPS, 8, 8, 8), torch.zeros(1, N_CONDITIONS)
+    told = []
+    answer = model.watched(lambda: told.append(1))(maps, conditions)
+    assert len(told) == model.n_layers == TINY.blocks + TINY.deep_blocks
+    torch.testing.assert_close(answer, model(maps, conditions), rtol=0, atol=0)
+    assert len(told) == model.n_layers  # nothing stays behind
