@@ -27,6 +27,7 @@ MAX_TURN = 1e-3  # largest difference between direction cosines of slices that c
 MAX_SPACING_CHANGE = 1e-3  # relative, of the pixel spacing
 SAME_PLACE_MM = 1e-2  # slices closer than this lie at one position
 SAME_THICKNESS = 0.01  # relative; nominal thicknesses that differ by more are not one thickness
+FEWEST_OF_PASS = 3  # slices; fewer that come late are no second pass
 NEVER_MIXED = ("echo time", "image type", "b-value")  # one volume has one of each
 CHOOSE = "choose one of the volumes that medsr inspect lists, with --volume"
 Fault = tuple[str, str]  # what is wrong and where, what to do about it
@@ -129,13 +130,48 @@ def ct_passes(frames: Sequence[Frame]) -> list[list[Frame]]:
     for frame in frames:
         passes.setdefault(frame.ct_pass, []).append(frame)
     if len(passes) == 1:
-        return [list(frames)]
-    normal = np.cross(*frames[0].directions)
-    places = sorted(sorted(float(frame.position_mm @ normal) for frame in members) for members in passes.values())
+        return _passes_in_time(frames) if frames[0].ct_pass else [list(frames)]
+    places = sorted(sorted(_along(members)) for members in passes.values())
     if all(len(one) == len(places[0]) and np.allclose(one, places[0], atol=SAME_PLACE_MM) for one in places):
         return [list(frames)]
     overlap = any(after[0] < before[-1] - SAME_PLACE_MM for before, after in pairwise(places))
     return list(passes.values()) if overlap else [list(frames)]
+
+
+def _passes_in_time(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """The slices before and after the longest pause of one acquisition where both cover the same part of the body.
+
+    While a table moves on, slices that are later in time lie further along; a second pass begins again where the first
+    one did, whatever number the scanner gave it.
+    """
+    times = [_seconds(frame.labels.get("acquisition time", "")) for frame in frames]
+    if None in times or len(set(times)) < 2:
+        return [list(frames)]
+    in_time = sorted(zip(times, frames, strict=True), key=lambda pair: pair[0] or 0.0)
+    pauses = np.diff([time or 0.0 for time, _ in in_time])
+    split = int(np.argmax(pauses)) + 1
+    runs = [[frame for _, frame in part] for part in (in_time[:split], in_time[split:])]
+    first, second = (sorted(_along(run)) for run in runs)
+    if len(first) == len(second) and np.allclose(first, second, atol=SAME_PLACE_MM):
+        return [list(frames)]
+    shared = min(first[-1], second[-1]) - max(first[0], second[0])
+    shorter = min(first[-1] - first[0], second[-1] - second[0])
+    return runs if min(len(first), len(second)) >= FEWEST_OF_PASS and shared > shorter / 2 else [list(frames)]
+
+
+def _along(frames: Sequence[Frame]) -> list[float]:
+    """Places along the normal of the slices, in mm."""
+    normal = np.cross(*frames[0].directions)
+    return [float(frame.position_mm @ normal) for frame in frames]
+
+
+def _seconds(time: str) -> float | None:
+    """Seconds of a DICOM time (HHMMSS.F) or date and time; None for anything else."""
+    clock = time[8:] if len(time.partition(".")[0]) == 14 else time
+    try:
+        return int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + float(clock[4:])
+    except ValueError:
+        return None
 
 
 def _rounding_mm(frames: Sequence[Frame]) -> float:

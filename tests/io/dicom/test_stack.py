@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dicom_phantoms import make_frame
@@ -122,6 +124,47 @@ def test_slices_without_an_acquisition_number_are_a_pass_of_their_own():
     numbered, without = passes_at([0, 4, 8, 12]), [make_frame((0, 0, z)) for z in (2, 6, 10, 14)]
     assert ct_passes([*numbered, *without]) == [numbered, without]
     assert ct_passes(without) == [without]
+
+
+def in_time(places, times):
+    """Slices of one CT acquisition, each with its time."""
+    return [
+        replace(make_frame((0, 0, z), index=k, ct_pass="1"), labels={"acquisition time": time})
+        for k, (z, time) in enumerate(zip(places, times, strict=True))
+    ]
+
+
+def test_a_second_pass_under_the_same_number_is_told_by_its_time():
+    times = [f"1015{second:02d}.5" for second in (0, 1, 2, 3, 30, 31, 32, 33)]
+    frames = in_time([0, 4, 8, 12, 2, 6, 10, 14], times)
+    assert ct_passes(frames) == [frames[:4], frames[4:]]
+    dated = [
+        replace(frame, labels={"acquisition time": f"20260101{frame.labels['acquisition time']}"}) for frame in frames
+    ]
+    assert [len(one) for one in ct_passes(dated)] == [4, 4]
+    with pytest.raises(GeometryError, match="2 acquisitions of 4, 4 slices"):
+        stacked(frames)
+
+
+@pytest.mark.parametrize(
+    ("places", "times"),
+    [
+        ([0, 4, 8, 12, 16, 20], [0, 1, 2, 30, 31, 32]),  # the table waited, and went on
+        ([20, 16, 12, 8, 4, 0], [0, 1, 2, 30, 31, 32]),
+        ([0, 4, 8, 0, 4, 8], [0, 1, 2, 30, 31, 32]),  # two points in time
+        ([0, 4, 8, 12, 16, 6], [0, 1, 2, 3, 4, 30]),  # a single slice came late
+        ([0, 4, 8, 12, 16, 20], [5, 5, 5, 5, 5, 5]),
+    ],
+)
+def test_one_pass_stays_one_whenever_its_slices_were_measured(places, times):
+    frames = in_time(places, [f"1015{second:02d}" for second in times])
+    assert ct_passes(frames) == [frames]
+
+
+@pytest.mark.parametrize("time", ["", "noon", "10"])
+def test_a_time_that_is_none_tells_no_passes_apart(time):
+    frames = in_time([0, 4, 8, 2, 6, 10], [*["101500"] * 3, *[time] * 3])
+    assert ct_passes(frames) == [frames]
 
 
 OBLIQUE = np.array([[0.8, 0.36, 0.48], [-0.6, 0.48, 0.64]])
