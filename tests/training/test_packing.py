@@ -69,7 +69,7 @@ def test_packing_twice_gives_the_same_packs(folder, tmp_path):
 
 def test_a_folder_without_scans_is_refused(folder, tmp_path):
     (folder / "notes.txt").write_text("no scan")
-    with pytest.raises(InputError, match=r"no \.nii or \.nii\.gz below it"):
+    with pytest.raises(InputError, match=r"no \.mgh, .*\.nii\.gz or \.nrrd below it"):
         pack_folder(folder, tmp_path / "packs")
     assert not (tmp_path / "packs").exists()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,8 +116,12 @@ def associated(kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None) ->
     entity.connection_timeout = min(CONNECT_S, peer.timeout_s)
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in kinds]
     tls_args = None if tls is None else (tls, peer.host)
+    began = time.monotonic()
     try:
         association = entity.associate(peer.host, peer.port, contexts, peer.ae_title, tls_args=tls_args)
+        if _is_silent(association) and time.monotonic() - began < peer.timeout_s / 2:
+            # It may have rejected us: pynetdicom sometimes sees the end of the connection before the answer.
+            association = entity.associate(peer.host, peer.port, contexts, peer.ae_title, tls_args=tls_args)
     except OSError as error:
         raise _unreachable(peer, error) from error
     if not association.is_established:
@@ -128,6 +133,12 @@ def associated(kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None) ->
         raise
     if association.is_established:
         association.release()
+
+
+def _is_silent(association: Association) -> bool:
+    """Whether there is neither an association nor an answer that says why."""
+    answered = association.is_established or association.is_rejected or association.rejected_contexts
+    return not answered
 
 
 def described(kind: Kind) -> str:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -58,6 +59,25 @@ def test_a_wrong_title_is_a_rejection_that_says_so(series: Path) -> None:
         pytest.raises(OutputError, match=r"rejected the association \(called ae title not recogni.ed\).*WRONG"),
     ):
         send_series(series, Peer(HOST, port, "WRONG"))
+
+
+def test_a_rejection_that_was_overtaken_by_the_end_of_its_connection_is_asked_for_again(series: Path) -> None:
+    """A fake peer, since a real one does so once in hundreds of times: it hangs up first, then answers as PS3.8 says."""
+    rejection = bytes([3, 0, 0, 0, 0, 4, 0, 1, 1, 7])  # A-ASSOCIATE-RJ: permanent, by the user, called title not known
+    with socket.create_server((HOST, 0)) as server:
+
+        def answer() -> None:
+            for said in (b"", rejection):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(said)
+
+        answering_twice = Thread(target=answer, daemon=True)
+        answering_twice.start()
+        with pytest.raises(OutputError, match="rejected the association"):
+            send_series(series, peer_at(server.getsockname()[1]))
+        answering_twice.join()
 
 
 def test_hosts_out_of_reach_and_foreign_services_are_told_apart(series: Path) -> None:
