@@ -62,7 +62,7 @@ def test_a_wrong_title_is_a_rejection_that_says_so(series: Path) -> None:
 
 
 def test_a_rejection_that_was_overtaken_by_the_end_of_its_connection_is_asked_for_again(series: Path) -> None:
-    """A fake peer, since a real one does so once in hundreds of times: it hangs up first, then answers as PS3.8 says."""
+    """A fake peer, since a real one does so once in hundreds of times: it hangs up, then answers as PS3.8 says."""
     rejection = bytes([3, 0, 0, 0, 0, 4, 0, 1, 1, 7])  # A-ASSOCIATE-RJ: permanent, by the user, called title not known
     with socket.create_server((HOST, 0)) as server:
 
