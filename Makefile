@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two processes with one thread each are quicker than one with two, and they don't compete for cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
-PARALLEL := -n 2 --dist loadfile
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := check
 .PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation results wheel release sizes clean
