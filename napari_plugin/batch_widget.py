@@ -23,14 +23,14 @@ from medsr.worker.parent import Event
 
 from . import wording
 from .background import Background
-from .docks import fill, notice_label, text_label
+from .docks import Dock, fill, notice_label, text_label
 from .preferences import preferences
 from .settings_form import SettingsForm
 
 COLUMNS = {"name": "scan", "state": "state", "grid": "result", "seconds": "seconds", "residual": "residual"}
 
 
-class BatchWidget(QWidget):
+class BatchWidget(Dock):
     """Enhance every scan of a folder.
 
     Args:

@@ -23,7 +23,7 @@ from medsr.worker.parent import Event
 from . import wording
 from .background import Background
 from .choices import LayerChoice, data_of, facts_of
-from .docks import fill, notice_label, text_label
+from .docks import Dock, fill, notice_label, text_label
 from .layers import shown_mm, true_mm, volume_of
 from .outcomes import Made
 from .preferences import preferences
@@ -40,7 +40,7 @@ COLUMNS = {
 BOX_DEPTH_MM = 20.0
 
 
-class ChecksWidget(QWidget):
+class ChecksWidget(Dock):
     """Measure a result.
 
     Args:

@@ -18,7 +18,7 @@ from . import wording
 from .background import Background
 from .choices import LayerChoice, data_of, facts_of
 from .curtain import Curtain
-from .docks import fill, notice_label, text_label
+from .docks import Dock, fill, notice_label, text_label
 from .layers import METADATA_KEY, volume_of, voxel_at
 from .outcomes import Made
 from .preferences import preferences
@@ -32,7 +32,7 @@ VIEWS = {
 CURTAIN_STEPS = 1000
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Dock):
     """Compare a scan, in cubic interpolation, with what was made of it.
 
     Args:

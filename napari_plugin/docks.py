@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from . import wording
+
+
+class Dock(QWidget):
+    """A dock of the plugin: it opens as a tab beside those that are open, which would else share the height."""
+
+    _is_placed = False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Join the tabs once napari has put the dock into its window."""
+        super().showEvent(event)
+        if not self._is_placed:
+            self._is_placed = True
+            QTimer.singleShot(0, self._join_tabs)
+
+    def _join_tabs(self) -> None:
+        own, window = (_around(self, kind) if isalive(self) else None for kind in (QDockWidget, QMainWindow))
+        if own is None or window is None:
+            return
+        others = [dock for dock in window.findChildren(QDockWidget) if dock is not own and _is_ours(dock)]
+        if others:
+            window.tabifyDockWidget(others[-1], own)
+            own.raise_()
+
+
+def _around(widget: QWidget, kind: type[QWidget]) -> QWidget | None:
+    """The nearest widget of that kind that holds another one."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, kind):
+        parent = parent.parentWidget()
+    return parent
+
+
+def _is_ours(dock: QDockWidget) -> bool:
+    """Whether a dock of the plugin is in its window and open, be it behind another tab."""
+    inside = any(isinstance(child, Dock) for child in dock.findChildren(QWidget))
+    return inside and not dock.isHidden() and not dock.isFloating()
 
 
 class Column(QScrollArea):

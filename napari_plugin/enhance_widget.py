@@ -26,7 +26,7 @@ from medsr.worker.parent import Event
 from . import wording
 from .background import Background
 from .choices import LayerChoice, data_of, facts_of, outline_of
-from .docks import fill, notice_label, text_label
+from .docks import Dock, fill, notice_label, text_label
 from .layers import AXIS_LABELS, stored_box, volume_of
 from .outcomes import Made
 from .preferences import preferences
@@ -37,7 +37,7 @@ TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # what the
 PLAN_DELAY_MS = 250  # after the last change, so that typing asks once
 
 
-class EnhanceWidget(QWidget):
+class EnhanceWidget(Dock):
     """Enhance the active layer in the worker process.
 
     Args:
