@@ -20,7 +20,7 @@ from medsr.batch.progress import Count
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.reports import OnProgress, Reports
 from medsr.batch.selection import chosen, still_to_do
-from medsr.batch.sidecars import DESCRIPTION
+from medsr.batch.sidecars import description_of
 from medsr.batch.store import FOLDER, Store
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.io import files
@@ -110,7 +110,7 @@ def begin(plan: Plan, target: Path) -> Store:
     store.prepare()
     store.put(f"{FOLDER}/{store.plan.name}", lambda draft: write_plan(plan, draft))
     if plan.layout == "bids":
-        for name, write in DESCRIPTION.items():
+        for name, write in description_of(target, plan.cases).items():
             if not (target / name).exists():
                 store.put(name, write)
     return store

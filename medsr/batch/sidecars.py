@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import medsr
-from medsr.io import files, formats
+from medsr.batch.plan_file import PlannedCase
+from medsr.io import bids, files, formats
 from medsr.record import NOTICE, Record
 
 BIDS_VERSION = "1.10.0"
+RAW = "raw"  # name of the data set that the scans come from, in links to it
 RECORDS = [f"*{suffix}.json" for known in formats.FORMATS.values() if known.writer for suffix in known.suffixes]
 IGNORED = "".join(f"{name}\n" for name in (*RECORDS, "index.html", "run.json", "cases.csv", "junit.xml"))
 
 
-def write_sidecar(target: Path, record: Record) -> None:
+def write_sidecar(target: Path, record: Record, source: Path) -> None:
     """Write the JSON sidecar of a derived scan; the run record beside it holds the rest.
+
+    Args:
+        target: The derived scan.
+        record: What was done.
+        source: The scan that it was made of, whose acquisition it shares.
 
     Raises:
         OutputError: the file can't be written.
     """
     spacing = " x ".join(f"{h:g}" for h in record.task["fine_spacing_mm"])
+    root = bids.root_of(source)
     content = {
+        **bids.acquisition_fields(source),
         "Description": f"Scan enhanced by medsr. {NOTICE}",
         "SkullStripped": False,
         "SpatialReference": "orig",
         "Resolution": f"{spacing} mm, computed from a scan of lower resolution",
+        "Sources": [] if root is None else [f"bids:{RAW}:{source.absolute().relative_to(root).as_posix()}"],
         "SourceSHA256": record.input["content_sha256"],
         "ModelName": record.model.get("name", ""),
         "ModelSHA256": record.model.get("sha256", ""),
@@ -33,13 +46,31 @@ def write_sidecar(target: Path, record: Record) -> None:
     _write(target.with_name(f"{formats.stem(target.name)}.json"), content)
 
 
-def _write_description(path: Path) -> None:
-    content = {
+def description_of(target: Path, cases: Sequence[PlannedCase]) -> dict[str, Callable[[Path], None]]:
+    """The files that a derived data set needs at its root, and how each is written.
+
+    Args:
+        target: Root of the derived data set.
+        cases: Its cases, which come from one data set.
+    """
+    source = bids.root_of(Path(cases[0].files[0])) if cases else None
+    link = "" if source is None else quote(Path(os.path.relpath(source, target.absolute())).as_posix())
+    return {
+        "dataset_description.json": lambda path: _write_description(path, link),
+        "README": _write_readme,
+        ".bidsignore": _write_ignored,
+    }
+
+
+def _write_description(path: Path, link: str) -> None:
+    content: dict[str, object] = {
         "Name": "Scans enhanced by medsr",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "medsr", "Version": medsr.__version__}],
     }
+    if link:
+        content |= {"SourceDatasets": [{"URL": link}], "DatasetLinks": {RAW: link}}
     _write(path, content)
 
 
@@ -56,7 +87,3 @@ def _write_ignored(path: Path) -> None:
 def _write(path: Path, content: object) -> None:
     with files.atomic(path) as file:
         file.write((json.dumps(content, indent=1) + "\n").encode())
-
-
-DESCRIPTION = {"dataset_description.json": _write_description, "README": _write_readme, ".bidsignore": _write_ignored}
-"""What a derived data set needs at its root, and how it is written."""

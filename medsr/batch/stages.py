@@ -82,7 +82,7 @@ class Enhancing:
         stacks = result.scans.stacks if as_dicom else []
         records = write_results(result.results, made / name, self._settings(request), stacks)
         if self._bids and not as_dicom:
-            write_sidecar(made / name, records[0])
+            write_sidecar(made / name, records[0], Path(request["files"][0]))
         write_thumbnail(result.scans.volumes[0], result.results[0].volume, Path(request["work"]) / THUMB)
         record = records[0]
         warnings = [*record.warnings]

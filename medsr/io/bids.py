@@ -15,6 +15,13 @@ from medsr.volume import AcquisitionType
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_THICKNESS_MM = 1000.0
 MAX_DEPTH = 6  # folders between a scan and the root of its data set, both included, and two more
+UNUSABLE = (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)  # of reading a sidecar
+# Facts of an acquisition that stay true of a finer scan; names of places, devices' numbers, dates and slices do not.
+ACQUISITION_FIELDS = (
+    *("Modality", "MagneticFieldStrength", "Manufacturer", "ManufacturersModelName", "MRAcquisitionType"),
+    *("EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "ScanningSequence", "SequenceVariant"),
+    *("PulseSequenceType", "ReceiveCoilName", "ContrastBolusIngredient"),
+)
 ANATOMICAL = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 CONTRASTS = (*ANATOMICAL, "PDT2", "bold", "dwi", "asl")
 UNLIKE_MAGNITUDE = ("phase", "real", "imag")  # values of the entity `part`; phase wraps, the others change sign
@@ -73,15 +80,8 @@ def sidecar_of(path: Path) -> Sidecar:
     Of a fact in several sidecars the one nearest to the scan counts (BIDS 1.10, inheritance principle).
     SpacingBetweenSlices is not asked: the affine tells the distance, and old headers hold the gap there.
     """
-    content: dict[str, Any] = {}
     try:
-        for sidecar in reversed(_sidecars(path)):
-            if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
-                raise ValueError("too large")
-            said = json.loads(sidecar.read_text(encoding="utf-8"))
-            if not isinstance(said, dict):
-                raise ValueError("not an object")
-            content |= said
+        content = _content(path)
         thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
         acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
         if thickness is None:
@@ -89,8 +89,39 @@ def sidecar_of(path: Path) -> Sidecar:
         if isinstance(thickness, bool) or not 0 < float(thickness) < MAX_THICKNESS_MM:
             raise ValueError("not a thickness")
         return Sidecar(float(thickness), acquisition_type)
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+    except UNUSABLE:
         return Sidecar(warnings=("the JSON sidecar can't be used: slice thickness not known",))
+
+
+def acquisition_fields(path: Path) -> dict[str, Any]:
+    """What the sidecars of a scan say of its acquisition that stays true of a result; nothing that names anyone.
+
+    Args:
+        path: The scan; {} where its sidecars can't be used.
+    """
+    try:
+        content = _content(path)
+    except UNUSABLE:
+        return {}
+    return {name: content[name] for name in ACQUISITION_FIELDS if isinstance(content.get(name), str | int | float)}
+
+
+def root_of(path: Path) -> Path | None:
+    """The BIDS data set that a file lies in; None for none."""
+    folders = list(path.absolute().parents)[:MAX_DEPTH]
+    return next((folder for folder in folders if (folder / "dataset_description.json").is_file()), None)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for sidecar in reversed(_sidecars(path)):
+        if sidecar.stat().st_size > MAX_SIDECAR_BYTES:
+            raise ValueError("too large")
+        said = json.loads(sidecar.read_text(encoding="utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError("not an object")
+        content |= said
+    return content
 
 
 def _sidecars(path: Path) -> list[Path]:
@@ -98,11 +129,11 @@ def _sidecars(path: Path) -> list[Path]:
     stem = _stem(path.name)
     own = path.with_name(f"{stem}.json")
     found = [own] if own.is_file() else []
-    folders = list(path.absolute().parents)[:MAX_DEPTH]
-    depth = next((n for n, folder in enumerate(folders) if (folder / "dataset_description.json").is_file()), None)
-    if depth is None:
+    root = root_of(path)
+    if root is None:
         return found
-    for folder in folders[: depth + 1]:
+    parents = list(path.absolute().parents)
+    for folder in parents[: parents.index(root) + 1]:
         applying = [one for one in folder.glob("*.json") if one.name != own.name and _applies(one.stem, stem)]
         found += sorted(applying, key=lambda one: -len(_entities(one.stem)))
     return found

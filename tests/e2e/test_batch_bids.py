@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from dicom_phantoms import SECRET
 from phantoms import head
 from tiny_models import tiny_model
 
@@ -30,6 +31,8 @@ def test_the_output_is_a_valid_derivative_and_scored_against_its_references(tmp_
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             io.save(head(shape, spacing), folder / place, dtype="int16")
     (source / "dataset_description.json").write_text('{"Name": "heads", "BIDSVersion": "1.10.0"}')
+    acquired = {"EchoTime": 0.03, "InstitutionName": SECRET, "SliceThickness": 2.0}
+    (source / "T1w.json").write_text(json.dumps(acquired))
     asked = EnhanceSettings(model=str(tmp_path / "tiny.safetensors"), device="cpu")
     recipe = BatchRecipe(asked, references=fine, gates=("psnr>=5",))
     tally = batch(source, out, recipe)
@@ -37,6 +40,12 @@ def test_the_output_is_a_valid_derivative_and_scored_against_its_references(tmp_
     name = out / "sub-02/ses-a/anat/sub-02_ses-a_acq-x_desc-medsr_FLAIR.nii.gz"
     assert io.load(name).shape == (16, 18, 16)
     assert Record.from_json(name.with_name(f"{name.name}.json").read_text()).model["name"] == "tiny"
+    said = json.loads((out / "sub-01/anat/sub-01_desc-medsr_T1w.json").read_text())
+    assert said["Sources"] == ["bids:raw:sub-01/anat/sub-01_T1w.nii.gz"]
+    assert said["EchoTime"] == 0.03
+    assert {"InstitutionName", "SliceThickness"}.isdisjoint(said)
+    described = json.loads((out / "dataset_description.json").read_text())
+    assert described["DatasetLinks"] == {"raw": "../in"}
     assert "psnr_db" in (out / "cases.csv").read_text()
     report = subprocess.run([VALIDATOR, out, "--format", "json"], capture_output=True, text=True, check=False)
     issues = json.loads(report.stdout)["issues"]["issues"]
