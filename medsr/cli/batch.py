@@ -78,6 +78,9 @@ def run(
             metavar="GATE",
         ),
     ] = None,
+    force: Annotated[
+        bool, option("--force", help="Go on outside what the model was validated on.", panel=CASES)
+    ] = False,
     shard: ShardOption = None,
     progress: ProgressOption = "auto",
     engine: Annotated[EngineName, option("--engine", help=ENGINE_HELP, panel=ENGINE)] = DEFAULT,
@@ -134,7 +137,11 @@ def run(
     from medsr.metrics.gates import read_gates
 
     chosen = BatchRecipe() if recipe is None else read_batch_recipe(recipe)
-    chosen = replace(chosen, gates=(*chosen.gates, *(one.text for one in read_gates(gate or ()))))
+    chosen = replace(
+        chosen,
+        gates=(*chosen.gates, *(one.text for one in read_gates(gate or ()))),
+        enhance=replace(chosen.enhance, force=chosen.enhance.force or force),
+    )
     plan = plan_batch(source, target, chosen)
     if dry_run:
         _show_plan(plan, target)

@@ -9,6 +9,7 @@ from batches import results, scans
 from tiny_models import tiny_model
 
 from medsr.cli.app import run
+from medsr.model.spec import Envelope
 from medsr.model.weights import weights_bytes
 
 
@@ -31,6 +32,14 @@ def test_a_dry_run_shows_all_and_writes_nothing(job, tmp_path, capsys):
     assert "fails (unreadable)" in said
     assert "judged by headers alone" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_force_takes_what_the_model_was_not_validated_on(job, tmp_path, capsys):
+    model = tiny_model(silent=True, envelope=Envelope(max_factor=2.0))
+    (tmp_path / "tiny.safetensors").write_bytes(weights_bytes(model.net.state_dict(), model.spec))
+    for options, cases in (([], "0 cases to do, 3 that fail"), (["--force"], "2 cases to do, 1 that fail")):
+        assert run(["batch", *job, "--dry-run", *options]) == 0
+        assert cases in capsys.readouterr().out
 
 
 def test_a_run_says_what_failed_and_can_be_asked_and_resumed(job, tmp_path, capsys):
