@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from medsr.volume import Modality
+if TYPE_CHECKING:
+    from medsr.volume import Modality
 
 Gaps = Literal["refuse", "fill", "split"]
 Tilt = Literal["refuse", "resample"]

@@ -130,8 +130,8 @@ def _scan(paths: list[Path]) -> _Found:
 
 
 def is_stump(path: Path, head: bytes) -> bool:
-    """Whether a file is shorter than DICOM can be, and its name that of a DICOM file: what a broken copy leaves."""
-    return len(head) < SHORTEST_BYTES and bool(FORMATS["dicom"].suffix_of(path.name))
+    """Whether a file named like DICOM ends inside its preamble of zeros, as a broken copy does."""
+    return 0 < len(head) < SHORTEST_BYTES and not any(head) and bool(FORMATS["dicom"].suffix_of(path.name))
 
 
 def _below(folder: Path, uid: str) -> tuple[str, ...]:

@@ -546,7 +546,7 @@ def test_another_series_below_is_warned_of(tmp_path):
     assert volume.source.warnings == (f"DICOM slices of other series in folders below, not read: {n_left}",)
 
 
-@pytest.mark.parametrize("length", [0, 60])
+@pytest.mark.parametrize("length", [1, 128])
 def test_a_slice_cut_to_nearly_nothing_is_damage_and_not_another_kind_of_file(tmp_path, length):
     paths = write_classic(tmp_path, DATA, MATRIX)
     paths[0].write_bytes(paths[0].read_bytes()[:length])
