@@ -23,16 +23,18 @@ from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.formats import FORMATS
 from medsr.io.images import READABLE, stored_of, volumes_of
 from medsr.io.outline import Outline
-from medsr.io.streams import check_holds, damage_reported
+from medsr.io.streams import MAX_INFLATION, damage_reported
 from medsr.volume import MAX_VOXELS, Source, Volume, check_shape
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_HEADER_BYTES = 1 << 16
 # Where a header names the file of its voxels; anything else than one name (LIST, patterns, LOCAL) is no such name.
 NRRD_DATA = re.compile(rb"^data ?file: *([^\r\n]+?) *\r?$", re.MULTILINE | re.IGNORECASE)
-NRRD_GZIP = re.compile(rb"^encoding: *(gz|gzip) *\r?$", re.MULTILINE | re.IGNORECASE)
+PACKED = re.compile(rb"^(encoding: *(gz|gzip)|CompressedData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
+RAW = re.compile(rb"^(encoding: *raw|BinaryData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
 NRRD_END = re.compile(rb"\r?\n\r?\n")
 META_DATA = re.compile(rb"^ElementDataFile *= *([^\r\n]+?) *\r?$", re.MULTILINE | re.IGNORECASE)
+META_AXES = re.compile(rb"^NDims *= *[1-9] *\r?$", re.MULTILINE)
 SEVERAL = re.compile(r"^LIST|%\d*d", re.IGNORECASE)
 NO_SPACE = "the header doesn't say which way the axes point: left, back and up are taken for granted"
 
@@ -102,6 +104,8 @@ def companions(path: Path) -> tuple[Path, ...]:
     if found is None or found[1].upper() == b"LOCAL":
         return ()
     name = found[1].decode(errors="replace")
+    if not name.isprintable():
+        raise InputError("the header names a file that can't be; it is damaged, so copy it again")
     if SEVERAL.search(name):
         raise InputError("the voxels lie in several files; convert them to NIfTI, or to one file, with 3D Slicer")
     beside = path.parent / name
@@ -131,9 +135,13 @@ def _read(path: Path, name: str, policies: Policies) -> list[Volume]:
 def _opened(path: Path) -> Any:
     """A reader that has read the header, of a file that holds its voxels or names the one that does."""
     companions(path)
+    head = files.read_head(path, MAX_HEADER_BYTES)
+    is_nrrd = FORMATS["nrrd"].recognises(head)
+    if not is_nrrd and not META_AXES.search(head):  # ITK dies of any other number
+        raise InputError("the header says no number of axes (NDims) from 1 to 9; it is damaged, so copy it again")
     itk = _itk()
     reader = itk.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO" if FORMATS["nrrd"].recognises(files.read_head(path)) else "MetaImageIO")
+    reader.SetImageIO("NrrdImageIO" if is_nrrd else "MetaImageIO")
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     if reader.GetNumberOfComponents() != 1:
@@ -149,13 +157,17 @@ def _check_whole(path: Path, n_bytes: int) -> None:
         EOFError: a gzip stream that ends too early.
         zlib.error: a damaged one.
     """
-    head = files.read_head(path, MAX_HEADER_BYTES)
-    beside = companions(path)
-    for one in beside:
-        check_holds(one, 0, n_bytes)
-    if not (FORMATS["nrrd"].recognises(head) and NRRD_GZIP.search(head)):
-        return
+    head, beside = files.read_head(path, MAX_HEADER_BYTES), companions(path)
     (voxels,) = beside or (path,)
+    is_packed = PACKED.search(head) is not None
+    is_raw = RAW.search(head) is not None and not is_packed  # else packed, or written out as text
+    if n_bytes > voxels.stat().st_size * (1 if is_raw else MAX_INFLATION):
+        raise InputError(
+            f"header declares {n_bytes} bytes of voxels, but the file has {voxels.stat().st_size}; it is truncated or "
+            "its header is damaged"
+        )
+    if not (FORMATS["nrrd"].recognises(head) and is_packed):
+        return
     with files.opened(voxels) as file:
         blank = NRRD_END.search(head)
         file.seek(blank.end() if blank is not None and not beside else 0)

@@ -31,10 +31,11 @@ def written_by_itk(path, scan=SCAN, dtype=np.int16, *, packed=False):
 
 @pytest.mark.parametrize("suffix", [*ONE_FILE, *HEADERS])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32, np.float64])
-def test_what_itk_writes_is_read_as_it_lies(tmp_path, suffix, dtype):
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_itk_writes_is_read_as_it_lies(tmp_path, suffix, dtype, packed):
     path = tmp_path / f"scan{suffix}"
     scan = SCAN.with_data(np.clip(SCAN.data, 0, 255))
-    written_by_itk(path, scan, dtype)
+    written_by_itk(path, scan, dtype, packed=packed)
     found = load(path)
     np.testing.assert_array_equal(found.data, scan.data.astype(dtype).astype(np.float32))
     np.testing.assert_allclose(found.affine, SCAN.affine, atol=1e-4)
@@ -110,6 +111,38 @@ def test_header_and_voxels_are_one_case_whose_contents_both_count(tmp_path, suff
     (voxels,) = set(one.files) - {path}
     voxels.write_bytes(voxels.read_bytes()[:-1] + b"\x07")
     assert load(path).source.content_sha256 != before
+
+
+@pytest.mark.parametrize("axes", ["-1", "1e30", "0", "10", "", "three"])
+def test_a_number_of_axes_that_would_end_the_process_is_refused_before(tmp_path, axes):
+    written_by_itk(tmp_path / "scan.mha")
+    content = (tmp_path / "scan.mha").read_bytes()
+    (tmp_path / "scan.mha").write_bytes(content.replace(b"NDims = 3", f"NDims = {axes}".encode()))
+    with pytest.raises(InputError, match="number of axes"):
+        load(tmp_path / "scan.mha")
+
+
+def test_a_name_of_voxels_that_can_not_be_is_not_repeated(tmp_path):
+    written_by_itk(tmp_path / "scan.mhd")
+    content = (tmp_path / "scan.mhd").read_bytes()
+    (tmp_path / "scan.mhd").write_bytes(content.replace(b"scan.raw", b"scan\x10.raw"))
+    with pytest.raises(InputError, match="names a file that can't be"):
+        load(tmp_path / "scan.mhd")
+
+
+def test_a_header_that_declares_more_than_the_file_can_hold_is_refused_before_memory_is_asked_for(tmp_path):
+    written_by_itk(tmp_path / "scan.mha", packed=True)
+    content = (tmp_path / "scan.mha").read_bytes()
+    (tmp_path / "scan.mha").write_bytes(content.replace(b"DimSize = 6 7 8", b"DimSize = 6 3000000 8"))
+    with pytest.raises(InputError, match="bytes of voxels, but the file has"):
+        load(tmp_path / "scan.mha")
+
+
+def test_voxels_written_out_as_text_are_read(tmp_path):
+    """Fewer bytes than the voxels take in memory, and whole all the same."""
+    header = "NRRD0004\ntype: double\ndimension: 3\nspace: left-posterior-superior\nsizes: 6 7 8\nencoding: ascii\n\n"
+    (tmp_path / "scan.nrrd").write_text(header + " ".join(str(n % 10) for n in range(6 * 7 * 8)))
+    np.testing.assert_array_equal(load(tmp_path / "scan.nrrd").data.ravel(order="F"), np.arange(6 * 7 * 8) % 10)
 
 
 def test_voxels_in_several_files_are_refused(tmp_path):
