@@ -79,7 +79,7 @@ bench: setup  ## every benchmark: speed, memory, quality
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 docs: setup  ## the documentation to build/docs; warnings are errors
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -j 2 -b html docs build/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -E -W --keep-going -j 2 -b html docs build/docs
 
 validation: setup  ## the tables of the page of results and of the model card, from the validation scans; resumable
 	$(BIN)/python pipelines/validate/run.py
