@@ -24,7 +24,6 @@ from medsr.enhancement.posterior import (
     NOISE_FLOOR,
     OnProgress,
     Whole,
-    cut_off,
     finished,
     finished_deviation,
     last_of,
@@ -32,14 +31,13 @@ from medsr.enhancement.posterior import (
     prepared,
     sample_steps,
     solved,
-    whole_of,
 )
 from medsr.enhancement.result import Enhancement, described, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import UNUSED, trust_of
 from medsr.errors import UsageError
 from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.model.intensity import Scale
+from medsr.model.intensity import Scale, scale_of
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.record import Record
@@ -78,9 +76,8 @@ def enhance_piece(
     verdict = _admitted(volume, model, acquisition, settings, whole)
     seconds: dict[str, float] = {}
     with _timed(seconds, "start"):
-        whole = whole or whole_of(volume, settings)
-        scale = whole.scale
-        problem = prepared(volume, model, acquisition, settings, whole, on_progress)
+        scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
+        problem = prepared(volume, model, acquisition, settings, scale, on_progress, whole)
 
     def on_step(number: int, state: Tensor) -> None:
         if on_state is not None:
@@ -89,7 +86,7 @@ def enhance_piece(
     with _timed(seconds, "network"):
         detail, deviation = solved(problem, model, settings, on_step)
     with _timed(seconds, "finish"):
-        x = cut_off(problem, finished(problem, detail))
+        x = finished(problem, detail)
         finer = _volume(volume, x, scale, acquisition)
         uncertainty = None
         trust = UNUSED
@@ -156,13 +153,12 @@ def posterior(
         MedsrError: as `enhance`.
     """
     _admitted(volume, model, acquisition, settings, whole)
-    whole = whole or whole_of(volume, settings)
-    scale = whole.scale
-    problem = prepared(volume, model, acquisition, settings, whole, None)
+    scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
+    problem = prepared(volume, model, acquisition, settings, scale, None, whole)
     mean = posterior_mean(problem, model)
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(
-        _volume(volume, cut_off(problem, finished(problem, mean.detail)), scale, acquisition),
+        _volume(volume, finished(problem, mean.detail), scale, acquisition),
         _placed(volume, finished_deviation(problem, torch.sqrt(mean.variance)) * scale.width, acquisition),
         (_volume(volume, finished(problem, state), scale, acquisition) for state in states),
     )

@@ -16,12 +16,12 @@ from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
 from medsr.diffusion.noise import sample_noise, white_noise
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
-from medsr.enhancement.consistency import CLEAR_NOISE, consistent, noise_ratio
+from medsr.enhancement.consistency import consistent, noise_ratio
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
-from medsr.model.intensity import Scale, scale_of
+from medsr.model.intensity import Scale
 from medsr.model.nets.detail import GRID
 from medsr.model.tiling import n_tiles, tiled
 from medsr.model.weights import Model
@@ -35,7 +35,6 @@ OnProgress = Callable[[str, int, int], None]
 """Called with the stage, the finished parts and all parts."""
 
 NOISE_FLOOR = 5e-4  # in the model range; a quieter scan counts as having this much noise
-FLOOR_SIGMAS = 3.0  # a result goes no lower than the scan by more noise than this
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
 TILE_VOX = 128  # side of a tile where a scan is not computed in one piece
 
@@ -47,14 +46,12 @@ class Whole:
     Attributes:
         scale: Map of the whole scan's intensities to the model range.
         noise: Standard deviation of the whole scan's noise, in the model range.
-        floor: Lowest value of a result, in the model range (`lowest_of`).
         origin: First voxel of the part on the network's grid of the whole.
     """
 
     scale: Scale
     noise: float
-    floor: float
-    origin: Triple = (0, 0, 0)
+    origin: Triple
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,6 @@ class Problem:
         raw: Raw network of this scan.
         raw_mean: The same, averaged over flips, for the posterior mean.
         error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
-        floor: Lowest value of a result.
         shape: Voxels of the network's grid, per axis.
         origin: First voxel on the whole of that grid, where the noise is taken from.
         onto_result: Interpolation from that grid to that of the result (`medsr.enhancement.solved_grid`).
@@ -86,7 +82,6 @@ class Problem:
     raw: RawNetwork
     raw_mean: RawNetwork
     error_variance: float
-    floor: float
     shape: Triple
     origin: Triple
     onto_result: Separable
@@ -105,8 +100,9 @@ def prepared(
     model: Model,
     acquisition: Acquisition,
     settings: EnhanceSettings,
-    whole: Whole,
+    scale: Scale,
     on_progress: OnProgress | None,
+    whole: Whole | None = None,
 ) -> Problem:
     """A scan in the model range, with its IBP estimate, its noise and its network.
 
@@ -114,14 +110,15 @@ def prepared(
         volume: Input (i, j, k).
         model: Loaded model.
         acquisition: Acquisition of the input, and the finer grid (I, J, K).
-        settings: Request; flips, steps, samples and tile matter here.
-        whole: What `volume` takes from the whole scan that it is, or is a part of.
+        settings: Request; flips, steps, samples, noise and tile matter here.
+        scale: Map of intensities to the model range.
         on_progress: Called after every layer of every tile.
+        whole: What a part takes from the whole scan; None: `volume` is the whole.
     """
     solved = solved_grid(acquisition)
     op = solved.op
-    y = _in_model_range(volume, whole.scale)[None, None].to(model.device)
-    noise = whole.noise
+    y = _in_model_range(volume, scale)[None, None].to(model.device)
+    noise = scan_noise(volume, scale, settings) if whole is None else whole.noise
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, solved.fine_spacing_mm, noise)[None].to(model.device)
@@ -137,9 +134,8 @@ def prepared(
         raw=conditioned(net, maps, numbers),
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
         error_variance=model.spec.error_variance,
-        floor=whole.floor,
         shape=solved.fine_shape,
-        origin=whole.origin,
+        origin=(0, 0, 0) if whole is None else whole.origin,
         onto_result=onto_result(solved, acquisition),
     )
 
@@ -229,11 +225,6 @@ def finished(problem: Problem, detail: Tensor) -> Tensor:
     return problem.onto_result.cubic(problem.ibp + problem.detail * detail)
 
 
-def cut_off(problem: Problem, x: Tensor) -> Tensor:
-    """What is given out of a result of `finished`: nothing below the floor."""
-    return x.clamp_min(problem.floor)
-
-
 def finished_deviation(problem: Problem, deviation: Tensor) -> Tensor:
     """A predicted standard deviation in the model range, on the grid of the result; arguments as for `finished`."""
     return problem.onto_result.linear(problem.detail * deviation)
@@ -243,37 +234,6 @@ def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
     """The sample that the steps of `sample_steps` end with."""
     *_, (_, last) = states
     return last
-
-
-def whole_of(volume: Volume, settings: EnhanceSettings) -> Whole:
-    """What the parts of a scan take from it.
-
-    Args:
-        volume: The whole scan.
-        settings: Request; the noise in it counts where it is given.
-
-    Raises:
-        InputError: a constant image.
-    """
-    scale = scale_of(volume.data, volume.modality)
-    noise = scan_noise(volume, scale, settings)
-    return Whole(scale, noise, lowest_of(volume, scale, noise))
-
-
-def lowest_of(volume: Volume, scale: Scale, noise: float) -> float:
-    """The lowest value that a result may have, in the model range: in MR, the scan's own less three times its noise.
-
-    -inf where cutting would contradict the scan: in one without clear noise, and in CT, whose air looks lighter between
-    thick slices than it is (docs/explanation/equations.md).
-
-    Args:
-        volume: The whole scan.
-        scale: Map of intensities to the model range.
-        noise: Standard deviation of its noise, in the model range.
-    """
-    if volume.modality == "CT" or noise < CLEAR_NOISE:
-        return float("-inf")
-    return (float(volume.data.min()) - scale.low) / scale.width - FLOOR_SIGMAS * noise
 
 
 def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:

@@ -21,13 +21,13 @@ from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.estimate import MAPS_BYTES, PIECE_BYTES, PROCESS_BYTES
 from medsr.enhancement.overshoot import overshoot
 from medsr.enhancement.piece import enhance_piece
-from medsr.enhancement.posterior import NOISE_FLOOR, TILE_VOX, WHOLE_VOXELS, OnProgress, whole_of
+from medsr.enhancement.posterior import NOISE_FLOOR, TILE_VOX, WHOLE_VOXELS, OnProgress, Whole, scan_noise
 from medsr.enhancement.region import MARGIN_VOX, Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.errors import ResourceError
 from medsr.model.allocator import returning_freed_memory
-from medsr.model.intensity import Scale
+from medsr.model.intensity import Scale, scale_of
 from medsr.model.nets import NetSpec
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
@@ -157,7 +157,8 @@ def _in_slabs(
 ) -> Enhancement:
     coarse, fine, axis = volume.shape, acquisition.fine_shape, cut.axis
     verdict = admitted(volume, acquisition, model.spec, force=settings.force)
-    taken = whole_of(volume, settings)
+    scale = scale_of(volume.data, volume.modality)
+    noise = scan_noise(volume, scale, settings)
     boxes = list(_boxes(coarse, fine, axis, cut.slab_vox))
     margin = ceil(SLAB_MARGIN_VOX * coarse[axis] / fine[axis])
     whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
@@ -169,10 +170,10 @@ def _in_slabs(
             settings,
             part.acquisition,
             _scaled(on_progress, number, len(boxes)),
-            whole=replace(taken, origin=part.origin),
+            whole=Whole(scale, noise, part.origin),
         )
         whole.put(box, part, result)
-    return whole.finished(volume, acquisition, verdict, taken.scale, taken.noise)
+    return whole.finished(volume, acquisition, verdict, scale, noise)
 
 
 def _boxes(coarse: Triple, fine: Triple, axis: int, slab_vox: int) -> Iterator[Box]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from medsr.enhancement.piece import Posterior, posterior
-from medsr.enhancement.posterior import Whole, lowest_of
+from medsr.enhancement.posterior import Whole
 from medsr.enhancement.region import Box, inner, part_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
@@ -67,7 +67,7 @@ def measure(
     """
     box = middle(trial, side_vox)
     part = part_of(trial.input, box, trial.acquisition)
-    whole = Whole(trial.scale, trial.noise, lowest_of(trial.input, trial.scale, trial.noise), part.origin)
+    whole = Whole(trial.scale, trial.noise, part.origin)
     believed = posterior(part.volume, model, settings, part.acquisition, whole)
 
     def shown(volume: Volume) -> NDArray[np.float32]:

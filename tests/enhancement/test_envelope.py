@@ -12,10 +12,11 @@ from tiny_models import EVERYTHING, tiny_model
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge, sealed_weights
 from medsr.enhancement.piece import enhance_piece
-from medsr.enhancement.posterior import whole_of
+from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.io import load
+from medsr.model.intensity import scale_of
 from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope
 from medsr.model.weights import DEFAULT_MODEL, describe_model, packaged_models
@@ -199,7 +200,7 @@ def test_enhance_refuses_warns_and_records(envelope):
     with pytest.raises(EnvelopeError, match="inspect --verbose shows the numbers; --force goes on"):
         enhance(broken, model)
     assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
-    whole = whole_of(broken, EnhanceSettings())
+    whole = Whole(scale_of(broken.data, "MR"), 0.0, (0, 0, 0))
     part = enhance_piece(broken, model, EnhanceSettings(), acquisition_of(broken), whole=whole)
     assert part.record.envelope == "inside"
     assert enhance(scan(9), model).record.envelope == "inside"

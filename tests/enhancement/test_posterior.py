@@ -14,8 +14,9 @@ from medsr.diffusion.noise import sample_noise
 from medsr.diffusion.schedule import START_SIGMA
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import posterior_mean, prepared, sample_steps, whole_of
+from medsr.enhancement.posterior import posterior_mean, prepared, sample_steps
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.model.intensity import scale_of
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
@@ -31,7 +32,7 @@ def scaled(factor):
 
 def test_samples_begin_at_the_mean_with_the_noise_of_the_schedule_and_of_the_posterior():
     """Each voxel's first state varies by the schedule's variance plus what the variance head says of that voxel."""
-    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, whole_of(SLICES, QUICK), None)
+    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, scale_of(SLICES.data, "MR"), None)
     mean = posterior_mean(problem, MODEL)
     first, _ = next(iter(sample_steps(problem, mean, MODEL, QUICK, sample=1)))
     noise = sample_noise(problem.shape, QUICK.seed, 1, problem.origin)
@@ -57,28 +58,3 @@ def test_the_scale_of_the_weights_moves_a_sample_along_its_line_from_the_mean(mo
         np.testing.assert_allclose(2 * halves.uncertainty.data, ones.uncertainty.data, rtol=1e-3)
     else:
         np.testing.assert_allclose(2 * (halves.volume.data - mean), ones.volume.data - mean, atol=1e-3 * np.ptp(mean))
-
-
-def lowest_of_sample(scan, noise, **asked):
-    """The lowest value of a sample twenty times as far from the mean as it should be, above the scan's own."""
-    settings = replace(QUICK, mode="sample", noise=noise, force=True, **asked)
-    return enhance(scan, scaled(20.0), settings).volume.data.min() - scan.data.min()
-
-
-@pytest.mark.parametrize("lift", [-300.0, 0.0, 300.0])
-def test_an_mr_result_goes_no_lower_than_the_scan_by_more_than_clear_noise(lift):
-    scan = SLICES.with_data(SLICES.data + np.float32(lift))
-    assert lowest_of_sample(scan, 20.0) == pytest.approx(-60.0, abs=0.01)
-
-
-def test_neither_a_scan_without_clear_noise_nor_a_ct_is_cut_off():
-    assert lowest_of_sample(SLICES, 2.0) < -100
-    assert lowest_of_sample(head((18, 20, 6), (1.0, 1.0, 3.0), modality="CT"), 40.0) < -130
-
-
-def test_a_region_has_the_floor_of_the_whole_scan():
-    scan = head((30, 32, 10), (1.0, 1.0, 3.0))
-    data = np.maximum(scan.data, 50.0)
-    data[0, 0, 0] = 0.0
-    found = lowest_of_sample(scan.with_data(data), 20.0, region=((12, 12, 3), (20, 20, 8)))
-    assert found == pytest.approx(-60.0, abs=0.01)
