@@ -10,7 +10,7 @@ import numpy as np
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.estimate import usable_memory
-from medsr.enhancement.outputs import beside, check_target, write_dicom, write_nifti
+from medsr.enhancement.outputs import beside, check_target, write_dicom, write_file
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.settings import EnhanceSettings, Output
@@ -23,7 +23,6 @@ from medsr.io.dicom.reading import DicomScan, read_dicom_scans, read_found
 from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import triage
 from medsr.io.formats import FORMATS, FormatName, is_one_file
-from medsr.io.images import WRITABLE
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task, degrade
 from medsr.record import Record
@@ -130,7 +129,7 @@ def write_results(
     groups = [list(results)] if len(names) == 1 else [[result] for result in results]
     for path, group in zip(names, groups, strict=True):
         maps = [_measured(result.uncertainty) for result in group if result.uncertainty is not None]
-        write_nifti([one.volume for one in group], [one.record for one in group], path, settings.output.dtype, maps)
+        write_file([one.volume for one in group], [one.record for one in group], path, settings.output.dtype, maps)
     return [result.record for result in results]
 
 
@@ -160,15 +159,16 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
         Record(Record.versions_here(), described(volume), acquisition.summary(), {"task": task.name, "seed": seed})
         for volume, (_, acquisition) in zip(volumes, results, strict=True)
     ]
-    write_nifti([coarse for coarse, _ in results], records, target, None)
+    write_file([coarse for coarse, _ in results], records, target, None)
     return results[0][0]
 
 
 def _check_dtype(output: Output, chosen: FormatName) -> None:
-    if output.dtype is not None and output.dtype not in WRITABLE:
-        raise UsageError(f"the voxel type is {output.dtype!r}; choose {', '.join(WRITABLE)}")
-    if output.dtype is not None and FORMATS[chosen].is_series:
+    known = FORMATS[chosen]
+    if output.dtype is not None and known.is_series:
         raise UsageError("--dtype is for NIfTI; leave it out, a DICOM series is always stored in 16 bits with a scale")
+    if output.dtype is not None and output.dtype not in known.dtypes:
+        raise UsageError(f"the voxel type is {output.dtype!r}; {known.title} is written as {', '.join(known.dtypes)}")
 
 
 def _write_series(

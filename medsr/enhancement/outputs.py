@@ -92,6 +92,7 @@ def _file_format(target: Path) -> FormatName:
 def _check_file(target: Path, source: Path, chosen: Format, output: Output) -> None:
     if chosen.writer is None:
         raise UsageError(f"{target}: {chosen.title} is not written; end the name in {formats.endings()}")
+    chosen.check_installed()
     if not chosen.writes(target.name):
         raise UsageError(f"{target}: expected a name that ends in {formats.endings(chosen)}")
     if target.exists() and source.exists() and source.samefile(target):
@@ -122,7 +123,7 @@ def record_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def write_nifti(
+def write_file(
     volumes: Sequence[Volume],
     records: Sequence[Record],
     target: Path,

@@ -49,9 +49,9 @@ class Output:
     """How the result is written.
 
     Attributes:
-        format: "nifti" or "dicom"; None: NIfTI where the name of the output says so, else as the input.
+        format: Name of a format (`medsr.io.formats.FORMATS`); None: by the name of the output, else as the input.
         like: DICOM series that a NIfTI input was made of; a DICOM output takes its place.
-        dtype: Voxel type of a NIfTI output, such as "int16"; None: that of the input.
+        dtype: Voxel type of an output in one file, such as "int16"; None: that of the input.
         compress: Lossless compression of DICOM files: "none", "j2k", "rle" or "jpegls".
         keep_private: Keep the private elements of the DICOM source.
         parametric_map: Write the uncertainty as a DICOM Parametric Map as well.

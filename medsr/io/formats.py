@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from medsr.io.outline import Outline
     from medsr.volume import Volume
 
+WRITABLE = ("uint8", "int16", "uint16", "int32", "float32")
 FormatName = Literal["nifti", "dicom", "mgh", "nrrd", "metaimage"]
 
 
@@ -52,6 +54,8 @@ class Format:
         outliner: Path to `Outline`, from the header alone; None for a series, whose headers are sorted together.
         help: Phrase for what is read, as a help line says it.
         companions: Path of a header to the files beside it that belong to it; None: every file is whole.
+        needs: Module that reads and writes it and comes with the extra `medsr[formats]`; "": none.
+        dtypes: Voxel types that it is written in.
     """
 
     name: FormatName
@@ -66,6 +70,19 @@ class Format:
     help: str
     headers: tuple[str, ...] = ()
     companions: str | None = None
+    needs: str = ""
+    dtypes: tuple[str, ...] = WRITABLE
+
+    def check_installed(self) -> None:
+        """Nothing where what the format needs is installed.
+
+        Raises:
+            InputError: it is not.
+        """
+        if self.needs and find_spec(self.needs) is None:
+            raise InputError(
+                f'{self.title} needs {self.needs}: pip install "medsr[formats]", or convert the scan to NIfTI'
+            )
 
     def read(self, path: Path, policies: Policies) -> list[Volume]:
         """Every volume of a path; `policies` say what to do where it is not regular."""
@@ -214,6 +231,7 @@ FORMATS = table(
             writer="medsr.io.mgh:write_mgh",
             outliner="medsr.io.mgh:outline_mgh",
             help="FreeSurfer file",
+            dtypes=("uint8", "int16", "int32", "float32"),  # FreeSurfer itself reads no uint16
         ),
         Format(
             name="nrrd",
@@ -228,6 +246,7 @@ FORMATS = table(
             help="NRRD file",
             headers=(".nhdr",),
             companions="medsr.io.itk:companions",
+            needs="SimpleITK",
         ),
         Format(
             name="metaimage",
@@ -242,6 +261,7 @@ FORMATS = table(
             help="MetaImage file",
             headers=(".mhd",),
             companions="medsr.io.itk:companions",
+            needs="SimpleITK",
         ),
     ]
 )

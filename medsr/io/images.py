@@ -15,12 +15,12 @@ from medsr.errors import InputError, UsageError
 from medsr.io import bids
 from medsr.io.contrast import contrast_of_words
 from medsr.io.dicom.options import Policies
+from medsr.io.formats import WRITABLE
 from medsr.io.modality import Guess, guess_modality
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.volume import Source, Volume, is_whole_number
 
 READABLE = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
-WRITABLE = ("uint8", "int16", "uint16", "int32", "float32")
 CLEARLY_COARSER = 1.2  # an axis this much coarser than the next was acquired slice by slice
 
 

@@ -30,8 +30,8 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_HEADER_BYTES = 1 << 16
 # Where a header names the file of its voxels; anything else than one name (LIST, patterns, LOCAL) is no such name.
 NRRD_DATA = re.compile(rb"^data ?file: *([^\r\n]+?) *\r?$", re.MULTILINE | re.IGNORECASE)
-PACKED = re.compile(rb"^(encoding: *(gz|gzip)|CompressedData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
-RAW = re.compile(rb"^(encoding: *raw|BinaryData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
+IS_PACKED = re.compile(rb"^(encoding: *(gz|gzip)|CompressedData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
+IS_RAW = re.compile(rb"^(encoding: *raw|BinaryData *= *true) *\r?$", re.MULTILINE | re.IGNORECASE)
 NRRD_END = re.compile(rb"\r?\n\r?\n")
 META_DATA = re.compile(rb"^ElementDataFile *= *([^\r\n]+?) *\r?$", re.MULTILINE | re.IGNORECASE)
 META_AXES = re.compile(rb"^NDims *= *[1-9] *\r?$", re.MULTILINE)
@@ -104,13 +104,11 @@ def companions(path: Path) -> tuple[Path, ...]:
     if found is None or found[1].upper() == b"LOCAL":
         return ()
     name = found[1].decode(errors="replace")
-    if not name.isprintable():
-        raise InputError("the header names a file that can't be; it is damaged, so copy it again")
     if SEVERAL.search(name):
         raise InputError("the voxels lie in several files; convert them to NIfTI, or to one file, with 3D Slicer")
     beside = path.parent / name
-    if not beside.is_file():
-        raise InputError(f"its voxels lie in {beside.name}, which is not there; put it beside the header")
+    if not name.isprintable() or not beside.is_file():  # the name is not quoted: it may be that of a patient
+        raise InputError("the file with its voxels, which the header names, is not there; put it beside the header")
     return (beside,)
 
 
@@ -159,8 +157,8 @@ def _check_whole(path: Path, n_bytes: int) -> None:
     """
     head, beside = files.read_head(path, MAX_HEADER_BYTES), companions(path)
     (voxels,) = beside or (path,)
-    is_packed = PACKED.search(head) is not None
-    is_raw = RAW.search(head) is not None and not is_packed  # else packed, or written out as text
+    is_packed = IS_PACKED.search(head) is not None
+    is_raw = IS_RAW.search(head) is not None and not is_packed  # else packed, or written out as text
     if n_bytes > voxels.stat().st_size * (1 if is_raw else MAX_INFLATION):
         raise InputError(
             f"header declares {n_bytes} bytes of voxels, but the file has {voxels.stat().st_size}; it is truncated or "
@@ -223,12 +221,9 @@ def _image(itk: Any, data: NDArray[Any], affine: NDArray[np.float64]) -> Any:
 
 
 def _itk() -> Any:
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise InputError(
-            'NRRD and MetaImage need SimpleITK: pip install "medsr[formats]", or convert the scan to NIfTI'
-        ) from error
+    FORMATS["nrrd"].check_installed()
+    import SimpleITK
+
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     return SimpleITK
 

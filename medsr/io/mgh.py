@@ -78,15 +78,16 @@ def write_mgh(volumes: Sequence[Volume], path: Path | str, *, dtype: str | None 
     Args:
         volumes: At least one, all of one shape and affine.
         path: Name of the file; compressed where it ends in .mgz.
-        dtype: Stored type, as for NIfTI; MGH has no uint16 that FreeSurfer reads.
+        dtype: Stored type, as for NIfTI but for uint16.
 
     Raises:
         UsageError: no volume, different grids, or a type that the format or the values rule out.
         OutputError: the file can't be written.
     """
     path = Path(path)
-    if dtype == "uint16":
-        raise UsageError(f"{path}: FreeSurfer reads no uint16; choose int32 or float32")
+    dtypes = FORMATS["mgh"].dtypes
+    if dtype is not None and dtype not in dtypes:
+        raise UsageError(f"voxel type {dtype!r} is not one of {', '.join(dtypes)}, which FreeSurfer reads")
     image = nib.MGHImage(stored_of(volumes, path, dtype), volumes[0].affine)
     with written(path) as file:
         image.to_stream(file)

@@ -127,7 +127,7 @@ def companions(path: Path) -> tuple[Path, ...]:
     wanted = [path.with_name(f"{Path(stem).stem}{end}") for end in (".img", ".img.gz", ".IMG")]
     found = next((one for one in wanted if one.is_file()), None)
     if found is None:
-        raise InputError(f"its voxels lie in {wanted[0].name}, which is not there; put it beside the header")
+        raise InputError("the file with its voxels, of the same name in .img, is not there; put it beside the header")
     return (found,)
 
 

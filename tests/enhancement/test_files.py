@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -242,3 +243,20 @@ def test_memory_that_is_told_counts_and_what_is_free_where_none_is(source, out, 
     else:
         (record,) = enhance_file(source, out / "finer.nii.gz", asked, MODEL, memory_bytes=told)
         assert record.task["fine_shape"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("a.nhdr", None, "ends in .nrrd"),
+        ("a.mgz", "uint16", "FreeSurfer is written as"),
+        ("a.nrrd", None, "medsr\\[form"),
+    ],
+)
+def test_what_could_not_be_written_is_refused_before_any_work(source, out, monkeypatch, name, dtype, message):
+    monkeypatch.setattr("medsr.enhancement.files.enhance_volumes", never)
+    if name.endswith(".nrrd"):
+        monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises((UsageError, InputError), match=message):
+        enhance_file(source, out / name, dataclasses.replace(MEAN, output=Output(dtype=dtype)), MODEL)
+    assert names(out) == []

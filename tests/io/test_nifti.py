@@ -17,7 +17,7 @@ from phantoms import affine, affines, head, shapes
 
 from medsr.errors import GeometryError, InputError, MedsrError, OutputError, UsageError
 from medsr.io import Policies, bids, files, formats
-from medsr.io.images import WRITABLE
+from medsr.io.formats import WRITABLE
 from medsr.io.nifti import outline_nifti, read_nifti, write_nifti
 from medsr.volume import Source, Volume
 
@@ -496,7 +496,7 @@ def test_the_header_of_a_pair_alone_names_what_is_missing(tmp_path):
     scan = head((6, 7, 8))
     nib.Nifti1Pair(scan.data, scan.affine).to_filename(tmp_path / "scan.hdr")
     (tmp_path / "scan.img").unlink()
-    with pytest.raises(InputError, match=r"voxels lie in scan\.img, which is not there"):
+    with pytest.raises(InputError, match=r"of the same name in \.img, is not there"):
         read_nifti(tmp_path / "scan.hdr")
 
 

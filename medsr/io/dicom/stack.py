@@ -144,13 +144,13 @@ def _passes_in_time(frames: Sequence[Frame]) -> list[list[Frame]]:
     While a table moves on, slices that are later in time lie further along; a second pass begins again where the first
     one did, whatever number the scanner gave it.
     """
-    times = [_seconds(frame.labels.get("acquisition time", "")) for frame in frames]
-    if None in times or len(set(times)) < 2:
+    found = (_seconds(frame.labels.get("acquisition time", "")) for frame in frames)
+    times = np.array([time for time in found if time is not None])
+    if len(times) < len(frames) or np.ptp(times) == 0:
         return [list(frames)]
-    in_time = sorted(zip(times, frames, strict=True), key=lambda pair: pair[0] or 0.0)
-    pauses = np.diff([time or 0.0 for time, _ in in_time])
-    split = int(np.argmax(pauses)) + 1
-    runs = [[frame for _, frame in part] for part in (in_time[:split], in_time[split:])]
+    order = np.argsort(times, kind="stable")
+    split = int(np.argmax(np.diff(times[order]))) + 1
+    runs = [[frames[number] for number in part] for part in (order[:split], order[split:])]
     first, second = (sorted(_along(run)) for run in runs)
     if len(first) == len(second) and np.allclose(first, second, atol=SAME_PLACE_MM):
         return [list(frames)]
