@@ -90,3 +90,13 @@ def test_a_header_that_declares_more_than_the_file_can_hold_is_refused_before_me
     for read in (load, lambda path: by_content(path).outline(path)):
         with pytest.raises(InputError, match="truncated or its header is damaged"):
             read(tmp_path / "scan.mgh")
+
+
+@pytest.mark.parametrize("word, value", [(0, 2), (1, 0), (4, 1 << 20), (5, 2)])
+def test_only_version_1_with_sizes_and_a_known_type_is_one(tmp_path, word, value):
+    nib.save(nib.MGHImage(SCAN.data, SCAN.affine), tmp_path / "scan.mgh")
+    content = bytearray((tmp_path / "scan.mgh").read_bytes())
+    content[4 * word : 4 * word + 4] = value.to_bytes(4, "big")
+    (tmp_path / "scan.mgh").write_bytes(content)
+    with pytest.raises(InputError, match="not a scan that medsr can read"):
+        load(tmp_path / "scan.mgh")
