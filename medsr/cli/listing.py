@@ -20,6 +20,7 @@ from medsr.affine import axes_text, axis_codes
 from medsr.enhancement.envelope import judge_grid
 from medsr.errors import UsageError
 from medsr.io.dicom.triage import FoundVolume, Triage
+from medsr.io.found import outline_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 
@@ -87,10 +88,11 @@ def _row(volume: FoundVolume) -> list[str]:
 
 def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
     """What medsr makes of it by default, and whether the model was validated on such scans; or why it can't read it."""
-    if not volume.stacks:
+    outline = outline_of(volume)
+    if outline is None:
         return f"can't read it: {volume.reason}"
     try:
-        acquisition = acquisition_of(volume.stacks[0])
+        acquisition = acquisition_of(outline)
     except UsageError as error:
         return str(error)
     fine = axes_text(acquisition.fine_spacing_mm)

@@ -14,7 +14,6 @@ from typing import Literal
 from medsr.errors import GeometryError, InputError, MedsrError
 from medsr.io import formats
 from medsr.io.dicom.headers import modality_of, parsing, read_header, series_uid
-from medsr.io.dicom.stack import Stack
 from medsr.io.dicom.triage import THREADS, FoundVolume, LeftOut, triage_files
 from medsr.io.outline import Outline
 
@@ -114,16 +113,20 @@ def series_found(root: Path, volumes: Sequence[FoundVolume]) -> Iterator[Found]:
         study = str(header.get("StudyInstanceUID") or "")
     identity = f"dicom|{study}|{series_uid(header) or paths[0].parent}|{modality_of(header)}"
     for volume in volumes:
-        stack = volume.stacks[0] if volume.stacks else None
         place = volume.paths[0].relative_to(root).as_posix()
-        grid = None if stack is None else _outline(stack, len(volume.stacks))
+        grid = outline_of(volume)
         number = volumes.index(volume) + 1
         kind: Kind = "geometry" if volume.reason else ""
         yield Found(f"{identity}|{number}", paths, place, "", number, grid, volume.reason, kind)
 
 
-def _outline(stack: Stack, n_volumes: int) -> Outline:
-    return Outline(stack.shape, stack.affine, n_volumes, stack.thickness_mm, stack.slice_axis, stack.acquisition_type)
+def outline_of(volume: FoundVolume) -> Outline | None:
+    """The outline of a volume that a folder's headers told of; None where its slices make no regular stack."""
+    if not volume.stacks:
+        return None
+    stack = volume.stacks[0]
+    slices = stack.thickness_mm, stack.slice_axis, stack.acquisition_type
+    return Outline(stack.shape, stack.affine, len(volume.stacks), *slices, volume.modality)
 
 
 def _broken(root: Path, left_out: Iterable[LeftOut]) -> list[Found]:

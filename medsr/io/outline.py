@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.affine import spacing_mm
-from medsr.volume import AcquisitionType
+from medsr.volume import AcquisitionType, Modality
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Outline:
         thickness_mm: Slice thickness, None where not known.
         slice_axis: Axis along which slices were acquired, None where not known.
         acquisition_type: "2D" or "3D", None where not known.
+        modality: "MR" or "CT", None where not known.
     """
 
     shape: tuple[int, int, int]
@@ -30,6 +31,7 @@ class Outline:
     thickness_mm: float | None = None
     slice_axis: int | None = None
     acquisition_type: AcquisitionType | None = None
+    modality: Modality | None = None
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from medsr.physics.blur import own_fwhm, slice_fwhm, step_fwhm
 from medsr.physics.ops.noise import estimate_sigma
 from medsr.physics.profiles import Profile
-from medsr.volume import AcquisitionType, Volume
+from medsr.volume import AcquisitionType, Modality, Volume
 
 Origin = Literal["told", "header", "estimated", "default"]
 ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
@@ -25,6 +25,10 @@ CAUTION, SLICE_TRUST = 0.1, 0.5
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 SOFT = 1.0  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
+# A CT section is wider than it is called. Five millimetres of a Philips head phantom are best reproduced by its 1 mm
+# sections weighted 0.5 1 1 1 1 1 0.5. Results with 1.1 and 1.2 times the nominal width were 0.55 and 0.88 dB nearer to
+# those sections. On three training scans whose sections were boxes 1.1 costs at most 0.05 dB and 1.2 up to 0.26.
+CT_SECTION = 1.1
 GAUSSIAN_OF_SLICES = 0.69  # FWHM of the Gaussian with the variance of a trapezoid, over the trapezoid's
 
 SLICES: Profile = "trapezoid"  # across slices: between the box of a CT section and the Gaussian of a soft pulse
@@ -46,6 +50,8 @@ class Sampled(Protocol):
     def slice_axis(self) -> int | None: ...  # noqa: D102
     @property
     def acquisition_type(self) -> AcquisitionType | None: ...  # noqa: D102
+    @property
+    def modality(self) -> Modality | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ def assumed_of(scan: Sampled, thickness_mm: float | None = None) -> tuple[Assume
     """What the headers of a scan, or else defaults, say of each of its axes.
 
     3D acquisitions and the plane of slices are sampled in k-space; across slices the profile is as wide as they are
-    thick. A scan whose headers don't say "2D" or "3D" counts as 3D where it is isotropic.
+    thick, in CT `CT_SECTION` times as wide unless the user tells the thickness. A scan whose headers don't say "2D" or
+    "3D" counts as 3D where it is isotropic.
 
     Args:
         scan: Scan, or what its headers say.
@@ -124,7 +131,8 @@ def assumed_of(scan: Sampled, thickness_mm: float | None = None) -> tuple[Assume
     is_2d = scan.acquisition_type == "2D" or (scan.acquisition_type is None and not is_isotropic(scan.spacing_mm))
     has_slices = is_2d or thickness_mm is not None
     in_k_space = Assumed(VOXELS, None, origin, None)
-    across = Assumed(SLICES, thickness, "default", fwhm_from)
+    section = CT_SECTION if scan.modality == "CT" and fwhm_from != "told" else 1.0
+    across = Assumed(SLICES, section * thickness, "default", fwhm_from)
     i, j, k = (across if has_slices and axis == slice_axis_of(scan) else in_k_space for axis in range(3))
     return i, j, k
 

@@ -45,17 +45,28 @@ def upper_band(data: NDArray[np.float32], axis: int) -> float:
     """Power of a scan's differences along an axis near the Nyquist frequency, over that below half of it.
 
     Bands from 0.6 to 1 and from 0.25 to 0.5 of the Nyquist frequency, seen through a Hann window; 0 of a scan that was
-    zero-filled by a factor of 2 or more, 0.2 to 1 of one that was not.
+    zero-filled by a factor of 2 or more, 0.2 to 1 of one that was not. What rounding to whole stored values adds does
+    not count.
 
     Args:
         data: Scan (I, J, K).
         axis: Axis.
     """
-    lines = np.moveaxis(np.diff(central(data), axis=axis), axis, -1)
-    power = np.mean(np.abs(np.fft.rfft(lines * np.hanning(lines.shape[-1]))) ** 2, axis=(0, 1))
+    block = central(data)
+    lines = np.moveaxis(np.diff(block, axis=axis), axis, -1)
+    window = np.hanning(lines.shape[-1])
+    power = np.mean(np.abs(np.fft.rfft(lines * window)) ** 2, axis=(0, 1))
+    of_differences = 4 * np.sin(np.pi * np.fft.rfftfreq(lines.shape[-1])) ** 2
+    own = np.maximum(power - _rounding_variance(block) * np.sum(window**2) * of_differences, 0.0)
     near, half, quarter = (round(share * (power.size - 1)) for share in (0.6, 0.5, 0.25))
-    below = float(np.mean(power[quarter : half + 1]))
-    return float(np.mean(power[near:])) / below if below > 0 else 1.0
+    below = float(np.mean(own[quarter : half + 1]))
+    return float(np.mean(own[near:])) / below if below > 0 else 1.0
+
+
+def _rounding_variance(block: NDArray[np.float64]) -> float:
+    """Variance of the error of values that were rounded to multiples of a step (Bennett 1948, eq. 1.6)."""
+    steps = np.diff(np.unique(block))
+    return float(steps.min()) ** 2 / 12 if steps.size else 0.0
 
 
 def own_fwhm(step_fwhm: float) -> float:

@@ -50,6 +50,14 @@ def test_a_thickness_counts_before_the_distance_and_that_of_the_user_before_the_
     )
 
 
+def test_a_ct_section_is_wider_than_it_is_called_unless_the_user_tells_its_width():
+    sections = replace(SLICES, modality="CT")
+    assert assumed_of(sections)[2] == Assumed("trapezoid", pytest.approx(4.4), "default", "default")
+    assert assumed_of(replace(sections, thickness_mm=3.0))[2].fwhm_mm == pytest.approx(3.3)
+    assert assumed_of(sections, 3.0)[2].fwhm_mm == 3.0
+    assert assumed_of(sections)[0] == IN_K_SPACE
+
+
 @pytest.mark.parametrize("header_mm", [25.0, 0.0, -1.0])
 def test_a_thickness_that_cant_be_is_not_believed_and_said(header_mm):
     scan = replace(SLICES, thickness_mm=header_mm)

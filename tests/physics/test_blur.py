@@ -100,3 +100,15 @@ def test_half_of_the_spectrum_of_an_interpolated_scan_is_empty():
         assert upper_band(finer, axis) < 0.05
         assert upper_band(finer, (axis + 1) % 3) > 0.5
     assert upper_band(np.zeros((20, 20, 20), np.float32), 0) == 1.0
+
+
+def test_rounding_fills_no_empty_half_of_a_spectrum():
+    rng = np.random.default_rng(0)
+    soft = ndimage.gaussian_filter(rng.normal(0, 1, (40, 40, 40)), 1.0)
+    finer = 12 * ndimage.zoom(soft, 2, order=3, mode="grid-constant", grid_mode=True)
+    rounded = np.rint(finer)
+    for axis in range(3):
+        assert upper_band(finer.astype(np.float32), axis) < 0.005
+        assert upper_band(rounded.astype(np.float32), axis) < 0.01
+        noisy = finer + rng.normal(0, np.sqrt(1 / 12), finer.shape)
+        assert upper_band(noisy.astype(np.float32), axis) > 0.02
