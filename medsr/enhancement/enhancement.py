@@ -19,6 +19,7 @@ from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.slabs import enhance_within
+from medsr.enhancement.without_network import without_network
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
@@ -80,19 +81,26 @@ def enhance(
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
     volume, told = _of_modality(volume, settings)
     model = model or load_model(settings.model, settings.device)
-    stored = volume
+    stored, left_to_medsr = volume, acquisition is None and settings.profile == "auto"
     if acquisition is None:
         volume, acquisition, said = _assumed(volume, model, settings)
         told = (*told, *said)
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
-    if settings.region is not None:
-        box = _on_grid_of(volume, Box(*settings.region), stored)
-        result = enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
-    elif memory_bytes is not None:
-        result = enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
-    else:
-        result = enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+    box = None if settings.region is None else _on_grid_of(volume, Box(*settings.region), stored)
+
+    def computed(model: Model, acquisition: Acquisition) -> Enhancement:
+        if box is not None:
+            return enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
+        if memory_bytes is not None:
+            return enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
+        return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+
+    result = computed(model, acquisition)
+    beyond = result.record.overshoot or 0.0
+    if left_to_medsr and settings.mode == "mean" and beyond > most_overshoot(acquisition):
+        result, why = without_network(computed, model, acquisition, beyond)
+        told = (*told, why)
     record, width = result.record, scale_of(volume.data, volume.modality).width
     told = (
         *told,

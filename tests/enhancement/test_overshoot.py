@@ -63,10 +63,11 @@ def test_too_much_is_a_warning_that_says_what_to_do():
     assert any(text.endswith("--noise") for text in record.warnings) == (record.overshoot > MOST * 1.5**3)
 
 
-@pytest.mark.parametrize(("shares", "width_mm"), [((0.01,), 3.0), ((0.9, 0.01), 2.4), ((0.9, 0.9), None)])
+@pytest.mark.parametrize(("shares", "width_mm"), [((0.01,), 1.4), ((0.9, 0.01), 1.12), ((0.9, 0.9), None)])
 def test_an_estimate_that_overshoots_is_narrowed_and_then_left(monkeypatch, shares, width_mm):
     """The trial's result is fixed: no small scan overshoots by a given share."""
-    monkeypatch.setattr(enhancement, "assumed_from_voxels", lambda *_: WIDE)
+    estimated = (Assumed("gaussian", 1.4, "estimated", "estimated"),) * 3
+    monkeypatch.setattr(enhancement, "assumed_from_voxels", lambda *_: estimated)
     found = iter(shares)
     real = enhancement.enhance_region
 
@@ -79,7 +80,7 @@ def test_an_estimate_that_overshoots_is_narrowed_and_then_left(monkeypatch, shar
     assert [one["fwhm_mm"] for one in record.task["assumed"]] == pytest.approx([width_mm] * 3, nan_ok=True) or (
         width_mm is None and {one["profile"] for one in record.task["assumed"]} == {"kspace"}
     )
-    assert any("the voxels suggest" in text for text in record.warnings) == (width_mm != 3.0)
+    assert any("the voxels suggest" in text for text in record.warnings) == (width_mm != 1.4)
 
 
 def test_a_told_profile_is_never_changed():

@@ -1,0 +1,45 @@
+"""The answer without the network, for a scan on which its answer lies beyond all that the scan shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from medsr.enhancement.result import Enhancement
+from medsr.model.weights import Model
+from medsr.physics.acquisition import Acquisition, with_assumed
+from medsr.physics.assumption import VOXELS, Assumed
+
+Compute = Callable[[Model, Acquisition], Enhancement]
+
+
+class _Silent(Model):
+    """A model that adds nothing: what is left is iterative back-projection, regularised by the noise."""
+
+    def __call__(self, maps: Tensor, conditions: Tensor) -> Tensor:
+        """Zeros (B, 2, I, J, K)."""
+        return torch.zeros(maps.shape[0], 2, *maps.shape[-3:], device=self.device)
+
+
+def without_network(
+    compute: Compute, model: Model, acquisition: Acquisition, overshoot: float
+) -> tuple[Enhancement, str]:
+    """Regularised back-projection under sampling in k-space, which is nearly cubic interpolation, and a warning.
+
+    White noise overshoots by 3 % then; of eight training scans none by more than 6 %.
+
+    Args:
+        compute: Enhances with a model and an acquisition.
+        model: Model whose answer overshot.
+        acquisition: Acquisition that it was told.
+        overshoot: Share of the voxels of its answer that lie beyond all values around them.
+    """
+    silent = _Silent(**{one.name: getattr(model, one.name) for one in fields(Model)})
+    in_k_space = Assumed(VOXELS, None, "default", None)
+    return compute(silent, with_assumed(acquisition, (in_k_space,) * 3)), (
+        f"with the network's detail {overshoot:.0%} of the voxels would lie beyond all values around them in the scan, "
+        "so it was left out: the result is iterative back-projection, which learns nothing"
+    )
