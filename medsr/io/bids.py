@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from medsr.io import formats
+from medsr.io.acquired_matrix import phases_of_sidecar
 from medsr.volume import AcquisitionType
 
 MAX_SIDECAR_BYTES = 1 << 20
@@ -66,11 +67,13 @@ class Sidecar:
     Attributes:
         thickness_mm: SliceThickness.
         acquisition_type: MRAcquisitionType, "2D" or "3D".
+        phases: Axis of the phase encoding and the samples acquired along it.
         warnings: What of it can't be used.
     """
 
     thickness_mm: float | None = None
     acquisition_type: AcquisitionType | None = None
+    phases: tuple[int, int] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -84,11 +87,12 @@ def sidecar_of(path: Path) -> Sidecar:
         content = _content(path)
         thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
         acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
+        phases = phases_of_sidecar(content)
         if thickness is None:
-            return Sidecar(acquisition_type=acquisition_type)
+            return Sidecar(None, acquisition_type, phases)
         if isinstance(thickness, bool) or not 0 < float(thickness) < MAX_THICKNESS_MM:
             raise ValueError("not a thickness")
-        return Sidecar(float(thickness), acquisition_type)
+        return Sidecar(float(thickness), acquisition_type, phases)
     except UNUSABLE:
         return Sidecar(warnings=("the JSON sidecar can't be used: slice thickness not known",))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medsr import affine as grids
 from medsr.errors import InputError, UsageError
 from medsr.io import bids
+from medsr.io.acquired_matrix import said_of_phases
 from medsr.io.contrast import contrast_of_words
 from medsr.io.dicom.options import Policies
 from medsr.io.formats import WRITABLE
@@ -63,7 +64,7 @@ def volumes_of(
         told = replace(
             source,
             contrast=contrast,
-            warnings=(*source.warnings, *sidecar.warnings, *said),
+            warnings=(*source.warnings, *sidecar.warnings, *said_of_phases(sidecar.phases, data.shape), *said),
             modality_guessed=not contrast and policies.modality is None,
             modality_doubt=guess.doubt,
         )

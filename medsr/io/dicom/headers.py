@@ -42,7 +42,7 @@ HEADER_TAGS: list[str] = [  # enough to place every slice
     *("ImageType", "FrameOfReferenceUID", "NumberOfFrames", "PixelSpacing"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
-    *("MRAcquisitionType", "AngioFlag", "SeriesDescription", "ProtocolName"),
+    *("MRAcquisitionType", "AcquisitionMatrix", "AngioFlag", "SeriesDescription", "ProtocolName"),
     *("ModalityLUTSequence", "AcquisitionContrast", "VolumeBasedCalculationTechnique", "GantryDetectorTilt"),
     *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "DiffusionGradientOrientation"),
     *("AcquisitionNumber", "AcquisitionTime", "NumberOfTemporalPositions", "InstanceNumber"),
