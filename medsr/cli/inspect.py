@@ -97,15 +97,27 @@ def _modality(volume: Volume) -> str:
     return f"{stated}, guessed from the values{doubt}"
 
 
+def _noise(volume: Volume) -> str:
+    """The noise that results start from where nobody tells it."""
+    from medsr.enhancement.posterior import scan_noise
+    from medsr.enhancement.settings import EnhanceSettings
+    from medsr.model.intensity import scale_of
+
+    scale = scale_of(volume.data, volume.modality)
+    sigma, unit = scan_noise(volume, scale, EnhanceSettings()) * scale.width, " HU" if volume.modality == "CT" else ""
+    return f"standard deviation {sigma:.3g}{unit} (estimated)"
+
+
 def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose: bool) -> list[tuple[str, str]]:
-    """As `enhance` judges the scan, voxels included; with the numbers where they are asked for."""
+    """The noise and how `enhance` judges the scan, voxels included; with the numbers where they are asked for."""
     from medsr.enhancement.envelope import judge
 
     try:
         verdict = judge(volume, acquisition, spec.envelope)
     except InputError as error:
         return [("envelope", str(error))]
-    return [("envelope", verdict.said(spec.name)), *(("", text) for text in verdict.measured if verbose)]
+    said = [("noise", _noise(volume)), ("envelope", verdict.said(spec.name))]
+    return [*said, *(("", text) for text in verdict.measured if verbose)]
 
 
 def models(
