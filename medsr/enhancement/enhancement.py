@@ -81,16 +81,17 @@ def enhance(
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
     volume, told = _of_modality(volume, settings)
     model = model or load_model(settings.model, settings.device)
-    stored, left_to_medsr = volume, acquisition is None and settings.profile == "auto"
+    stored = volume
+    may_leave_out = acquisition is None and settings.profile == "auto" and settings.mode == "mean"
     if acquisition is None:
         volume, acquisition, said = _assumed(volume, model, settings)
         told = (*told, *said)
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
-    box = None if settings.region is None else _on_grid_of(volume, Box(*settings.region), stored)
 
     def computed(model: Model, acquisition: Acquisition) -> Enhancement:
-        if box is not None:
+        if settings.region is not None:
+            box = _on_grid_of(volume, Box(*settings.region), stored)
             return enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
         if memory_bytes is not None:
             return enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
@@ -98,7 +99,7 @@ def enhance(
 
     result = computed(model, acquisition)
     beyond = result.record.overshoot or 0.0
-    if left_to_medsr and settings.mode == "mean" and beyond > most_overshoot(acquisition):
+    if may_leave_out and settings.region is None and beyond > most_overshoot(acquisition):
         result, why = without_network(computed, model, acquisition, beyond)
         told = (*told, why)
     record, width = result.record, scale_of(volume.data, volume.modality).width
