@@ -20,8 +20,8 @@ def plan(content: dict[str, Any]) -> str:
     memory = f"about {content['memory_bytes'] / GIB:.1f} GB of memory"
     if free is not None and content["memory_bytes"] > free:
         memory += f", but only {free / GIB:.1f} GB are free: choose a region"
-    tile = "" if content["tile"] is None else f", in tiles of {content['tile']}"
-    return f"{shape} voxels of {spacing} mm; {memory}; {duration(content['seconds'])} on {content['device']}{tile}"
+    blocks = "" if content["n_blocks"] == 1 else f", in {content['n_blocks']} blocks"
+    return f"{shape} voxels of {spacing} mm; {memory}; {duration(content['seconds'])} on {content['device']}{blocks}"
 
 
 def verdict(model: str, objections: list[str], notices: list[str]) -> str:

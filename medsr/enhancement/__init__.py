@@ -2,7 +2,7 @@
 
 - `settings`: `EnhanceSettings`, the request, with every default.
 - `enhancement`: `enhance`, the public function; `result`: what it returns.
-- `piece`: a scan or part of a scan in one piece; `region` and `slabs` cut larger scans into parts.
+- `piece`: a scan or part of a scan in one piece; `region` and `blocks` cut larger scans into parts, `memory` says how.
 - `posterior`: posterior mean and samples; `consistency`: agreement with the scan to within its noise.
 - `uncertainty`: the uncertainty map and its calibration.
 - `envelope`: whether a scan is like those that the model was trained on.

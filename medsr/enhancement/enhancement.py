@@ -1,4 +1,4 @@
-"""`enhance`: a scan, or the path of one, enhanced as asked: whole, a region of it, or in slabs where memory is short.
+"""`enhance`: a scan, or the path of one, enhanced as asked: whole, a region of it, or in blocks where memory is short.
 
 The command line, batch, the viewer and validation call this function with the same `EnhanceSettings`.
 """
@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
+from medsr.enhancement.memory import check_fits, usable_memory
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
-from medsr.enhancement.piece import OnState, enhance_piece
+from medsr.enhancement.piece import OnState
 from medsr.enhancement.posterior import OnProgress
-from medsr.enhancement.region import Box, central_block, enhance_region
+from medsr.enhancement.region import Box, central_block, enhance_region, part_of
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.enhancement.slabs import enhance_within
 from medsr.enhancement.without_network import without_network
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
@@ -63,8 +64,9 @@ def enhance(
         settings: What is asked; None: the defaults.
         acquisition: How the scan was acquired, and the finer grid; None: as `settings` ask.
         on_progress: Called with the stage, the finished parts and all parts.
-        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included.
-        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: no limit.
+        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
+            where a scan is computed in blocks.
+        memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
 
     Returns:
         The result on the fine grid, in the scan's unit.
@@ -74,7 +76,7 @@ def enhance(
             `settings.force` is not set.
         InputError: a path that can't be read or holds several scans, or a constant image.
         ModelError: the model that `settings` name can't be loaded.
-        ResourceError: not even the thinnest slab fits into `memory_bytes`.
+        ResourceError: not even the smallest blocks fit into `memory_bytes`, or a region does not.
         UsageError: a grid, acquisition or region that does not fit the scan.
     """
     settings = settings or EnhanceSettings()
@@ -89,13 +91,14 @@ def enhance(
     if settings.mode == "sample" and not settings.force:
         check_sample(volume, model, settings, acquisition)
 
+    limit = usable_memory(model.device.type) if memory_bytes is None else memory_bytes
+
     def computed(model: Model, acquisition: Acquisition) -> Enhancement:
         if settings.region is not None:
             box = _on_grid_of(volume, Box(*settings.region), stored)
+            check_fits(part_of(volume, box, acquisition).acquisition, model, settings, limit)
             return enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
-        if memory_bytes is not None:
-            return enhance_within(volume, model, settings, acquisition, on_progress, memory_bytes)
-        return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+        return enhance_within(volume, model, settings, acquisition, on_progress, limit, on_state)
 
     result = computed(model, acquisition)
     beyond = result.record.overshoot or 0.0

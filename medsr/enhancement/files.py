@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.estimate import usable_memory
 from medsr.enhancement.outputs import beside, check_target, write_dicom, write_file
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
@@ -51,7 +50,7 @@ def enhance_file(
         settings: What is asked.
         model: Loaded model; None: the one that `settings` name.
         on_progress: Called as the work goes on.
-        memory_bytes: Memory that may be used: a larger scan is computed in slabs; None: most of what is free.
+        memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
 
     Returns:
         One record per volume.
@@ -62,7 +61,6 @@ def enhance_file(
     chosen = check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     _check_dtype(settings.output, chosen)
     model = model or load_model(settings.model, settings.device)
-    memory_bytes = memory_bytes or usable_memory(model.device.type)
     volumes, stacks = read_scans(source, settings, chosen)
     results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes)
     return write_results(results, target, settings, stacks)

@@ -174,12 +174,27 @@ def _check_inside(volume: Volume, box: Box) -> None:
         )
 
 
+def most_margin(n_coarse: int, n_fine: int) -> int:
+    """Coarse voxels that a region of one axis is widened by at most, on either side.
+
+    Args:
+        n_coarse: Voxels of the whole input.
+        n_fine: Voxels of the whole on the network's grid.
+    """
+    step = (Fraction(n_fine, n_coarse) / GRID).denominator
+    return _margin(n_coarse, n_fine) + (step - 1 if step <= 2 * MARGIN_SAMPLES else 0)
+
+
+def _margin(n_coarse: int, n_fine: int) -> int:
+    return max(MARGIN_SAMPLES, ceil(MARGIN_VOX * n_coarse / n_fine))
+
+
 def _grown(start: int, stop: int, n_coarse: int, n_fine: int) -> tuple[int, int, int, int]:
     """A region of one axis, at least `LEAST_VOX` wide, and the same with its margin."""
     missing = max(0, min(LEAST_VOX, n_coarse) - (stop - start))
     start = max(0, min(start - missing // 2, n_coarse - (stop - start) - missing))
     stop = max(stop, start + min(LEAST_VOX, n_coarse))
-    margin = max(MARGIN_SAMPLES, ceil(MARGIN_VOX * n_coarse / n_fine))
+    margin = _margin(n_coarse, n_fine)
     first = _on_grid(max(0, start - margin), n_coarse, n_fine)
     behind = _on_grid(max(0, n_coarse - stop - margin), n_coarse, n_fine)  # flipped, the part begins where it ends
     return start, stop, first, n_coarse - behind

@@ -20,7 +20,8 @@ from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, run_plan
 from medsr.enhancement.enhancement import acquisition_for, enhance
 from medsr.enhancement.envelope import judge
-from medsr.enhancement.estimate import Estimate, estimate, free_memory, measured_speed, seconds_left
+from medsr.enhancement.estimate import Estimate, estimate, measured_speed, seconds_left
+from medsr.enhancement.memory import free_memory, usable_memory
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, part_of
 from medsr.enhancement.result import Enhancement
@@ -96,12 +97,11 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the sample."""
-    scan, settings = unpacked(request["scan"]), _settings(request)
-    needs, _ = _estimate(ready, scan, settings, request.get("memory_limit"))
+    scan, settings, limit = unpacked(request["scan"]), _settings(request), request.get("memory_limit")
+    needs, _ = _estimate(ready, scan, settings, limit)
     is_watched = request.get("watch", False) and settings.mode == "sample"
     on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
-    tiled = replace(settings, tile=needs.tile)
-    result = enhance(scan, ready.model, tiled, on_progress=_reporting(report), on_state=on_state)
+    result = enhance(scan, ready.model, settings, on_progress=_reporting(report), on_state=on_state, memory_bytes=limit)
     return _answer(ready, result)
 
 
@@ -176,7 +176,9 @@ def _estimate(
     if settings.region is not None:
         part = part_of(scan, Box(*settings.region), acquisition)
         computed, shape = part.acquisition, part.box_on(part.acquisition.fine_shape).shape
-    needs = estimate(computed, scan.modality, ready.model, settings, ready.voxels_per_s, memory_limit)
+    limit = usable_memory(ready.model.device.type) if memory_limit is None else memory_limit
+    whole = settings.region is None
+    needs = estimate(computed, scan.modality, ready.model, settings, ready.voxels_per_s, limit, in_blocks=whole)
     return needs, list(shape)
 
 

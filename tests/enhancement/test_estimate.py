@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.estimate import (
-    PROCESS_BYTES,
-    TILES,
-    estimate,
-    free_memory,
-    measured_speed,
-    seconds_left,
-    usable_memory,
-)
+from medsr.enhancement.estimate import estimate, measured_speed, seconds_left
+from medsr.enhancement.memory import PROCESS_BYTES
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
@@ -54,10 +47,12 @@ def test_evaluations_are_those_that_enhance_reports(mode, evaluations):
 
 
 @given(st.integers(PROCESS_BYTES, 2 * PROCESS_BYTES))
-def test_the_largest_tile_below_the_limit_is_chosen(limit):
+def test_where_it_does_not_fit_in_one_piece_blocks_are_told(limit):
+    whole = needs((2, 2, 6))
     found = needs((2, 2, 6), limit=limit)
-    assert found.memory_bytes <= limit or found.tile == TILES[-1]
-    assert found.tile is None or needs((2, 2, 6), limit=limit + PROCESS_BYTES).memory_bytes >= found.memory_bytes
+    assert found.memory_bytes <= limit or found == whole
+    assert (found.n_blocks > 1) == (found != whole)
+    assert found.seconds >= whole.seconds
 
 
 def test_what_lies_outside_the_envelope_is_said():
@@ -74,14 +69,3 @@ def test_speed_is_voxels_over_the_seconds_of_a_clock():
 def test_time_left_is_that_of_the_parts_that_are_left():
     assert seconds_left(1, 4, 2.0) == 6.0
     assert seconds_left(4, 4, 8.0) == 0.0
-
-
-def test_free_memory_is_a_number_or_unknown():
-    found = free_memory()
-    assert found is None or found > 0
-
-
-@pytest.mark.parametrize(("device", "free", "usable"), [("cpu", 1000, 800), ("cpu", None, None), ("cuda", 1000, None)])
-def test_most_of_the_free_memory_may_be_used_where_it_is_that_of_the_device(monkeypatch, device, free, usable):
-    monkeypatch.setattr("medsr.enhancement.estimate.free_memory", lambda: free)
-    assert usable_memory(device) == usable

@@ -234,7 +234,7 @@ def test_a_second_run_takes_the_place_of_the_first(source, out):
 
 @pytest.mark.parametrize("told", [None, 900 * 2**20])
 def test_memory_that_is_told_counts_and_what_is_free_where_none_is(source, out, monkeypatch, told):
-    monkeypatch.setattr("medsr.enhancement.estimate.free_memory", lambda: 2**20)
+    monkeypatch.setattr("medsr.enhancement.memory.free_memory", lambda: 2**20)
     asked = dataclasses.replace(MEAN, factors=(1.0, 1.0, 2.0), spacing_mm=None)
     if told is None:
         with pytest.raises(ResourceError, match=r"0\.0 GiB may be used"):
