@@ -10,7 +10,7 @@ from typing import Any
 
 from pydicom import Dataset
 
-FINER = 1.25  # stored over acquired samples; partial sampling of the phases alone gives less
+FINER = 1.5  # stored over acquired samples; partial sampling of the phases and square pixels alone give less
 MOST = 8.0  # more is a slip in the header
 
 

@@ -99,8 +99,9 @@ def test_a_result_no_longer_has_the_thickness_of_the_input_slices():
 def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate(noise, modality):
     """Without noise it already reproduces the scan; with noise the projection pulls at what the estimate smoothed."""
     scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
-    result = enhance(scan, SILENT, EnhanceSettings(noise=noise))
-    op, scale = acquisition_of(scan).op, scale_of(scan.data, modality)
+    acquisition = acquisition_of(scan)
+    result = enhance(scan, SILENT, EnhanceSettings(noise=noise), acquisition)
+    op, scale = acquisition.op, scale_of(scan.data, modality)
     y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
     ibp = op.ibp(y, roughness(noise / scale.width))
     ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
