@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from medsr.duration import duration
 from medsr.record import assumption_text
 
 NOTICE = "Research software, not a medical device. Structures finer than the slices may be missing or invented."
@@ -49,13 +50,6 @@ def done(record: dict[str, Any]) -> str:
         f"done in {duration(seconds)}{guessed}; assumed: {assumed}; residual to the scan {record['residual']:.2f} "
         f"of the noise (near 1 is right, above 1.3 contradicts the scan){warnings}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds below two minutes, else minutes, else hours."""
-    if seconds < 120:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def warn(text: str) -> None:

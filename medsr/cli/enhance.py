@@ -22,7 +22,7 @@ from medsr.cli.options import (
     numbers,
     option,
 )
-from medsr.cli.progress import reported
+from medsr.cli.progress import estimated, reported
 from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
 from medsr.io.dicom.options import Compression, Gaps, NaN, Tilt
 from medsr.io.formats import FormatName, endings, readable
@@ -177,7 +177,14 @@ def enhance(
     check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     keep_freed_memory()
     with reported(source.name, quiet) as on_progress:
-        records = enhance_file(source, target, settings, on_progress=on_progress, memory_bytes=limit)
+        records = enhance_file(
+            source,
+            target,
+            settings,
+            on_progress=on_progress,
+            memory_bytes=limit,
+            on_estimate=estimated(source.name, quiet),
+        )
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)

@@ -6,8 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
+
+from medsr.duration import duration
+
+if TYPE_CHECKING:
+    from medsr.enhancement.estimate import Estimate
 
 FIRST_LINE_S, LINE_EVERY_S = 2.0, 10.0
 
@@ -41,8 +47,21 @@ def _lines(label: str) -> Callable[[str, int, int], None]:
         nonlocal due
         now = time.monotonic()
         if now >= due and done:
-            left_s = (now - began) * (total - done) / done
-            typer.echo(f"{label}: {stage} {done / total:.0%}, about {left_s:.0f} s left", err=True)
+            left = duration((now - began) * (total - done) / done)
+            typer.echo(f"{label}: {stage} {done / total:.0%}, about {left} left", err=True)
             due = now + LINE_EVERY_S
 
     return report
+
+
+def estimated(label: str, quiet: bool) -> Callable[[Estimate], None]:
+    """A callback that says what a run will need, on standard error."""
+
+    def say(needs: Estimate) -> None:
+        voxels = " x ".join(map(str, needs.shape))
+        blocks = "" if needs.n_blocks == 1 else f" in {needs.n_blocks} blocks"
+        memory = f"{needs.memory_bytes / 2**30:.1f} GiB of memory"
+        if not quiet:
+            typer.echo(f"{label}: {voxels} voxels{blocks}, about {duration(needs.seconds)} and {memory}", err=True)
+
+    return say

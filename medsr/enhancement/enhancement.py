@@ -5,17 +5,20 @@ The command line, batch, the viewer and validation call this function with the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
+from medsr.enhancement.estimate import Estimate, estimate, measured_speed
 from medsr.enhancement.memory import check_fits, usable_memory
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState
-from medsr.enhancement.posterior import OnProgress
+from medsr.enhancement.posterior import OnProgress, evaluations_of
 from medsr.enhancement.region import Box, central_block, enhance_region, part_of
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
@@ -36,6 +39,10 @@ from medsr.physics.assumption import (
 )
 from medsr.volume import Volume
 
+OnEstimate = Callable[[Estimate], None]
+"""Called with what an enhancement will need."""
+
+LONG_VOXELS = 4_000_000  # evaluations of voxels; less takes under a minute, and measuring the speed some seconds
 TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
 STORED_FINER = (
     "the scan is stored on twice as fine a grid as it was acquired on (zero-filled or interpolated): it was taken back "
@@ -53,6 +60,7 @@ def enhance(
     *,
     on_state: OnState | None = None,
     memory_bytes: int | None = None,
+    on_estimate: OnEstimate | None = None,
 ) -> Enhancement:
     """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
 
@@ -67,6 +75,7 @@ def enhance(
         on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
             where a scan is computed in blocks.
         memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
+        on_estimate: Called before long work with what it will need; the speed of the machine is measured for it.
 
     Returns:
         The result on the fine grid, in the scan's unit.
@@ -92,11 +101,16 @@ def enhance(
         check_sample(volume, model, settings, acquisition)
 
     limit = usable_memory(model.device.type) if memory_bytes is None else memory_bytes
+    box = None if settings.region is None else _on_grid_of(volume, Box(*settings.region), stored)
+    seen = acquisition if box is None else part_of(volume, box, acquisition).acquisition
+    if box is not None:
+        check_fits(seen, model, settings, limit)
+    if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings) >= LONG_VOXELS:
+        speed, whole = measured_speed(model), box is None
+        on_estimate(estimate(seen, volume.modality, model, settings, speed, limit, in_blocks=whole))
 
     def computed(model: Model, acquisition: Acquisition) -> Enhancement:
-        if settings.region is not None:
-            box = _on_grid_of(volume, Box(*settings.region), stored)
-            check_fits(part_of(volume, box, acquisition).acquisition, model, settings, limit)
+        if box is not None:
             return enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
         return enhance_within(volume, model, settings, acquisition, on_progress, limit, on_state)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.enhancement import OnEstimate, enhance
 from medsr.enhancement.outputs import beside, check_target, write_dicom, write_file
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement, described
@@ -37,6 +37,7 @@ def enhance_file(
     model: Model | None = None,
     on_progress: OnProgress | None = None,
     memory_bytes: int | None = None,
+    on_estimate: OnEstimate | None = None,
 ) -> list[Record]:
     """Enhance a NIfTI file or DICOM series into a NIfTI file or a derived series; the record goes to TARGET.json.
 
@@ -51,6 +52,7 @@ def enhance_file(
         model: Loaded model; None: the one that `settings` name.
         on_progress: Called as the work goes on.
         memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
+        on_estimate: Called before long work with what it will need.
 
     Returns:
         One record per volume.
@@ -62,7 +64,7 @@ def enhance_file(
     _check_dtype(settings.output, chosen)
     model = model or load_model(settings.model, settings.device)
     volumes, stacks = read_scans(source, settings, chosen)
-    results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes)
+    results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes, on_estimate)
     return write_results(results, target, settings, stacks)
 
 
@@ -95,13 +97,17 @@ def enhance_volumes(
     model: Model,
     on_progress: OnProgress | None = None,
     memory_bytes: int | None = None,
+    on_estimate: OnEstimate | None = None,
 ) -> list[Enhancement]:
     """Enhance volumes in turn.
 
     Raises:
         MedsrError: as `enhance`.
     """
-    return [enhance(one, model, settings, None, on_progress, memory_bytes=memory_bytes) for one in volumes]
+    return [
+        enhance(one, model, settings, None, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
+        for one in volumes
+    ]
 
 
 def write_results(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from medsr.cli import progress
-from medsr.cli.progress import FIRST_LINE_S, LINE_EVERY_S, reported
+from medsr.cli.progress import FIRST_LINE_S, LINE_EVERY_S, estimated, reported
+from medsr.enhancement.estimate import Estimate
 
 
 def test_lines_say_how_much_is_done_and_how_long_the_rest_takes(
@@ -30,3 +31,11 @@ def test_who_asks_for_quiet_is_told_nothing(
     with reported("scan.nii", quiet=True) as report:
         report("network", 5, 10)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("n_blocks", "where"), [(1, ""), (6, " in 6 blocks")])
+def test_what_a_run_needs_is_said_before_it(n_blocks: int, where: str, capsys: pytest.CaptureFixture[str]) -> None:
+    needs = Estimate((200, 210, 220), (1.0, 1.0, 1.0), 2, n_blocks, 3 * 2**30, 400.0, ())
+    estimated("scan.nii", quiet=False)(needs)
+    estimated("scan.nii", quiet=True)(needs)
+    assert capsys.readouterr().err == (f"scan.nii: 200 x 210 x 220 voxels{where}, about 7 min and 3.0 GiB of memory\n")

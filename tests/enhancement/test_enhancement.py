@@ -375,3 +375,15 @@ def test_a_system_that_does_not_tell_peak_memory_enhances_all_the_same(monkeypat
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows, which has no such module
     result = enhance(head((12, 12, 8)), tiny_model(silent=True), EnhanceSettings(flips=0, force=True))
     assert result.record.peak_memory_bytes == 0
+
+
+def test_long_work_tells_what_it_needs_before_it_begins(monkeypatch):
+    scan, told = head((24, 24, 12), (1.0, 1.0, 2.0)), []
+    enhance(scan, SILENT, EnhanceSettings(flips=0), on_estimate=told.append)
+    assert told == []
+    monkeypatch.setattr("medsr.enhancement.enhancement.LONG_VOXELS", 24 * 24 * 24)
+    enhance(scan, SILENT, EnhanceSettings(flips=0), on_estimate=told.append)
+    enhance(scan, SILENT, EnhanceSettings(flips=1, region=((0, 0, 0), (24, 24, 6))), on_estimate=told.append)
+    assert [(needs.shape, needs.evaluations, needs.n_blocks) for needs in told[:1]] == [((24, 24, 24), 1, 1)]
+    assert told[1].evaluations == 2
+    assert told[1].shape[2] <= 24
