@@ -40,7 +40,6 @@ def _bar(label: str) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _lines(label: str) -> Callable[[str, int, int], None]:
-    typer.echo(f"{label}: reading", err=True)
     began = time.monotonic()
     due = began + FIRST_LINE_S
 

@@ -19,7 +19,6 @@ def test_lines_say_how_much_is_done_and_how_long_the_rest_takes(
             now[0] = 100.0 + after_s
             report("network", done, 10)
     assert capsys.readouterr().err.splitlines() == [
-        "scan.nii: reading",
         "scan.nii: network 20%, about 8 s left",
         "scan.nii: network 50%, about 15 s left",
     ]
