@@ -131,7 +131,7 @@ class CompareWidget(Dock):
             facts = {**facts_of(before), "role": "curtain"}
             found = self._viewer.add_image(
                 self._curtain,
-                name=f"{after.name}, curtain",
+                name=f"curtain: {after.name}",
                 scale=after.scale,
                 translate=after.translate,
                 units=after.units,
@@ -151,8 +151,7 @@ class CompareWidget(Dock):
         layer = self.companion("curtain") if isalive(self) else None
         if layer is not None and self._curtain is not None:
             self._curtain.axis = self._viewer.dims.displayed[-1] - self._viewer.dims.ndim
-            camera = getattr(self._viewer, "scene", self._viewer).camera
-            self._curtain.mirrored = str(camera.orientation2d[1]) == "left"
+            self._curtain.mirrored = str(self._viewer.scene.camera.orientation2d[1]) == "left"
             layer.refresh()
 
     def _on_position(self, value: int) -> None:

@@ -153,6 +153,13 @@ def stored_box(
     return (int(first[0]), int(first[1]), int(first[2])), (int(past[0]), int(past[1]), int(past[2]))
 
 
+def slice_axis_of(facts: dict[str, Any]) -> int | None:
+    """The axis of a layer, (z, y, x), across the slices of its scan; None where they are not known."""
+    if facts["slice_axis"] is None:
+        return None
+    return 2 - int(io_orientation(np.asarray(facts["affine"]))[facts["slice_axis"], 0])
+
+
 def voxel_at(data: NDArray[np.float32], place: ArrayLike) -> float | None:
     """The voxel of a layer at a place in its own indices, None outside; it counts whether the layer is visible or not.
 

@@ -46,7 +46,7 @@ class Made:
         Args:
             volume: What was made.
             role: Role of the layer, "enhanced" or "cubic".
-            title: Name of the layer after that of the scan.
+            title: Name of the layer before that of the scan.
             **facts: Entries of the metadata, such as the record.
         """
         return self._layer(volume, title, {"role": role, **facts}, contrast_limits=self._limits)
@@ -63,7 +63,7 @@ class Made:
         Args:
             volume: What was made.
             role: Role of the layer, "difference" or "residual".
-            title: Name of the layer after that of the scan.
+            title: Name of the layer before that of the scan.
             **facts: Entries of the metadata.
         """
         high = _percentile(np.abs(volume.data))
@@ -84,7 +84,7 @@ class Made:
         return states, keywords, kind
 
     def _layer(self, volume: Volume, title: str, facts: Mapping[str, Any], **looks: Any) -> LayerData:
-        data, keywords, kind = layer_of(volume, f"{self._name}: {title}", frame=self._frame, path=self._path)
+        data, keywords, kind = layer_of(volume, f"{title}: {self._name}", frame=self._frame, path=self._path)
         keywords["metadata"][METADATA_KEY] |= {"of": self._of, **facts}
         return data, keywords | looks, kind
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from medsr.errors import MedsrError
 
-from .layers import METADATA_KEY, LayerData, layer_of
+from .first_view import show_first
+from .layers import METADATA_KEY, LayerData, layer_of, slice_axis_of
 
 if TYPE_CHECKING:
     from medsr.io.formats import Format
@@ -46,7 +47,7 @@ def read_layers(path: Paths) -> list[LayerData | Claimed]:
     Raises:
         MedsrError: nothing of it can be read.
     """
-    layers: list[LayerData | Claimed] = []
+    layers: list[LayerData] = []
     refusals: list[MedsrError] = []
     for scan in _scans([Path(one) for one in _as_list(path)]):
         try:
@@ -58,8 +59,8 @@ def read_layers(path: Paths) -> list[LayerData | Claimed]:
     for refusal in refusals:
         _warn(str(refusal))
     if layers:
-        _turn_upright()
-    return layers or NOTHING_TO_ADD
+        _show_first(layers[0])
+    return [*layers] or NOTHING_TO_ADD
 
 
 def sample_layers() -> list[LayerData]:
@@ -69,9 +70,9 @@ def sample_layers() -> list[LayerData]:
 
     truth = sample_path("bchadult01_T1w")
     thick = sample_path("bchadult01_T1w_thick5")
-    _turn_upright()
     data, keywords, kind = layer_of(load(truth), "brain, truth", path=str(truth))
     scan = layer_of(load(thick), "brain, 5 mm slices", path=str(thick))
+    _show_first(scan)
     return [(data, {**keywords, "visible": False}, kind), scan]
 
 
@@ -166,15 +167,12 @@ def _open_series() -> set[str]:
     return {layer.metadata.get(METADATA_KEY, {}).get("series", "") for layer in layers} - {""}
 
 
-def _turn_upright() -> None:
-    """Show the first scan of an empty viewer head up and with the patient's right on the left, as radiologists do.
-
-    napari draws axes downwards; turning the camera instead of the axes leaves every coordinate as it is.
-    """
+def _show_first(layer: LayerData) -> None:
+    """Have the first scan of an empty viewer shown as people look at such scans."""
     napari: Any = sys.modules.get("napari")
     viewer = None if napari is None else napari.current_viewer()
     if viewer is not None and not len(viewer.layers):
-        getattr(viewer, "scene", viewer).camera.orientation2d = ("up", "left")
+        show_first(viewer, slice_axis_of(layer[1]["metadata"][METADATA_KEY]))
 
 
 def _warn(text: str) -> None:

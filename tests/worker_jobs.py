@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from pathlib import Path
 
@@ -52,10 +51,4 @@ def hang(state, request, report):
     return {}
 
 
-def kill(state, request, report):
-    """What the kernel does when memory runs out."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    return {}
-
-
-JOBS = {"echo": echo, "fail": fail, "stumble": stumble, "exhaust": exhaust, "hang": hang, "kill": kill}
+JOBS = {"echo": echo, "fail": fail, "stumble": stumble, "exhaust": exhaust, "hang": hang}

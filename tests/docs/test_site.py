@@ -21,7 +21,16 @@ SOURCES = [
     path for folder in ("medsr", "napari_plugin", "pipelines", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 ]
 TEXTS = [*SOURCES, ROOT / "Makefile", *ROOT.glob("*.md"), *(ROOT / "pipelines").rglob("*.md"), *DOCS.rglob("*.md")]
-INTERNAL = {"cards", "cli", "report", "samples", "viewing", "weights", "worker"}  # called by commands, not by scripts
+INTERNAL = {
+    "cards",
+    "cli",
+    "duration",
+    "report",
+    "samples",
+    "viewing",
+    "weights",
+    "worker",
+}  # called by commands, not by scripts
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "object": "data"}
 FETCHED = re.compile(r"url\(\s*['\"]?(?:https?:)?//|@import\s+['\"]?(?:https?:)?//")
 

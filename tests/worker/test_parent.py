@@ -94,11 +94,13 @@ def test_a_start_that_fails_is_told_to_every_job(new_worker):
         assert (event.kind, event.content["message"]) == ("failed", "no such weights file")
 
 
-def test_the_death_of_the_child_is_told_and_the_next_job_gets_a_new_one(new_worker):
+def test_the_death_of_the_child_is_told_and_the_next_job_gets_a_new_one(new_worker, tmp_path):
     worker = new_worker()
     first = ask(worker, "echo").last().content["state"]["pid"]
-    waiting = ask(worker, "kill"), ask(worker, "echo")
-    for told in waiting:
+    running, waiting = ask(worker, "hang", path=str(tmp_path / "half")), ask(worker, "echo")
+    assert running.next().kind == "progress"
+    os.kill(first, signal.SIGKILL)
+    for told in (running, waiting):
         event = told.last()
         assert event.kind == "died"
         assert "SIGKILL" in event.content["message"]

@@ -52,7 +52,7 @@ def shown(viewer):
 
 
 def test_the_scan_of_a_result_is_found(compare):
-    assert (compare.scan.currentText(), compare.result.currentText()) == ("thick", "thick: mean")
+    assert (compare.scan.currentText(), compare.result.currentText()) == ("thick", "mean: thick")
 
 
 def test_side_by_side_has_before_on_the_left(enhanced, compare, wait):
@@ -65,7 +65,7 @@ def test_side_by_side_has_before_on_the_left(enhanced, compare, wait):
     assert grid.position(layers.index(after), layers) == (0, 1)
     choose(compare.view, "result")
     assert not grid.enabled
-    assert shown(enhanced) == ["thick: mean"]
+    assert shown(enhanced) == ["mean: thick"]
 
 
 def test_the_difference_is_what_was_added(enhanced, compare, wait):
@@ -93,7 +93,7 @@ def test_the_curtain_follows_slider_mouse_and_view(enhanced, compare, wait):
 
 
 def test_the_uncertainty_shows_where_it_is_above_the_threshold(enhanced, compare):
-    uncertainty = enhanced.layers["thick: uncertainty"]
+    uncertainty = enhanced.layers["uncertainty: thick"]
     assert compare.overlay.isEnabled()
     compare.overlay.setChecked(True)
     assert uncertainty.visible
@@ -132,7 +132,7 @@ def test_a_closed_dock_is_let_go(enhanced, compare, wait):
 
 def test_checks_fill_the_table_find_the_worst_and_write_the_report(enhanced, wait, tmp_path):
     _, dock = enhanced.window.add_plugin_dock_widget("medsr", "Check")
-    assert (dock.scan.currentText(), dock.result.currentText()) == ("thick", "thick: mean")
+    assert (dock.scan.currentText(), dock.result.currentText()) == ("thick", "mean: thick")
     dock.check()
     wait(lambda: dock.fidelity.text())
     assert dock.table.rowCount() == 0

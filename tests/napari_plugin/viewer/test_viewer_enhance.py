@@ -52,7 +52,7 @@ def test_the_enhanced_scan_lies_on_the_scan(viewer, dock, wait):
     assert not dock.go.isEnabled()
     wait(finished(dock))
     scan, result = viewer.layers
-    assert result.name == "head: mean"
+    assert result.name == "mean: head"
     assert result.data.shape == (30, 40, 36)
     half = np.array(scan.scale) / 2 - np.array(result.scale) / 2
     np.testing.assert_allclose(result.translate, np.array(scan.translate) - half, atol=1e-4)
@@ -75,7 +75,7 @@ def test_a_drawn_box_is_enhanced_where_it_was_drawn(viewer, dock, wait):
     dock.run()
     wait(finished(dock))
     result = viewer.layers[-1]
-    assert result.name == "head: mean, region"
+    assert result.name == "mean, region: head"
     first = np.array(result.data_to_world((0, 0, 0)))
     last = np.array(result.data_to_world(np.array(result.data.shape) - 1))
     assert np.all(first[1:] <= low[1:] + 0.6)

@@ -67,6 +67,41 @@ def test_the_sample_is_upright_and_lines_up_with_its_truth(viewer):
     assert thick.visible
 
 
+@pytest.mark.parametrize(
+    ("axes", "order", "said"),
+    [
+        ((0, 1, 2), (0, 1, 2), "left R, right L, top A, bottom P"),
+        ((1, 2, 0), (2, 0, 1), "left A, right P, top S, bottom I"),
+        ((0, 2, 1), (1, 0, 2), "left R, right L, top S, bottom I"),
+    ],
+    ids=["axial", "sagittal", "coronal"],
+)
+def test_slices_open_in_their_own_plane_with_directions_and_a_scale_bar(viewer, tmp_path, axes, order, said):
+    matrix = affine((1.0, 1.0, 5.0), axes=axes)
+    nib.save(
+        nib.Nifti1Image(np.zeros((20, 22, 8), np.int16) + np.arange(8, dtype=np.int16), matrix), tmp_path / "s.nii"
+    )
+    viewer.open(str(tmp_path / "s.nii"), plugin="medsr")
+    assert viewer.dims.order == order
+    assert viewer.canvas.overlays.text.text == said
+    assert viewer.canvas.overlays.text.visible
+    assert viewer.canvas.overlays.scale_bar.visible
+    viewer.dims.order = (0, 1, 2)
+    assert viewer.canvas.overlays.text.text == "left R, right L, top A, bottom P"
+    viewer.scene.camera.orientation2d = ("down", "right")
+    assert viewer.canvas.overlays.text.text == "left L, right R, top P, bottom A"
+    viewer.dims.ndisplay = 3
+    assert not viewer.canvas.overlays.text.visible
+
+
+def test_a_second_scan_leaves_the_view_as_it_is(viewer, tmp_path):
+    for name, axes in (("axial", (0, 1, 2)), ("sagittal", (1, 2, 0))):
+        data = np.zeros((20, 22, 8), np.int16) + np.arange(8, dtype=np.int16)
+        nib.save(nib.Nifti1Image(data, affine((1.0, 1.0, 5.0), axes=axes)), tmp_path / f"{name}.nii")
+        viewer.open(str(tmp_path / f"{name}.nii"), plugin="medsr")
+    assert viewer.dims.order == (0, 1, 2)
+
+
 def test_a_scan_is_written_and_opened_again_on_its_place(viewer, tmp_path):
     nib.save(nib.Nifti1Image(DATA, OBLIQUE), tmp_path / "scan.nii.gz")
     (layer,) = viewer.open(str(tmp_path / "scan.nii.gz"), plugin="medsr")

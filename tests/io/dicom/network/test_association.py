@@ -72,6 +72,8 @@ def test_a_rejection_that_was_overtaken_by_the_end_of_its_connection_is_asked_fo
                 with connection:
                     connection.recv(1 << 16)
                     connection.sendall(said)
+                    while said and connection.recv(1 << 16):  # until the sender has hung up, or it is overtaken again
+                        pass
 
         answering_twice = Thread(target=answer, daemon=True)
         answering_twice.start()
