@@ -18,8 +18,9 @@ from rich.text import Text
 
 from medsr.affine import axes_text, axis_codes
 from medsr.enhancement.envelope import judge_grid
-from medsr.errors import UsageError
-from medsr.io.dicom.triage import FoundVolume, Triage
+from medsr.errors import InputError, UsageError
+from medsr.io.dicom.triage import NOT_DICOM, FoundVolume, LeftOut, Triage
+from medsr.io.formats import by_content
 from medsr.io.found import outline_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
@@ -121,12 +122,23 @@ def _thickness(thickness_mm: float | None) -> str:
     return "not stated" if thickness_mm is None else f"{thickness_mm:.4g} mm thick"
 
 
+def _reason(left: LeftOut) -> str:
+    """Why a file is in none of the volumes; what is no DICOM is named by its content, as a batch names it."""
+    if left.reason != NOT_DICOM:
+        return left.reason
+    try:
+        title = by_content(left.path).title
+    except InputError as error:
+        return str(error).removeprefix(f"{left.path}: ")
+    return f"{title}, not in this table: medsr inspect FILE shows it, and a batch takes it"
+
+
 def _left_out(found: Triage) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("files", justify="right")
     table.add_column("left aside")
     table.add_column("why", overflow="fold")
-    counted = Counter((left.status, left.reason) for left in found.left_out)
+    counted = Counter((left.status, _reason(left)) for left in found.left_out)
     for (status, reason), n in sorted(counted.items()):
         table.add_row(str(n), status, Text(reason))
     return table

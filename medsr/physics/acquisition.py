@@ -29,8 +29,9 @@ from medsr.volume import MAX_VOXELS
 SMALLEST_FACTOR = 1.05  # an axis that would change by less is left alone
 LARGEST_FACTOR = 16.0
 # The default grid stays within what packaged models are validated on.
-DEFAULT_FINEST_MM = 0.35
+DEFAULT_FINEST_MM, DEFAULT_COARSEST_MM = 0.35, 2.6
 DEFAULT_FACTOR, DEFAULT_FACTOR_SEVERAL = 12.0, 6.0
+ROUNDING = 0.01  # to whole voxels: what an envelope takes for the same spacing
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def acquisition_of(
             f"expected the same or finer, at most {LARGEST_FACTOR:g} times"
         )
     shape = [n if f < SMALLEST_FACTOR else max(n, round(n * float(f))) for n, f in zip(scan.shape, wanted, strict=True)]
+    if spacing_mm is None and factors is None:
+        shape = [_inside(*axis) for axis in zip(shape, scan.shape, spacing, strict=True)]
     if int(np.prod(shape, dtype=object)) > MAX_VOXELS:
         raise UsageError(
             f"the result would have {grids.axes_text(shape)} voxels; the limit is {MAX_VOXELS}, "
@@ -217,6 +220,16 @@ def _default_target(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
     several = np.count_nonzero(spacing >= SMALLEST_FACTOR * wanted) > 1
     finest = np.maximum(DEFAULT_FINEST_MM, spacing / (DEFAULT_FACTOR_SEVERAL if several else DEFAULT_FACTOR))
     return np.minimum(spacing, np.maximum(wanted, finest))
+
+
+def _inside(n_fine: int, n_coarse: int, coarse_mm: float) -> int:
+    """Voxels of a default grid, one more or less where rounding took few slices out of what models are validated on."""
+    if n_fine == n_coarse:
+        return n_fine
+    fine_mm, nearest_mm = n_coarse * coarse_mm / n_fine, n_coarse * coarse_mm / (n_fine + 1)
+    if fine_mm > (1 + ROUNDING) * DEFAULT_COARSEST_MM >= nearest_mm:
+        return n_fine + 1
+    return n_fine - 1 if fine_mm < (1 - ROUNDING) * DEFAULT_FINEST_MM and n_fine - 1 > n_coarse else n_fine
 
 
 def _three(values: Sequence[float], what: str) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from dicom_phantoms import SECRET, write_classic
-from phantoms import affine, head
+from phantoms import affine, blank, head
 from pydicom.uid import EnhancedSRStorage
 from tiny_models import tiny_model
 
@@ -70,7 +70,7 @@ def test_a_folder_of_one_scan_is_described_in_full(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert "grid      40 x 36 x 8 voxels, 1 x 1 x 4 mm" in out
     assert "finer     40 x 36 x 32 voxels" in out
-    assert "1   ignored      not DICOM" in out
+    assert "1   ignored      not a scan that medsr can read" in out
     assert SECRET not in out
 
 
@@ -109,10 +109,20 @@ def test_a_folder_that_holds_no_readable_scan_ends_in_code_3(shared_data, capsys
     assert len(err.strip().splitlines()) == 1
 
 
+def test_scans_of_other_formats_are_named(tmp_path, capsys):
+    for prefix in ("a", "b"):
+        write_classic(tmp_path, DATA, MATRIX, prefix=prefix)
+    io.save(blank((8, 9, 10)), tmp_path / f"{SECRET}.nii.gz")
+    code, out, _ = shown(capsys, tmp_path)
+    assert code == 0
+    assert "1   ignored      NIfTI, not in this table: medsr inspect FILE shows it" in out
+    assert SECRET not in out
+
+
 def test_a_folder_of_other_things_lists_them_and_ends_in_code_3(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("hello")
     shutil.copy(tmp_path / "notes.txt", tmp_path / "more.txt")
     code, out, err = shown(capsys, tmp_path)
     assert code == 3
-    assert "2   ignored      not DICOM" in out
+    assert "2   ignored      not a scan that medsr can read" in out
     assert "no MR or CT volume in 2 files (2 x not DICOM)" in err

@@ -157,9 +157,12 @@ def test_a_thickness_is_that_of_the_slice_axis_even_where_another_axis_is_coarse
         (0.667,) * 3,
         (0.8, 0.8, 7.0),
         (5, 1, 0.5),
+        (2.5, 2.5, 4.0),
     ],
 )
-def test_the_default_grid_lies_inside_the_envelope_of_the_packaged_model(spacing):
-    acquisition = acquisition_of(blank((40, 40, 40), affine(spacing)))
+@pytest.mark.parametrize("n", [3, 4, 7, 22, 40])
+def test_the_default_grid_lies_inside_the_envelope_of_the_packaged_model(spacing, n):
+    """However few slices there are: their number is rounded inwards."""
+    acquisition = acquisition_of(blank((40, 40, n), affine(spacing)))
     envelope = describe_model(packaged_models()[DEFAULT_MODEL]).envelope
     assert envelope.objections("MR", acquisition.factors, acquisition.fine_spacing_mm) == []
