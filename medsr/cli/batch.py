@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +54,9 @@ ShardOption = Annotated[
     str | None, option("--shard", help="Only the I-th of N parts, from 1.", panel=CASES, metavar="I/N")
 ]
 Progress = Literal["auto", "json", "none"]
+AnonymousOption = Annotated[
+    bool, option("--anonymous", help="Never name files; else a terminal, and no log, gets their names.", panel=CASES)
+]
 ProgressOption = Annotated[Progress, option("--progress", help="json: a line per event on standard output.")]
 
 
@@ -82,6 +85,7 @@ def run(
         bool, option("--force", help="Go on outside what the model was validated on.", panel=CASES)
     ] = False,
     shard: ShardOption = None,
+    anonymous: AnonymousOption = False,
     progress: ProgressOption = "auto",
     engine: Annotated[EngineName, option("--engine", help=ENGINE_HELP, panel=ENGINE)] = DEFAULT,
     scheduler: Annotated[
@@ -143,15 +147,17 @@ def run(
         enhance=replace(chosen.enhance, force=chosen.enhance.force or force),
     )
     plan = plan_batch(source, target, chosen)
+    names = {} if anonymous else {case.case: case.files[0] for case in plan.cases}
     if dry_run:
-        _show_plan(plan, target)
+        _show_plan(plan, target, names)
         return
+    names = names if sys.stderr.isatty() else {}
     used.check_installed()
     store = begin(plan, target)
-    with _watched(progress) as on_progress:
+    with _watched(progress, names) as on_progress:
         tally = run_plan(plan, store, on_progress, only=kinds(only), shard=part, engine=engine, options=options)
     _say_left_out(plan, err=True)
-    _finish(tally, target)
+    _finish(tally, target, names)
 
 
 @batch.command("resume", cls=Command)
@@ -159,6 +165,7 @@ def resume(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an earlier run.")],
     only: Only = None,
     shard: ShardOption = None,
+    anonymous: AnonymousOption = False,
     progress: ProgressOption = "auto",
 ) -> None:
     """Go on with the plan in OUT, as it stands."""
@@ -169,9 +176,11 @@ def resume(
     store = Store(target)
     plan = read_plan(store.plan)
     store.prepare()
-    with _watched(progress) as on_progress:
+    shows_names = not anonymous and sys.stderr.isatty()
+    names = {case.case: case.files[0] for case in plan.cases if shows_names}
+    with _watched(progress, names) as on_progress:
         tally = run_plan(plan, store, on_progress, only=kinds(only), shard=shard_of(shard))
-    _finish(tally, target)
+    _finish(tally, target, names)
 
 
 @batch.command("status", cls=Command)
@@ -181,9 +190,12 @@ def show_status(
         str | None, option("--case", help="Show one case in full, with the names of its files.", metavar="ID")
     ] = None,
     as_json: Annotated[bool, option("--json", help="Print JSON.")] = False,
+    anonymous: AnonymousOption = False,
 ) -> None:
     """How far a run is, and what failed."""
+    from medsr.batch.plan_file import read_lines
     from medsr.batch.progress import status
+    from medsr.batch.store import Store
 
     if case is not None:
         _show_case(target, case)
@@ -193,7 +205,9 @@ def show_status(
         typer.echo(json.dumps(tally.as_dict()))
         return
     typer.echo(_line(tally))
-    _show_failures(failures)
+    shows_names = failures and not anonymous and sys.stdout.isatty()
+    rows = read_lines(Store(target).plan)[1] if shows_names else []
+    _show_failures(failures, {row["case"]: row["files"][0] for row in rows})
 
 
 def kinds(text: str | None) -> tuple[str, ...]:
@@ -215,12 +229,12 @@ def shard_of(text: str | None) -> Shard | None:
     return int(number), int(count)
 
 
-def _finish(tally: Tally, target: Path) -> None:
+def _finish(tally: Tally, target: Path, names: Mapping[str, str]) -> None:
     from medsr.batch.progress import status
 
     typer.echo(_line(tally), err=True)
     if tally.failed:
-        _show_failures(status(target)[1], err=True)
+        _show_failures(status(target)[1], names, err=True)
         advice = f"see {target / 'index.html'}, or try them again with --only failed"
         raise CasesFailedError(f"{tally.failed} of {tally.planned} cases failed; {advice}")
 
@@ -230,12 +244,19 @@ def _line(tally: Tally) -> str:
     return f"{tally.done} done, {tally.failed} failed, {tally.left} left of {tally.planned} cases{left}"
 
 
-def _show_failures(failures: list[Outcome], err: bool = False) -> None:
-    rows = [(one.case, one.kind, one.stage, str(one.attempts), one.reason) for one in failures[:TABLE_ROWS]]
+def _show_failures(failures: list[Outcome], names: Mapping[str, str], err: bool = False) -> None:
+    rows = [
+        (one.case, one.kind, one.stage, str(one.attempts), _with_name(one.reason, one.case, names))
+        for one in failures[:TABLE_ROWS]
+    ]
     for case, kind, stage, tries, reason in [("case", "kind", "stage", "tries", "why"), *rows] if rows else ():
         typer.echo(f"{case:<16}  {kind:<11}  {stage:<7}  {tries:<5}  {reason}", err=err)
     if len(failures) > TABLE_ROWS:
         typer.echo(f"and {len(failures) - TABLE_ROWS} more in cases.csv", err=err)
+
+
+def _with_name(reason: str, case: str, names: Mapping[str, str]) -> str:
+    return f"{reason} ({names[case]})" if case in names else reason
 
 
 def _show_case(target: Path, case: str) -> None:
@@ -256,17 +277,18 @@ def _show_case(target: Path, case: str) -> None:
     typer.echo(json.dumps(shown, indent=1))
 
 
-def _show_plan(plan: Plan, target: Path) -> None:
+def _show_plan(plan: Plan, target: Path, names: Mapping[str, str]) -> None:
     import shutil
 
     from medsr.batch.forecast import forecast
 
     able = [case for case in plan.cases if not case.problem]
     for case in able:
-        typer.echo(f"{case.case}  {case.files[0]}  ->  {target / case.target}")
+        shown = target / case.target if names else case.shown
+        typer.echo(f"{case.case}  {names.get(case.case, '')}  ->  {shown}")
     for case in plan.cases:
         if case.problem:
-            typer.echo(f"{case.case}  {case.files[0]}  fails ({case.kind}): {case.problem}")
+            typer.echo(f"{case.case}  {names.get(case.case, '')}  fails ({case.kind}): {case.problem}")
     _say_left_out(plan)
     typer.echo(
         "judged by headers alone; whether voxels lie within what the model was validated on shows when a scan is read"
@@ -292,7 +314,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 @contextmanager
-def _watched(how: Progress) -> Iterator[OnProgress | None]:
+def _watched(how: Progress, names: Mapping[str, str]) -> Iterator[OnProgress | None]:
     """A callback that shows how far the run is; SIGTERM ends a run like Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -303,7 +325,7 @@ def _watched(how: Progress) -> Iterator[OnProgress | None]:
         elif sys.stderr.isatty():
             yield from _bar()
         else:
-            yield _plain_lines()
+            yield _plain_lines(names)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -332,7 +354,7 @@ def _bar() -> Iterator[OnProgress]:
         yield show
 
 
-def _plain_lines() -> OnProgress:
+def _plain_lines(names: Mapping[str, str]) -> OnProgress:
     from medsr.cli.progress import LINE_EVERY_S
 
     shown = 0.0
@@ -340,7 +362,8 @@ def _plain_lines() -> OnProgress:
     def show(tally: Tally, outcome: Outcome | None, running: int) -> None:
         nonlocal shown
         if outcome is not None and outcome.state == "failed":
-            typer.echo(f"{outcome.case} failed ({outcome.kind}): {outcome.reason}", err=True)
+            reason = _with_name(outcome.reason, outcome.case, names)
+            typer.echo(f"{outcome.case} failed ({outcome.kind}): {reason}", err=True)
         if tally.seconds - shown >= LINE_EVERY_S:
             shown = tally.seconds
             typer.echo(_line(tally), err=True)

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -69,6 +72,40 @@ def test_a_run_says_what_failed_and_can_be_asked_and_resumed(job, tmp_path, caps
     case = capsys.readouterr().out.splitlines()[-1].split()[0]
     assert run(["batch", "status", str(out), "--case", case]) == 0
     assert json.loads(capsys.readouterr().out)["files"][0].endswith("broken.nii.gz")
+
+
+def on_a_terminal(arguments):
+    """What a command prints on a real terminal, and its exit code."""
+    import pty  # of Unix alone
+
+    main, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from medsr.cli.app import main; main()", *arguments], stdout=child, stderr=child
+    )
+    os.close(child)
+    said = b""
+    while True:
+        try:
+            said += os.read(main, 1 << 16)
+        except OSError:  # the terminal ends with its last process
+            break
+    os.close(main)
+    return " ".join(said.decode().split()), process.wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of Unix")
+def test_a_terminal_gets_names_of_files_and_a_log_gets_none(job, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert run(["batch", *job]) == 7
+    assert "broken.nii.gz" not in capsys.readouterr().err
+    for command in (["batch", *job], ["batch", "resume", out], ["batch", "status", out]):
+        said, _ = on_a_terminal(command)
+        assert "broken.nii.gz)" in said
+        said, _ = on_a_terminal([*command, "--anonymous"])
+        assert "broken.nii.gz" not in said
+        assert "unreadable" in said
+    assert run(["batch", *job, "--dry-run", "--anonymous"]) == 0
+    assert "broken.nii.gz" not in capsys.readouterr().out
 
 
 def test_a_gate_fails_the_case_that_breaks_it_in_every_table(job, tmp_path, capsys):
