@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from medsr.errors import CasesFailedError, UsageError
 if TYPE_CHECKING:
     from medsr.batch.outcome import Outcome, Tally
     from medsr.batch.plan import Plan, Shard
+    from medsr.batch.plan_file import PlannedCase
 
     EngineName = str
 else:
@@ -147,11 +148,10 @@ def run(
         enhance=replace(chosen.enhance, force=chosen.enhance.force or force),
     )
     plan = plan_batch(source, target, chosen)
-    names = {} if anonymous else {case.case: case.files[0] for case in plan.cases}
     if dry_run:
-        _show_plan(plan, target, names)
+        _show_plan(plan, target, {} if anonymous else _names(plan.cases))
         return
-    names = names if sys.stderr.isatty() else {}
+    names = {} if anonymous or not sys.stderr.isatty() else _names(plan.cases)
     used.check_installed()
     store = begin(plan, target)
     with _watched(progress, names) as on_progress:
@@ -176,8 +176,7 @@ def resume(
     store = Store(target)
     plan = read_plan(store.plan)
     store.prepare()
-    shows_names = not anonymous and sys.stderr.isatty()
-    names = {case.case: case.files[0] for case in plan.cases if shows_names}
+    names = {} if anonymous or not sys.stderr.isatty() else _names(plan.cases)
     with _watched(progress, names) as on_progress:
         tally = run_plan(plan, store, on_progress, only=kinds(only), shard=shard_of(shard))
     _finish(tally, target, names)
@@ -193,7 +192,7 @@ def show_status(
     anonymous: AnonymousOption = False,
 ) -> None:
     """How far a run is, and what failed."""
-    from medsr.batch.plan_file import read_lines
+    from medsr.batch.plan_file import planned, read_lines
     from medsr.batch.progress import status
     from medsr.batch.store import Store
 
@@ -207,7 +206,7 @@ def show_status(
     typer.echo(_line(tally))
     shows_names = failures and not anonymous and sys.stdout.isatty()
     rows = read_lines(Store(target).plan)[1] if shows_names else []
-    _show_failures(failures, {row["case"]: row["files"][0] for row in rows})
+    _show_failures(failures, _names(map(planned, rows)))
 
 
 def kinds(text: str | None) -> tuple[str, ...]:
@@ -253,6 +252,11 @@ def _show_failures(failures: list[Outcome], names: Mapping[str, str], err: bool 
         typer.echo(f"{case:<16}  {kind:<11}  {stage:<7}  {tries:<5}  {reason}", err=err)
     if len(failures) > TABLE_ROWS:
         typer.echo(f"and {len(failures) - TABLE_ROWS} more in cases.csv", err=err)
+
+
+def _names(cases: Iterable[PlannedCase]) -> dict[str, str]:
+    """The first file of each case, by its id."""
+    return {case.case: case.files[0] for case in cases}
 
 
 def _with_name(reason: str, case: str, names: Mapping[str, str]) -> str:

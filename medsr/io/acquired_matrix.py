@@ -17,8 +17,8 @@ MOST = 8.0  # more is a slip in the header
 def said_of_dicom(header: Dataset) -> tuple[str, ...]:
     """What a DICOM header says of stored voxels that are finer than the acquired ones, as warnings of a reader.
 
-    AcquisitionMatrix holds frequency rows and columns, then phase rows and columns (PS3.3, C.8.3.1.1.7); an enhanced
-    file holds the steps of both (PS3.3, C.8.13.5.3). Values that are no numbers say nothing.
+    Acquisition Matrix (0018,1310) holds frequency rows and columns, then phase rows and columns; an enhanced file holds
+    the encoding steps of both, (0018,9058) and (0018,9231). Values that are no numbers say nothing.
 
     Args:
         header: Tags of `medsr.io.dicom.headers.HEADER_TAGS`.

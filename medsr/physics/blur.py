@@ -64,7 +64,7 @@ def upper_band(data: NDArray[np.float32], axis: int) -> float:
 
 
 def _rounding_variance(block: NDArray[np.float64]) -> float:
-    """Variance of the error of values that were rounded to multiples of a step (Bennett 1948, eq. 1.6)."""
+    """Variance of the error of values that were rounded to multiples of a step: its square over 12 (Bennett 1948)."""
     steps = np.diff(np.unique(block))
     return float(steps.min()) ** 2 / 12 if steps.size else 0.0
 

@@ -15,6 +15,7 @@ from tiny_models import tiny_model
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.memory import (
     LEAST_BLOCK_VOX,
+    PROCESS_BYTES,
     Sizes,
     block_for,
     free_memory,
@@ -99,6 +100,21 @@ def test_smaller_tiles_take_less_and_an_uncertainty_more():
     usual = memory_of(found, (100, 200, 40), SHIPPED, MEAN)
     assert memory_of(found, (100, 200, 40), SHIPPED, EnhanceSettings(tile=32)) < usual
     assert memory_of(found, (100, 200, 40), SHIPPED, EnhanceSettings(mode="uncertainty")) > usual
+
+
+def test_freed_memory_is_returned_between_blocks_in_float32():
+    """The block with its margins is the whole here, so that nothing else differs but the result beside it."""
+    found = sizes((60, 60, 20), 2)
+    for n_bytes, is_less in ((4, True), (2, False)):
+        whole, cut = (memory_of(found, (n, 60, 20), MODELS["shipped", n_bytes], MEAN) for n in (60, 50))
+        assert (cut < whole) == is_less
+
+
+def test_finding_the_noise_and_writing_take_memory_however_small_the_blocks():
+    large = (400, 400, 400)
+    n = prod(large)
+    assert memory_of(sizes(large, 1), (20, 20, 20), TINY, MEAN) > PROCESS_BYTES + 46 * n
+    assert memory_of(sizes(large, 8, most=8), (20, 20, 20), TINY, MEAN) > PROCESS_BYTES + (10 * 8 + 8) * n
 
 
 def test_the_grids_are_those_of_the_acquisition():

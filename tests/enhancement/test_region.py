@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phantoms import affine, head
+from phantoms import affine, blank, head
 from tiny_models import tiny_model
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.region import LEAST_VOX, Box, central_block, crop, enhance_region, part_of
+from medsr.enhancement.region import LEAST_VOX, Box, central_block, crop, enhance_region, most_margin, part_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.physics.acquisition import acquisition_of
@@ -108,3 +108,13 @@ def test_the_central_block_lies_in_the_middle_and_inside():
         assert stop - start == min(9, n)
         assert abs((start + stop) - n) <= 1
     assert central_block(SCAN, 10_000) == Box((0, 0, 0), SCAN.shape)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+def test_a_region_is_widened_as_far_as_memory_is_reckoned_and_no_further(factor):
+    n = 60
+    scan = blank((4, 4, n))
+    acquisition = acquisition_of(scan, factors=(2, 1, factor))
+    boxes = [Box((0, 0, start), (4, 4, start + 12)) for start in range(20, 28)]
+    widened = [box.start[2] - part_of(scan, box, acquisition).outer.start[2] for box in boxes]
+    assert max(widened) == most_margin(n, n * factor)
