@@ -15,7 +15,7 @@ import numpy as np
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
-from medsr.enhancement.memory import check_fits, usable_memory
+from medsr.enhancement.memory import Sizes, block_for, check_fits, usable_memory
 from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState
 from medsr.enhancement.posterior import OnProgress, evaluations_of
@@ -103,7 +103,9 @@ def enhance(
     limit = usable_memory(model.device.type) if memory_bytes is None else memory_bytes
     box = None if settings.region is None else _on_grid_of(volume, Box(*settings.region), stored)
     seen = acquisition if box is None else part_of(volume, box, acquisition).acquisition
-    if box is not None:
+    if box is None:
+        block_for(Sizes.of(seen), model, settings, limit)  # refuses what does not fit before any time is spent
+    else:
         check_fits(seen, model, settings, limit)
     if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings) >= LONG_VOXELS:
         speed, whole = measured_speed(model), box is None

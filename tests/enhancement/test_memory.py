@@ -130,6 +130,14 @@ def test_a_region_that_does_not_fit_is_refused():
         enhance(scan, TINY, settings, memory_bytes=need - 1)
 
 
+def test_what_does_not_fit_is_refused_before_its_needs_are_told(monkeypatch):
+    monkeypatch.setattr("medsr.enhancement.enhancement.LONG_VOXELS", 1)
+    told = []
+    with pytest.raises(ResourceError, match="may be used"):
+        enhance(head((32, 32, 16), (1.0, 1.0, 2.0)), TINY, EnhanceSettings(), memory_bytes=1, on_estimate=told.append)
+    assert told == []
+
+
 def test_nobody_need_say_how_much_memory_there_is(monkeypatch):
     scan = head((32, 32, 16), (1.0, 1.0, 2.0))
     monkeypatch.setattr("medsr.enhancement.memory.free_memory", lambda: 2**20)
