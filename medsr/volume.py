@@ -42,6 +42,7 @@ class Source:
         dtype: Stored type of the voxels, such as "int16"; whole-number inputs are written back as whole numbers.
         contrast: Contrast from the headers or the file name, such as "T1w"; "" where neither says it.
         warnings: Decisions of the reader that a user should know.
+        acquired: What headers say of partial sampling, filters and kernels, in short phrases.
         time_step: Time between the volumes of a 4D file; None where it is not known.
         time_unit: Unit of that step, as NIfTI names it, such as "sec" or "msec"; "" where there is no step.
         modality_guessed: Whether the modality was guessed from the values, since nothing states it.
@@ -54,6 +55,7 @@ class Source:
     dtype: str = "float32"
     contrast: str = ""
     warnings: tuple[str, ...] = ()
+    acquired: tuple[str, ...] = ()
     time_step: float | None = None
     time_unit: str = ""
     modality_guessed: bool = False

@@ -74,6 +74,8 @@ def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None
             ("slices", slices_of(volume.thickness_mm, volume.slice_axis, volume.spacing_mm)),
             ("values", f"{volume.data.min():g} to {volume.data.max():g}"),
         ]
+        if source.acquired:
+            rows.append(("acquired", ", ".join(source.acquired)))
         try:
             acquisition = acquisition_of_voxels(volume, EnhanceSettings())
         except UsageError as error:

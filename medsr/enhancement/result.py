@@ -61,4 +61,5 @@ def described(volume: Volume) -> dict[str, Any]:
         "spacing_mm": [round(float(h), 4) for h in volume.spacing_mm],
         "thickness_mm": volume.thickness_mm,
         "acquisition_type": volume.acquisition_type,
+        "acquired": list(volume.source.acquired),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from medsr.io import formats
+from medsr.io.acquired_facts import facts_of_sidecar
 from medsr.io.acquired_matrix import phases_of_sidecar
 from medsr.volume import AcquisitionType
 
@@ -68,12 +69,14 @@ class Sidecar:
         thickness_mm: SliceThickness.
         acquisition_type: MRAcquisitionType, "2D" or "3D".
         phases: Axis of the phase encoding and the samples acquired along it.
+        facts: What it says of partial sampling, filters and kernels (`medsr.io.acquired_facts`).
         warnings: What of it can't be used.
     """
 
     thickness_mm: float | None = None
     acquisition_type: AcquisitionType | None = None
     phases: tuple[int, int] | None = None
+    facts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -87,12 +90,12 @@ def sidecar_of(path: Path) -> Sidecar:
         content = _content(path)
         thickness, kind = content.get("SliceThickness"), content.get("MRAcquisitionType")
         acquisition_type = cast(AcquisitionType, kind) if kind in get_args(AcquisitionType) else None
-        phases = phases_of_sidecar(content)
+        phases, facts = phases_of_sidecar(content), facts_of_sidecar(content)
         if thickness is None:
-            return Sidecar(None, acquisition_type, phases)
+            return Sidecar(None, acquisition_type, phases, facts)
         if isinstance(thickness, bool) or not 0 < float(thickness) < MAX_THICKNESS_MM:
             raise ValueError("not a thickness")
-        return Sidecar(float(thickness), acquisition_type, phases)
+        return Sidecar(float(thickness), acquisition_type, phases, facts)
     except UNUSABLE:
         return Sidecar(warnings=("the JSON sidecar can't be used: slice thickness not known",))
 

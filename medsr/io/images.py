@@ -65,6 +65,7 @@ def volumes_of(
             source,
             contrast=contrast,
             warnings=(*source.warnings, *sidecar.warnings, *said_of_phases(sidecar.phases, data.shape), *said),
+            acquired=sidecar.facts,
             modality_guessed=not contrast and policies.modality is None,
             modality_doubt=guess.doubt,
         )

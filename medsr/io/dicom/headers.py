@@ -43,6 +43,7 @@ HEADER_TAGS: list[str] = [  # enough to place every slice
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
     *("MRAcquisitionType", "AcquisitionMatrix", "AngioFlag", "SeriesDescription", "ProtocolName"),
+    *("ScanOptions", "PercentSampling", "KSpaceFiltering", "ConvolutionKernel"),
     *("ModalityLUTSequence", "AcquisitionContrast", "VolumeBasedCalculationTechnique", "GantryDetectorTilt"),
     *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue", "DiffusionGradientOrientation"),
     *("AcquisitionNumber", "AcquisitionTime", "NumberOfTemporalPositions", "InstanceNumber"),

@@ -27,6 +27,7 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError, InputError
 from medsr.io import files
+from medsr.io.acquired_facts import facts_of_dicom
 from medsr.io.acquired_matrix import said_of_dicom
 from medsr.io.contrast import contrast_of_words
 from medsr.io.dicom.frames import frames_of
@@ -144,12 +145,15 @@ def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: 
     affine = stack.affine
     if stack.is_sheared:
         data, affine = upright(data, affine)
+    with parsing(stack.frames[0].path):
+        said_of_matrix, facts = said_of_dicom(header), facts_of_dicom(header)
     source = Source(
         format="dicom",
         content_sha256=files.sha256_of_digests({digests[frame.path] for frame in stack.frames}),
         dtype=dtype,
         contrast=_contrast(header, stack.frames[0].path),
-        warnings=(*warnings, *_acquired(header, stack.frames[0].path), *_decided(stack), *done),
+        warnings=(*warnings, *said_of_matrix, *_decided(stack), *done),
+        acquired=facts,
     )
     modality = cast(Modality, modality_of(header))
     return DicomScan(Volume(data, affine, modality, stack.thickness_mm, 2, stack.acquisition_type, source), stack)
@@ -173,11 +177,6 @@ def _decided(stack: Stack) -> tuple[str, ...]:
     if stack.thickness_mm is None and any(frame.thickness_mm for frame in stack.frames):
         said.append("slices have different nominal thicknesses: slice thickness not known")
     return tuple(said)
-
-
-def _acquired(header: Dataset, path: Path) -> tuple[str, ...]:
-    with parsing(path):
-        return said_of_dicom(header)
 
 
 def _contrast(header: Dataset, path: Path) -> str:
