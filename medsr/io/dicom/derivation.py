@@ -69,7 +69,7 @@ def stack_text(filled: Sequence[int], is_resampled: bool) -> str:
     """What was done to irregular source slices first (filled ones counted from 0), "" where nothing was."""
     numbers = ", ".join(str(k + 1) for k in filled)
     some = f"slice{'s' * (len(filled) > 1)} {numbers} along the normal"
-    missing = f" Missing in the source and interpolated before: {some}." if filled else ""
+    missing = f" Not in the source and interpolated before: {some}." if filled else ""
     return missing + (" Tilted source slices were resampled to an upright grid before." if is_resampled else "")
 
 

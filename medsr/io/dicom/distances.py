@@ -13,22 +13,29 @@ MAX_OFF_GRID = 0.1  # of the mean distance: no slice may lie farther from its pl
 MAX_ROUNDING = 0.3  # of the mean distance: beside a missing slice, positions are half a step off the even grid
 MAX_FILLED_RUN = 3  # missing slices in a row that a straight line may stand for
 MAX_FILLED_SHARE = 0.25  # of all slices of the filled volume
+MAX_STRETCH = 2.0  # of the smallest distance: wider ones leave whole slices to be made up
+MAX_APART = 0.05  # relative: slices of one thickness touch where they are no farther apart than that
 MAX_LISTED = 6  # changes of distance named in one message
 
 
 @dataclass(frozen=True)
 class Part:
-    """Slices `start` to `stop` of a stack, and the place of each on one even grid, from 0."""
+    """Slices `start` to `stop` of a stack, and the place of each on one even grid: whole numbers from 0 on the grid."""
 
     start: int
     stop: int
-    places: tuple[int, ...]
+    places: tuple[float, ...]
+
+    @property
+    def n_places(self) -> int:
+        """Places of the grid; it ends within half a step of the last slice."""
+        return int(np.floor(self.places[-1] + 0.5)) + 1
 
     @property
     def filled(self) -> tuple[int, ...]:
         """Places that no slice holds."""
         held = set(self.places)
-        return tuple(k for k in range(self.places[-1]) if k not in held)
+        return tuple(k for k in range(self.n_places) if k not in held)
 
 
 def is_even(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> bool:
@@ -58,10 +65,45 @@ def with_gaps(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> Part |
 
 
 def fillable(part: Part) -> bool:
-    """Whether so little is missing that a straight line between neighbours may stand for it."""
-    n_missing = part.places[-1] + 1 - len(part.places)
+    """Whether so little is missing that a curve through the neighbours may stand for it."""
+    n_missing = part.n_places - len(part.places)
     widest = int(np.diff(part.places).max())
-    return n_missing <= MAX_FILLED_SHARE * (part.places[-1] + 1) and widest <= MAX_FILLED_RUN + 1
+    return n_missing <= MAX_FILLED_SHARE * part.n_places and widest <= MAX_FILLED_RUN + 1
+
+
+def on_even_grid(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> Part | None:
+    """All slices on an even grid through the longest run of the smallest distance, most of them between its places.
+
+    None where there is no such run of three slices, or where a distance is over `MAX_STRETCH` times the smallest.
+    """
+    bounds = _bounds(_cuts_where_distances_change(along_mm, rounding_mm), len(along_mm))
+    runs = [along_mm[start:stop] for start, stop in bounds if stop - start > 2]
+    if not runs:
+        return None
+    steps = [float(run[-1] - run[0]) / (len(run) - 1) for run in runs]
+    finest = [run for run, step in zip(runs, steps, strict=True) if step <= (1 + MAX_STEP_JITTER) * min(steps)]
+    anchor = max(finest, key=len)
+    step = float(anchor[-1] - anchor[0]) / (len(anchor) - 1)
+    distances = np.diff(along_mm)
+    if distances.min() < (1 - MAX_STEP_JITTER) * step or distances.max() > (MAX_STRETCH + MAX_STEP_JITTER) * step:
+        return None
+    places = (along_mm - anchor[0]) / step
+    places -= np.ceil(places[0] - 0.5)
+    whole_ones = np.rint(places)
+    places = np.where(np.abs(places - whole_ones) <= MAX_STEP_JITTER, whole_ones, places)
+    return Part(0, len(along_mm), tuple(places.tolist()))
+
+
+def touch(along_mm: NDArray[np.float64], thickness_mm: NDArray[np.float64]) -> bool:
+    """Whether every slice reaches to the next, however thick each is.
+
+    Args:
+        along_mm: Ascending positions (n,).
+        thickness_mm: Thickness of each (n,).
+    """
+    thinner, thicker = np.minimum(thickness_mm[:-1], thickness_mm[1:]), np.maximum(thickness_mm[:-1], thickness_mm[1:])
+    apart = np.diff(along_mm)
+    return bool(np.all((apart >= (1 - MAX_APART) * thinner) & (apart <= (1 + MAX_APART) * thicker)))
 
 
 def even_parts(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> list[Part] | None:
@@ -72,7 +114,7 @@ def even_parts(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> list[
     gaps = with_gaps(along_mm, rounding_mm)
     at_gaps = [] if gaps is None else [(np.flatnonzero(np.diff(gaps.places) > 1) + 1).tolist()]
     for cuts in (*at_gaps, _cuts_where_distances_change(along_mm, rounding_mm)):
-        bounds = list(zip([0, *cuts], [*cuts, len(along_mm)], strict=True))
+        bounds = _bounds(cuts, len(along_mm))
         if _are_scans(along_mm, bounds, rounding_mm):
             return [Part(start, stop, tuple(range(stop - start))) for start, stop in bounds]
     return None
@@ -99,6 +141,10 @@ def _fits(along_mm: NDArray[np.float64], places: NDArray[np.int64], rounding_mm:
         return True
     rounded = 2 * rounding_mm  # the ends of the grid are rounded as well
     return bool(off_grid <= rounded <= MAX_ROUNDING * step)
+
+
+def _bounds(cuts: list[int], n: int) -> list[tuple[int, int]]:
+    return list(zip([0, *cuts], [*cuts, n], strict=True))
 
 
 def _cuts_where_distances_change(along_mm: NDArray[np.float64], rounding_mm: float) -> list[int]:

@@ -19,8 +19,9 @@ class Policies:
     """Refusal unless something else is asked for. Each concerns the formats in which its fault occurs.
 
     Attributes:
-        gaps: Missing slices or distances that change on the way: "refuse"; "fill" what is missing on the even grid,
-            linearly between its neighbours; or "split" into several scans, each regular.
+        gaps: Missing slices or distances that change on the way: "refuse"; "fill" an even grid by interpolation between
+            neighbours; or "split" into several scans, each regular. Slices that touch though they are not equally
+            thick fill an even grid unless they are to be split.
         tilt: Slices sheared against their normal: "refuse", or "resample" to an upright grid.
         nan: Voxels that are not a number, as masked derivatives hold them in the background: "refuse", or give them the
             "lowest" value of the others. DICOM has none.

@@ -1,8 +1,7 @@
-"""Pixels of a stack: decoded, rescaled slice by slice, padding taken out, missing slices filled in."""
+"""Pixels of a stack: decoded, rescaled slice by slice, padding taken out, slices put on an even grid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from struct import unpack_from
 from typing import Any
@@ -20,6 +19,7 @@ from pydicom.uid import (
     JPEGLSTransferSyntaxes,
     RLELossless,
 )
+from scipy.interpolate import PchipInterpolator
 
 from medsr.errors import InputError, ResourceError
 from medsr.io.dicom.frames import Frame
@@ -40,20 +40,21 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
 
     Padding (PS3.3, C.7.5.1.1.2) marks where nothing was measured, such as the corners of a CT reconstruction at -2000.
     Where it lies far outside the measured values it gets the lowest of them, so that no edge stands where there is
-    none; padding that looks like background, such as 0 in MR, stays as it is. Slices that no source slice gave lie on
-    straight lines between their neighbours.
+    none; padding that looks like background, such as 0 in MR, stays as it is. Slices that no source slice gave are
+    interpolated from their neighbours (`_on_grid`).
 
     Raises:
         InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.
         ResourceError: not enough memory.
     """
+    shape = (*stack.shape[:2], len(stack.frames))
     try:
-        data = np.empty(stack.shape, np.float32, order="F")
-        padded = np.zeros(stack.shape, bool, order="F") if any(frame.padding for frame in stack.frames) else None
+        data = np.empty(shape, np.float32, order="F")
+        padded = np.zeros(shape, bool, order="F") if any(frame.padding for frame in stack.frames) else None
     except MemoryError as error:
         raise ResourceError(f"not enough memory for {stack.shape} voxels; close other programs first") from error
     by_file: dict[Path, list[tuple[Frame, int]]] = {}
-    for k, frame in zip(stack.places, stack.frames, strict=True):
+    for k, frame in enumerate(stack.frames):
         by_file.setdefault(frame.path, []).append((frame, k))
     types, n_cut = set(), 0
     for path, members in by_file.items():
@@ -68,8 +69,9 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
             if padded is not None and frame.padding is not None:
                 padded[:, :, k] = (picture >= frame.padding[0]) & (picture <= frame.padding[1])
             types.add(picture.dtype.name)
-    n_padded = 0 if padded is None else _without_padding(data, padded, stack.places)
-    _fill(data, stack)
+    n_padded = 0 if padded is None else _without_padding(data, padded)
+    if stack.filled:
+        data = _on_grid(data, stack)
     said = [padding_said(n_padded)] if n_padded else []
     if n_cut:
         said.append(
@@ -78,15 +80,16 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
     return data, _dtype(stack, data, types), tuple(said)
 
 
-def _without_padding(data: NDArray[np.float32], padded: NDArray[np.bool_], places: Sequence[int]) -> int:
+def _without_padding(data: NDArray[np.float32], padded: NDArray[np.bool_]) -> int:
     """Put the lowest measured value where padding lies far outside the measured ones, and count these voxels."""
-    measured = [data[:, :, k][~padded[:, :, k]] for k in places]
+    slices = range(data.shape[2])
+    measured = [data[:, :, k][~padded[:, :, k]] for k in slices]
     measured = [values for values in measured if values.size]
     if not measured:
         return 0
     low, high = min(float(values.min()) for values in measured), max(float(values.max()) for values in measured)
     margin, n_replaced = FAR_OUTSIDE * (high - low), 0
-    for k in places:
+    for k in slices:
         picture = data[:, :, k]
         far = padded[:, :, k] & ((picture < low - margin) | (picture > high + margin))
         picture[far] = low
@@ -94,13 +97,20 @@ def _without_padding(data: NDArray[np.float32], padded: NDArray[np.bool_], place
     return n_replaced
 
 
-def _fill(data: NDArray[np.float32], stack: Stack) -> None:
-    """Straight lines between neighbours where slices are missing."""
-    places = np.array(stack.places)
-    for k in stack.filled:
-        below, above = places[places < k][-1], places[places > k][0]
-        share = (k - below) / (above - below)
-        data[:, :, k] = (1 - share) * data[:, :, below] + share * data[:, :, above]
+def _on_grid(data: NDArray[np.float32], stack: Stack) -> NDArray[np.float32]:
+    """Source slices on the grid of the stack: those that lie on it as they are, the others interpolated.
+
+    By monotone cubics (Fritsch and Butland 1984), which don't overshoot; beyond the last slice its values stay.
+    """
+    grid = np.arange(stack.shape[2])
+    inside = np.clip(grid, stack.places[0], stack.places[-1])
+    found = np.empty(stack.shape, np.float32, order="F")
+    for column, values in enumerate(data):  # a column at a time, since the interpolation takes many times its memory
+        found[column] = PchipInterpolator(stack.places, values, axis=1)(inside)
+    for k, place in enumerate(stack.places):
+        if place == round(place):
+            found[:, :, round(place)] = data[:, :, k]
+    return found
 
 
 def _stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:

@@ -9,7 +9,8 @@ What is taken for one volume, and what is not:
 - read with a warning: identical copies of a file (dropped), files that are not DICOM and DICOM files that are not MR or
   CT images (skipped), slices of different nominal thickness (thickness then unknown), padding values far outside the
   measured ones (`pixels.voxels`).
-- read where `Policies` say so, with a warning: missing slices, distances that change, a tilted gantry.
+- read with a warning, interpolated onto an even grid: slices that touch but are not equally thick, as in many CT of the
+  head; where `Policies` say so, missing slices and distances that change; also a tilted gantry.
 - refused: several series, volumes (two echoes, time points), orientations, matrices or frames of reference; repeated
   slices; one slice; localizers, mosaics, projections, colour, secondary captures; files without preamble; truncated
   pixels. A triage (`triage.triage`) tells the volumes of a series apart, and `read_found` reads one of them.
@@ -170,7 +171,8 @@ def _decided(stack: Stack) -> tuple[str, ...]:
     if stack.filled:
         numbers = ", ".join(str(k + 1) for k in stack.filled)
         said.append(
-            f"missing slices filled linearly from their neighbours: {numbers} of {stack.shape[2]} (--gaps fill)"
+            f"slices lie unevenly ({stack.distances_text}); on the even grid every {stack.spacing_mm[2]:.4g} mm "
+            f"these are interpolated from their neighbours: {numbers} of {stack.shape[2]}"
         )
     if stack.is_sheared:
         said.append("sheared slices resampled to an upright grid, lowest value beyond their borders (--tilt resample)")

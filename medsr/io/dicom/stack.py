@@ -42,18 +42,18 @@ class Stack:
         frames: The source slices in order along row x column.
         affine: (4, 4) index (column, row, slice) to RAS mm. Sheared where the gantry was tilted; the volume then lies
             on an upright grid of its own.
-        filled: Indices of slices that no source slice gave, ascending; the volume has them besides `frames`.
+        part: The slice index of each of `frames`; not a whole number where distances are uneven.
     """
 
     frames: tuple[Frame, ...]
     affine: NDArray[np.float64]
-    filled: tuple[int, ...] = ()
+    part: Part
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(columns, rows, slices), filled ones included."""
         rows, columns = self.frames[0].shape
-        return columns, rows, len(self.frames) + len(self.filled)
+        return columns, rows, self.part.n_places
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:
@@ -86,10 +86,19 @@ class Stack:
         return bool(np.abs(columns[:, :2].T @ columns[:, 2]).max() > MAX_SHEAR_COSINE)
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def places(self) -> tuple[float, ...]:
         """The slice index of each of `frames`."""
-        filled = set(self.filled)
-        return tuple(k for k in range(self.shape[2]) if k not in filled)
+        return self.part.places
+
+    @property
+    def filled(self) -> tuple[int, ...]:
+        """Indices of slices that no source slice gave, ascending."""
+        return self.part.filled
+
+    @property
+    def distances_text(self) -> str:
+        """Each distance between source slices and where it stands."""
+        return distances.described(np.array(self.places) * self.spacing_mm[2])
 
 
 def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack]:
@@ -108,7 +117,8 @@ def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack
     along_mm = np.array([frame.position_mm @ normal for frame in ordered])
     _check_single(ordered, along_mm)
     rounding_mm = _rounding_mm(frames)
-    parts, faults = _parts(along_mm, rounding_mm * float(np.abs(normal).sum()), policies)
+    thickness_mm = np.array([frame.thickness_mm or np.nan for frame in ordered])
+    parts, faults = _parts(along_mm, thickness_mm, rounding_mm * float(np.abs(normal).sum()), policies)
     for part in parts:
         faults += _faults(ordered[part.start : part.stop], normal, rounding_mm, policies)
     if faults:
@@ -184,20 +194,26 @@ def _beside_mm(rounding_mm: float) -> float:
     return 2 * 3**0.5 * rounding_mm
 
 
-def _parts(along_mm: NDArray[np.float64], rounding_mm: float, policies: Policies) -> tuple[list[Part], list[Fault]]:
+def _parts(
+    along_mm: NDArray[np.float64], thickness_mm: NDArray[np.float64], rounding_mm: float, policies: Policies
+) -> tuple[list[Part], list[Fault]]:
     """Which slices go into which scan, and what is wrong with the distances."""
     if distances.is_even(along_mm, rounding_mm):
         return [distances.whole(along_mm)], []
     gaps, runs = distances.with_gaps(along_mm, rounding_mm), distances.even_parts(along_mm, rounding_mm)
-    can_fill = gaps is not None and distances.fillable(gaps)
-    if policies.gaps == "fill" and gaps is not None and can_fill:
-        return [gaps], []
+    if gaps is not None and not distances.fillable(gaps):
+        gaps = None
+    filled = gaps or distances.on_even_grid(along_mm, rounding_mm)
+    nothing_is_missing = distances.touch(along_mm, thickness_mm)
     if policies.gaps == "split" and runs is not None:
         return runs, []
+    if filled is not None and (policies.gaps == "fill" or nothing_is_missing):
+        return [filled], []
     what = "distances between slices vary"
-    if gaps is not None and can_fill:
+    if gaps is not None:
         what = f"{len(gaps.filled)} slice{'s are' if len(gaps.filled) > 1 else ' is'} missing"
-    ways = ["--gaps fill"] * can_fill + ["--gaps split, which makes a scan of each even part"] * (runs is not None)
+    ways = ["--gaps fill"] * (filled is not None)
+    ways += ["--gaps split, which makes a scan of each even part"] * (runs is not None)
     fault = (
         f"{what} ({distances.described(along_mm)}); expected even distances within {distances.MAX_STEP_JITTER:.0%}",
         f"send the series again, or use {' or '.join(ways)}" if ways else "send the whole series again",
@@ -238,17 +254,17 @@ def _stack(ordered: Sequence[Frame], part: Part, normal: NDArray[np.float64], ro
     line = ordered[-1].position_mm - ordered[0].position_mm
     if _is_leaning(ordered[0], line, 0.0) and not _is_leaning(ordered[0], line, rounding_mm):
         line = normal * float(line @ normal)
-    step = line / part.places[-1]
-    return Stack(tuple(ordered), _affine(ordered[0], step), part.filled)
+    step = line / (part.places[-1] - part.places[0])
+    return Stack(tuple(ordered), _affine(ordered[0], step, part.places[0]), part)
 
 
-def _affine(first: Frame, step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _affine(first: Frame, step: NDArray[np.float64], place: float) -> NDArray[np.float64]:
     between_rows, between_columns = first.spacing_mm
     lps = np.eye(4)
     lps[:3, 0] = first.directions[0] * between_columns
     lps[:3, 1] = first.directions[1] * between_rows
     lps[:3, 2] = step
-    lps[:3, 3] = first.position_mm
+    lps[:3, 3] = first.position_mm - place * step
     return np.asarray(LPS_TO_RAS @ lps, dtype=np.float64)
 
 

@@ -65,3 +65,49 @@ def test_wide_gaps_and_many_gaps_are_not_filled():
 
 def test_a_long_list_of_changes_is_cut_short():
     assert distances.described(np.cumsum(np.arange(20.0) ** 2)).endswith("and 13 more changes of 20")
+
+
+@st.composite
+def rows(draw):
+    """Two or three runs of slices: their distances, from 1 to 2 times the smallest."""
+    step = draw(st.floats(0.5, 8))
+    stretches = [1.0, *draw(st.lists(st.floats(1.1, 2), min_size=1, max_size=2))]
+    counts = [draw(st.integers(3, 9)) for _ in stretches]
+    order = draw(st.permutations(range(len(stretches))))
+    steps = np.concatenate([np.full(counts[k], step * stretches[k]) for k in order])
+    return np.concatenate([[0.0], np.cumsum(steps)]) - draw(st.floats(-50, 50)), step
+
+
+@given(rows())
+def test_uneven_slices_keep_their_positions_on_an_even_grid(row):
+    along, step = row
+    part = distances.on_even_grid(along)
+    assert part is not None
+    places = np.array(part.places)
+    np.testing.assert_allclose(np.diff(places) * step, np.diff(along), atol=2 * distances.MAX_STEP_JITTER * step)
+    assert -0.5 <= places[0] <= 0.5
+    assert abs(places[-1] - (part.n_places - 1)) <= 0.5
+    assert sum(place == round(place) for place in places) >= 4  # the finest run lies on the grid
+    assert np.abs(places[:, None] - np.arange(part.n_places)).min(axis=0).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "along", [[0, 4, 8, 12, 20.5, 29], [0, 1, 3, 5, 7, 9, 10], [0, 4, 10, 14, 20], [0, 4, 9], [0, 4, 8, 12, 13.5, 15]]
+)
+def test_distances_that_have_no_even_grid(along):
+    assert distances.on_even_grid(np.array(along, float)) is None
+
+
+@pytest.mark.parametrize(
+    ("thickness", "expected"),
+    [
+        ([4, 4, 4, 6, 6, 6], True),
+        ([4, 4, 4, 4, 6, 6], False),  # the fourth does not reach the fifth
+        ([4, 4, 4, 4, 4, 4], False),  # gaps of 2 mm
+        ([6, 6, 6, 6, 6, 6], False),  # the thin ones would overlap
+        ([4, 4, 4, np.nan, 6, 6], False),
+    ],
+)
+def test_slices_touch_where_their_thickness_reaches_to_the_next(thickness, expected):
+    along = np.array([0, 4, 8, 13, 19, 25.0])
+    assert distances.touch(along, np.array(thickness, float)) is expected

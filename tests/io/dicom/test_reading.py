@@ -122,12 +122,14 @@ def test_missing_slices_of_a_real_series_are_filled_and_marked(shared_data):
     data = scan.volume.data
     assert scan.stack.filled == (4,)
     assert scan.volume.source.warnings == (
-        "missing slices filled linearly from their neighbours: 5 of 8 (--gaps fill)",
+        "slices lie unevenly (4 mm after slices 1 to 3, 8 mm after slice 4, 4 mm after slices 5 to 6 of 7); on the "
+        "even grid every 4 mm these are interpolated from their neighbours: 5 of 8",
     )
     np.testing.assert_allclose(scan.volume.affine, whole.affine, atol=1e-4)
     measured = list(scan.stack.places)
     np.testing.assert_array_equal(data[:, :, measured], whole.data[:, :, measured])
-    np.testing.assert_allclose(data[:, :, 4], (data[:, :, 3] + data[:, :, 5]) / 2, rtol=1e-6)
+    between = np.sort(data[:, :, [3, 4, 5]], axis=2)[:, :, 1]  # interpolation does not overshoot
+    np.testing.assert_array_equal(data[:, :, 4], between)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,39 @@ def test_filling_gives_back_what_changes_evenly_from_slice_to_slice(tmp_path_fac
         path.unlink()
     (volume,) = read_dicom(folder, Policies(gaps="fill"))
     np.testing.assert_allclose(volume.data, values, atol=1e-3)
+
+
+def of_skull_base(values):
+    """Edits that make 4 slices of 4 mm and then 4 of 6 mm, and their voxels: `values` (n_places) of a ramp every mm."""
+    along = np.array([0, 4, 8, 12, 17, 23, 29, 35.0])
+
+    def edit(dataset, k):
+        dataset.SliceThickness = "4" if k < 4 else "6"
+        place = MATRIX @ [0, 0, along[k] / 3, 1] * [-1, -1, 1, 1]
+        dataset.ImagePositionPatient = [f"{x:.9f}"[:16] for x in place[:3]]
+
+    return edit, np.repeat(values(along)[None, None], 36, axis=1).repeat(40, axis=0).astype(np.int16)
+
+
+def test_a_head_with_thin_and_thick_slices_keeps_its_true_positions(tmp_path):
+    edit, data = of_skull_base(lambda z: 10 * z)
+    write_classic(tmp_path, data, MATRIX, modality="CT", edit=edit)
+    (volume,) = read_dicom(tmp_path)
+    assert volume.shape == (40, 36, 10)
+    np.testing.assert_allclose(volume.spacing_mm[2], 4, rtol=1e-6)
+    np.testing.assert_allclose(volume.data[20, 20, :9], 40 * np.arange(9), atol=1e-3)  # a ramp stays a ramp
+    assert volume.data[20, 20, 9] == 350  # half a slice beyond the last one
+    (warning,) = volume.source.warnings[:1]
+    assert "4 mm after slices 1 to 3, 5 mm after slice 4, 6 mm after slices 5 to 7 of 8" in warning
+    assert "interpolated from their neighbours: 5, 6, 7, 8, 9, 10 of 10" in warning
+
+
+def test_interpolated_slices_stay_between_their_neighbours(tmp_path):
+    edit, data = of_skull_base(lambda z: np.where(z < 20, -1000, 1000))
+    write_classic(tmp_path, data, MATRIX, modality="CT", edit=edit)
+    profile = read_dicom(tmp_path)[0].data[20, 20]
+    assert np.all(np.diff(profile) >= 0)
+    assert (profile.min(), profile.max()) == (-1000, 1000)
 
 
 def test_a_tilted_real_series_is_put_upright(shared_data):

@@ -37,6 +37,43 @@ def test_filled_slices_are_marked_and_source_slices_keep_their_places():
         np.testing.assert_allclose(stack.affine @ [0, 0, place, 1], [*frame.position_mm * [-1, -1, 1], 1])
 
 
+SKULL_BASE = np.array([0, 4, 8, 12, 17, 23, 29, 35.0])  # mm: four slices of 4 mm, four of 6 mm
+
+
+def uneven(thickness=(4, 4, 4, 4, 6, 6, 6, 6)):
+    numbered = enumerate(zip(SKULL_BASE, thickness, strict=True))
+    return [make_frame((0, 0, z), index=k, thickness_mm=t) for k, (z, t) in numbered]
+
+
+def test_slices_that_touch_lie_on_an_even_grid_through_the_thin_ones():
+    (stack,) = stacked(uneven())
+    assert stack.shape == (6, 5, 10)
+    assert stack.spacing_mm[2] == 4
+    assert stack.thickness_mm is None
+    assert stack.places == (0, 1, 2, 3, 4.25, 5.75, 7.25, 8.75)
+    assert stack.filled == (4, 5, 6, 7, 8, 9)
+    np.testing.assert_allclose(stack.affine @ [0, 0, 4.25, 1], [0, 0, 17, 1])
+
+
+def test_a_grid_that_begins_with_thick_slices_keeps_their_positions():
+    (stack,) = stacked([replace(frame, position_mm=np.array([0, 0, 35]) - frame.position_mm) for frame in uneven()])
+    for place, frame in zip(stack.places, stack.frames, strict=True):
+        np.testing.assert_allclose(stack.affine @ [0, 0, place, 1], [*frame.position_mm * [-1, -1, 1], 1], atol=1e-9)
+    assert [frame.index for frame in stack.frames] == list(reversed(range(8)))
+
+
+def test_slices_with_gaps_between_them_lie_on_an_even_grid_only_if_asked():
+    frames = uneven(thickness=(4,) * 8)
+    with pytest.raises(GeometryError, match=r"distances between slices vary \(4 mm .*--gaps fill or --gaps split"):
+        stacked(frames)
+    (stack,) = stacked(frames, Policies(gaps="fill"))
+    assert stack.shape[2] == 10
+
+
+def test_slices_that_touch_can_be_split():
+    assert [len(stack.frames) for stack in stacked(uneven(), Policies(gaps="split"))] == [4, 4]
+
+
 def test_split_parts_hold_every_slice_once():
     parts = stacked(frames_at([0, 3, 6, 9, 14, 19, 24]), Policies(gaps="split"))
     assert [[frame.index for frame in stack.frames] for stack in parts] == [[0, 1, 2, 3], [4, 5, 6]]
