@@ -72,7 +72,7 @@ def verbose(panel: str | None = None) -> Any:
 
 def device(panel: str | None = None) -> Any:
     """The option --device."""
-    return option("--device", help="auto, cpu, cuda or cuda:N.", panel=panel, metavar="NAME")
+    return option("--device", help="auto, cpu, cuda, cuda:N or mps.", panel=panel, metavar="NAME")
 
 
 def task(panel: str | None = None, *, several: bool = False) -> Any:

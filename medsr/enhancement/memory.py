@@ -33,6 +33,7 @@ RETURNED = {2: 1.0, 4: 0.5}
 FINER_BYTES = 20  # per voxel of a result that is interpolated from the network's grid
 WRITE_BYTES_FINE, WRITE_BYTES_COARSE = 10, 8  # result, rounded, as stored; scan, residual
 HEAP = 1.05  # 5 % for what the heap loses between blocks
+SHARING = ("cpu", "mps")  # devices that work in the memory of the machine
 FREE_SHARE = 0.8  # of the free memory: the rest is for what other programs do meanwhile
 BLOCK_MARGIN_VOX = 8  # beyond the margin of a region: more changes no voxel of a brain by 1e-4 of its range
 LEAST_BLOCK_VOX = 16  # of the network's grid; thinner blocks are nearly all margin
@@ -165,7 +166,7 @@ def usable_memory(device: str) -> int | None:
     Returns:
         None where the device has a memory of its own, or the system does not say what is free.
     """
-    free = free_memory() if device == "cpu" else None
+    free = free_memory() if device in SHARING else None
     return None if free is None else int(FREE_SHARE * free)
 
 

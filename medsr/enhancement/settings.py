@@ -93,7 +93,7 @@ class EnhanceSettings:
         seed: Random seed for sampling, 0 to 2**64 - 1.
         flips: Number of axes, 0 to 3, over whose flips the mean is averaged; each doubles its evaluations.
         model: Name of a packaged model, or path of a weights file.
-        device: "auto", "cpu", "cuda" or "cuda:N"; a batch takes several, separated by commas.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps"; a batch takes several, separated by commas.
         tile: Side of a tile in voxels; None: chosen by size.
         region: First voxel and one past the last on the stored axes; None: the whole scan.
         force: Go on outside what the model was validated on.

@@ -21,6 +21,7 @@ from medsr.model.nets.layers import ResidualBlock
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
 
 MAX_BYTES = 16 * 2**20
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Model:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes CUDA where there is one.
+    """The device of that name; "auto" takes CUDA where there is one, and never Apple's "mps", which must be asked for.
 
     Raises:
         ResourceError: no such device on this machine.
@@ -79,9 +80,11 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ResourceError(f"device is {name!r}; expected auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ResourceError(f"device {name!r} is not supported; expected auto, cpu, cuda or cuda:N")
+        raise ResourceError(f"device is {name!r}; expected {DEVICES}") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ResourceError(f"device {name!r} is not supported; expected {DEVICES}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ResourceError(f"device {name} is not available, torch has no Metal here; use --device cpu")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ResourceError(
             f"device {name} is not available, torch sees {torch.cuda.device_count()} CUDA devices; use --device cpu, "
@@ -95,7 +98,7 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     native: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if native() else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and native() else torch.float32
 
 
 def packaged_models() -> dict[str, Path]:
@@ -109,7 +112,7 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
 
     Args:
         name_or_file: Name of a packaged model, or path of a weights file.
-        device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+        device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:N" or "mps".
 
     Raises:
         ModelError: an unknown name, or a file that is damaged, not safetensors or not a model of this version.

@@ -19,9 +19,9 @@ ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
 FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 
 # Widths in samples. Too wide an assumption does far more harm than too narrow a one, so estimates count only from a
-# width on, and less than was found is assumed: slices are drawn towards what pulses usually are.
-STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 1.0
-CAUTION, SLICE_TRUST = 0.1, 0.5
+# width on, and less than was found is assumed.
+STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 0.9
+CAUTION, SLICE_CAUTION = 0.1, 0.15
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 SOFT = 1.0  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
@@ -153,8 +153,8 @@ def assumed_from_voxels(scan: Volume, thickness_mm: float | None = None) -> tupl
         if assumed[axis].fwhm_from == "told":
             return assumed[axis]
         if axis not in fine:
-            width = slice_fwhm(scan.data, axis, spacing.tolist(), fine, noise)
-            return assumed[axis] if width is None else _slices(assumed[axis], width, float(spacing[axis]))
+            widths = slice_fwhm(scan.data, axis, spacing.tolist(), fine, noise)
+            return assumed[axis] if widths is None else _slices(assumed[axis], widths, float(spacing[axis]))
         own = steps[axis]
         width = None if own is None else min(own, float(np.mean(known)))
         return assumed[axis] if width is None else _voxels(assumed[axis], width, float(spacing[axis]))
@@ -201,14 +201,14 @@ def _voxels(assumed: Assumed, step_fwhm: float, spacing_mm: float) -> Assumed:
     return _gaussian(min(found_mm, assumed.fwhm_mm or found_mm) if assumed.fwhm_from == "header" else found_mm)
 
 
-def _slices(assumed: Assumed, fwhm: float, spacing_mm: float) -> Assumed:
+def _slices(assumed: Assumed, fwhm: tuple[float, float], spacing_mm: float) -> Assumed:
     """Thick slices whose profile is as wide as a Gaussian of `fwhm` samples; where two sources differ, the narrower."""
-    found_mm, stated_mm = fwhm * spacing_mm, assumed.fwhm_mm or spacing_mm
-    if found_mm >= SLICE_FWHM_FROM * stated_mm:
-        usual_mm = GAUSSIAN_OF_SLICES * stated_mm
+    least_mm, largest_mm = fwhm[0] * spacing_mm, fwhm[1] * spacing_mm
+    stated_mm = assumed.fwhm_mm or spacing_mm
+    if least_mm >= SLICE_FWHM_FROM * stated_mm:
         most_mm = stated_mm if assumed.fwhm_from == "header" else WIDEST * spacing_mm
-        return _gaussian(min(usual_mm + SLICE_TRUST * (found_mm - usual_mm), most_mm))
-    if stated_mm > spacing_mm and found_mm < GAUSSIAN_OF_SLICES * stated_mm:
+        return _gaussian(min(least_mm - SLICE_CAUTION * spacing_mm, most_mm))
+    if stated_mm > spacing_mm and largest_mm < GAUSSIAN_OF_SLICES * stated_mm:
         return replace(assumed, fwhm_mm=spacing_mm, fwhm_from="estimated")
     return assumed
 

@@ -76,8 +76,12 @@ def own_fwhm(step_fwhm: float) -> float:
 
 def slice_fwhm(
     data: NDArray[np.float32], axis: int, spacing_mm: Sequence[float], in_plane: Sequence[int], noise: float
-) -> float | None:
-    """FWHM, in samples, of the Gaussian profile across thick slices, from a comparison with their plane.
+) -> tuple[float, float] | None:
+    """FWHM, in samples, of the Gaussian profile across thick slices, from a comparison with each axis of their plane.
+
+    Anatomy that is softer across the slices than along an axis of their plane looks like a wider profile, and the other
+    way round: the comparisons are off by 0.17 samples (standard deviation on 14 training scans, slices across each
+    axis), the smaller of two by -0.4 to 0.4.
 
     Args:
         data: Scan (I, J, K).
@@ -87,11 +91,11 @@ def slice_fwhm(
         noise: Standard deviation of the white noise in the scan.
 
     Returns:
-        0.2 to 2.4; None where the scan is too small, or noise hides the answer.
+        The smallest and the largest found, 0.2 to 2.4; None where the scan is too small, or noise hides the answer.
     """
     found = [_alike(central(data), axis, spacing_mm, other, noise) for other in in_plane]
     known = [width for width in found if width is not None]
-    return float(np.mean(known)) if known else None
+    return (min(known), max(known)) if known else None
 
 
 def _alike(

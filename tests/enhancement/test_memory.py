@@ -150,7 +150,10 @@ def test_free_memory_is_a_number_or_unknown():
     assert found is None or found > 0
 
 
-@pytest.mark.parametrize(("device", "free", "usable"), [("cpu", 1000, 800), ("cpu", None, None), ("cuda", 1000, None)])
+@pytest.mark.parametrize(
+    ("device", "free", "usable"),
+    [("cpu", 1000, 800), ("mps", 1000, 800), ("cpu", None, None), ("cuda", 1000, None)],
+)
 def test_most_of_the_free_memory_may_be_used_where_it_is_that_of_the_device(monkeypatch, device, free, usable):
     monkeypatch.setattr("medsr.enhancement.memory.free_memory", lambda: free)
     assert usable_memory(device) == usable

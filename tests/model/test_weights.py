@@ -193,11 +193,22 @@ def test_devices():
     assert fastest_dtype(torch.device("cpu")) in (torch.bfloat16, torch.float32)
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta", "cuda:99"])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "meta", "cuda:99", "mps:x"])
 def test_devices_that_are_not_here_are_refused(name):
     with pytest.raises(ResourceError) as caught:
         choose_device(name)
     assert "\n" not in str(caught.value)
+
+
+def test_metal_is_taken_where_torch_has_it_and_only_by_name(monkeypatch):
+    """Torch is told that it has Metal or none, since few machines have it: what runs there is not tested."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ResourceError, match="torch has no Metal here; use --device cpu"):
+        choose_device("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("mps").type == "mps"
+    assert choose_device("auto").type in ("cpu", "cuda")
+    assert fastest_dtype(choose_device("mps")) == torch.float32
 
 
 def test_a_watched_model_answers_as_ever_and_tells_of_each_layer():

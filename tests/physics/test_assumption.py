@@ -13,6 +13,7 @@ from scipy import ndimage
 from medsr.physics import assumption
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.assumption import (
+    SLICE_CAUTION,
     WIDEST,
     Assumed,
     assumed_from_voxels,
@@ -22,6 +23,7 @@ from medsr.physics.assumption import (
     softness_said,
     told_of,
 )
+from medsr.physics.blur import slice_fwhm
 from medsr.physics.ops import AxisSampling, Separable
 from medsr.record import assumption_text
 from medsr.volume import Volume
@@ -125,10 +127,12 @@ def test_a_sharp_scan_stays_as_its_headers_say():
     assert assumed_from_voxels(USUAL_SLICES) == assumed_of(USUAL_SLICES)
 
 
-def test_wide_slices_are_drawn_towards_the_usual_ones():
+def test_wide_slices_are_assumed_narrower_than_they_were_found():
     across = assumed_from_voxels(WIDE_SLICES)[2]
+    found, _ = slice_fwhm(WIDE_SLICES.data, 2, [1.0, 1.0, 5.0], (0, 1), 0.0)
     assert (across.profile, across.profile_from) == ("gaussian", "estimated")
-    assert 0.69 * 5 < across.fwhm_mm < 1.3 * 5
+    assert across.fwhm_mm == pytest.approx((found - SLICE_CAUTION) * 5, rel=1e-3)
+    assert found - SLICE_CAUTION < 1.4
 
 
 def test_where_header_and_voxels_differ_the_narrower_counts():
