@@ -50,6 +50,9 @@ class Record:
         residual: Root mean square of the input minus the degraded result, in units of the noise.
         drift: Mean of the degraded result minus the input, over the range that the model works in.
         overshoot: Share of voxels beyond all values around them in the input (`medsr.enhancement.overshoot`).
+        ripple: What varies within a slice in flat tissue, over that of cubic interpolation
+            (`medsr.enhancement.flat_tissue`); None where there is none.
+        roughness: Second differences in flat tissue along axes that are not refined, over those of cubic interpolation.
         uncertainty_rms: Root mean square of the uncertainty map over that range; None where none was asked for.
         envelope: Place of the input relative to what the model was validated on: "inside", "edge" or "outside".
         envelope_measured: The odd numbers behind that verdict and what is usual, one line each.
@@ -72,6 +75,8 @@ class Record:
     residual: float | None = None
     drift: float | None = None
     overshoot: float | None = None
+    ripple: float | None = None
+    roughness: float | None = None
     uncertainty_rms: float | None = None
     envelope: str = ""
     envelope_measured: tuple[str, ...] = ()

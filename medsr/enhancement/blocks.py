@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.memory import Sizes, block_for, block_margin
-from medsr.enhancement.overshoot import overshoot
 from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress, Whole, scan_noise
+from medsr.enhancement.reference_free import measured
 from medsr.enhancement.region import Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
@@ -140,7 +140,7 @@ class _Assembled:
         first, finer = self.records[0], on_fine_grid(volume, self.x, acquisition)
         further = [text for text in verdict.warnings if text not in first.warnings]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}
-        beyond = overshoot(volume, finer, acquisition, noise * scale.width, scale.width)
+        checks = measured(volume, finer, acquisition, noise * scale.width, scale)
         record = replace(
             first,
             input={**first.input, "shape": list(volume.shape)},
@@ -148,7 +148,9 @@ class _Assembled:
             seconds=seconds,
             peak_memory_bytes=max(one.peak_memory_bytes for one in self.records),
             residual=_rms(self.residual) / (max(noise, NOISE_FLOOR) * scale.width),
-            overshoot=beyond,
+            overshoot=checks.overshoot,
+            ripple=checks.ripple,
+            roughness=checks.roughness,
             drift=-float(self.residual.mean(dtype=np.float64)) / scale.width,
             uncertainty_rms=None if self.uncertainty is None else _rms(self.uncertainty) / scale.width,
             envelope=verdict.level,

@@ -16,9 +16,9 @@ from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
 from medsr.enhancement.memory import Sizes, block_for, check_fits, usable_memory
-from medsr.enhancement.overshoot import most_overshoot, overshoot_said
 from medsr.enhancement.piece import OnState
 from medsr.enhancement.posterior import OnProgress, evaluations_of
+from medsr.enhancement.reference_free import faults, warnings_of
 from medsr.enhancement.region import Box, central_block, enhance_region, part_of
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
@@ -117,15 +117,15 @@ def enhance(
         return enhance_within(volume, model, settings, acquisition, on_progress, limit, on_state)
 
     result = computed(model, acquisition)
-    beyond = result.record.overshoot or 0.0
-    if may_leave_out and settings.region is None and beyond > most_overshoot(acquisition):
-        result, why = without_network(computed, model, acquisition, beyond)
+    found = faults(result.record, acquisition)
+    if may_leave_out and settings.region is None and found:
+        result, why = without_network(computed, model, acquisition, found)
         told = (*told, why)
     record, width = result.record, scale_of(volume.data, volume.modality).width
     told = (
         *told,
         *residual_said(record.residual or 0.0, (record.noise_sigma or 0.0) / width),
-        *overshoot_said(0.0 if settings.mode == "sample" else record.overshoot or 0.0, acquisition),
+        *(() if settings.mode == "sample" else warnings_of(record, acquisition)),
     )
     return replace(result, record=replace(record, input=described(stored), warnings=(*record.warnings, *told)))
 
@@ -213,8 +213,7 @@ def _without_overshoot(
     quick = replace(settings, mode="mean", flips=0, tile=None, force=True, region=None)
     for share in TRIED_WIDTHS:
         tried = with_assumed(estimated, narrowed(estimated.assumed, share))
-        found = enhance_region(volume, block, model, quick, tried).record.overshoot or 0.0
-        if found <= most_overshoot(tried):
+        if not faults(enhance_region(volume, block, model, quick, tried).record, tried):
             break
     else:
         tried = by_headers
@@ -222,8 +221,8 @@ def _without_overshoot(
         return estimated, said
     return tried, (
         *said,
-        f"the voxels suggest {estimated.assumed_text}; a trial with it put too many of them beyond all values around "
-        f"them, so this is assumed: {tried.assumed_text}",
+        f"the voxels suggest {estimated.assumed_text}; a trial with it sharpened too much, "
+        f"so this is assumed: {tried.assumed_text}",
     )
 
 

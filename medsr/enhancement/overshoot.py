@@ -43,19 +43,14 @@ def overshoot(scan: Volume, result: Volume, acquisition: Acquisition, noise: flo
 
 def most_overshoot(acquisition: Acquisition) -> float:
     """The overshoot above which a result is sharpened too much, for the widest profile that is assumed."""
+    return MOST * widest(acquisition) ** 3
+
+
+def widest(acquisition: Acquisition) -> float:
+    """Width of the widest Gaussian that is assumed, in samples; 1 where none is wider."""
     widths = [
         axis.fwhm * axis.n_coarse / axis.n_fine
         for axis in acquisition.op.axes
         if axis is not None and axis.profile == "gaussian"
     ]
-    return float(MOST * max([1.0, *widths]) ** 3)
-
-
-def overshoot_said(share: float, acquisition: Acquisition) -> tuple[str, ...]:
-    """The overshoot as warnings of a record: one line where it is too large."""
-    if share <= most_overshoot(acquisition):
-        return ()
-    return (
-        f"{share:.0%} of the voxels lie beyond all values around them in the scan: it is sharpened too much; "
-        "give the true --profile, --thickness and --noise",
-    )
+    return float(max([1.0, *widths]))

@@ -19,7 +19,6 @@ from torch import Tensor
 from medsr.affine import axes_text
 from medsr.enhancement.consistency import residual_map
 from medsr.enhancement.envelope import Verdict, admitted
-from medsr.enhancement.overshoot import overshoot
 from medsr.enhancement.posterior import (
     NOISE_FLOOR,
     OnProgress,
@@ -32,6 +31,7 @@ from medsr.enhancement.posterior import (
     sample_steps,
     solved,
 )
+from medsr.enhancement.reference_free import measured
 from medsr.enhancement.result import Enhancement, described, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import UNUSED, trust_of
@@ -98,7 +98,7 @@ def enhance_piece(
         residual = volume.with_data(_array(left), volume.affine)
         noise = max(problem.noise, NOISE_FLOOR)
         chi = residual_in_noise_units(acquisition.op, x, problem.y, noise)
-        beyond = overshoot(volume, finer, acquisition, problem.noise * scale.width, scale.width)
+        checks = measured(volume, finer, acquisition, problem.noise * scale.width, scale)
         typical = None if uncertainty is None else float(np.sqrt(np.mean(np.square(uncertainty.data)))) / scale.width
     record = Record(
         versions=Record.versions_here(),
@@ -112,7 +112,9 @@ def enhance_piece(
         noise_sigma=problem.noise * scale.width,
         residual=chi,
         drift=-float(left.mean()) / scale.width,
-        overshoot=beyond,
+        overshoot=checks.overshoot,
+        ripple=checks.ripple,
+        roughness=checks.roughness,
         uncertainty_rms=typical,
         envelope=verdict.level,
         envelope_measured=verdict.measured,

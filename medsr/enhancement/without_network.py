@@ -1,8 +1,8 @@
-"""The answer without the network, for a scan on which its answer lies beyond all that the scan shows."""
+"""The answer without the network, for a scan on which its answer shows what no right one does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 import torch
@@ -25,7 +25,7 @@ class _Silent(Model):
 
 
 def without_network(
-    compute: Compute, model: Model, acquisition: Acquisition, overshoot: float
+    compute: Compute, model: Model, acquisition: Acquisition, why: Sequence[str]
 ) -> tuple[Enhancement, str]:
     """Regularised back-projection under sampling in k-space, which is nearly cubic interpolation, and a warning.
 
@@ -33,13 +33,13 @@ def without_network(
 
     Args:
         compute: Enhances with a model and an acquisition.
-        model: Model whose answer overshot.
+        model: Model whose answer has faults.
         acquisition: Acquisition that it was told.
-        overshoot: Share of the voxels of its answer that lie beyond all values around them.
+        why: The faults (`medsr.enhancement.reference_free.faults`).
     """
     silent = _Silent(**{one.name: getattr(model, one.name) for one in fields(Model)})
     in_k_space = Assumed(VOXELS, None, "default", None)
     return compute(silent, with_assumed(acquisition, (in_k_space,) * 3)), (
-        f"with the network's detail {overshoot:.0%} of the voxels would lie beyond all values around them in the scan, "
-        "so it was left out: the result is iterative back-projection, which learns nothing"
+        f"the network was left out, since with its detail {'; '.join(why)}: the result is iterative back-projection, "
+        "which learns nothing"
     )

@@ -12,7 +12,7 @@ from tiny_models import tiny_model
 
 from medsr.enhancement import enhancement
 from medsr.enhancement.enhancement import acquisition_for, acquisition_of_voxels, enhance
-from medsr.enhancement.overshoot import MOST, most_overshoot, overshoot, overshoot_said
+from medsr.enhancement.overshoot import MOST, most_overshoot, overshoot
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.acquisition import acquisition_of, with_assumed
 from medsr.physics.assumption import Assumed
@@ -51,16 +51,6 @@ def test_what_noise_explains_is_no_overshoot():
 def test_a_wide_profile_may_overshoot_more():
     assert most_overshoot(acquisition_of(SCAN, factors=(2,))) == MOST
     assert most_overshoot(with_assumed(acquisition_of(SCAN, factors=(2,)), WIDE)) == pytest.approx(MOST * 1.5**3)
-
-
-def test_too_much_is_a_warning_that_says_what_to_do():
-    acquisition = acquisition_of(SCAN, factors=(2,))
-    assert overshoot_said(MOST, acquisition) == ()
-    (said,) = overshoot_said(0.2, acquisition)
-    assert said.startswith("20% of the voxels")
-    assert "--profile" in said
-    record = enhance(SCAN, SILENT, EnhanceSettings(noise=0.0), with_assumed(acquisition, WIDE)).record
-    assert any(text.endswith("--noise") for text in record.warnings) == (record.overshoot > MOST * 1.5**3)
 
 
 @pytest.mark.parametrize(("shares", "width_mm"), [((0.01,), 1.4), ((0.9, 0.01), 1.12), ((0.9, 0.9), None)])

@@ -33,7 +33,7 @@ LOUD = loud_model()
 
 
 def left_out(record):
-    return [text for text in record.warnings if "it was left out" in text]
+    return [text for text in record.warnings if "the network was left out" in text]
 
 
 @pytest.mark.parametrize("scan", [SCAN, THICK], ids=["3D", "slices"])
