@@ -22,6 +22,7 @@ from .docks import Dock, fill, notice_label, text_label
 from .layers import METADATA_KEY, volume_of, voxel_at
 from .outcomes import Made
 from .preferences import preferences
+from .region_view import show_region
 
 VIEWS = {
     "result alone": "result",
@@ -44,6 +45,7 @@ class CompareWidget(Dock):
         self._viewer = napari_viewer
         self._background = Background.of_application(preferences().device)
         self._curtain: Curtain | None = None
+        self._zoomed_to = ""  # identifier of the result of a region that the picture was zoomed to
         self.scan = LayerChoice(napari_viewer, ("scan",), self, follows=False)
         self.result = LayerChoice(napari_viewer, ("enhanced",), self)
         self.uncertainty = LayerChoice(napari_viewer, ("uncertainty",), self, follows=False)
@@ -55,6 +57,8 @@ class CompareWidget(Dock):
         self.threshold.valueChanged.connect(self._show_uncertainty)
         self.uncertainty.chosen.connect(self._on_uncertainty)
         napari_viewer.dims.events.order.connect(self._turn_curtain)
+        # last: napari itself fits all layers into another plane
+        napari_viewer.dims.events.order.connect(self._keep_zoom, position="last")
         napari_viewer.mouse_move_callbacks.append(self._read_out)
         self._on_result()
         self._on_uncertainty()
@@ -118,11 +122,27 @@ class CompareWidget(Dock):
                 layer.visible = any(layer == one for one in shown)
         canvas = getattr(self._viewer, "canvas", self._viewer)
         canvas.grid.stride, canvas.grid.shape = -1, (1, -1)  # the lower layer first: before stands left of after
-        if canvas.grid.enabled != (view == "grid"):
-            canvas.grid.enabled = view == "grid"
-            self._viewer.reset_view()
+        is_turned = canvas.grid.enabled != (view == "grid")
+        canvas.grid.enabled = view == "grid"
+        self._zoom(result, is_turned)
         self.position.setEnabled(view == "curtain")
         self._show_uncertainty()
+
+    def _zoom(self, result: Any, is_turned: bool) -> None:
+        """Fit the picture where its room has changed, and to a region the first time that it is compared."""
+        region = facts_of(result).get("settings", {}).get("region")
+        name = "" if region is None else str(result.unique_id)
+        if name and (is_turned or name != self._zoomed_to):
+            show_region(self._viewer, result)
+        elif is_turned:
+            self._viewer.reset_view()
+        self._zoomed_to = name
+
+    def _keep_zoom(self, event: Any = None) -> None:
+        """Show the region in another plane as well, while this dock is in front."""
+        result = self.result.layer() if isalive(self) and self.isVisible() else None
+        if result is not None and str(result.unique_id) == self._zoomed_to:
+            show_region(self._viewer, result)
 
     def _curtain_layer(self) -> Any:
         found, before, after = self.companion("curtain"), self.companion("cubic"), self.result.layer()
