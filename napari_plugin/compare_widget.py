@@ -21,8 +21,10 @@ from .curtain import Curtain
 from .docks import Dock, fill, notice_label, text_label
 from .layers import METADATA_KEY, volume_of, voxel_at
 from .outcomes import Made
+from .outline import is_outline
 from .preferences import preferences
 from .region_view import show_region
+from .regions import BOX_LAYER
 
 VIEWS = {
     "result alone": "result",
@@ -117,12 +119,15 @@ class CompareWidget(Dock):
             "grid": [self.companion("cubic"), result],
             "difference": [self.companion("difference")],
         }[view]
+        frames = [layer for layer in self._viewer.layers if is_outline(layer) or layer.name == BOX_LAYER]
         for layer in self._viewer.layers:
-            if layer.metadata.get(METADATA_KEY) is not None:
+            if layer.metadata.get(METADATA_KEY) is not None and layer not in frames:
                 layer.visible = any(layer == one for one in shown)
         canvas = getattr(self._viewer, "canvas", self._viewer)
         canvas.grid.stride, canvas.grid.shape = -1, (1, -1)  # the lower layer first: before stands left of after
         is_turned = canvas.grid.enabled != (view == "grid")
+        for layer in frames if is_turned else ():
+            layer.visible = view != "grid"  # there every layer has a picture of its own
         canvas.grid.enabled = view == "grid"
         self._zoom(result, is_turned)
         self.position.setEnabled(view == "curtain")

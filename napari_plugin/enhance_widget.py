@@ -29,6 +29,7 @@ from .choices import LayerChoice, data_of, facts_of, outline_of
 from .docks import Dock, fill, notice_label, text_label
 from .layers import AXIS_LABELS, stored_box, volume_of
 from .outcomes import Made
+from .outline import add_outline
 from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
 from .settings_form import SettingsForm
@@ -226,11 +227,12 @@ class EnhanceWidget(Dock):
         self._viewer.dims.set_point(0, float(number))
 
     def _end(self, event: Event, made: Any) -> None:
-        self._running = None
+        settings, self._running = self._running, None
         self._show_running(False)
         if event.kind == "done":
-            for data, keywords, _ in made:
-                self._viewer.add_image(data, **keywords)
+            layers = [self._viewer.add_image(data, **keywords) for data, keywords, _ in made]
+            if settings is not None and settings.region is not None:
+                add_outline(self._viewer, layers[0])
             self.status.setText(wording.done(event.content["record"]))
         elif event.kind == "cancelled":
             self.status.setText("cancelled; no layer was added")

@@ -21,9 +21,8 @@ def show_region(viewer: Any, layer: Any) -> None:
     """
     low, high = edges_of(layer)
     dims, n_before = viewer.dims, viewer.dims.ndim - layer.ndim
-    for axis, (first, last) in enumerate(zip(low, high, strict=True), start=n_before):
-        if axis not in dims.displayed and not first <= dims.point[axis] <= last:
-            dims.set_point(axis, (first + last) / 2)
+    for axis in axes_missing(dims, low, high):
+        dims.set_point(axis, (low[axis - n_before] + high[axis - n_before]) / 2)
     shown = [axis - n_before for axis in dims.displayed]
     camera = viewer.scene.camera
     camera.center = tuple(((low + high) / 2)[shown])
@@ -34,6 +33,19 @@ def edges_of(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Outer faces of the first and last voxel of an image layer, (3,) each, (z, y, x) in mm."""
     scale, translate = np.asarray(layer.scale, np.float64), np.asarray(layer.translate, np.float64)
     return translate - scale / 2, translate + scale * (np.array(layer.data.shape) - 0.5)
+
+
+def axes_missing(dims: Any, low: NDArray[np.float64], high: NDArray[np.float64]) -> list[int]:
+    """Axes of the viewer on which the slice that is shown lies outside a box; none where it goes through the box.
+
+    Args:
+        dims: The viewer's dims.
+        low: Lower corner (3,) of the box, (z, y, x) in mm.
+        high: Upper corner (3,).
+    """
+    n_before = dims.ndim - len(low)
+    spans = enumerate(zip(low, high, strict=True), start=n_before)
+    return [axis for axis, (a, b) in spans if axis not in dims.displayed and not a <= dims.point[axis] <= b]
 
 
 def zoom_to_fit(canvas_px: ArrayLike, size_mm: ArrayLike) -> float:

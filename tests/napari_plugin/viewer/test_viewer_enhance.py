@@ -74,8 +74,7 @@ def test_a_drawn_box_is_enhanced_where_it_was_drawn(viewer, dock, wait):
     wait(lambda: dock.estimate.text().startswith(("13 x 14", "14 x 14", "13 x 13")))
     dock.run()
     wait(finished(dock))
-    result = viewer.layers[-1]
-    assert result.name == "mean, region: head"
+    result = viewer.layers["mean, region: head"]
     first = np.array(result.data_to_world((0, 0, 0)))
     last = np.array(result.data_to_world(np.array(result.data.shape) - 1))
     assert np.all(first[1:] <= low[1:] + 0.6)
@@ -92,13 +91,14 @@ def test_what_is_visible_can_be_enhanced(viewer, dock, wait):
     wait(lambda: not dock.estimate.text().startswith("36 x 40 "))
     dock.run()
     wait(finished(dock))
-    depth, height, width = viewer.layers[-1].data.shape
+    result = viewer.layers["mean, region: head"]
+    depth, height, width = result.data.shape
     assert depth < 30
     assert height < 40
     assert width < 36
     shown = np.array([scan.data_to_world(corner) for corner in scan.corner_pixels])
-    first = np.array(viewer.layers[-1].data_to_world((0, 0, 0)))
-    last = np.array(viewer.layers[-1].data_to_world((depth - 1, height - 1, width - 1)))
+    first = np.array(result.data_to_world((0, 0, 0)))
+    last = np.array(result.data_to_world((depth - 1, height - 1, width - 1)))
     assert np.all(first[1:] <= shown[0, 1:] + 1.0)
     assert np.all(last[1:] >= shown[1, 1:] - 1.0)
 

@@ -26,6 +26,14 @@ def region(viewer, wait, thick_scan):
     return dock
 
 
+def yellow(viewer, wait):
+    """Pixels (N, 2) of the picture, row and column, in the colour of the outline."""
+    viewer.layers["medsr box"].visible = False  # which has the same colour
+    wait(lambda: True)
+    red, green, blue = np.moveaxis(viewer.screenshot(flash=False)[..., :3].astype(int), -1, 0)
+    return np.argwhere((red > 200) & (green > 200) & (blue < 60))
+
+
 def fills_the_picture(viewer, layer):
     """Whether a layer is all in the picture, takes most of it, and is cut by the slice that is shown."""
     (low, high), shown = edges_of(layer), list(viewer.dims.displayed)
@@ -53,6 +61,45 @@ def test_comparing_zooms_to_the_region_once_and_in_every_plane(viewer, region, w
     assert fills_the_picture(viewer, result)
     compare.view.setCurrentIndex(compare.view.findData("grid"))
     assert fills_the_picture(viewer, result)
+
+
+def test_the_outline_of_the_region_stays_in_its_slices_and_out_of_the_way(viewer, region, wait):
+    result, outline = list(viewer.layers)[2:]
+    assert outline.name == "outline of mean, region: head"
+    assert viewer.layers.selection.active == result
+    assert outline.mode == "pan_zoom"
+    result.visible = False
+    (low, high), zoom = edges_of(result), viewer.scene.camera.zoom
+    seen = yellow(viewer, wait)
+    np.testing.assert_allclose(np.ptp(seen, axis=0) / zoom, (high - low)[1:], atol=1.0)
+    viewer.dims.set_point(0, high[0] + 3)
+    assert not len(yellow(viewer, wait))
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, (low[1] + high[1]) / 2)
+    seen = yellow(viewer, wait)
+    np.testing.assert_allclose(np.ptp(seen, axis=0) / viewer.scene.camera.zoom, (high - low)[[0, 2]], atol=1.0)
+
+
+def test_a_second_region_of_a_scan_takes_the_outline_with_it(viewer, region, wait):
+    region.form.depth_mm.setValue(6)
+    region.run()
+    wait(lambda: region.go.isEnabled())
+    outlines = [layer for layer in viewer.layers if layer.name.startswith("outline")]
+    assert [layer.name for layer in outlines] == ["outline of mean, region: head [1]"]
+    viewer.layers.remove(outlines[0])
+    viewer.dims.set_point(0, 0)
+
+
+def test_outline_and_box_stay_but_take_no_picture_side_by_side(viewer, region, wait):
+    _, compare = viewer.window.add_plugin_dock_widget("medsr", "Compare")
+    frames = [viewer.layers["medsr box"], viewer.layers["outline of mean, region: head"]]
+    compare.view.setCurrentIndex(compare.view.findData("curtain"))
+    wait(lambda: compare.companion("curtain") is not None)
+    assert all(layer.visible for layer in frames)
+    compare.view.setCurrentIndex(compare.view.findData("grid"))
+    assert viewer.canvas.grid.actual_shape(viewer.layers) == (1, 2)
+    compare.view.setCurrentIndex(compare.view.findData("difference"))
+    assert all(layer.visible for layer in frames)
 
 
 def test_a_region_is_found_beside_watched_steps_and_in_3d(viewer):
