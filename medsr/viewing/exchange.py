@@ -66,7 +66,8 @@ def source_of(facts: dict[str, Any]) -> Source:
     if forms is not None:
         rows = forms["to_qform"]
         forms = Forms(**{**forms, "to_qform": None if rows is None else tuple(map(tuple, rows))})
-    return Source(**{**facts, "warnings": tuple(facts["warnings"]), "forms": forms})
+    phrases = {name: tuple(facts[name]) for name in ("warnings", "acquired")}
+    return Source(**{**facts, **phrases, "forms": forms})
 
 
 def _volume(data: Any, message: dict[str, Any]) -> Volume:
