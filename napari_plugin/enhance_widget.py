@@ -64,6 +64,7 @@ class EnhanceWidget(Dock):
         self.scan.chosen.connect(self._timer.start)
         self.scan.chosen.connect(self.judge)
         self.form.changed.connect(self._timer.start)
+        self.form.model.chosen.connect(self.judge)
         self.form.draw_box.connect(self.draw_box)
         self._timer.start()
         self.judge()
@@ -81,12 +82,12 @@ class EnhanceWidget(Dock):
         self._background.submit(self, "plan", lambda folder: request, self._on_plan)
 
     def judge(self) -> None:
-        """Ask what the envelope says of the chosen scan's voxels; once a scan, as it has to be sent."""
+        """Ask what the envelope says of the chosen scan's voxels; once a scan and model, as it has to be sent."""
         layer, self._judged = self.scan.layer(), {}
         if layer is not None:
-            data = data_of(layer)
+            data, model = data_of(layer), self.form.model.model
             self._background.submit(
-                self, "judge", lambda folder: {"scan": packed(volume_of(data), folder)}, self._on_judged
+                self, "judge", lambda folder: {"scan": packed(volume_of(data), folder), "model": model}, self._on_judged
             )
 
     def run(self) -> None:

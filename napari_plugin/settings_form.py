@@ -1,4 +1,4 @@
-"""The form that becomes `EnhanceSettings`: grid, mode, acquisition, region. No arithmetic and no run."""
+"""The form that becomes `EnhanceSettings`: model, grid, mode, acquisition, region. No arithmetic and no run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from medsr.physics.profiles import PROFILE_CHOICES
 from medsr.viewing.command import numbers_of
 
 from .choices import LayerChoice
+from .model_choice import ModelChoice
 
 GRIDS = {"automatic": "auto", "spacing in mm": "spacing", "factor": "factor", "that of a layer": "onto"}
 MODES = {
@@ -54,6 +55,7 @@ class SettingsForm(QWidget):
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._add_model()
         self._add_grid(viewer)
         self._add_mode(mode)
         self._add_acquisition()
@@ -88,6 +90,7 @@ class SettingsForm(QWidget):
             profile=self.profile.currentText(),
             thickness_mm=self.thickness.value() or None,
             flips=self.flips.value(),
+            model=self.model.model,
             force=self.force.isChecked(),
         )
         if mode == "mean":
@@ -101,6 +104,11 @@ class SettingsForm(QWidget):
             sampler=self.sampler.currentText(),
             seed=self.seed.value(),
         )
+
+    def _add_model(self) -> None:
+        self.model = ModelChoice(self)
+        self._rows.addRow("Model", self.model)
+        self.model.chosen.connect(self.changed)
 
     def _add_grid(self, viewer: Any) -> None:
         self.grid_kind = _choice(GRIDS, "automatic: all axes as fine as the finest; an isotropic scan: twice as fine")

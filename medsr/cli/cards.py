@@ -104,7 +104,7 @@ def bundle(
 
 
 def _weights(name_or_file: str) -> Path:
-    from medsr.model.weights import packaged_models
+    from medsr.model.packaged import packaged_models
 
     return packaged_models().get(name_or_file, Path(name_or_file))
 

@@ -34,7 +34,8 @@ def inspect(
     from medsr.io import load_all
     from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage
-    from medsr.model.weights import describe_model, packaged_models
+    from medsr.model.packaged import packaged_models
+    from medsr.model.weights import describe_model
 
     spec = describe_model(packaged_models().get(model, Path(model)))
     if not (by_content(path).is_series and path.is_dir()):
@@ -132,7 +133,8 @@ def models(
     from dataclasses import asdict
     from json import dumps
 
-    from medsr.model.weights import describe_model, packaged_models
+    from medsr.model.packaged import packaged_models
+    from medsr.model.weights import describe_model
 
     packaged = packaged_models()
     if name is None:

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from medsr.errors import ModelError, ResourceError
 from medsr.model import DEFAULT_MODEL
 from medsr.model.nets import DetailNet, channels_last
 from medsr.model.nets.layers import ResidualBlock
+from medsr.model.packaged import packaged_models
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
 
 MAX_BYTES = 16 * 2**20
@@ -99,12 +99,6 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     native: Callable[[], bool] = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return torch.bfloat16 if device.type == "cpu" and native() else torch.float32
-
-
-def packaged_models() -> dict[str, Path]:
-    """Names and files of the weights that come with the package."""
-    folder = Path(str(resources.files("medsr.weights")))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
 def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.device = "auto") -> Model:

@@ -1,7 +1,8 @@
 """The jobs of the viewer's worker process (`medsr.worker.child`): each from JSON to a function and back.
 
 Requests hold scans as `exchange` packs them and settings as `EnhanceSettings.to_dict` writes them; `onto` names the
-grid of a layer, `watch` asks for every step of a sample.
+grid of a layer, `watch` asks for every step of a sample. The model that the settings name is loaded where it is another
+one than the worker began with.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
-from medsr.model.weights import Model, load_model
+from medsr.model.weights import Model, load_model, weights_path
 from medsr.physics.acquisition import acquisition_of
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
@@ -49,11 +51,13 @@ class Ready:
         model: The loaded model.
         voxels_per_s: Speed of one evaluation on this machine.
         folder: Folder for voxels on their way back.
+        name: Name or file of the model, as settings name it.
     """
 
     model: Model
     voxels_per_s: float
     folder: Path
+    name: str = EnhanceSettings.model
 
 
 def start(options: dict[str, Any]) -> Ready:
@@ -63,13 +67,15 @@ def start(options: dict[str, Any]) -> Ready:
         options: Values of `folder` (for voxels), `model` and `device`.
     """
     keep_freed_memory()
-    model = load_model(options.get("model", EnhanceSettings.model), options.get("device", EnhanceSettings.device))
-    return Ready(model, measured_speed(model), Path(options["folder"]))
+    name = options.get("model", EnhanceSettings.model)
+    model = load_model(name, options.get("device", EnhanceSettings.device))
+    return Ready(model, measured_speed(model), Path(options["folder"]), name)
 
 
 def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """What a request comes to: `Estimate` as plain values, the memory that is free, the device."""
     scan, settings = outline(request["scan"]), _settings(request)
+    ready = _with_model(ready, settings.model)
     needs, shape = _estimate(ready, scan, settings, request.get("memory_limit"))
     return {
         **asdict(needs),
@@ -87,7 +93,8 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
     The grid's part is in every plan; this one holds for a scan whatever is asked.
     """
     scan = unpacked(request["scan"])
-    acquisition, envelope = acquisition_of(scan), ready.model.spec.envelope
+    model = _with_model(ready, request.get("model", ready.name)).model
+    acquisition, envelope = acquisition_of(scan), model.spec.envelope
     whole, grid = judge(scan, acquisition, envelope), judge(scan, acquisition, envelope, voxels=False)
     return {
         "objections": [text for text in whole.objections if text not in grid.objections],
@@ -98,6 +105,7 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the sample."""
     scan, settings, limit = unpacked(request["scan"]), _settings(request), request.get("memory_limit")
+    ready = _with_model(ready, settings.model)
     needs, _ = _estimate(ready, scan, settings, limit)
     is_watched = request.get("watch", False) and settings.mode == "sample"
     on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
@@ -165,6 +173,27 @@ JOBS: dict[str, Job] = {
     "check": check,
     "batch": batch,
 }
+
+
+def _with_model(ready: Ready, name: str) -> Ready:
+    """What is ready, with the model of that name or file in place of the one that the worker began with.
+
+    Raises:
+        ModelError: there is none, or it is not one of this version.
+    """
+    if name == ready.name:
+        return ready
+    path = weights_path(name)
+    changed_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    model, voxels_per_s = _loaded(name, changed_ns, ready.model.device.type)
+    return replace(ready, model=model, voxels_per_s=voxels_per_s, name=name)
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, changed_ns: int, device: str) -> tuple[Model, float]:
+    """A model and its speed; `changed_ns` tells a file that was written anew, as training does."""
+    model = load_model(name, device)
+    return model, measured_speed(model)
 
 
 def _estimate(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from medsr.enhancement.envelope import sealed_weights
 from medsr.io import load
+from medsr.model.packaged import packaged_models
 from medsr.model.scan_statistics import usual_ranges
-from medsr.model.weights import DEFAULT_MODEL, load_model, packaged_models
+from medsr.model.weights import DEFAULT_MODEL, load_model
 from medsr.training.run import store_weights
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "train"

@@ -10,7 +10,8 @@ from card_folders import write_card, write_weights
 from medsr.cards.check import card_folders, check_cards
 from medsr.cards.weights import card_mismatches, check_shipped, read_weights
 from medsr.errors import ModelError
-from medsr.model.weights import DEFAULT_MODEL, packaged_models
+from medsr.model.packaged import packaged_models
+from medsr.model.weights import DEFAULT_MODEL
 
 CARDS = Path(__file__).resolve().parents[2] / "data_cards"
 

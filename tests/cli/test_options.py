@@ -88,7 +88,7 @@ def test_an_interrupted_command_says_so_and_ends_with_130(capsys, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("medsr.model.weights.packaged_models", interrupted)
+    monkeypatch.setattr("medsr.model.packaged.packaged_models", interrupted)
     assert run(["models"]) == 130
     assert capsys.readouterr().err == "medsr: interrupted; nothing half written is left\n"
 

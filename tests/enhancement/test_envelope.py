@@ -17,9 +17,10 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.io import load
 from medsr.model.intensity import scale_of
+from medsr.model.packaged import packaged_models
 from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope
-from medsr.model.weights import DEFAULT_MODEL, describe_model, packaged_models
+from medsr.model.weights import DEFAULT_MODEL, describe_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.samples import sample_path
 

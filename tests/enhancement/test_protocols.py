@@ -10,7 +10,8 @@ import pytest
 from medsr.affine import axes_text
 from medsr.enhancement.envelope import judge_grid
 from medsr.io.outline import Outline
-from medsr.model.weights import DEFAULT_MODEL, describe_model, packaged_models
+from medsr.model.packaged import packaged_models
+from medsr.model.weights import DEFAULT_MODEL, describe_model
 from medsr.physics.acquisition import acquisition_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocols.md"

@@ -17,6 +17,7 @@ from medsr.errors import ModelError, ResourceError
 from medsr.model import weights as models
 from medsr.model.conditioning import N_CONDITIONS, N_MAPS
 from medsr.model.nets import NetSpec
+from medsr.model.packaged import packaged_models
 from medsr.model.spec import ModelSpec
 from medsr.model.weights import choose_device, describe_model, fastest_dtype, load_model, weights_bytes
 
@@ -179,7 +180,7 @@ def test_packaged_weights_without_their_checksum_are_refused(packaged, checksum)
 
 
 def test_every_shipped_model_loads():
-    for name, path in models.packaged_models().items():
+    for name, path in packaged_models().items():
         assert load_model(name, "cpu").spec.name == name
         assert path.stat().st_size <= models.MAX_BYTES
 

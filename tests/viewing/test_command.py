@@ -147,5 +147,6 @@ def test_a_result_lies_beside_its_scan(source, target):
 
 
 def test_the_viewer_side_stays_light():
-    code = "import sys; import medsr.viewing.command, medsr.viewing.exchange; print('torch' in sys.modules)"
+    modules = "medsr.viewing.command, medsr.viewing.exchange, medsr.model.packaged"
+    code = f"import sys; import {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -9,12 +9,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from phantoms import head
-from tiny_models import tiny_model, write_tiny
+from tiny_models import EVERYTHING, TINY, tiny_model, tiny_net, write_tiny
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import EnvelopeError, UsageError
-from medsr.model.spec import Envelope
+from medsr.errors import EnvelopeError, ModelError, UsageError
+from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.weights import weights_bytes
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
 from medsr.viewing import jobs
@@ -105,6 +106,21 @@ def test_the_envelope_is_judged_before_and_kept_in_the_run(tmp_path):
     request = {"scan": packed(COARSE, tmp_path), "settings": EnhanceSettings().to_dict()}
     with pytest.raises(EnvelopeError):
         jobs.enhance_scan(narrow, request, lambda kind, content: None)
+
+
+def test_a_weights_file_is_used_as_it_is_now(ask):
+    path = ask.folder / "own.safetensors"
+    settings = EnhanceSettings(model=str(path)).to_dict()
+    for version in ("1", "2"):
+        path.write_bytes(weights_bytes(tiny_net(seed=1).state_dict(), ModelSpec("own", version, TINY, EVERYTHING)))
+        assert ask("plan", scan=facts_of(COARSE), settings=settings)["model"] == "own"
+        record = ask("enhance", scan=packed(COARSE, ask.folder), settings=settings)["record"]
+        assert (record["model"]["name"], record["model"]["version"]) == ("own", version)
+    assert ask("judge", scan=packed(COARSE, ask.folder), model=str(path))["objections"] == []
+    path.unlink()
+    for job, request in (("plan", {"settings": settings}), ("judge", {"model": str(path)})):
+        with pytest.raises(ModelError, match="no such weights file"):
+            ask(job, scan=packed(COARSE, ask.folder), **request)
 
 
 def test_the_voxels_are_judged_apart_from_the_grid(ask):
