@@ -23,11 +23,17 @@ from medsr.worker.parent import Event
 
 from . import wording
 from .background import Background
-from .docks import Dock, fill, notice_label, text_label
+from .docks import Dock, fill, fill_header, notice_label, text_label
 from .preferences import preferences
 from .settings_form import SettingsForm
 
-COLUMNS = {"name": "scan", "state": "state", "grid": "result", "seconds": "seconds", "residual": "residual"}
+COLUMNS = {
+    "name": ("scan", "File of the scan, in its folder"),
+    "state": ("state", "Double-click a row to open its result, or to read why it failed"),
+    "grid": ("voxel size", "Spacing of the result, in mm"),
+    "seconds": ("seconds", "Time that it took"),
+    "residual": ("differs", f"{wording.RESIDUAL}: near 1 is right, above 1.3 contradicts the scan"),
+}
 
 
 class BatchWidget(Dock):
@@ -114,6 +120,7 @@ class BatchWidget(Dock):
     def _folder_row(self, field: QLineEdit, title: str) -> QWidget:
         beside, button = QWidget(), QPushButton("...")
         button.setToolTip(title)
+        field.setToolTip(title)
         button.clicked.connect(lambda: self._choose(field, title))
         line = QHBoxLayout(beside)
         line.setContentsMargins(0, 0, 0, 0)
@@ -123,7 +130,7 @@ class BatchWidget(Dock):
 
     def _lay_out(self) -> None:
         self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setHorizontalHeaderLabels(list(COLUMNS.values()))
+        fill_header(self.table, list(COLUMNS.values()))
         self.table.verticalHeader().setVisible(False)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)

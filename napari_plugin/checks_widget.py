@@ -23,19 +23,22 @@ from medsr.worker.parent import Event
 from . import wording
 from .background import Background
 from .choices import LayerChoice, data_of, facts_of
-from .docks import Dock, fill, notice_label, text_label
+from .docks import Dock, fill, fill_header, notice_label, text_label
 from .layers import shown_mm, true_mm, volume_of
 from .outcomes import Made
 from .preferences import preferences
 from .regions import BOX_LAYER, box_of_shapes
 
 COLUMNS = {
-    "where": "where",
-    "method": "method",
-    "psnr_db": "PSNR dB",
-    "ssim": "SSIM",
-    "over_cubic_db": "to cubic",
-    "over_ibp_db": "to IBP",
+    "where": ("where", "The whole scan, or the region that is drawn"),
+    "method": (
+        "method",
+        "The result beside interpolation (cubic) and iterative back-projection (ibp), both without a network",
+    ),
+    "psnr_db": ("PSNR, dB", "Peak signal-to-noise ratio: the higher, the nearer to the reference"),
+    "ssim": ("SSIM", "Structural similarity to the reference: at most 1"),
+    "over_cubic_db": ("over cubic", "PSNR gained over cubic interpolation, in dB"),
+    "over_ibp_db": ("over IBP", "PSNR gained over iterative back-projection, in dB"),
 }
 BOX_DEPTH_MM = 20.0
 
@@ -145,16 +148,24 @@ class ChecksWidget(Dock):
     def _lay_out(self) -> None:
         self.fidelity, self.status = text_label(), text_label()
         self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setHorizontalHeaderLabels(list(COLUMNS.values()))
+        fill_header(self.table, list(COLUMNS.values()))
         self.table.verticalHeader().setVisible(False)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setVisible(False)
-        self.go, self.worst, self.report = (QPushButton(text) for text in ("Check", "Go to the worst", "Report..."))
+        self.go, self.worst, self.report = (
+            QPushButton(text) for text in ("Check", "Go to the worst place", "Report...")
+        )
         self.go.clicked.connect(lambda: self.check())
         self.worst.clicked.connect(self.go_to_worst)
         self.report.clicked.connect(self.write)
         self.worst.setEnabled(False)
+        self.fidelity.setToolTip(wording.RESIDUAL)
+        self.worst.setToolTip("Moves the sliders to where the result contradicts its scan most (the largest residual)")
+        self.report.setToolTip("Measures against the reference, and writes tables and pictures as medsr validate does")
+        self.result.setToolTip("Result to measure; the scan that it was made of is chosen with it")
+        self.scan.setToolTip("Scan that the result was made of")
+        self.reference.setToolTip("High-resolution scan of the same subject (the truth), on the voxels of the result")
         rows = QFormLayout()
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for label, field in {"Result": self.result, "Scan": self.scan, "Reference": self.reference}.items():
@@ -174,4 +185,6 @@ class ChecksWidget(Dock):
 
 def _map(made: Made, event: Event) -> Any:
     """The layer of the residual, made on the thread that received it."""
-    return None if event.kind != "done" else made.difference(event.content["map"], "residual", "residual, noise units")
+    return (
+        None if event.kind != "done" else made.difference(event.content["map"], "residual", "residual, times the noise")
+    )

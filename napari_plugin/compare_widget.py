@@ -251,7 +251,14 @@ class CompareWidget(Dock):
         self.overlay = QCheckBox("show it over the picture")
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setDecimals(1)
+        self.scan.setToolTip("Scan that the result was made of")
+        self.result.setToolTip("Result to look at; the scan that it was made of is chosen with it")
+        self.overlay.setToolTip("Colours the places where posterior samples differ")
+        self.view.setToolTip("Before: the scan in cubic interpolation on the voxels of the result")
+        self.uncertainty.setToolTip("Standard deviation of posterior samples, in the scan's own unit")
+        self.threshold.setToolTip("Least uncertainty that is shown (threshold)")
         self.values, self.status = text_label("move the mouse over the picture"), text_label()
+        self.values.setToolTip("Values of scan, result and uncertainty where the mouse is, in the scan's own unit")
         inner = QWidget()
         rows = QFormLayout()
         rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -262,8 +269,8 @@ class CompareWidget(Dock):
             "Curtain": self.position,
             "Uncertainty": self.uncertainty,
             "": self.overlay,
-            "From": self.threshold,
-            "Here": self.values,
+            "Shown from": self.threshold,
+            "At the mouse": self.values,
         }
         for label, field in fields.items():
             rows.addRow(label, field)

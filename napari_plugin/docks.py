@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from . import wording
 
@@ -79,6 +90,14 @@ def fill(dock: QWidget, inner: QWidget) -> None:
     outer = QVBoxLayout(dock)
     outer.setContentsMargins(0, 0, 0, 0)
     outer.addWidget(Column(inner))
+
+
+def fill_header(table: QTableWidget, columns: Sequence[tuple[str, str]]) -> None:
+    """Name the columns of a table, each with what its tooltip says."""
+    for column, (name, tip) in enumerate(columns):
+        item = QTableWidgetItem(name)
+        item.setToolTip(tip)
+        table.setHorizontalHeaderItem(column, item)
 
 
 def text_label(text: str = "") -> QLabel:

@@ -252,12 +252,16 @@ class EnhanceWidget(Dock):
 
     def _lay_out(self) -> None:
         self.estimate, self.verdict, self.status = text_label("loading the model"), text_label(), text_label()
+        self.scan.setToolTip("Scan to enhance: the active layer, or one that is chosen here")
+        self.verdict.setToolTip("Whether the scan lies in the range that the model was validated on (its envelope)")
+        self.status.setToolTip(wording.RESIDUAL)
         self.bar = QProgressBar()
         self.bar.setVisible(False)
         self.go, self.stop, self.copy = (QPushButton(text) for text in ("Enhance", "Cancel", "Copy as command"))
         self.go.clicked.connect(self.run)
         self.stop.clicked.connect(self.cancel)
         self.copy.clicked.connect(self.copy_command)
+        self.copy.setToolTip("Puts the same run, for a terminal, on the clipboard")
         self.stop.setEnabled(False)
         buttons = QHBoxLayout()
         for button in (self.go, self.stop):

@@ -27,7 +27,7 @@ class ModelChoice(QComboBox):
         self.setCurrentIndex(max(0, self.findData(DEFAULT_MODEL)))
         self._before = self.currentIndex()
         self.setToolTip(
-            "Network that enhances; file...: weights of your own, as medsr train writes them (.safetensors)"
+            "Network that enhances. file...: weights of your own, as medsr train writes them (.safetensors)"
         )
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.activated.connect(self._on_activated)

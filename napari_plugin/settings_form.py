@@ -21,17 +21,23 @@ from qtpy.QtWidgets import (
 )
 
 from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
-from medsr.physics.profiles import PROFILE_CHOICES
 from medsr.viewing.command import numbers_of
 
 from .choices import LayerChoice
 from .model_choice import ModelChoice
 
-GRIDS = {"automatic": "auto", "spacing in mm": "spacing", "factor": "factor", "that of a layer": "onto"}
+GRIDS = {"automatic": "auto", "in mm": "spacing", "times as many": "factor", "as in another layer": "onto"}
 MODES = {
-    "mean: least error": "mean",
-    "sample: one plausible scan": "sample",
-    "uncertainty: where samples differ": "uncertainty",
+    "best estimate (mean)": "mean",
+    "one plausible scan (sample)": "sample",
+    "best estimate, uncertainty": "uncertainty",
+}
+PROFILES = {
+    "as the scan says": "auto",
+    "bell-shaped (Gaussian)": "gaussian",
+    "rectangular (box)": "box",
+    "with ramps (trapezoid)": "trapezoid",
+    "band-limited, 3D (k-space)": "kspace",
 }
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
 BLEND_STEPS = 20
@@ -73,7 +79,7 @@ class SettingsForm(QWidget):
     @property
     def onto(self) -> Any | None:
         """The layer whose grid is asked for, None for any other grid."""
-        return self.onto_layer.needed("layer whose grid to take") if self.grid_kind.currentData() == "onto" else None
+        return self.onto_layer.needed("layer whose voxels to take") if self.grid_kind.currentData() == "onto" else None
 
     def settings(self) -> EnhanceSettings:
         """What is filled in, but for the region.
@@ -87,7 +93,7 @@ class SettingsForm(QWidget):
             spacing_mm=grid if kind == "spacing" else None,
             factors=grid if kind == "factor" else None,
             mode=mode,
-            profile=self.profile.currentText(),
+            profile=self.profile.currentData(),
             thickness_mm=self.thickness.value() or None,
             flips=self.flips.value(),
             model=self.model.model,
@@ -111,11 +117,16 @@ class SettingsForm(QWidget):
         self.model.chosen.connect(self.changed)
 
     def _add_grid(self, viewer: Any) -> None:
-        self.grid_kind = _choice(GRIDS, "automatic: all axes as fine as the finest; an isotropic scan: twice as fine")
+        self.grid_kind = _choice(
+            GRIDS,
+            "Grid of the result. Automatic: all axes as fine as the finest, an isotropic scan twice as fine. "
+            "In mm: its spacing. Times as many: its factor, voxels of the result to one of the scan",
+        )
         self.grid_text = QLineEdit("1")
         self.grid_text.setToolTip("One number, or three separated by commas in the order of the scan's stored axes")
         self.onto_layer = LayerChoice(viewer, ("scan", "enhanced"), self, follows=False)
-        self._rows.addRow("Voxels", self.grid_kind)
+        self._rows.addRow("Voxel size", self.grid_kind)
+        self.onto_layer.setToolTip("Layer whose voxels the result has, so that both can be compared voxel by voxel")
         self._rows.addRow("", self.grid_text)
         self._rows.addRow("", self.onto_layer)
         self.grid_kind.currentIndexChanged.connect(self._on_choice)
@@ -123,27 +134,42 @@ class SettingsForm(QWidget):
         self.onto_layer.chosen.connect(self.changed)
 
     def _add_mode(self, mode: str) -> None:
-        self.mode = _choice(MODES, "The mean has the least error and looks smoother; a sample looks like a scan")
+        self.mode = _choice(
+            MODES,
+            "Best estimate: the posterior mean, with the least error; it looks smoother than a scan. Plausible scan: a "
+            "posterior sample, which looks like one. Uncertainty: the standard deviation of several samples",
+        )
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
         self.blend = QSlider(Qt.Orientation.Horizontal)
         self.blend.setRange(0, BLEND_STEPS)
         self.blend.setValue(BLEND_STEPS)
-        self.blend.setToolTip("Left: the mean; right: the sample")
+        self.blend.setToolTip(
+            "Blend. Left: the best estimate (mean), with the least error; right: the plausible scan (sample)"
+        )
         self.samples, self.steps = _whole(2, 64, EnhanceSettings.samples), _whole(1, 64, EnhanceSettings.steps)
+        self.samples.setToolTip("Posterior samples that are compared: more make a steadier map and take longer")
+        self.steps.setToolTip("Steps of the sampler from noise to a scan: more are finer and take longer")
         self.sampler = QComboBox()
+        self.sampler.setToolTip(
+            "Sampler of the diffusion model: DPM-Solver++ (2M), Euler, Heun, or Euler with fresh noise (ancestral)"
+        )
         self.sampler.addItems(SAMPLER_NAMES)
         self.sampler.setCurrentText(EnhanceSettings.sampler)
         self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
-        self.flips.setToolTip("Axes over whose flips the mean is averaged: each doubles the time; 0 is quickest")
+        self.seed.setToolTip("Random seed for sampling: the same number gives the same result")
+        self.flips.setToolTip(
+            "Flips: averages the mean over the scan and its mirror images along this many axes; each doubles the time"
+        )
         self.watch = QCheckBox("watch it being refined")
+        self.watch.setToolTip("Adds a layer that holds every step of the sampler")
         self._rows.addRow("Result", self.mode)
         rows: dict[str, QWidget] = {
-            "Mean to sample": self.blend,
+            "Smooth to sharp": self.blend,
             "Samples": self.samples,
             "Steps": self.steps,
-            "Sampler": self.sampler,
-            "Seed": self.seed,
-            "Flips": self.flips,
+            "Method": self.sampler,
+            "Random seed": self.seed,
+            "Mirrored axes": self.flips,
         }
         for label, field in rows.items():
             self._rows.addRow(label, field)
@@ -155,16 +181,21 @@ class SettingsForm(QWidget):
             number.valueChanged.connect(self.changed)
 
     def _add_acquisition(self) -> None:
-        self.profile = QComboBox()
-        self.profile.addItems(PROFILE_CHOICES)
-        self.profile.setToolTip("Shape of the slice profile; auto: as the headers say, else the one that harms no scan")
+        self.profile = _choice(
+            PROFILES,
+            "Shape of the slices' sensitivity across their thickness (slice profile). As the scan says (auto): by its "
+            "headers and voxels, else the shape that harms no scan",
+        )
         self.thickness = QDoubleSpinBox()
         self.thickness.setRange(0.0, 50.0)
         self.thickness.setSingleStep(0.5)
         self.thickness.setSuffix(" mm")
         self.thickness.setSpecialValueText("as the scan says")
-        self._rows.addRow("Profile", self.profile)
-        self._rows.addRow("Slices thick", self.thickness)
+        self.thickness.setToolTip(
+            "Slice thickness, the full width at half maximum of the profile, where the scan is wrong"
+        )
+        self._rows.addRow("Slice profile", self.profile)
+        self._rows.addRow("Slice thickness", self.thickness)
         self.profile.currentIndexChanged.connect(self.changed)
         self.thickness.valueChanged.connect(self.changed)
 
@@ -179,11 +210,14 @@ class SettingsForm(QWidget):
         beside = QWidget()
         line = QHBoxLayout(beside)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(QLabel("deep"))
+        line.addWidget(QLabel("depth"))
         line.addWidget(self.depth_mm, 1)
         line.addWidget(self.draw)
         self._region_row = beside
         self.force = QCheckBox("go on anyway; the record will say so")
+        self.force.setToolTip(
+            "Force: enhance what lies outside the range that the model was validated on (its envelope)"
+        )
         self._rows.addRow("Region", self.region_kind)
         self._rows.addRow("", beside)
         self._rows.addRow("", self.force)

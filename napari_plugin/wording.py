@@ -10,6 +10,8 @@ from medsr.record import assumption_text
 
 NOTICE = "Research software, not a medical device. Structures finer than the slices may be missing or invented."
 GIB = 2**30
+DEVICES = {"cpu": "the processor", "cuda": "the graphics card"}
+RESIDUAL = "Residual: the result, blurred and sampled as its scan was, minus the scan, in units of the scan's noise"
 COLOURS = {"inside": "#3fae6b", "at the edge of": "#c8b040", "outside": "#e0a030"}
 
 
@@ -21,8 +23,9 @@ def plan(content: dict[str, Any]) -> str:
     memory = f"about {content['memory_bytes'] / GIB:.1f} GB of memory"
     if free is not None and content["memory_bytes"] > free:
         memory += f", but only {free / GIB:.1f} GB are free: choose a region"
+    device = DEVICES.get(content["device"], content["device"])
     blocks = "" if content["n_blocks"] == 1 else f", in {content['n_blocks']} blocks"
-    return f"{shape} voxels of {spacing} mm; {memory}; {duration(content['seconds'])} on {content['device']}{blocks}"
+    return f"{shape} voxels of {spacing} mm; {memory}; {duration(content['seconds'])} on {device}{blocks}"
 
 
 def verdict(model: str, objections: list[str], notices: list[str]) -> str:
@@ -47,8 +50,8 @@ def done(record: dict[str, Any]) -> str:
     scan = record["input"]
     guessed = f"; taken for {scan['modality']}, guessed from the values" if scan["modality_guessed"] else ""
     return (
-        f"done in {duration(seconds)}{guessed}; assumed: {assumed}; residual to the scan {record['residual']:.2f} "
-        f"of the noise (near 1 is right, above 1.3 contradicts the scan){warnings}"
+        f"done in {duration(seconds)}{guessed}; assumed slice profile: {assumed}; differs from the scan by "
+        f"{record['residual']:.2f} times its noise (near 1 is right, above 1.3 contradicts the scan){warnings}"
     )
 
 
@@ -77,8 +80,9 @@ def fidelity(content: dict[str, Any]) -> str:
     """How well a result reproduces its scan."""
     place = ", ".join(f"{value:.0f}" for value in content["worst_mm"])
     return (
-        f"residual to the scan {content['residual']:.2f} noise units (up to 1: as the truth would; above 1.3: it "
-        f"contradicts the scan). Worst {content['worst']:.2f} at ({place}) mm right, anterior, superior."
+        f"The result differs from its scan by {content['residual']:.2f} times the noise (up to 1: as the truth would; "
+        f"above 1.3: it contradicts the scan). Worst place: {content['worst']:.2f} times, at ({place}) mm right, "
+        "anterior, superior."
     )
 
 

@@ -207,7 +207,7 @@ def _on_grid_of(reference: Volume, finer: Volume) -> Volume:
     if np.abs(reference.affine[:3, :3] - finer.affine[:3, :3]).max() > 1e-3 * float(finer.spacing_mm.min()):
         raise UsageError(
             f"the reference has {_times(reference)} mm, the result {_times(finer)} mm; "
-            'enhance onto the voxels "that of a layer", the reference, to compare them'
+            'enhance with the voxel size "as in another layer", the reference, to compare them'
         )
     first = (np.linalg.inv(reference.affine) @ finer.affine[:, 3])[:3]
     start = np.rint(first).astype(int)

@@ -65,7 +65,7 @@ def test_orientation_changes_no_score():
 
 
 def test_a_reference_on_another_grid_or_place_is_refused():
-    with pytest.raises(UsageError, match="that of a layer"):
+    with pytest.raises(UsageError, match="as in another layer"):
         against_reference(QUESTION, COARSE, {})
     with pytest.raises(UsageError, match="own truth"):
         against_reference(QUESTION, crop(TRUTH, Box((0, 0, 3), (24, 26, 30))), {})

@@ -58,7 +58,7 @@ def test_the_enhanced_scan_lies_on_the_scan(viewer, dock, wait):
     np.testing.assert_allclose(result.translate, np.array(scan.translate) - half, atol=1e-4)
     assert result.units == scan.units
     assert tuple(result.contrast_limits) == tuple(scan.contrast_limits)
-    assert "residual to the scan" in dock.status.text()
+    assert "differs from the scan by" in dock.status.text()
     assert result.metadata["medsr"]["record"]["model"]["name"] == "medsr-base"
 
 
