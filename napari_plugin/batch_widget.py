@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari.qt.threading import create_worker
+from qtpy.compat import isalive
 from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
@@ -24,7 +26,9 @@ from medsr.worker.parent import Event
 from . import wording
 from .background import Background
 from .docks import Dock, fill, fill_header, notice_label, text_label
+from .layers import LayerData
 from .preferences import preferences
+from .readers import layers_at, prepare_view
 from .settings_form import SettingsForm
 
 COLUMNS = {
@@ -72,12 +76,27 @@ class BatchWidget(Dock):
         self._background.cancel()
 
     def open_result(self, row: int) -> None:
-        """Open the result of a finished case, or say why there is none."""
+        """Read the result of a finished case beside the viewer's thread and show it, or say why there is none."""
         case = self._cases[row]
         if case["state"] == "done":
-            self._viewer.open(case["target"], plugin="medsr")
+            self.status.setText(f"opening {case['name']}")
+            reading = create_worker(layers_at, case["target"])
+            reading.returned.connect(self._on_read)
+            reading.errored.connect(self._on_unreadable)
+            reading.start()
         elif case["message"]:
             wording.warn(f"{case['name']}: {case['message']}")
+
+    def _on_read(self, layers: list[LayerData]) -> None:
+        if isalive(self):
+            prepare_view(layers)
+            for data, keywords, _ in layers:
+                self._viewer.add_image(data, **keywords)
+            self.status.setText("" if layers else "it is open already")
+
+    def _on_unreadable(self, error: Exception) -> None:
+        if isalive(self):
+            self.status.setText(str(error))
 
     def _on_event(self, event: Event, made: Any) -> None:
         content = event.content

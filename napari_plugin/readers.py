@@ -39,7 +39,20 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData | Claimed]] | No
 
 
 def read_layers(path: Paths) -> list[LayerData | Claimed]:
+    """The layers of `layers_at`, the first of an empty viewer shown as people look at such scans.
+
+    Raises:
+        MedsrError: nothing of it can be read.
+    """
+    layers = layers_at(path)
+    prepare_view(layers)
+    return [*layers] or NOTHING_TO_ADD
+
+
+def layers_at(path: Paths) -> list[LayerData]:
     """One image layer per volume, in order; files of one DICOM series make its volumes once, however many are given.
+
+    It touches no window, so it may run beside the viewer's thread.
 
     A series that is open in the viewer already is not opened a second time: napari hands over dropped files one by
     one. Where some of several scans can't be read, the others are opened and a warning says why.
@@ -58,9 +71,7 @@ def read_layers(path: Paths) -> list[LayerData | Claimed]:
         raise refusals[0]
     for refusal in refusals:
         _warn(str(refusal))
-    if layers:
-        _show_first(layers[0])
-    return [*layers] or NOTHING_TO_ADD
+    return layers
 
 
 def sample_layers() -> list[LayerData]:
@@ -72,7 +83,7 @@ def sample_layers() -> list[LayerData]:
     thick = sample_path("bchadult01_T1w_thick5")
     data, keywords, kind = layer_of(load(truth), "brain, truth", path=str(truth))
     scan = layer_of(load(thick), "brain, 5 mm slices", path=str(thick))
-    _show_first(scan)
+    prepare_view([scan])
     return [(data, {**keywords, "visible": False}, kind), scan]
 
 
@@ -167,12 +178,12 @@ def _open_series() -> set[str]:
     return {layer.metadata.get(METADATA_KEY, {}).get("series", "") for layer in layers} - {""}
 
 
-def _show_first(layer: LayerData) -> None:
-    """Have the first scan of an empty viewer shown as people look at such scans."""
+def prepare_view(layers: Sequence[LayerData]) -> None:
+    """Have the first scan of an empty viewer shown as people look at such scans; in the viewer's thread."""
     napari: Any = sys.modules.get("napari")
     viewer = None if napari is None else napari.current_viewer()
-    if viewer is not None and not len(viewer.layers):
-        show_first(viewer, slice_axis_of(layer[1]["metadata"][METADATA_KEY]))
+    if viewer is not None and layers and not len(viewer.layers):
+        show_first(viewer, slice_axis_of(layers[0][1]["metadata"][METADATA_KEY]))
 
 
 def _warn(text: str) -> None:

@@ -158,4 +158,12 @@ def test_a_batch_fills_its_table_and_opens_results(viewer, wait, tmp_path, thick
     wait(lambda: dock.status.text().startswith("2 done"))
     assert [dock.table.item(row, 1).text() for row in range(3)] == ["done", "done", "failed"]
     dock.open_result(1)
+    assert not len(viewer.layers)  # it is read on another thread
+    assert dock.status.text() == "opening b.nii.gz"
+    wait(lambda: len(viewer.layers))
     assert [layer.name for layer in viewer.layers] == ["b"]
+    assert viewer.canvas.overlays.scale_bar.visible
+    Path(dock._cases[0]["target"]).write_bytes(b"cut")
+    dock.open_result(0)
+    wait(lambda: not dock.status.text().startswith("opening"))
+    assert "a.nii.gz" in dock.status.text()
