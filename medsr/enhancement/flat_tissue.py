@@ -68,7 +68,7 @@ def in_flat_tissue(scan: Volume, result: Volume, acquisition: Acquisition, noise
         else:
             there = np.take(flat, np.arange(1, flat.shape[axis] - 1), axis)
             roughness.append(_ratio(np.diff(x, 2, axis)[there], np.diff(cubic, 2, axis)[there]))
-    return InFlatTissue(max(ripple, default=None), max(roughness, default=None))
+    return InFlatTissue(max(ripple) if ripple else None, max(roughness) if roughness else None)
 
 
 def most_ripple(acquisition: Acquisition) -> float:
