@@ -22,6 +22,7 @@ BLOCK_VOX = 128  # side of the central block of the result that is looked at
 FLAT_SIGMAS = 8.0  # the range of 27 voxels of white noise is 4 sigma
 AIR_SHARE = 0.1  # of the range of intensities: what is darker is air, where noise is another
 LEAST_VOX = 2000  # of flat tissue
+UNSEEN = 0.1  # of the noise that counts at least: nobody sees less, and a scan without noise has nothing to divide by
 # Results on five real scans have ripple of 1.0 to 2.1 and roughness of 0.7 to 1.3. On a degraded CT the right profile
 # gives up to 1.8 and 1.2, a Gaussian of 1.4 samples that is right up to 3.6 and 1.4, one that is wrong without noise
 # 4.5 to 5.0 and 2.1 to 2.2 for slices of five voxels and 18 to 21 in 3D.
@@ -60,14 +61,15 @@ def in_flat_tissue(scan: Volume, result: Volume, acquisition: Acquisition, noise
     if np.count_nonzero(flat) < LEAST_VOX:
         return InFlatTissue(None, None)
     x, cubic = result.data[centre], acquisition.op.cubic(y).numpy()[centre]
+    least = UNSEEN * NOISE_FLOOR * scale.width
     ripple, roughness = [], []
     for axis, factor in enumerate(acquisition.factors):
         if acquisition.degraded[axis]:
             period = max(2, round(float(factor)))
-            ripple.append(_ratio(_within(x, period, axis)[flat], _within(cubic, period, axis)[flat]))
+            ripple.append(_ratio(_within(x, period, axis)[flat], _within(cubic, period, axis)[flat], least))
         else:
             there = np.take(flat, np.arange(1, flat.shape[axis] - 1), axis)
-            roughness.append(_ratio(np.diff(x, 2, axis)[there], np.diff(cubic, 2, axis)[there]))
+            roughness.append(_ratio(np.diff(x, 2, axis)[there], np.diff(cubic, 2, axis)[there], least))
     return InFlatTissue(max(ripple) if ripple else None, max(roughness) if roughness else None)
 
 
@@ -89,5 +91,9 @@ def _within(x: NDArray[np.float32], period: int, axis: int) -> NDArray[np.float3
     return np.asarray(x - ndimage.uniform_filter1d(x, period, axis=axis), np.float32)
 
 
-def _ratio(values: NDArray[np.float32], of_cubic: NDArray[np.float32]) -> float:
-    return float(np.linalg.norm(values) / max(float(np.linalg.norm(of_cubic)), np.finfo(np.float32).tiny))
+def _ratio(values: NDArray[np.float32], of_cubic: NDArray[np.float32], least: float) -> float:
+    return _rms(values) / max(_rms(of_cubic), least)
+
+
+def _rms(values: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))

@@ -78,6 +78,13 @@ def test_without_flat_tissue_there_is_nothing_to_measure():
     assert measured(CUBIC, noise=0.1) == InFlatTissue(None, None)
 
 
+def test_in_tissue_without_noise_what_nobody_sees_is_no_ripple():
+    scan = TISSUE.with_data(np.full(TISSUE.shape, 60.0, np.float32))
+    flat = np.full(CUBIC.shape, 60.0)
+    assert measured(flat + stripes(0.01), scan, noise=0.0).ripple < 1
+    assert measured(flat + stripes(1.0), scan, noise=0.0).ripple > 5
+
+
 def test_where_every_axis_is_refined_there_is_no_plane():
     scan = Volume(np.array(TISSUE.data), affine((1.0, 1.0, 1.0)))
     acquisition = acquisition_of(scan, factors=(2, 2, 2))
