@@ -22,6 +22,7 @@ from medsr.model.spec import ModelSpec
 from medsr.record import NOTICE
 
 SCHEMA_URL = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+MONAI_VERSION = "1.5.2"  # the first that a bundle was run with; the extra medsr[monai] asks for it
 WEIGHTS = "models/model.safetensors"
 
 
@@ -59,7 +60,7 @@ def bundle_metadata(weights: WeightsFile) -> dict[str, Any]:
         "schema": SCHEMA_URL,
         "version": spec.version,
         "changelog": {spec.version: f"weights of SHA-256 {weights.sha256}"},
-        "monai_version": metadata.version("monai"),
+        "monai_version": MONAI_VERSION,
         "pytorch_version": str(metadata.version("torch")).partition("+")[0],
         "numpy_version": metadata.version("numpy"),
         "required_packages_version": {"medsr": medsr.__version__, "safetensors": metadata.version("safetensors")},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +15,7 @@ from card_folders import write_card, write_weights
 from phantoms import head
 from tiny_models import TINY
 
-from medsr.cards.bundle import WEIGHTS, write_bundle
+from medsr.cards.bundle import MONAI_VERSION, WEIGHTS, write_bundle
 from medsr.cards.weights import read_weights
 from medsr.enhancement.outputs import record_path
 from medsr.errors import OutputError
@@ -40,6 +42,12 @@ def workflow(bundle, **override):
         device=torch.device("cpu"),
         **override,
     )
+
+
+def test_the_extra_brings_the_monai_that_a_bundle_asks_for():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["monai"] == [f"monai>={MONAI_VERSION}"]
+    assert not any("monai" in one for one in project["dependencies"])
 
 
 @pytest.mark.filterwarnings("ignore:parsing config_file")  # MONAI says so of every bundle
