@@ -28,7 +28,7 @@ def load(path: Path | str, policies: Policies = DEFAULT) -> Volume:
     """The one scan of a path.
 
     Args:
-        path: NIfTI, FreeSurfer, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
+        path: NIfTI, FreeSurfer, MINC, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
         policies: What to do with an irregular DICOM series.
 
     Returns:
@@ -49,7 +49,7 @@ def load_all(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
     """Every scan of a path in turn: one per time point of a 4D file, one per part of a DICOM series that is split.
 
     Args:
-        path: NIfTI, FreeSurfer, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
+        path: NIfTI, FreeSurfer, MINC, NRRD or MetaImage file, DICOM folder, or any file of a DICOM series.
         policies: What to do with an irregular DICOM series.
 
     Returns:
@@ -88,6 +88,8 @@ def save(
     known = formats.by_name(path.name)
     if path.is_dir() or (known is not None and known.is_series):
         raise UsageError(f"{path}: DICOM takes the place of a series; say like=SERIES, or end in {formats.endings()}")
-    if known is None or not known.writes(path.name):
+    if known is None:
         raise UsageError(f"{path}: the suffix is not that of a known format; end the name in {formats.endings()}")
+    if not known.writes(path.name):
+        raise UsageError(f"{path}: {known.title} is not written under that suffix; end the name in {formats.endings()}")
     known.write(several, path, dtype)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
+from medsr.io.netcdf import OFFSET_BYTES
 
 if TYPE_CHECKING:
     from medsr.io.dicom.options import Policies
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
     from medsr.volume import Volume
 
 WRITABLE = ("uint8", "int16", "uint16", "int32", "float32")
-FormatName = Literal["nifti", "dicom", "mgh", "nrrd", "metaimage"]
+FormatName = Literal["nifti", "dicom", "mgh", "minc", "nrrd", "metaimage"]
 
 
 CONVERTERS = {
     ".img": "the voxels of an Analyze image or a NIfTI pair; name the .hdr beside it",
     ".raw": "voxels without a header; name the .mhd or .nhdr beside it",
     ".zraw": "voxels without a header; name the .mhd beside it",
-    ".mnc": "a MINC image; convert it to NIfTI with mnc2nii",
     ".par": "the header of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
     ".rec": "the voxels of a Philips PAR/REC image; convert it to NIfTI with dcm2niix",
 }
@@ -159,6 +159,19 @@ def _is_mgh(head: bytes) -> bool:
     return version == 1 and kind in (0, 1, 3, 4, 10) and all(0 < n < 1 << 20 for n in sizes)
 
 
+def _is_minc(head: bytes) -> bool:
+    """A file of netCDF in its classic format, with offsets of 32 or 64 bits."""
+    return files.inflated(head)[:4] in OFFSET_BYTES
+
+
+def _minc_near_miss(head: bytes) -> str:
+    if not files.inflated(head).startswith(b"\x89HDF\r\n\x1a\n"):
+        return ""
+    return (
+        "an HDF5 file, which medsr doesn't read; a MINC 2 image becomes NIfTI with mnc2nii, or MINC 1 with mincconvert"
+    )
+
+
 def _is_nrrd(head: bytes) -> bool:
     return head.startswith(b"NRRD000")
 
@@ -232,6 +245,18 @@ FORMATS = table(
             outliner="medsr.io.mgh:outline_mgh",
             help="FreeSurfer file",
             dtypes=("uint8", "int16", "int32", "float32"),  # FreeSurfer itself reads no uint16
+        ),
+        Format(
+            name="minc",
+            title="MINC",
+            suffixes=(".mnc", ".mnc.gz"),
+            is_series=False,
+            recognises=_is_minc,
+            near_miss=_minc_near_miss,
+            reader="medsr.io.minc:read_minc",
+            writer=None,
+            outliner="medsr.io.minc:outline_minc",
+            help="MINC 1 file",
         ),
         Format(
             name="nrrd",

@@ -196,7 +196,9 @@ def test_a_scan_without_its_suffix_is_a_case(tmp_path):
 
 def test_an_input_without_a_scan_is_refused_with_what_it_holds(tmp_path):
     (tmp_path / "in").mkdir()
-    for name in ("a.mnc", "b.mnc", "notes.txt"):
+    for name in ("a.par", "b.par", "notes.txt"):
         (tmp_path / "in" / name).write_text("x")
-    with pytest.raises(InputError, match=r"no scan in 3 files \(2 x a MINC image.*1 x not a scan by its name"):
+    with pytest.raises(
+        InputError, match=r"no scan in 3 files \(2 x the header of a Philips PAR.*1 x not a scan by its name"
+    ):
         plan_batch(tmp_path / "in", tmp_path / "out", BatchRecipe())

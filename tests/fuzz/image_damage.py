@@ -1,4 +1,4 @@
-"""Damaged FreeSurfer, NRRD, MetaImage and two-file NIfTI images: their headers' numbers, their bytes, their gzip."""
+"""Damaged FreeSurfer, MINC, NRRD, MetaImage and two-file NIfTI images: headers' numbers, bytes, gzip."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from random import Random
 
 import numpy as np
 from fuzz.bytes_damage import ANY_BYTES
+from minc_files import write_minc
 from phantoms import head
 
 EXTREME_WORDS = (0, 1, 2, 3, 4, 5, 10, 30000, 2**31 - 1, -1, -(2**31))
 EXTREME_TEXTS = (b"0", b"-1", b"1e30", b"nan", b"inf", b"99999999999", b"3000000", b"", b"x", b"LIST", b"../other.raw")
-N_HEADER_WORDS = 22  # of MGH: version, sizes, type, directions
+HEADER_WORDS = {".mgh": 22, ".mgz": 22, ".mnc": 520, ".gz": 520}
+"""Big-endian words of a header by the end of its name: of MGH version, sizes, type and directions; of MINC all."""
 
 
 def damaged_image(seed: int, folder: Path) -> str:
@@ -27,9 +29,10 @@ def damaged_image(seed: int, folder: Path) -> str:
     zipped = name.endswith((".mgz", ".gz"))
     content = gzip.decompress(content) if zipped else content
     for _ in range(chance.choice((1, 1, 2, 3))):
-        kinds = (_word, *ANY_BYTES) if name.endswith((".mgh", ".mgz")) else (_number, *ANY_BYTES)
-        kind = chance.choice((kinds[0], chance.choice(kinds)))
-        content = kind(content, chance)
+        n_words = HEADER_WORDS.get(Path(name).suffix)
+        own = _number if n_words is None else _word
+        kind = chance.choice((own, chance.choice((own, *ANY_BYTES))))
+        content = _word(content, chance, n_words) if kind is _word else kind(content, chance)
         words.append(kind.__name__.strip("_"))
     if zipped:
         content = gzip.compress(content, 1, mtime=0)
@@ -57,6 +60,8 @@ def sound_images() -> tuple[tuple[tuple[str, bytes], ...], ...]:
         folder = Path(name)
         nib.save(nib.MGHImage(whole, scan.affine), folder / "a.mgh")
         nib.save(nib.MGHImage(scan.data, scan.affine), folder / "b.mgz")
+        write_minc(folder / "e.mnc", whole, scan.affine, limits=(np.arange(8.0), np.arange(8.0) + 900))
+        (folder / "f.mnc.gz").write_bytes(gzip.compress((folder / "e.mnc").read_bytes(), 1, mtime=0))
         nib.Nifti1Pair(whole, scan.affine).to_filename(folder / "c.hdr")
         nib.save(nib.Nifti1Image(whole, scan.affine), folder / "d.nii")
         image = SimpleITK.ReadImage(str(folder / "d.nii"))
@@ -72,9 +77,9 @@ def sound_images() -> tuple[tuple[tuple[str, bytes], ...], ...]:
         return tuple(tuple((path.name, path.read_bytes()) for path in paths) for paths in stems.values())
 
 
-def _word(content: bytes, chance: Random) -> bytes:
-    """One big-endian word of an MGH header is extreme."""
-    at = 4 * chance.randrange(N_HEADER_WORDS)
+def _word(content: bytes, chance: Random, n_words: int) -> bytes:
+    """One big-endian word of a header is extreme."""
+    at = 4 * chance.randrange(n_words)
     return content[:at] + chance.choice(EXTREME_WORDS).to_bytes(4, "big", signed=True) + content[at + 4 :]
 
 
