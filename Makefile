@@ -63,7 +63,7 @@ gpu: setup  ## only the tests that need a CUDA device
 
 # How many damaged inputs of each kind: make fuzz FUZZ=200
 FUZZ ?= 5000
-fuzz: setup  ## read thousands of damaged DICOM series and NIfTI files: refused or read, nothing else
+fuzz: setup  ## read thousands of damaged DICOM series, compressed pixels and image files: refused or read, nothing else
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz.run --count $(FUZZ)
 
 # Tests of a real window run in a process of their own: one that fails would take the next ones with it.

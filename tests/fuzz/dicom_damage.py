@@ -206,7 +206,7 @@ def _huge(content: bytes, series: Series, chance: Random) -> bytes:
             del new[0x00280008]
         if chance.random() < 0.3:
             del new[0x00280010]
-        return _with(content, found, series, new)
+        return with_elements(content, found, series, new)
 
     return _huge_code_stream(_on_element(content, series, chance, change), chance)
 
@@ -223,7 +223,7 @@ def _huge_code_stream(content: bytes, chance: Random) -> bytes:
     return content
 
 
-def _with(content: bytes, found: list[Element], series: Series, new: dict[int, tuple[bytes, bytes]]) -> bytes:
+def with_elements(content: bytes, found: list[Element], series: Series, new: dict[int, tuple[bytes, bytes]]) -> bytes:
     """Elements set, in their place."""
     parts = [content[:132]]
     waiting = dict(sorted(new.items()))
@@ -262,7 +262,7 @@ def _many_items(content: bytes, series: Series, chance: Random) -> bytes:
         n = chance.choice((0, 3, 5, 20000))
         items = struct.pack(">HHI" if series.big else "<HHI", 0xFFFE, 0xE000, 0) * n
         frames = str(n).encode() + b" " * (len(str(n)) % 2)
-        return _with(content, found, series, {0x52009230: (b"SQ", items), 0x00280008: (b"IS", frames)})
+        return with_elements(content, found, series, {0x52009230: (b"SQ", items), 0x00280008: (b"IS", frames)})
 
     return _on_element(content, series, chance, change)
 

@@ -17,16 +17,24 @@ from phantoms import affine
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
 
+GDCM_SYNTAXES = {
+    JPEGLosslessSV1: "JPEGLosslessProcess14_1",
+    JPEGLossless: "JPEGLosslessProcess14",
+    JPEGBaseline8Bit: "JPEGBaselineProcess1",
+}
 LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 
 
@@ -66,7 +74,7 @@ def sound_series() -> tuple[Series, ...]:
             paths = write_classic(Path(name) / what, voxels, place, syntax=syntax, edit=_more_elements)
             files = tuple(path.read_bytes() for path in paths)
             made.append(Series(what, files, what == "implicit", what == "big", what == "deflated"))
-        made.append(Series("jpegll", _as_jpeg_lossless(Path(name) / "little")))
+        made.append(Series("jpegll", packed_by_gdcm(Path(name) / "little", JPEGLosslessSV1)))
         ct = write_classic(Path(name) / "ct", voxels, place, modality="CT", edit=_rescaled)
         made.append(Series("ct", tuple(path.read_bytes() for path in ct)))
         enhanced = write_enhanced(Path(name) / "enhanced.dcm", voxels, place)
@@ -74,13 +82,13 @@ def sound_series() -> tuple[Series, ...]:
     return tuple(made)
 
 
-def _as_jpeg_lossless(folder: Path) -> tuple[bytes, ...]:
-    """A series in an encoding that pydicom can't write, by GDCM, which is also the only one to decode it."""
+def packed_by_gdcm(folder: Path, syntax: UID) -> tuple[bytes, ...]:
+    """A series in an encoding of `GDCM_SYNTAXES`: pydicom can't write them, and GDCM alone decodes them."""
     files = []
     for path in sorted(folder.iterdir()):
         reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
         reader.SetFileName(str(path))
-        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+        change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, GDCM_SYNTAXES[syntax])))
         writer.SetFileName(f"{path}.gdcm")
         assert reader.Read()
         change.SetInput(reader.GetImage())
@@ -89,10 +97,11 @@ def _as_jpeg_lossless(folder: Path) -> tuple[bytes, ...]:
         assert writer.Write()
         dataset = dcmread(path)
         dataset["PixelData"] = dcmread(f"{path}.gdcm")["PixelData"]  # its other elements are new in every run
-        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        dataset.file_meta.TransferSyntaxUID = syntax
         packed = BytesIO()
         dataset.save_as(packed, enforce_file_format=True)
         files.append(packed.getvalue())
+        Path(f"{path}.gdcm").unlink()
     return tuple(files)
 
 

@@ -10,9 +10,15 @@ from pathlib import Path
 from fuzz.dicom_damage import damaged_dicom
 from fuzz.image_damage import damaged_image
 from fuzz.nifti_damage import damaged_nifti
+from fuzz.pixel_damage import damaged_pixels
 from fuzz.trial import Make, try_all
 
-KINDS: dict[str, Make] = {"dicom": damaged_dicom, "nifti": damaged_nifti, "image": damaged_image}
+KINDS: dict[str, Make] = {
+    "dicom": damaged_dicom,
+    "pixels": damaged_pixels,
+    "nifti": damaged_nifti,
+    "image": damaged_image,
+}
 
 
 def main() -> int:

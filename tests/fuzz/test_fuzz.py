@@ -13,13 +13,14 @@ from fuzz.dicom_damage import damaged_dicom
 from fuzz.dicom_series import elements, sound_series
 from fuzz.image_damage import damaged_image
 from fuzz.nifti_damage import damaged_nifti, sound_files
+from fuzz.pixel_damage import damaged_pixels, items_of, packed_series
 from fuzz.trial import Make, Reader, outcome_of, try_all
 
 from medsr.errors import InputError, ResourceError
 from medsr.io import load_all
 
 N_SHORT = 200
-KINDS = (damaged_dicom, damaged_nifti, damaged_image)
+KINDS = (damaged_dicom, damaged_pixels, damaged_nifti, damaged_image)
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -50,6 +51,13 @@ def test_what_gets_damaged_was_sound(tmp_path: Path) -> None:
             (folder / f"{i}.dcm").write_bytes(content)
             if not series.deflated:
                 assert {0x00020010, 0x00280010, 0x7FE00010} <= {element.tag for element in elements(content, series)}
+        assert load_all(folder)[0].shape == (36, 40, 4)
+    for number, series in enumerate(packed_series()):
+        folder = tmp_path / f"packed{number}"
+        folder.mkdir()
+        for i, content in enumerate(series.files):
+            (folder / f"{i}.dcm").write_bytes(content)
+            assert all(items_of(content)[1:])
         assert load_all(folder)[0].shape == (36, 40, 4)
     for number, (_, content) in enumerate(sound_files()):
         path = tmp_path / f"{number}.nii"

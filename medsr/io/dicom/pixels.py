@@ -16,6 +16,10 @@ from pydicom.uid import (
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSTransferSyntaxes,
     RLELossless,
 )
@@ -24,15 +28,18 @@ from scipy.interpolate import PchipInterpolator
 from medsr.errors import InputError, ResourceError
 from medsr.io.dicom.frames import Frame
 from medsr.io.dicom.headers import parsing, read_file
+from medsr.io.dicom.jpeg import is_sound
 from medsr.io.dicom.stack import Stack
 from medsr.io.padding import FAR_OUTSIDE, padding_said
 
-# GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes: the JPEG family.
+# GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes, lossless JPEG.
 DECODERS = {
+    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
     **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
     **dict.fromkeys((*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), "pylibjpeg"),
     RLELossless: "pydicom",
 }
+JPEG_END = b"\xff\xd9"
 
 
 def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
@@ -130,6 +137,10 @@ def _stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:
         _check_complete(dataset, path.name)
         if syntax == RLELossless:
             _check_rle(dataset, path.name)
+        if syntax in JPEGLSTransferSyntaxes:
+            _check_jpegls(dataset, path.name)
+        if syntax in (JPEGLossless, JPEGLosslessSV1):
+            _check_jpeg(dataset, path.name)
     try:
         with parsing(path):
             frames = list(iter_pixels(dataset, raw=True, decoding_plugin=DECODERS.get(syntax, "")))
@@ -176,6 +187,32 @@ def _check_rle(dataset: Dataset, name: str) -> None:
         if longest - n_pixels >= min(dataset.Rows, dataset.Columns):
             raise InputError(
                 f"{name}: {longest} values in a frame; the matrix in the header, which is wrong, holds {n_pixels}"
+            )
+
+
+def _check_jpegls(dataset: Dataset, name: str) -> None:
+    """Refuse frames without the marker of their end, as CharLS does in the end, which may take it many seconds.
+
+    Raises:
+        InputError: a frame without it.
+    """
+    n_frames = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=n_frames):
+        if JPEG_END not in frame:
+            raise InputError(f"{name}: pixel data end within a frame of JPEG-LS: truncated; send the file again")
+
+
+def _check_jpeg(dataset: Dataset, name: str) -> None:
+    """Refuse frames of lossless JPEG that GDCM might not survive.
+
+    Raises:
+        InputError: a frame whose markers are damaged, or that holds another matrix than the header says.
+    """
+    n_frames = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=n_frames):
+        if not is_sound(frame, dataset.Rows, dataset.Columns, dataset.BitsAllocated):
+            raise InputError(
+                f"{name}: a frame of lossless JPEG is damaged, truncated or no match to the header; send the file again"
             )
 
 

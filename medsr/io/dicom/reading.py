@@ -35,7 +35,7 @@ from medsr.io.dicom.frames import frames_of
 from medsr.io.dicom.headers import modality_of, parsing, read_header
 from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.dicom.pixels import voxels
-from medsr.io.dicom.series import find_series
+from medsr.io.dicom.series import Series, find_series
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.tilt import upright
 from medsr.io.dicom.triage import FoundVolume, Triage, triage
@@ -86,20 +86,24 @@ def read_dicom_scans(path: Path | str, policies: Policies = DEFAULT) -> list[Dic
     path = Path(path)
     with files.naming(path):
         try:
-            return _scans_of_series(path, policies)
+            series, stacks = _stacked_series(path, policies)
         except InputError:
             scans = _only_volume(path)
             if not scans:
                 raise
             return scans
+        digests = {file.path: file.sha256 for file in series.files}
+        header = series.files[0].header
+        return [_scan(stack, header, digests, series.warnings + _split(k, stacks)) for k, stack in enumerate(stacks)]
 
 
-def _scans_of_series(path: Path, policies: Policies) -> list[DicomScan]:
+def _stacked_series(path: Path, policies: Policies) -> tuple[Series, list[Stack]]:
+    """The one series of a path and its slices in place, from headers alone: no pixel is decoded before they fit."""
     series = find_series(path)
     stacks = stacked([frame for file in series.files for frame in frames_of(file.path, file.header)], policies)
-    digests = {file.path: file.sha256 for file in series.files}
-    header = series.files[0].header
-    return [_scan(stack, header, digests, series.warnings + _split(k, stacks)) for k, stack in enumerate(stacks)]
+    for stack in stacks:
+        check_shape(stack.shape)
+    return series, stacks
 
 
 def _only_volume(path: Path) -> list[DicomScan]:
