@@ -14,7 +14,10 @@ LEARNED = ("mean", "sample")
 """Methods that need a model."""
 
 COMPARED = (*BASELINES, *LEARNED)
-"""Methods that pictures, plots and the hallucination tests compare."""
+"""Methods that plots and the hallucination tests compare."""
+
+PICTURED = (*BASELINES, "tv", *LEARNED)
+"""Methods that pictures show: those compared, and the best of the others that learn nothing."""
 
 BAND_LIMITED = "band_limited"
 """Reference without what lies beyond the measured band: perfect deblurring, a ceiling and not a method."""

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.region import Box
-from medsr.validation.methods import COMPARED
+from medsr.validation.methods import PICTURED
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
 
@@ -90,7 +90,7 @@ def views_of(scan: str, task: str, trial: Trial, results: Mapping[str, NDArray[n
         results: Results by method, (I, J, K) in the scan's unit; at least one.
     """
     located_by = "mean" if "mean" in results else next(iter(results))
-    chosen = _chosen(results, COMPARED)
+    chosen = _chosen(results, PICTURED)
     reference = trial.reference
     place = _worst_place(results[located_by], reference, trial.mask)
     window = window_of(reference, trial.mask, place)

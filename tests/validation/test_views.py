@@ -31,9 +31,18 @@ def test_slices_run_through_the_largest_local_error_of_the_mean(trial: Trial) ->
 
 
 def test_without_a_mean_the_first_method_says_where(trial: Trial) -> None:
-    views = views_of("a", "t", trial, {"tv": wrong_at(trial, PLACE), "wiener": wrong_at(trial, (12, 15, 15))})
-    assert views.located_by == "tv"
-    assert set(views.planes[0].differences) == set(views.volumes) - {REFERENCE} == {"tv", "wiener"}
+    views = views_of("a", "t", trial, {"linear": wrong_at(trial, PLACE), "wiener": wrong_at(trial, (12, 15, 15))})
+    assert views.located_by == "linear"
+    assert set(views.planes[0].differences) == set(views.volumes) - {REFERENCE} == {"linear", "wiener"}
+
+
+def test_pictures_show_total_variation_between_the_linear_methods_and_the_learned_ones(trial: Trial) -> None:
+    measured = ("nearest", "cubic", "ibp", "wiener", "tv", "mean", "sample", "band_limited")
+    views = views_of("a", "t", trial, dict.fromkeys(measured, wrong_at(trial, PLACE)))
+    for plane in views.planes:
+        assert list(plane.images) == [REFERENCE, "cubic", "ibp", "tv", "mean", "sample"]
+        assert list(plane.differences) == ["cubic", "ibp", "tv", "mean", "sample"]
+    assert set(views.volumes) == {REFERENCE, "ibp", "mean"}  # which weigh the most
 
 
 def test_superior_and_anterior_are_on_top_and_right_and_anterior_on_the_left(trial: Trial) -> None:
