@@ -141,13 +141,16 @@ def enhance(
     parametric_map: Annotated[
         bool, option("--parametric-map", help="DICOM: write the uncertainty as a Parametric Map as well.", panel=OUTPUT)
     ] = DEFAULT.output.parametric_map,
+    overwrite: Annotated[
+        bool, option("--overwrite", help="Replace an earlier output of that name.", panel=OUTPUT)
+    ] = False,
     quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
     verbose: Annotated[bool, options.verbose(OUTPUT)] = False,
 ) -> None:
     """Enhance a low-resolution scan; the run record goes beside the result."""
     from medsr.affine import axes_text
     from medsr.enhancement.files import enhance_file, names_of
-    from medsr.enhancement.outputs import check_target, record_path
+    from medsr.enhancement.outputs import check_new, check_target, record_path
     from medsr.model.allocator import keep_freed_memory
     from medsr.record import assumption_text
 
@@ -175,6 +178,8 @@ def enhance(
     )
     limit = bytes_of(memory, "--memory")
     check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
+    if not overwrite:
+        check_new(target, settings)
     keep_freed_memory()
     with reported(source.name, quiet) as on_progress:
         records = enhance_file(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from medsr.enhancement.settings import Output
-from medsr.errors import UsageError
+from medsr.enhancement.settings import EnhanceSettings, Output
+from medsr.errors import OutputError, UsageError
 from medsr.io import files, formats, save
 from medsr.io.dicom.archive import write_all
 from medsr.io.dicom.derived import DerivedSeries
@@ -82,6 +82,24 @@ def check_target(target: Path, source: Path, output: Output | None = None, *, un
         files.check_writable(target)
     files.check_writable(record_path(target))
     return chosen
+
+
+def check_new(target: Path, settings: EnhanceSettings) -> None:
+    """Refuse to replace anything: an output, its uncertainty or its record.
+
+    Args:
+        target: Name of the output.
+        settings: What is asked.
+
+    Raises:
+        OutputError: something of that name is there already.
+    """
+    is_split = settings.input.gaps == "split" and formats.is_one_file(target.name)
+    for name in (target, *[beside(target, "1")] * is_split):  # parts of a series are numbered from 1
+        maps = _companions(name, settings.mode == "uncertainty", settings.output.parametric_map)
+        for path in (name, *maps, record_path(name)):
+            if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
+                raise OutputError(f"{path}: is there already; choose another name, or replace it with --overwrite")
 
 
 def _file_format(target: Path) -> FormatName:

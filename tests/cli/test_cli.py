@@ -183,6 +183,33 @@ def test_an_output_that_cant_be_written_is_code_6_before_any_work(
     refused(capsys, ["enhance", folder / "thick.nii.gz", tmp_path / "no" / "out.nii.gz"], 6, "no")
 
 
+@pytest.mark.parametrize(
+    ("there", "options"),
+    [
+        ("out.nii.gz", []),
+        ("out.nii.gz.json", []),
+        ("out_uncertainty.nii.gz", ["--mode", "uncertainty"]),
+        ("out_1.nii.gz", ["--gaps", "split"]),
+    ],
+)
+def test_what_is_there_is_replaced_only_when_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str, options: list[str]
+) -> None:
+    (tmp_path / there).write_text("of an earlier run")
+    arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "out.nii.gz", "--model", "no-such-model", *options]
+    refused(capsys, arguments, 6, f"{there}: is there already; choose another name, or replace it with --overwrite")
+    assert (tmp_path / there).read_text() == "of an earlier run"
+    refused(capsys, [*arguments, "--overwrite"], 5, "no-such-model")  # the next thing to be wrong
+
+
+def test_an_earlier_result_is_replaced_when_asked(folder: Path, tmp_path: Path) -> None:
+    arguments = ["enhance", str(folder / "thick.nii.gz"), str(tmp_path / "out.nii.gz"), "-q", "--flips", "0"]
+    (tmp_path / "out.nii.gz").write_text("of an earlier run")
+    assert run(arguments) == 6
+    assert run([*arguments, "--overwrite"]) == 0
+    assert load(tmp_path / "out.nii.gz").shape == (32, 36, 48)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_a_missing_device_is_code_9(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(capsys, ["enhance", folder / "thick.nii.gz", tmp_path / "o.nii.gz", "--device", "cuda"], 9, "CUDA")

@@ -92,6 +92,17 @@ def test_nifti_to_dicom_needs_like(series, tmp_path, capsys):
     assert "--like" in capsys.readouterr().err
 
 
+def test_a_series_is_replaced_only_when_asked_and_an_empty_folder_is_none(series, tmp_path, capsys):
+    (tmp_path / "finer").mkdir()
+    assert enhance(series, tmp_path / "finer") == 0
+    before = (tmp_path / "finer" / "0001.dcm").stat().st_ino
+    assert enhance(series, tmp_path / "finer") == 6
+    assert "finer: is there already" in capsys.readouterr().err
+    assert (tmp_path / "finer" / "0001.dcm").stat().st_ino == before
+    assert enhance(series, tmp_path / "finer", "--overwrite") == 0
+    assert (tmp_path / "finer" / "0001.dcm").stat().st_ino != before
+
+
 def test_a_folder_with_foreign_files_is_code_6(series, tmp_path, capsys):
     (tmp_path / "finer").mkdir()
     (tmp_path / "finer" / "notes.txt").write_text("of somebody else")

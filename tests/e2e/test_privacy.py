@@ -194,10 +194,11 @@ def test_refusals_quote_no_header(command: Command, scans: Path, tmp_path: Path,
 def test_a_broken_sidecar_is_not_quoted(command: Command, scans: Path, tmp_path: Path) -> None:
     path = write_nifti_canary(tmp_path / "in" / "sub-1_T1w.nii.gz", head((20, 18, 6), (1.5, 1.5, 4.5)))
     (tmp_path / "out").mkdir()
-    for text in (f'{{"SliceThickness": "{TEXT}"}}', f'{{"{TEXT}', f'["{TEXT}"]'):
+    for number, text in enumerate((f'{{"SliceThickness": "{TEXT}"}}', f'{{"{TEXT}', f'["{TEXT}"]')):
+        out = tmp_path / "out" / f"{number}.nii"
         (tmp_path / "in" / "sub-1_T1w.json").write_text(text)
         assert command("inspect", path) in (0, 3)
-        assert command("enhance", path, tmp_path / "out" / "o.nii", "--model", scans / "tiny.safetensors") in (0, 3)
+        assert command("enhance", path, out, "--model", scans / "tiny.safetensors") in (0, 3)
     assert leaks(tmp_path / "out") == []
 
 
