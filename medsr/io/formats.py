@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
-from medsr.io.netcdf import OFFSET_BYTES
 
 if TYPE_CHECKING:
     from medsr.io.dicom.options import Policies
@@ -161,7 +160,7 @@ def _is_mgh(head: bytes) -> bool:
 
 def _is_minc(head: bytes) -> bool:
     """A file of netCDF in its classic format, with offsets of 32 or 64 bits."""
-    return files.inflated(head)[:4] in OFFSET_BYTES
+    return files.inflated(head)[:4] in (b"CDF\x01", b"CDF\x02")
 
 
 def _minc_near_miss(head: bytes) -> str:
