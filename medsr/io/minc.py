@@ -1,59 +1,40 @@
 """MINC 1 (`.mnc`, netCDF), plain or gzip, to `Volume`. It is read, never written.
 
-The names of axes and attributes, and what they stand for where they are missing, are those of the MINC 1 programmer's
-reference (Wikibooks, MINC/Reference/MINC1-programmers-reference); the coordinates are RAS, as those of NIfTI are.
+nibabel knows the header and what stored values stand for. This module bounds what is read, and fills in what a file may
+leave out by the MINC Programmer's Reference Manual (McConnell Brain Imaging Centre) but nibabel takes for granted.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nibabel.externals.netcdf import netcdf_file, netcdf_variable
+from nibabel.minc1 import Minc1File
 from numpy.typing import NDArray
 
-from medsr.errors import InputError
+from medsr.errors import InputError, MedsrError
 from medsr.io import files
 from medsr.io.dicom.options import DEFAULT, Policies
 from medsr.io.images import volumes_of
-from medsr.io.netcdf import Variable, read_variables
 from medsr.io.outline import Outline
-from medsr.io.streams import check_holds, damage_reported, inflated_stream, read_voxels
+from medsr.io.streams import damage_reported, inflated_stream
 from medsr.volume import MAX_VOXELS, Modality, Source, Volume, check_shape
 
-SPACE = ("xspace", "yspace", "zspace")
-TIME = "time"
+SPACE, TIME = ("xspace", "yspace", "zspace"), "time"
 MODALITIES: Mapping[str, Modality] = {"MRI": "MR", "CT": "CT"}
 SECONDS = ("", "s", "sec", "second", "seconds")
-MAX_TAIL_BYTES = 1 << 20  # variables behind the voxels; read to the end so that gzip checks its own sum
+MAX_BYTES = MAX_VOXELS  # of a file, inflated: 2 GiB are the end of MINC 1 (MINC 2.0 File Format Reference)
+MAX_READS = 1 << 20  # of a header's words: the history of a long pipeline takes some thousands
 NO_STEP = "the header holds no step of {}: the default of 1 mm is taken"
 NO_MM = "the header gives positions in another unit than mm: mm is taken"
 TO_NIFTI = "convert the scan to NIfTI with mnc2nii"
-
-
-@dataclass(frozen=True)
-class _Header:
-    """What a file says of its voxels.
-
-    Attributes:
-        variables: Every variable by name.
-        image: The one with the voxels, its type signed or not as the header says.
-        axes: Names of its axes, the fastest first: three of space, and time where there are several volumes.
-        shape: (I, J, K) or (I, J, K, T).
-    """
-
-    variables: Mapping[str, Variable]
-    image: Variable
-    axes: tuple[str, ...]
-    shape: tuple[int, ...]
-
-    @property
-    def modality(self) -> Modality | None:
-        study = self.variables.get("study")
-        return None if study is None else MODALITIES.get(study.text("modality").strip("_"))
+DAMAGED = f"the MINC file is damaged, truncated or unusual; copy it again, or {TO_NIFTI}"
 
 
 def read_minc(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
@@ -64,162 +45,128 @@ def read_minc(path: Path | str, policies: Policies = DEFAULT) -> list[Volume]:
         policies: The modality where it is told, and what to do with voxels that are not a number.
 
     Raises:
-        InputError: damaged, truncated, other axes than those of space and time, or voxels that are not finite.
+        InputError: damaged, truncated, too large, other axes than those of space and time, or voxels not finite.
         GeometryError: the affine is not that of a regular grid.
         ResourceError: not enough memory.
     """
     path = Path(path)
     with files.naming(path):
-        header = _header(path)
-        affine, warnings = _affine(header)
-        step = _time_step(header)
-        with damage_reported():
-            voxels = _real_values(path, header)
+        with _nibabel_refusing():
+            variables, image = _opened(path)
+            grid, time = _grid(variables, image), variables.get(TIME)
+            voxels, dtype = _real_values(image)
+            voxels = np.moveaxis(voxels, variables["image"].dimensions.index(TIME), 0) if voxels.ndim == 4 else voxels
+            step = float(getattr(time, "step", 0)) if _text(time, "units") in SECONDS else 0.0
+            known = voxels.ndim == 4 and 0 < step < np.inf
         source = Source(
             format="minc",
             content_sha256=files.sha256_file(path),
-            dtype=voxels.dtype.newbyteorder("=").name,
-            warnings=warnings,
-            time_step=step,
-            time_unit="" if step is None else "sec",
+            dtype=dtype,
+            warnings=_assumed(variables),
+            time_step=step if known else None,
+            time_unit="sec" if known else "",
         )
-        told = policies if policies.modality or not header.modality else replace(policies, modality=header.modality)
-        return volumes_of(path, voxels, affine, source, told)
+        told = policies if policies.modality or not grid.modality else replace(policies, modality=grid.modality)
+        return volumes_of(path, voxels.T, grid.affine, source, told)
 
 
 def outline_minc(path: Path) -> Outline:
-    """The grid of a MINC 1 file from its header alone.
+    """The grid of a MINC 1 file, which is read whole.
 
     Raises:
-        InputError: a damaged header, or fewer bytes than it declares.
+        InputError: damaged, truncated, too large, or other axes than those of space and time.
     """
-    with files.naming(path):
-        header = _header(path)
-        i, j, k, *times = header.shape
-        return Outline((i, j, k), _affine(header)[0], times[0] if times else 1, modality=header.modality)
+    with files.naming(path), _nibabel_refusing():
+        return _grid(*_opened(path))
 
 
-def _header(path: Path) -> _Header:
-    with inflated_stream(path) as stream, damage_reported():
-        variables = read_variables(stream)
-    image = variables.get("image")
-    if image is None:
+class _Metered(io.BytesIO):
+    """The bytes of a file, handed out twice at most: a damaged header may declare its voxels a million times."""
+
+    n_bytes = n_reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes; where it is negative, all that is left."""
+        content = super().read(size)
+        self.n_bytes, self.n_reads = self.n_bytes + len(content), self.n_reads + 1
+        if self.n_bytes > 2 * self.getbuffer().nbytes or self.n_reads > MAX_READS:
+            raise InputError(DAMAGED)
+        return content
+
+
+@contextmanager
+def _nibabel_refusing() -> Iterator[None]:
+    """One line for whatever nibabel raises; what overflows is refused later, as voxels that are not finite."""
+    try:
+        with damage_reported(), np.errstate(all="ignore"):
+            yield
+    except MedsrError:
+        raise
+    except Exception as error:  # a damaged header makes nibabel raise nearly anything
+        raise InputError(DAMAGED) from error
+
+
+def _opened(path: Path) -> tuple[dict[str, Any], Minc1File]:
+    """The variables of a file, which is read whole, and its image."""
+    content = _Metered()
+    with inflated_stream(path) as stream:
+        while chunk := stream.read(files.CHUNK):
+            content.write(chunk)
+            if max(content.tell(), path.stat().st_size) > MAX_BYTES:
+                raise InputError(f"the file holds more than the {MAX_BYTES >> 30} GiB of MINC 1; {TO_NIFTI}")
+    content.seek(0)
+    with netcdf_file(content) as file:
+        variables = file.variables
+        _complete(variables)
+        return variables, Minc1File(file)
+
+
+def _complete(variables: dict[str, Any]) -> None:
+    """Put in what the header leaves out, once it is known to describe an image of space, and time perhaps."""
+    if "image" not in variables:
         raise InputError("a netCDF file without an image of MINC; expected a scan")
-    if "vector_dimension" in image.axes:
-        raise InputError("several values a voxel, such as colour or vectors; expected one")
-    space = [axis for axis in reversed(image.axes) if axis != TIME]
-    if sorted(space) != sorted(SPACE) or image.axes.count(TIME) > 1:
+    image = variables["image"]
+    if sorted(image.dimensions) not in (sorted(SPACE), sorted((*SPACE, TIME))):
         raise InputError(f"the image has other axes than {', '.join(SPACE)} and {TIME}; {TO_NIFTI}")
-    if 0 in image.shape:
-        raise InputError(f"the image has no fixed size, or none; {TO_NIFTI}")
-    sizes = dict(zip(image.axes, image.shape, strict=True))
-    axes = (*space, TIME) if TIME in sizes else tuple(space)
-    check_shape(tuple(sizes[axis] for axis in space))
-    if math.prod(image.shape) > MAX_VOXELS:
-        raise InputError(f"header declares {math.prod(image.shape)} voxels; the limit is {MAX_VOXELS}")
-    check_holds(path, image.offset, image.n_bytes)
-    return _Header(variables, replace(image, dtype=_signed(image)), axes, tuple(sizes[axis] for axis in axes))
+    for name in image.dimensions:
+        axis = variables.setdefault(name, netcdf_variable(np.int32(0), "i", 4, (), ()))
+        if name != TIME and _text(axis, "spacing") == "irregular":
+            raise InputError(f"the voxels are not evenly spaced along {name}; resample the scan with mincresample")
+        axis.spacing = b"regular__"
+    if image.typecode() in "fd":  # such numbers stand for themselves, but nibabel looks the limits up
+        variables.update({"image-min": image, "image-max": image})
+    if not hasattr(image, "signtype"):
+        image.signtype = b"unsigned" if image.typecode() == "b" else b"signed__"
+    if hasattr(image, "valid_range"):  # "the order is not important", but to nibabel it is
+        image.valid_range = np.sort(image.valid_range)
 
 
-def _signed(image: Variable) -> np.dtype[Any]:
-    """The stored type: netCDF itself has no unsigned one, so an attribute says it; without it, bytes alone are."""
-    if image.dtype.kind == "S":
-        raise InputError("the image holds letters; expected numbers")
-    said = image.text("signtype")
-    unsigned = said == "unsigned" or (not said and image.dtype.itemsize == 1)
-    return np.dtype(image.dtype.str.replace("i", "u")) if unsigned and image.dtype.kind == "i" else image.dtype
+def _text(variable: Any, name: str) -> str:
+    """An attribute of letters without what pads it; "" where it is missing or holds numbers."""
+    said = getattr(variable, name, b"")
+    return said.decode("latin-1").strip("\0 _") if isinstance(said, bytes) else ""
 
 
-def _affine(header: _Header) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Voxel index to RAS mm, and warnings: along each axis its direction, times its start plus its step a voxel.
-
-    Raises:
-        InputError: an axis with uneven steps.
-    """
-    affine, warnings = np.eye(4), []
-    affine[:3, :3] = 0
-    for column, axis in enumerate(header.axes[:3]):
-        said = header.variables.get(axis)
-        if said is not None and said.text("spacing").startswith("irregular"):
-            raise InputError(f"the voxels are not evenly spaced along {axis}; resample the scan with mincresample")
-        step = None if said is None else said.numbers("step", 1)
-        start = None if said is None else said.numbers("start", 1)
-        direction = None if said is None else said.numbers("direction_cosines", 3)
-        along = np.array(direction or np.eye(3)[SPACE.index(axis)])
-        affine[:3, column] = along * (step or (1.0,))[0]
-        affine[:3, 3] += along * (start or (0.0,))[0]
-        if step is None:
-            warnings.append(NO_STEP.format(axis))
-        if said is not None and said.text("units") not in ("", "mm") and NO_MM not in warnings:
-            warnings.append(NO_MM)
-    return affine, tuple(warnings)
+def _grid(variables: Mapping[str, Any], image: Minc1File) -> Outline:
+    sizes = dict(zip(variables["image"].dimensions, image.get_data_shape(), strict=True))
+    n_volumes = sizes.pop(TIME, 1)
+    i, j, k = reversed(sizes.values())
+    check_shape((i, j, k))
+    modality = MODALITIES.get(_text(variables.get("study"), "modality"))
+    return Outline((i, j, k), image.get_affine()[:, [2, 1, 0, 3]], n_volumes, modality=modality)
 
 
-def _time_step(header: _Header) -> float | None:
-    """Seconds between the volumes; None for a single one, or where they are not known."""
-    said = header.variables.get(TIME) if len(header.shape) > 3 else None
-    step = None if said is None or said.text("units") not in SECONDS else said.numbers("step", 1)
-    return step[0] if step is not None and math.isfinite(step[0]) and step[0] > 0 else None
+def _assumed(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    unsaid = [NO_STEP.format(axis) for axis in SPACE if not hasattr(variables[axis], "step")]
+    other_unit = any(_text(variables[axis], "units") not in ("", "mm") for axis in SPACE)
+    return (*unsaid, NO_MM) if other_unit else tuple(unsaid)
 
 
-def _real_values(path: Path, header: _Header) -> NDArray[Any]:
-    """What the voxels stand for (I, J, K) or (I, J, K, T): stored values where they are those, else float32.
-
-    The valid range of whole numbers stands for the range from `image-min` to `image-max`, which may differ from slice
-    to slice; floating-point numbers stand for themselves.
-    """
-    image = header.image
-    with inflated_stream(path) as stream:
-        stored = read_voxels(stream, image.offset, image.shape[::-1], image.dtype)
-        stream.read(MAX_TAIL_BYTES)
-    if image.dtype.kind != "f":
-        low, high = _valid_range(image)
-        lowest, highest = (_limit(path, header, name) for name in ("image-min", "image-max"))
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as voxels
-            slope = (highest - lowest) / (high - low)
-            stored = _scaled(stored, (low, high), slope, lowest - low * slope)
-    if image.axes.count(TIME):
-        return np.moveaxis(stored, image.axes[::-1].index(TIME), -1)
-    return stored
-
-
-def _scaled(
-    stored: NDArray[Any], valid: tuple[float, float], slope: NDArray[np.float64], intercept: NDArray[np.float64]
-) -> NDArray[Any]:
-    """Real values, slice by slice, so that no copy in float64 of the whole is made."""
-    if np.all(slope == 1) and np.all(intercept == 0):
-        return np.clip(stored, math.ceil(valid[0]), math.floor(valid[1]), out=stored)
-    real = np.empty(stored.shape, np.float32, order="F")
-    for k in range(stored.shape[-1]):
-        here = slope[..., min(k, slope.shape[-1] - 1)], intercept[..., min(k, intercept.shape[-1] - 1)]
-        real[..., k] = np.clip(stored[..., k], *valid) * here[0] + here[1]
-    return real
-
-
-def _valid_range(image: Variable) -> tuple[float, float]:
-    """The lowest and highest stored value that count; that of the type where the header doesn't say it.
-
-    Raises:
-        InputError: no range, or one that reaches beyond the type.
-    """
-    info = np.iinfo(image.dtype)
-    ends = [image.numbers(f"valid_{end}", 1) for end in ("min", "max")]
-    said = [end[0] for end in ends if end is not None]
-    low, high = sorted(image.numbers("valid_range", 2) or (said if len(said) == 2 else (info.min, info.max)))
-    if not info.min <= low < high <= info.max:
-        raise InputError(f"the valid range of stored values is not one of {image.dtype.name}; {TO_NIFTI}")
-    return low, high
-
-
-def _limit(path: Path, header: _Header, name: str) -> NDArray[np.float64]:
-    """`image-min` or `image-max` in the order of the stored voxels, with 1 along the axes that it is the same for."""
-    image, found = header.image, header.variables.get(name)
-    if found is None or found.dtype.kind == "S":
-        raise InputError(f"the header doesn't say what whole numbers stand for ({name}); {TO_NIFTI}")
-    sizes = dict(zip(image.axes, image.shape, strict=True))
-    if [axis for axis in image.axes if axis in found.axes] != list(found.axes):
-        raise InputError(f"{name} has other axes than the image; {TO_NIFTI}")
-    check_holds(path, found.offset, found.n_bytes)
-    with inflated_stream(path) as stream:
-        values = read_voxels(stream, found.offset, found.shape[::-1], found.dtype)
-    return values.astype(np.float64).reshape([sizes[axis] if axis in found.axes else 1 for axis in image.axes[::-1]])
+def _real_values(image: Minc1File) -> tuple[NDArray[np.float32], str]:
+    """What the voxels stand for, the slowest axis first, and their type: the stored one while whole numbers stay so."""
+    stored, real, unbroken = image.get_data_dtype(), np.empty(image.get_data_shape(), np.float32), True
+    for k in range(len(real)):  # one after the other, since nibabel makes them in float64
+        values = image.get_scaled_data((k,))
+        unbroken = unbroken and (stored.kind == "f" or np.array_equal(values, np.rint(values)))
+        real[k] = values
+    return real, stored.name if unbroken else "float32"

@@ -12,9 +12,10 @@ import pytest
 from minc_files import AXES, write_minc
 from nibabel.testing import data_path
 from phantoms import head
+from scipy.io import netcdf_file
 
 from medsr.errors import InputError, UsageError
-from medsr.io import load, load_all, save
+from medsr.io import load, load_all, minc, save
 from medsr.io.discover import discover
 from medsr.io.formats import by_content, endings, suffix_for
 
@@ -76,6 +77,14 @@ def test_floating_point_numbers_stand_for_themselves(path, dtype):
     assert_as_nibabel(path)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32"])
+def test_without_a_sign_type_bytes_alone_are_unsigned(path, dtype):
+    write_minc(path, (WHOLE - (dtype != "uint8")).astype(dtype), SCAN.affine, limits=(0, 1), image={"signtype": None})
+    info, found = np.iinfo(dtype), load(path)
+    expected = (WHOLE - (dtype != "uint8") - float(info.min)) / (float(info.max) - info.min)
+    np.testing.assert_allclose(found.data, expected, rtol=1e-6)
+
+
 def test_whole_numbers_that_stand_for_themselves_stay_whole(path):
     write_minc(path, WHOLE.astype(np.int16), SCAN.affine, limits=(0, 255), image={"valid_range": np.array([0.0, 255])})
     found = load(path)
@@ -113,6 +122,8 @@ def test_time_points_are_volumes_and_keep_their_time(path, order):
     assert (first.source.time_step, first.source.time_unit) == (2.5, "sec")
     write_minc(path, both, SCAN.affine, order=order, limits=(0, 255), axes={"time": {"units": b"scans"}})
     assert load_all(path)[0].source.time_step is None
+    write_minc(path, both, SCAN.affine, order=order, limits=(0, 255), axes={"time": {"spacing": b"irregular"}})
+    np.testing.assert_array_equal(load_all(path)[1].data, WHOLE / 2 // 1)
 
 
 def test_the_study_tells_the_modality(path):
@@ -140,15 +151,21 @@ def test_a_header_without_steps_or_in_another_unit_says_so(path):
         "another unit",
     ]
     np.testing.assert_allclose(found.spacing_mm, (1, 1, 2))
+    write_minc(path, SCAN.data, np.eye(4), axes={"yspace": {"spacing": None}})
+    content = path.read_bytes()
+    at = content.rindex(b"yspace\0\0")  # the variable of that axis, which the image alone doesn't need
+    path.write_bytes(content[:at] + b"vspace" + content[at + 6 :])
+    np.testing.assert_allclose(load(path).affine, np.eye(4), atol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"axes": {"zspace": {"spacing": b"irregular"}}}, "not evenly spaced along zspace; .* mincresample"),
-        ({"limits": None}, "stand for .image-min.; .* mnc2nii"),
-        ({"image": {"valid_range": np.array([0.0, 300.0])}}, "valid range"),
-        ({"image": {"valid_range": np.array([7.0, 7.0])}}, "valid range"),
+        ({"limits": None}, "unusual; .* mnc2nii"),
+        ({"image": {"valid_range": np.array([0.0, 300.0])}}, "unusual; .* mnc2nii"),
+        ({"image": {"valid_range": np.array([7.0, 7.0])}}, "NaN"),
+        ({"image": {"signtype": b"neither_"}}, "unusual; .* mnc2nii"),
         ({"limits": (np.nan, 1.0)}, "NaN"),
         ({"limits": (0.0, np.inf)}, "NaN|infinite"),
     ],
@@ -189,18 +206,60 @@ def test_gzip_that_is_damaged_is_refused(tmp_path):
         load(tmp_path / "scan.mnc.gz")
 
 
-def test_a_header_that_declares_more_than_the_file_can_hold_is_refused_before_memory_is_asked_for(path):
+def test_a_header_that_declares_more_than_the_file_holds_is_refused(path):
     write_minc(path, SCAN.data, SCAN.affine)
     content = path.read_bytes()
     path.write_bytes(
         content.replace(b"yspace\0\0" + (7).to_bytes(4, "big"), b"yspace\0\0" + (70000).to_bytes(4, "big"))
     )
     for read in (load, lambda path: by_content(path).outline(path)):
-        with pytest.raises(InputError, match="truncated or its header is damaged"):
+        with pytest.raises(InputError, match="damaged, truncated"):
             read(path)
     path.write_bytes(content[:8] + b"\0\0\0\x0a" + b"\xff" * 8 + content[20:])  # four thousand million axes
-    with pytest.raises(InputError, match="netCDF header is damaged"):
+    with pytest.raises(InputError, match="damaged, truncated"):
         load(path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_file_that_inflates_beyond_the_limit_is_refused(path, monkeypatch, zipped):
+    write_minc(path, SCAN.data, SCAN.affine)
+    content = path.read_bytes()
+    path.write_bytes(gzip.compress(content + bytes(len(content))) if zipped else content)
+    monkeypatch.setattr(minc, "MAX_BYTES", len(content) - (not zipped))
+    with pytest.raises(InputError, match="holds more than the 0 GiB of MINC 1"):
+        load(path)
+
+
+def test_voxels_that_are_declared_over_and_over_are_not_read_over_and_over(path):
+    with netcdf_file(path, "w") as file:
+        file.createDimension("xspace", 100_000)
+        for i in range(5):
+            file.createVariable(f"v{i}", "b", ("xspace",))[...] = 0
+    content = path.read_bytes()
+    first = content.index(b"v0\0\0") + 28  # behind its name, axes, attributes, type and size
+    offset = content[first : first + 4]
+    assert int.from_bytes(offset, "big") == len(content) - 500_000
+    for i in range(1, 5):
+        at = content.index(f"v{i}\0\0".encode()) + 28
+        content = content[:at] + offset + content[at + 4 :]
+    path.write_bytes(content[:-400_000])
+    with pytest.raises(InputError, match="damaged, truncated"):
+        load(path)
+
+
+def test_a_header_with_more_words_than_a_history_has_is_refused(path, monkeypatch):
+    write_minc(path, SCAN.data, SCAN.affine)
+    monkeypatch.setattr(minc, "MAX_READS", 50)
+    with pytest.raises(InputError, match="damaged, truncated"):
+        load(path)
+
+
+def test_attributes_that_hide_what_nibabel_keeps_are_refused(path):
+    for name in ("data", "typecode"):
+        write_minc(path, SCAN.data, SCAN.affine, image={f"{name[:-1]}_": b"x"})
+        path.write_bytes(path.read_bytes().replace(f"{name[:-1]}_".encode(), name.encode()))
+        with pytest.raises(InputError, match="damaged, truncated"):
+            load(path)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
