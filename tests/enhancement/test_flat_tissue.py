@@ -53,7 +53,7 @@ def test_what_is_as_strong_in_all_of_a_slice_and_its_neighbours_is_no_ripple():
 def test_noise_in_the_plane_is_roughness():
     alike = np.repeat(RANDOM.normal(0, 3 * NOISE, (40, 40, 1)), CUBIC.shape[2], axis=2)
     found = measured(CUBIC + alike)
-    assert found.roughness > 3
+    assert found.roughness > 2.5
     assert found.ripple == pytest.approx(1, abs=1e-3)
 
 
