@@ -23,8 +23,8 @@ FLAT_SIGMAS = 8.0  # the range of 27 voxels of white noise is 4 sigma
 AIR_SHARE = 0.1  # of the range of intensities: what is darker is air, where noise is another
 LEAST_VOX = 2000  # of flat tissue
 UNSEEN = 0.1  # of the noise that counts at least: nobody sees less, and a scan without noise has nothing to divide by
-# Results on five real scans have ripple of 1.0 to 2.1 and roughness of 0.7 to 1.3; right profiles give up to 3.7 and 1.4
-# on scans that were degraded without noise. Stripes that a user saw in a CT had 18 times the amplitude that cubic
+# Results on five real scans have ripple of 1.0 to 2.1 and roughness of 0.7 to 1.3; right profiles give up to 3.7 and
+# 1.4 on scans that were degraded without noise. Stripes that a user saw in a CT had 18 times the amplitude that cubic
 # interpolation left, and a Gaussian of 1.4 samples that is wrong in 3D gives 18 to 21. The limits lie between.
 MOST_RIPPLE = 8.0  # for profiles up to one sample wide; grows with the square of a wider one
 MOST_ROUGHNESS = 3.0

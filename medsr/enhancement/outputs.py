@@ -98,8 +98,15 @@ def check_new(target: Path, settings: EnhanceSettings) -> None:
     for name in (target, *[beside(target, "1")] * is_split):  # parts of a series are numbered from 1
         maps = _companions(name, settings.mode == "uncertainty", settings.output.parametric_map)
         for path in (name, *maps, record_path(name)):
-            if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
+            if _holds_something(path):
                 raise OutputError(f"{path}: is there already; choose another name, or replace it with --overwrite")
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether a file of any size but 0, a link or a folder that is not empty has that name."""
+    if path.is_symlink():
+        return True
+    return any(path.iterdir()) if path.is_dir() else path.is_file() and path.stat().st_size > 0
 
 
 def _file_format(target: Path) -> FormatName:

@@ -202,6 +202,12 @@ def test_what_is_there_is_replaced_only_when_asked(
     refused(capsys, [*arguments, "--overwrite"], 5, "no-such-model")  # the next thing to be wrong
 
 
+def test_an_empty_file_may_be_filled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.nii.gz").touch()
+    arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "out.nii.gz", "--model", "no-such-model"]
+    refused(capsys, arguments, 5, "no-such-model")
+
+
 def test_an_earlier_result_is_replaced_when_asked(folder: Path, tmp_path: Path) -> None:
     arguments = ["enhance", str(folder / "thick.nii.gz"), str(tmp_path / "out.nii.gz"), "-q", "--flips", "0"]
     (tmp_path / "out.nii.gz").write_text("of an earlier run")
