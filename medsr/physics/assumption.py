@@ -21,7 +21,7 @@ FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 # Widths in samples. Too wide an assumption does far more harm than too narrow a one, so estimates count only from a
 # width on, and less than was found is assumed.
 STEP_FWHM_FROM, SLICE_FWHM_FROM = 1.08, 0.9
-CAUTION, SLICE_CAUTION = 0.1, 0.15
+CAUTION = 0.1
 THICKEST = 4.0  # slices thicker than this times their spacing are a slip in the header or on the command line
 SOFT = 1.0  # samples: borders that wide are not those of a scan with full resolution
 WIDEST = 1.5  # of those that the model was trained with
@@ -207,7 +207,7 @@ def _slices(assumed: Assumed, fwhm: tuple[float, float], spacing_mm: float) -> A
     stated_mm = assumed.fwhm_mm or spacing_mm
     if least_mm >= SLICE_FWHM_FROM * stated_mm:
         most_mm = stated_mm if assumed.fwhm_from == "header" else WIDEST * spacing_mm
-        return _gaussian(min(least_mm - SLICE_CAUTION * spacing_mm, most_mm))
+        return _gaussian(min(least_mm - CAUTION * spacing_mm, most_mm))
     if stated_mm > spacing_mm and largest_mm < GAUSSIAN_OF_SLICES * stated_mm:
         return replace(assumed, fwhm_mm=spacing_mm, fwhm_from="estimated")
     return assumed

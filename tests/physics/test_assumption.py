@@ -13,7 +13,7 @@ from scipy import ndimage
 from medsr.physics import assumption
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.assumption import (
-    SLICE_CAUTION,
+    CAUTION,
     WIDEST,
     Assumed,
     assumed_from_voxels,
@@ -131,8 +131,8 @@ def test_wide_slices_are_assumed_narrower_than_they_were_found():
     across = assumed_from_voxels(WIDE_SLICES)[2]
     found, _ = slice_fwhm(WIDE_SLICES.data, 2, [1.0, 1.0, 5.0], (0, 1), 0.0)
     assert (across.profile, across.profile_from) == ("gaussian", "estimated")
-    assert across.fwhm_mm == pytest.approx((found - SLICE_CAUTION) * 5, rel=1e-3)
-    assert found - SLICE_CAUTION < 1.4
+    assert across.fwhm_mm == pytest.approx((found - CAUTION) * 5, rel=1e-3)
+    assert found - CAUTION < 1.4
 
 
 def test_where_header_and_voxels_differ_the_narrower_counts():
