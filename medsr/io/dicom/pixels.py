@@ -33,10 +33,12 @@ from medsr.io.dicom.stack import Stack
 from medsr.io.padding import FAR_OUTSIDE, padding_said
 
 # GDCM ends the whole process on some damaged files, so that it only gets what nothing else decodes, lossless JPEG.
+JPEG_2000 = (*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+SIZ, SIZ_BYTES = b"\xff\x4f\xff\x51", 24  # start of a codestream and its first segment, up to the place of the image
 DECODERS = {
     **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
     **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
-    **dict.fromkeys((*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL), "pylibjpeg"),
+    **dict.fromkeys(JPEG_2000, "pylibjpeg"),
     RLELossless: "pydicom",
 }
 JPEG_END = b"\xff\xd9"
@@ -139,6 +141,8 @@ def _stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:
             _check_rle(dataset, path.name)
         if syntax in JPEGLSTransferSyntaxes:
             _check_jpegls(dataset, path.name)
+        if syntax in JPEG_2000:
+            _check_jpeg_2000(dataset, path.name)
         if syntax in (JPEGLossless, JPEGLosslessSV1):
             _check_jpeg(dataset, path.name)
     try:
@@ -200,6 +204,24 @@ def _check_jpegls(dataset: Dataset, name: str) -> None:
     for frame in generate_frames(dataset.PixelData, number_of_frames=n_frames):
         if JPEG_END not in frame:
             raise InputError(f"{name}: pixel data end within a frame of JPEG-LS: truncated; send the file again")
+
+
+def _check_jpeg_2000(dataset: Dataset, name: str) -> None:
+    """Refuse frames of another size than the header's, before OpenJPEG asks for the memory that they declare.
+
+    The size is that of the image area in the SIZ marker segment (ITU-T T.800, A.5.1).
+
+    Raises:
+        InputError: another size.
+    """
+    n_frames = int(dataset.get("NumberOfFrames") or 1)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=n_frames):
+        start = frame.find(SIZ)
+        if start < 0 or len(frame) < start + SIZ_BYTES:
+            raise InputError(f"{name}: a frame of JPEG 2000 is damaged or truncated; send the file again")
+        right, bottom, left, top = unpack_from(">4L", frame, start + len(SIZ) + 4)
+        if (right - left, bottom - top) != (dataset.Columns, dataset.Rows):
+            raise InputError(f"{name}: pixel data don't match the header; send the file again")
 
 
 def _check_jpeg(dataset: Dataset, name: str) -> None:

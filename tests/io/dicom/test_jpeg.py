@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fuzz.pixel_damage import items_of, packed_series
+from pydicom.pixels.utils import iter_pixels
 
 from medsr.errors import InputError
 from medsr.io import load
@@ -15,10 +18,10 @@ FRAME = items_of(LOSSLESS[0].files[0])[1]
 AT = {marker: FRAME.index(bytes((0xFF, marker))) for marker in (0xC3, 0xC4, 0xDA)}
 
 
-def written(series, folder, change=lambda content: content):
+def written(series, folder, change=lambda content: content, which=1):
     folder.mkdir()
     for i, content in enumerate(series.files):
-        (folder / f"{i}.dcm").write_bytes(change(content) if i == 1 else content)
+        (folder / f"{i}.dcm").write_bytes(change(content) if i == which % len(series.files) else content)
     return folder
 
 
@@ -94,3 +97,33 @@ def test_pixels_that_can_not_be_decoded_are_not_decoded_again(tmp_path, monkeypa
     with pytest.raises(InputError, match="lossless JPEG is damaged"):
         load(folder)
     assert len(begun) == 1
+
+
+SIZES = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+JPEG_2000 = [series for series in packed_series() if "JPEG 2000" in series.name]
+
+
+@pytest.mark.parametrize("series", JPEG_2000, ids=lambda series: series.name)
+@pytest.mark.parametrize("at", [8, 12, 16, 20])  # of the sizes and offsets behind the start of a codestream
+def test_a_codestream_of_another_size_is_not_decoded(series, at, tmp_path, monkeypatch):
+    def enlarged(content):
+        place = content.index(b"\xff\x4f\xff\x51") + at
+        size = int.from_bytes(content[place : place + 4]) + 1
+        return content[:place] + size.to_bytes(4) + content[place + 4 :]
+
+    def watched(dataset, **options):
+        decoded.append(SIZES.search(dataset.PixelData)[1])
+        return iter_pixels(dataset, **options)
+
+    decoded = []
+    monkeypatch.setattr("medsr.io.dicom.pixels.iter_pixels", watched)
+    assert load(written(series, tmp_path / "whole")).shape[:2] == (36, 40)
+    with pytest.raises(InputError, match="pixel data don't match the header"):
+        load(written(series, tmp_path / "larger", enlarged, -1))
+    assert len(set(decoded)) == 1  # that of the whole series
+
+
+@pytest.mark.parametrize("series", JPEG_2000, ids=lambda series: series.name)
+def test_a_codestream_without_its_start_is_damaged(series, tmp_path):
+    with pytest.raises(InputError, match="JPEG 2000 is damaged or truncated"):
+        load(written(series, tmp_path / "lost", lambda content: content.replace(b"\xff\x4f\xff\x51", bytes(4)), -1))
