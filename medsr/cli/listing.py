@@ -18,9 +18,9 @@ from rich.text import Text
 
 from medsr.affine import axes_text, axis_codes
 from medsr.enhancement.envelope import judge_grid
-from medsr.errors import InputError, UsageError
+from medsr.errors import UsageError
 from medsr.io.dicom.triage import NOT_DICOM, FoundVolume, LeftOut, Triage
-from medsr.io.formats import by_content
+from medsr.io.formats import recognised
 from medsr.io.found import outline_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
@@ -126,11 +126,10 @@ def _reason(left: LeftOut) -> str:
     """Why a file is in none of the volumes; what is no DICOM is named by its content, as a batch names it."""
     if left.reason != NOT_DICOM:
         return left.reason
-    try:
-        title = by_content(left.path).title
-    except InputError as error:
-        return str(error).removeprefix(f"{left.path}: ")
-    return f"{title}, not in this table: medsr inspect FILE shows it, and a batch takes it"
+    found = recognised(left.path)
+    if isinstance(found, str):
+        return found
+    return f"{found.title}, not in this table: medsr inspect FILE shows it, and a batch takes it"
 
 
 def _left_out(found: Triage) -> Table:

@@ -109,10 +109,9 @@ def _by_content(root: Path, left: LeftOut) -> Found | LeftOut:
     """A scan without the suffix of its format as a case, and any other file with what it is instead of "not DICOM"."""
     if left.reason != NOT_DICOM:
         return left
-    try:
-        formats.by_content(left.path)
-    except InputError as error:
-        return replace(left, reason=str(error).removeprefix(f"{left.path}: "))
+    found = formats.recognised(left.path)
+    if isinstance(found, str):
+        return replace(left, reason=found)
     return file_found(left.path, left.path.relative_to(root).as_posix())
 
 

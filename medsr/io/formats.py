@@ -310,6 +310,14 @@ def by_content(path: Path) -> Format:
     raise InputError(f"{path}: {_what_else(head, path.suffix.lower())}")
 
 
+def recognised(path: Path) -> Format | str:
+    """The format of a file by its first bytes, or why it is no scan, without its path."""
+    try:
+        return by_content(path)
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
 def _what_else(head: bytes, suffix: str) -> str:
     if not head:
         return f"the file is empty; expected {titles()}"
