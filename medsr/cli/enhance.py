@@ -178,8 +178,7 @@ def enhance(
     )
     limit = bytes_of(memory, "--memory")
     check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
-    if not overwrite:
-        check_new(target, settings)
+    check_new(target, settings, overwrite=overwrite)
     keep_freed_memory()
     with reported(source.name, quiet) as on_progress:
         records = enhance_file(

@@ -75,7 +75,8 @@ def _row(volume: FoundVolume) -> list[str]:
     first = volume.times[0][0]
     rows, columns = first.shape
     between_rows, between_columns = first.spacing_mm
-    grid = f"{columns} x {rows} x {len(volume.times[0])}"
+    n_slices = volume.stacks[0].shape[2] if volume.stacks else len(volume.times[0])
+    grid = f"{columns} x {rows} x {n_slices}"
     mm, axes, slices = f"{between_columns:.4g} x {between_rows:.4g}", "", _thickness(first.thickness_mm)
     if volume.stacks:
         stack = volume.stacks[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -84,22 +85,32 @@ def check_target(target: Path, source: Path, output: Output | None = None, *, un
     return chosen
 
 
-def check_new(target: Path, settings: EnhanceSettings) -> None:
-    """Refuse to replace anything: an output, its uncertainty or its record.
+def check_new(target: Path, settings: EnhanceSettings, *, overwrite: bool = False) -> None:
+    """Refuse to replace anything, or to leave what belongs to an earlier result beside a new one.
 
     Args:
         target: Name of the output.
         settings: What is asked.
+        overwrite: Whether an output of that name, its companions and its record may be replaced.
 
     Raises:
-        OutputError: something of that name is there already.
+        OutputError: something of that name is there already; with `overwrite`, something that would not be replaced.
     """
-    is_split = settings.input.gaps == "split" and formats.is_one_file(target.name)
-    for name in (target, *[beside(target, "1")] * is_split):  # parts of a series are numbered from 1
-        maps = _companions(name, settings.mode == "uncertainty", settings.output.parametric_map)
-        for path in (name, *maps, record_path(name)):
-            if _holds_something(path):
+    results = [target]
+    if settings.input.gaps == "split" and formats.is_one_file(target.name) and target.parent.is_dir():
+        numbers = {number for path in target.parent.iterdir() for number in re.findall(r"_(\d+)", path.name)}
+        results += [beside(target, number) for number in sorted(numbers)]  # parts of a series are numbered
+    for name in results:
+        written = _companions(name, settings.mode == "uncertainty", settings.output.parametric_map)
+        for path in (name, *_companions(name, True, True), record_path(name)):
+            if not _holds_something(path):
+                continue
+            if not overwrite:
                 raise OutputError(f"{path}: is there already; choose another name, or replace it with --overwrite")
+            if path not in (name, *written, record_path(name)):
+                raise OutputError(f"{path}: is of an earlier result and would stay beside the new one; remove it first")
+            if path.is_dir() and formats.is_one_file(path.name):
+                raise OutputError(f"{path}: is a folder; choose another name")
 
 
 def _holds_something(path: Path) -> bool:

@@ -18,9 +18,15 @@ PARTIAL_FOURIER = {
     "FREQUENCY": "partial Fourier along the frequencies",
     "SLICE_SELECT": "partial Fourier across the slices",
 }
-NO_FILTER = ("", "NONE")
-_TERM = re.compile(r"[A-Z_]{2,20}")  # a defined term of the standard
-_KERNEL = re.compile(r"(STANDARD|SOFT|DETAIL|BONE(PLUS)?|LUNG|EDGE|CHEST|[A-Z]{1,2}|[A-Za-z]{1,3}[0-9]{1,3}[a-z]?)")
+# Only terms that are known are repeated: anything else in a header may be somebody's name.
+LEAST_PERCENT = 5.0  # of the lines; less is a slip in the header
+FILTERS = (
+    *("COSINE", "COSINE_SQUARED", "FERMI", "GAUSSIAN", "HAMMING", "HANNING", "LORENTZIAN", "LRNTZ_GSS_TRNSFM"),
+    *("RIESZ", "TUKEY", "USER_DEFINED"),
+)
+_KERNEL = re.compile(
+    r"STANDARD|SOFT|DETAIL|BONE(PLUS)?|LUNG|EDGE|CHEST|[A-FL]|UB|FC\d\d|([BHTU]|B[lrv]|H[crv]|Qr|Ub)\d\d[a-z]?"
+)
 
 
 def facts_of_dicom(header: Dataset) -> tuple[str, ...]:
@@ -41,7 +47,7 @@ def facts_of_dicom(header: Dataset) -> tuple[str, ...]:
     return (
         *dict.fromkeys(partial),
         *_sampled(header.get("PercentSampling")),
-        *(f"k-space filter {name}" for name in _words(header.get("KSpaceFiltering")) if _is_filter(name)),
+        *(f"k-space filter {name}" for name in _words(header.get("KSpaceFiltering")) if name in FILTERS),
         *_kernel(header.get("ConvolutionKernel")),
     )
 
@@ -66,16 +72,12 @@ def _words(value: Any) -> list[str]:
     return [word.strip() for one in values for word in str(one).split("\\")]
 
 
-def _is_filter(name: str) -> bool:
-    return name not in NO_FILTER and _TERM.fullmatch(name) is not None
-
-
 def _sampled(percent: Any) -> tuple[str, ...]:
     try:
         share = float(percent)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return ()
-    return (f"{share:g} % of the lines of k-space sampled",) if 0 < share < 100 else ()
+    return (f"{share:g} % of the lines of k-space sampled",) if LEAST_PERCENT < share < 100 else ()
 
 
 def _kernel(value: Any) -> tuple[str, ...]:

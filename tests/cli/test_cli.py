@@ -202,6 +202,29 @@ def test_what_is_there_is_replaced_only_when_asked(
     refused(capsys, [*arguments, "--overwrite"], 5, "no-such-model")  # the next thing to be wrong
 
 
+def test_no_part_of_a_split_series_is_replaced(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "out.nii.gz", "--gaps", "split", "--model", "none"]
+    for name in ("out_2.nii.gz", "out_2.nii.gz.json", "out_2_uncertainty.nii.gz"):
+        (tmp_path / name).write_text("of somebody else")
+        refused(capsys, arguments, 6, f"{name}: is there already")
+        (tmp_path / name).unlink()
+    (tmp_path / "out_2.nii.gz").mkdir()
+    (tmp_path / "out_2.nii.gz" / "file").touch()
+    refused(capsys, [*arguments, "--overwrite"], 6, "out_2.nii.gz: is a folder")
+
+
+def test_nothing_of_an_earlier_result_stays_beside_a_new_one(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "out.nii.gz", "--model", "none"]
+    (tmp_path / "out_uncertainty.nii.gz").write_text("of an earlier run")
+    refused(capsys, arguments, 6, "out_uncertainty.nii.gz: is there already")
+    refused(capsys, [*arguments, "--overwrite"], 6, "would stay beside the new one; remove it first")
+    refused(capsys, [*arguments, "--overwrite", "--mode", "uncertainty"], 5, "none")
+
+
 def test_an_empty_file_may_be_filled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out.nii.gz").touch()
     arguments = ["enhance", folder / "thick.nii.gz", tmp_path / "out.nii.gz", "--model", "no-such-model"]

@@ -14,7 +14,9 @@ MAX_ROUNDING = 0.3  # of the mean distance: beside a missing slice, positions ar
 MAX_FILLED_RUN = 3  # missing slices in a row that a straight line may stand for
 MAX_FILLED_SHARE = 0.25  # of all slices of the filled volume
 MAX_STRETCH = 2.0  # of the smallest distance: wider ones leave whole slices to be made up
-MAX_APART = 0.05  # relative: slices of one thickness touch where they are no farther apart than that
+# Of the distance at which two slices touch: how far they may be from it where they are equally thick, and where the
+# thickness changes and the table moved by one of the two.
+MAX_APART, MAX_APART_AT_CHANGE = 0.05, 0.25
 MAX_LISTED = 6  # changes of distance named in one message
 
 
@@ -85,7 +87,8 @@ def on_even_grid(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> Par
     anchor = max(finest, key=len)
     step = float(anchor[-1] - anchor[0]) / (len(anchor) - 1)
     distances = np.diff(along_mm)
-    if distances.min() < (1 - MAX_STEP_JITTER) * step or distances.max() > (MAX_STRETCH + MAX_STEP_JITTER) * step:
+    allowed = MAX_STEP_JITTER * step + 2 * rounding_mm
+    if distances.min() < step - allowed or distances.max() > MAX_STRETCH * step + allowed:
         return None
     places = (along_mm - anchor[0]) / step
     places -= np.ceil(places[0] - 0.5)
@@ -101,9 +104,10 @@ def touch(along_mm: NDArray[np.float64], thickness_mm: NDArray[np.float64]) -> b
         along_mm: Ascending positions (n,).
         thickness_mm: Thickness of each (n,).
     """
-    thinner, thicker = np.minimum(thickness_mm[:-1], thickness_mm[1:]), np.maximum(thickness_mm[:-1], thickness_mm[1:])
-    apart = np.diff(along_mm)
-    return bool(np.all((apart >= (1 - MAX_APART) * thinner) & (apart <= (1 + MAX_APART) * thicker)))
+    touching = (thickness_mm[:-1] + thickness_mm[1:]) / 2
+    is_change = np.abs(np.diff(thickness_mm)) > MAX_APART * touching
+    most = np.where(is_change, MAX_APART_AT_CHANGE, MAX_APART)
+    return bool(np.all(np.abs(np.diff(along_mm) - touching) <= most * touching))
 
 
 def even_parts(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> list[Part] | None:

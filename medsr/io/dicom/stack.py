@@ -204,9 +204,9 @@ def _parts(
     if gaps is not None and not distances.fillable(gaps):
         gaps = None
     filled = gaps or distances.on_even_grid(along_mm, rounding_mm)
-    nothing_is_missing = distances.touch(along_mm, thickness_mm)
     if policies.gaps == "split" and runs is not None:
         return runs, []
+    nothing_is_missing = policies.gaps == "refuse" and distances.touch(along_mm, thickness_mm)
     if filled is not None and (policies.gaps == "fill" or nothing_is_missing):
         return [filled], []
     what = "distances between slices vary"

@@ -102,7 +102,7 @@ def test_distances_that_have_no_even_grid(along):
     ("thickness", "expected"),
     [
         ([4, 4, 4, 6, 6, 6], True),
-        ([4, 4, 4, 4, 6, 6], False),  # the fourth does not reach the fifth
+        ([4, 4, 4, 4, 6, 6], False),  # the last three lie 6 mm apart, and one of them is 4 mm thick
         ([4, 4, 4, 4, 4, 4], False),  # gaps of 2 mm
         ([6, 6, 6, 6, 6, 6], False),  # the thin ones would overlap
         ([4, 4, 4, np.nan, 6, 6], False),
@@ -111,3 +111,17 @@ def test_distances_that_have_no_even_grid(along):
 def test_slices_touch_where_their_thickness_reaches_to_the_next(thickness, expected):
     along = np.array([0, 4, 8, 13, 19, 25.0])
     assert distances.touch(along, np.array(thickness, float)) is expected
+
+
+@pytest.mark.parametrize(("joint", "expected"), [(1.4, False), (1.6, True), (2.0, True), (2.4, True), (3.0, False)])
+def test_a_slice_that_is_missing_where_the_thickness_changes_is_missed(joint, expected):
+    along = np.cumsum([0, 1, 1, 1, joint, 3, 3])
+    assert distances.touch(along, np.array([1, 1, 1, 1, 3, 3, 3.0])) is expected
+
+
+def test_rounded_positions_have_an_even_grid_too():
+    along = np.round(np.concatenate([0.625 * np.arange(8), 0.625 * 7 + 1.25 * np.arange(1, 6)]), 1)
+    assert distances.on_even_grid(along) is None
+    part = distances.on_even_grid(along, rounding_mm=0.05)
+    assert part is not None
+    assert part.n_places == 18

@@ -74,6 +74,13 @@ def test_slices_that_touch_can_be_split():
     assert [len(stack.frames) for stack in stacked(uneven(), Policies(gaps="split"))] == [4, 4]
 
 
+def test_slices_that_touch_are_not_filled_where_they_were_to_be_split_and_cannot():
+    frames = [*uneven()[:4], make_frame((0, 0, 17), index=4, thickness_mm=6)]
+    assert stacked(frames)[0].shape[2] == 5
+    with pytest.raises(GeometryError, match="--gaps fill"):
+        stacked(frames, Policies(gaps="split"))
+
+
 def test_split_parts_hold_every_slice_once():
     parts = stacked(frames_at([0, 3, 6, 9, 14, 19, 24]), Policies(gaps="split"))
     assert [[frame.index for frame in stack.frames] for stack in parts] == [[0, 1, 2, 3], [4, 5, 6]]
