@@ -30,8 +30,8 @@ class Part:
 
     @property
     def n_places(self) -> int:
-        """Places of the grid; it ends within half a step of the last slice."""
-        return int(np.floor(self.places[-1] + 0.5)) + 1
+        """Places of the grid; it ends less than half a step beyond the last slice."""
+        return int(np.ceil(self.places[-1] + 0.5))
 
     @property
     def filled(self) -> tuple[int, ...]:
@@ -91,7 +91,7 @@ def on_even_grid(along_mm: NDArray[np.float64], rounding_mm: float = 0.0) -> Par
     if distances.min() < step - allowed or distances.max() > MAX_STRETCH * step + allowed:
         return None
     places = (along_mm - anchor[0]) / step
-    places -= np.ceil(places[0] - 0.5)
+    places -= np.floor(places[0] + 0.5)
     whole_ones = np.rint(places)
     places = np.where(np.abs(places - whole_ones) <= MAX_STEP_JITTER, whole_ones, places)
     return Part(0, len(along_mm), tuple(places.tolist()))

@@ -175,7 +175,7 @@ def _decided(stack: Stack) -> tuple[str, ...]:
     if stack.filled:
         numbers = ", ".join(str(k + 1) for k in stack.filled)
         said.append(
-            f"slices lie unevenly ({stack.distances_text}); on the even grid every {stack.spacing_mm[2]:.4g} mm "
+            f"slices lie unevenly ({stack.distances_text}); on the even grid every {stack.distance_mm:.4g} mm "
             f"these are interpolated from their neighbours: {numbers} of {stack.shape[2]}"
         )
     if stack.is_sheared:

@@ -96,9 +96,15 @@ class Stack:
         return self.part.filled
 
     @property
+    def distance_mm(self) -> float:
+        """Distance between slices of the grid along their normal, which a tilted gantry does not change."""
+        columns = self.affine[:3, :3] / self.spacing_mm
+        return float(abs(np.cross(columns[:, 0], columns[:, 1]) @ self.affine[:3, 2]))
+
+    @property
     def distances_text(self) -> str:
-        """Each distance between source slices and where it stands."""
-        return distances.described(np.array(self.places) * self.spacing_mm[2])
+        """Each distance between source slices along their normal, and where it stands."""
+        return distances.described(np.array(self.places) * self.distance_mm)
 
 
 def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack]:

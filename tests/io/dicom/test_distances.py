@@ -91,6 +91,15 @@ def test_uneven_slices_keep_their_positions_on_an_even_grid(row):
     assert np.abs(places[:, None] - np.arange(part.n_places)).min(axis=0).max() <= 1
 
 
+def test_no_place_of_the_grid_lies_half_a_step_outside():
+    along = np.array([0, 5, 7.5, 10, 12.5, 16.25])
+    for one in (along, along[-1] - along[::-1]):
+        part = distances.on_even_grid(one)
+        assert part is not None
+        assert -0.5 <= part.places[0] < 0.5
+        assert part.n_places - 1 - part.places[-1] < 0.5
+
+
 @pytest.mark.parametrize(
     "along", [[0, 4, 8, 12, 20.5, 29], [0, 1, 3, 5, 7, 9, 10], [0, 4, 10, 14, 20], [0, 4, 9], [0, 4, 8, 12, 13.5, 15]]
 )

@@ -62,6 +62,15 @@ def test_a_grid_that_begins_with_thick_slices_keeps_their_positions():
     assert [frame.index for frame in stack.frames] == list(reversed(range(8)))
 
 
+def test_a_tilted_gantry_does_not_change_the_distances_that_are_said():
+    lean = np.array([[1, 0, 0], [0, 1, 0.3], [0, 0, 1]])
+    frames = [replace(one, position_mm=lean @ one.position_mm) for one in uneven()]
+    (stack,) = stacked(frames, Policies(tilt="resample"))
+    assert stack.is_sheared
+    assert stack.distance_mm == pytest.approx(4)
+    assert stack.distances_text == "4 mm after slices 1 to 3, 5 mm after slice 4, 6 mm after slices 5 to 7 of 8"
+
+
 def test_slices_with_gaps_between_them_lie_on_an_even_grid_only_if_asked():
     frames = uneven(thickness=(4,) * 8)
     with pytest.raises(GeometryError, match=r"distances between slices vary \(4 mm .*--gaps fill or --gaps split"):
