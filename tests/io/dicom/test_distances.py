@@ -134,3 +134,9 @@ def test_rounded_positions_have_an_even_grid_too():
     part = distances.on_even_grid(along, rounding_mm=0.05)
     assert part is not None
     assert part.n_places == 18
+
+
+def test_of_two_runs_of_thin_slices_the_longer_one_lies_on_the_grid():
+    part = distances.on_even_grid(np.array([0, 4, 8, 13, 17, 21, 25, 29.0]))
+    assert part is not None
+    assert [place == round(place) for place in part.places] == [False] * 3 + [True] * 5
