@@ -222,7 +222,7 @@ def _without_overshoot(
     return tried, (
         *said,
         f"the voxels suggest {estimated.assumed_text}; a trial with it sharpened too much, "
-        f"so this is assumed: {tried.assumed_text}",
+        f"so this was taken instead: {tried.assumed_text}",
     )
 
 
