@@ -102,7 +102,8 @@ def check_new(target: Path, settings: EnhanceSettings, *, overwrite: bool = Fals
         results += [beside(target, number) for number in sorted(numbers)]  # parts of a series are numbered
     for name in results:
         written = _companions(name, settings.mode == "uncertainty", settings.output.parametric_map)
-        for path in (name, *_companions(name, True, True), record_path(name)):
+        is_series = not formats.is_one_file(name.name)  # a file has no parametric map beside it
+        for path in (name, *_companions(name, True, is_series), record_path(name)):
             if not _holds_something(path):
                 continue
             if not overwrite:

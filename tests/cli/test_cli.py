@@ -223,6 +223,8 @@ def test_nothing_of_an_earlier_result_stays_beside_a_new_one(
     refused(capsys, arguments, 6, "out_uncertainty.nii.gz: is there already")
     refused(capsys, [*arguments, "--overwrite"], 6, "would stay beside the new one; remove it first")
     refused(capsys, [*arguments, "--overwrite", "--mode", "uncertainty"], 5, "none")
+    (tmp_path / "out_uncertainty.nii.gz").rename(tmp_path / "out_map.nii.gz")  # files have no parametric map
+    refused(capsys, arguments, 5, "none")
 
 
 def test_an_empty_file_may_be_filled(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

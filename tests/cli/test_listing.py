@@ -126,3 +126,19 @@ def test_a_folder_of_other_things_lists_them_and_ends_in_code_3(tmp_path, capsys
     assert code == 3
     assert "2   ignored      not a scan that medsr can read" in out
     assert "no MR or CT volume in 2 files (2 x not DICOM)" in err
+
+
+def test_a_tree_lists_the_grid_that_uneven_slices_are_put_on(tmp_path, capsys):
+    along = np.array([0, 4, 8, 12, 17, 23, 29, 35.0])
+
+    def edit(dataset, k):
+        dataset.SliceThickness = "4" if k < 4 else "6"
+        place = MATRIX @ [0, 0, along[k] / 4, 1] * [-1, -1, 1, 1]
+        dataset.ImagePositionPatient = [f"{x:.9f}"[:16] for x in place[:3]]
+
+    write_classic(tmp_path / "head", DATA, MATRIX, modality="CT", edit=edit)
+    write_classic(tmp_path / "other", DATA, MATRIX, prefix="other")
+    code, out, _ = shown(capsys, tmp_path)
+    assert code == 0
+    assert "40 x 36 x 10 " in out
+    assert "40 x 36 x 8 " in out

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 MAX_STEP_JITTER = 0.03  # of the mean distance: scanners that round positions reach 0.016, a missing slice gives 1
 MAX_OFF_GRID = 0.1  # of the mean distance: no slice may lie farther from its place on the even grid
 MAX_ROUNDING = 0.3  # of the mean distance: beside a missing slice, positions are half a step off the even grid
-MAX_FILLED_RUN = 3  # missing slices in a row that a straight line may stand for
+MAX_FILLED_RUN = 3  # missing slices in a row that a curve may stand for
 MAX_FILLED_SHARE = 0.25  # of all slices of the filled volume
 MAX_STRETCH = 2.0  # of the smallest distance: wider ones leave whole slices to be made up
 # Of the distance at which two slices touch: how far they may be from it where they are equally thick, and where the
