@@ -46,7 +46,7 @@ def inspect(
     if not found.volumes:
         print_triage(found, spec.envelope, spec.name)
         reasons = Counter(left.reason for left in found.left_out).most_common(MAX_REASONS)
-        said = "; ".join(f"{n} x {reason}" for reason, n in reasons)
+        said = "; ".join(f"{n} x {reason}" for reason, n in reasons) or "the folder is empty"
         raise InputError(f"{path}: no MR or CT volume in {found.n_files} files ({said}); expected an MR or CT series")
     only = found.volumes[0]
     if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:

@@ -128,6 +128,12 @@ def test_a_folder_of_other_things_lists_them_and_ends_in_code_3(tmp_path, capsys
     assert "no MR or CT volume in 2 files (2 x not DICOM)" in err
 
 
+def test_an_empty_folder_is_said_to_be_empty(tmp_path, capsys):
+    code, _, err = shown(capsys, tmp_path)
+    assert code == 3
+    assert "in 0 files (the folder is empty)" in err
+
+
 def test_a_tree_lists_the_grid_that_uneven_slices_are_put_on(tmp_path, capsys):
     along = np.array([0, 4, 8, 12, 17, 23, 29, 35.0])
 
