@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.memory import Sizes, block_for, block_margin
 from medsr.enhancement.piece import OnState, enhance_piece
-from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress, Whole, scan_noise
+from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress, Whole
 from medsr.enhancement.reference_free import measured
 from medsr.enhancement.region import Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.model.allocator import returning_freed_memory
-from medsr.model.intensity import Scale, scale_of
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.record import Record
@@ -71,12 +70,11 @@ def _in_blocks(
     block: Triple,
 ) -> Enhancement:
     verdict = admitted(volume, acquisition, model.spec, force=settings.force)
-    scale = scale_of(volume.data, volume.modality)
-    noise = scan_noise(volume, scale, settings)
+    whole = Whole.of(volume, settings)
     boxes = list(_boxes(volume.shape, block))
     solved = Sizes.of(acquisition).solved
     margins = [block_margin(n_coarse, n_solved) for n_coarse, n_solved in zip(volume.shape, solved, strict=True)]
-    whole = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
+    assembled = _Assembled.empty(volume, acquisition, uncertainty=settings.mode == "uncertainty")
     for number, box in enumerate(boxes):
         part = part_of(volume, _wider(box, margins, volume.shape), acquisition)
         result = enhance_piece(
@@ -85,10 +83,10 @@ def _in_blocks(
             settings,
             part.acquisition,
             _scaled(on_progress, number, len(boxes)),
-            whole=Whole(scale, noise, part.origin),
+            whole=whole.at(part.origin),
         )
-        whole.put(box, part, result)
-    return whole.finished(volume, acquisition, verdict, scale, noise)
+        assembled.put(box, part, result)
+    return assembled.finished(volume, acquisition, verdict, whole)
 
 
 def _boxes(shape: Triple, block: Triple) -> Iterator[Box]:
@@ -134,9 +132,8 @@ class _Assembled:
             _copy(self.uncertainty, result.uncertainty, box, part.outer, fine)
         self.records.append(result.record)
 
-    def finished(
-        self, volume: Volume, acquisition: Acquisition, verdict: Verdict, scale: Scale, noise: float
-    ) -> Enhancement:
+    def finished(self, volume: Volume, acquisition: Acquisition, verdict: Verdict, whole: Whole) -> Enhancement:
+        scale, noise = whole.scale, whole.noise
         first, finer = self.records[0], on_fine_grid(volume, self.x, acquisition)
         further = [text for text in verdict.warnings if text not in first.warnings]
         seconds = {stage: round(sum(one.seconds[stage] for one in self.records), 3) for stage in first.seconds}

@@ -37,7 +37,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import UNUSED, trust_of
 from medsr.errors import UsageError
 from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.model.intensity import Scale, scale_of
+from medsr.model.intensity import Scale
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.record import Record
@@ -76,8 +76,8 @@ def enhance_piece(
     verdict = _admitted(volume, model, acquisition, settings, whole)
     seconds: dict[str, float] = {}
     with _timed(seconds, "start"):
-        scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
-        problem = prepared(volume, model, acquisition, settings, scale, on_progress, whole)
+        whole = Whole.of(volume, settings) if whole is None else whole
+        problem, scale = prepared(volume, model, acquisition, settings, whole, on_progress), whole.scale
 
     def on_step(number: int, state: Tensor) -> None:
         if on_state is not None:
@@ -155,8 +155,8 @@ def posterior(
         MedsrError: as `enhance`.
     """
     _admitted(volume, model, acquisition, settings, whole)
-    scale = scale_of(volume.data, volume.modality) if whole is None else whole.scale
-    problem = prepared(volume, model, acquisition, settings, scale, None, whole)
+    whole = Whole.of(volume, settings) if whole is None else whole
+    problem, scale = prepared(volume, model, acquisition, settings, whole, None), whole.scale
     mean = posterior_mean(problem, model)
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(

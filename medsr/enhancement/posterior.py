@@ -6,7 +6,7 @@ Pure: it knows no paths, prints nothing, and its only randomness is the noise of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,11 +17,12 @@ from medsr.diffusion.noise import sample_noise, white_noise
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
+from medsr.enhancement.floor import floor_of, raised_to
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
-from medsr.model.intensity import Scale
+from medsr.model.intensity import Scale, scale_of
 from medsr.model.nets.detail import GRID
 from medsr.model.tiling import n_tiles, tiled
 from medsr.model.weights import Model
@@ -46,12 +47,33 @@ class Whole:
     Attributes:
         scale: Map of the whole scan's intensities to the model range.
         noise: Standard deviation of the whole scan's noise, in the model range.
-        origin: First voxel of the part on the network's grid of the whole.
+        floor: Lowest value that a posterior mean may have (`medsr.enhancement.floor`), in the model range.
+        origin: First voxel of the part on the network's grid of the whole; zeros where the part is the whole.
     """
 
     scale: Scale
     noise: float
-    origin: Triple
+    floor: float
+    origin: Triple = (0, 0, 0)
+
+    @classmethod
+    def of(cls, volume: Volume, settings: EnhanceSettings) -> Whole:
+        """What the parts of a scan share.
+
+        Args:
+            volume: Whole input.
+            settings: Request; the noise in it counts where it is given.
+
+        Raises:
+            InputError: a constant image.
+        """
+        scale = scale_of(volume.data, volume.modality)
+        floor = (floor_of(volume) - scale.low) / scale.width
+        return cls(scale, scan_noise(volume, scale, settings), floor)
+
+    def at(self, origin: Triple) -> Whole:
+        """The same for the part that begins at `origin`."""
+        return replace(self, origin=origin)
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class Problem:
         rest: Input minus degraded IBP estimate, (1, 1, i, j, k), in units of the expected detail.
         detail: Expected standard deviation of the detail.
         noise: Standard deviation of the scan's noise.
+        floor: Lowest value that the posterior mean may have.
         raw: Raw network of this scan.
         raw_mean: The same, averaged over flips, for the posterior mean.
         error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
@@ -79,6 +102,7 @@ class Problem:
     rest: Tensor
     detail: float
     noise: float
+    floor: float
     raw: RawNetwork
     raw_mean: RawNetwork
     error_variance: float
@@ -89,10 +113,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class PosteriorMean:
-    """Expected detail (1, 1, I, J, K) and its variance, in units of the expected detail and its square."""
+    """What is expected of the detail, all (1, 1, I, J, K), in units of the expected detail or their square.
+
+    Attributes:
+        detail: Posterior mean, with what lay below the scan's floor raised.
+        variance: Its variance.
+        unraised: The mean before that, which samples of the network lie around.
+    """
 
     detail: Tensor
     variance: Tensor
+    unraised: Tensor
 
 
 def prepared(
@@ -100,9 +131,8 @@ def prepared(
     model: Model,
     acquisition: Acquisition,
     settings: EnhanceSettings,
-    scale: Scale,
+    whole: Whole,
     on_progress: OnProgress | None,
-    whole: Whole | None = None,
 ) -> Problem:
     """A scan in the model range, with its IBP estimate, its noise and its network.
 
@@ -110,15 +140,13 @@ def prepared(
         volume: Input (i, j, k).
         model: Loaded model.
         acquisition: Acquisition of the input, and the finer grid (I, J, K).
-        settings: Request; flips, steps, samples, noise and tile matter here.
-        scale: Map of intensities to the model range.
+        settings: Request; flips, steps, samples and tile matter here.
+        whole: What `volume` takes from the whole scan.
         on_progress: Called after every layer of every tile.
-        whole: What a part takes from the whole scan; None: `volume` is the whole.
     """
     solved = solved_grid(acquisition)
-    op = solved.op
-    y = _in_model_range(volume, scale)[None, None].to(model.device)
-    noise = scan_noise(volume, scale, settings) if whole is None else whole.noise
+    op, noise = solved.op, whole.noise
+    y = _in_model_range(volume, whole.scale)[None, None].to(model.device)
     ibp = op.ibp(y, roughness(noise))
     detail = expected_detail(op)
     numbers = scan_conditions(op, solved.fine_spacing_mm, noise)[None].to(model.device)
@@ -131,11 +159,12 @@ def prepared(
         rest=(y - op(ibp)) / detail,
         detail=detail,
         noise=noise,
+        floor=whole.floor,
         raw=conditioned(net, maps, numbers),
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
         error_variance=model.spec.error_variance,
         shape=solved.fine_shape,
-        origin=(0, 0, 0) if whole is None else whole.origin,
+        origin=whole.origin,
         onto_result=onto_result(solved, acquisition),
     )
 
@@ -172,13 +201,18 @@ def solved(
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
-    """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 10)."""
+    """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 10).
+
+    Then what lies below the scan's floor is raised to it.
+    """
     infinite = torch.full((1,), torch.inf, device=model.device)
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
-    return PosteriorMean(
-        problem.op.prox(answer.mean, problem.rest, ratio), torch.exp(answer.log_variance.clamp(-10, 3))
-    )
+    detail = problem.op.prox(answer.mean, problem.rest, ratio)
+    x = problem.ibp + problem.detail * detail
+    raise_by = (raised_to(problem.floor, x, problem.op) - x) / problem.detail
+    variance = torch.exp(answer.log_variance.clamp(-10, 3))
+    return PosteriorMean(detail + raise_by, variance, unraised=detail)
 
 
 def sample_steps(
@@ -288,12 +322,12 @@ def _network(
 
 
 def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:
-    """The sample moved along its line from the mean until it lies as far away as the variance head predicts.
+    """A sample around the mean that lies as far from it as the variance head predicts.
 
     A few steps of an imperfect denoiser give samples that lie too near or too far, and by how much depends on the
     scan; scaling by the energy of the whole deviation corrects this without changing the texture.
     """
-    away = sample - mean.detail
+    away = sample - mean.unraised
     expected, found = mean.variance.mean(), away.square().mean()
     return mean.detail + sample_scale * torch.sqrt(expected / found.clamp_min(1e-12)) * away
 

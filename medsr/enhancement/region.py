@@ -16,12 +16,11 @@ import numpy as np
 
 from medsr import affine as grids
 from medsr.enhancement.piece import OnState, enhance_piece
-from medsr.enhancement.posterior import OnProgress, Whole, scan_noise
+from medsr.enhancement.posterior import OnProgress, Whole
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import solved_grid
 from medsr.errors import UsageError
-from medsr.model.intensity import scale_of
 from medsr.model.nets.detail import GRID
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition, on_grids
@@ -152,9 +151,7 @@ def enhance_region(
         MedsrError: as `enhance`, or the box does not lie within the scan.
     """
     part = part_of(volume, box, acquisition)
-    scale = scale_of(volume.data, volume.modality)
-    noise = scan_noise(volume, scale, settings)
-    whole = Whole(scale, noise, part.origin)
+    whole = Whole.of(volume, settings).at(part.origin)
     shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"

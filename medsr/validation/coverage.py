@@ -67,7 +67,7 @@ def measure(
     """
     box = middle(trial, side_vox)
     part = part_of(trial.input, box, trial.acquisition)
-    whole = Whole(trial.scale, trial.noise, part.origin)
+    whole = Whole.of(trial.input, settings).at(part.origin)
     believed = posterior(part.volume, model, settings, part.acquisition, whole)
 
     def shown(volume: Volume) -> NDArray[np.float32]:

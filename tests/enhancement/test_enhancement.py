@@ -15,6 +15,7 @@ from tiny_models import tiny_model
 
 from medsr import affine as grids
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.floor import floor_of, raised_to
 from medsr.enhancement.posterior import scan_noise
 from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
 from medsr.enhancement.uncertainty import BLUR_VOX
@@ -96,7 +97,7 @@ def test_a_result_no_longer_has_the_thickness_of_the_input_slices():
 
 @pytest.mark.parametrize("noise", [0.0, 8.0])
 @pytest.mark.parametrize("modality", ["MR", "CT"])
-def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate(noise, modality):
+def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate_above_the_floor(noise, modality):
     """Without noise it already reproduces the scan; with noise the projection pulls at what the estimate smoothed."""
     scan = head((18, 20, 6), (1.0, 1.0, 3.0), modality=modality)
     acquisition = acquisition_of(scan)
@@ -105,7 +106,8 @@ def test_a_network_that_predicts_nothing_leaves_the_ibp_estimate(noise, modality
     y = scale.to_model(torch.from_numpy(np.array(scan.data, np.float64)))[None, None]
     ibp = op.ibp(y, roughness(noise / scale.width))
     ratio = (noise / scale.width) ** 2 / (SILENT.spec.error_variance * expected_detail(op) ** 2)
-    expected = scale.from_model(op.prox(ibp, y, ratio))[0, 0].numpy()
+    raised = raised_to(floor_of(scan), scale.from_model(op.prox(ibp, y, ratio)), op)
+    expected = raised[0, 0].numpy()
     assert np.abs(result.volume.data - expected).max() < 1e-4 * range_of(scan)
 
 

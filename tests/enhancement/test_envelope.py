@@ -16,7 +16,6 @@ from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.io import load
-from medsr.model.intensity import scale_of
 from medsr.model.packaged import packaged_models
 from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope
@@ -201,7 +200,7 @@ def test_enhance_refuses_warns_and_records(envelope):
     with pytest.raises(EnvelopeError, match="inspect --verbose shows the numbers; --force goes on"):
         enhance(broken, model)
     assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
-    whole = Whole(scale_of(broken.data, "MR"), 0.0, (0, 0, 0))
+    whole = Whole.of(broken, EnhanceSettings())
     part = enhance_piece(broken, model, EnhanceSettings(), acquisition_of(broken), whole=whole)
     assert part.record.envelope == "inside"
     assert enhance(scan(9), model).record.envelope == "inside"

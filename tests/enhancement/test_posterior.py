@@ -14,9 +14,8 @@ from medsr.diffusion.noise import sample_noise
 from medsr.diffusion.schedule import START_SIGMA
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import posterior_mean, prepared, sample_steps
+from medsr.enhancement.posterior import Whole, posterior_mean, prepared, sample_steps
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.model.intensity import scale_of
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
@@ -32,7 +31,7 @@ def scaled(factor):
 
 def test_samples_begin_at_the_mean_with_the_noise_of_the_schedule_and_of_the_posterior():
     """Each voxel's first state varies by the schedule's variance plus what the variance head says of that voxel."""
-    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, scale_of(SLICES.data, "MR"), None)
+    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, Whole.of(SLICES, QUICK), None)
     mean = posterior_mean(problem, MODEL)
     first, _ = next(iter(sample_steps(problem, mean, MODEL, QUICK, sample=1)))
     noise = sample_noise(problem.shape, QUICK.seed, 1, problem.origin)

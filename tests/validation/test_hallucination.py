@@ -19,10 +19,21 @@ REFERENCE = head((44, 48, 40))
 QUICK = EnhanceSettings(steps=2, flips=0)
 
 
+def dark_cornered(volume):
+    """A corner darker than any undershoot, so that no mean is raised to the floor of the scan."""
+    data = np.array(volume.data)
+    data[:5, :5, :5] = -2.0 * data.max()
+    return volume.with_data(data)
+
+
+DARK_CORNERED = dark_cornered(REFERENCE)
+
+
 @pytest.fixture(scope="module")
 def found():
     methods = restorers(tiny_model(silent=True), QUICK, ("ibp", "mean"))
-    return {one.method: one for one in hallucination_tests("a", REFERENCE, TASKS["thick5"], methods, contrasts=(0.5,))}
+    tests = hallucination_tests("a", DARK_CORNERED, TASKS["thick5"], methods, contrasts=(0.5,))
+    return {one.method: one for one in tests}
 
 
 def test_a_silent_network_does_what_the_ibp_estimate_does(found):

@@ -1,0 +1,37 @@
+"""The floor of a scan: no posterior mean may hold what is darker than anything the scan holds.
+
+Beside sharp borders an inversion undershoots. What lies below the floor is raised to it, and the answer brought back to
+what was measured, in turn (projections onto two convex sets, Youla & Webb 1982).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from medsr.model.intensity import CT_LOW_HU
+from medsr.physics.ops import Separable
+from medsr.volume import Volume
+
+ROUNDS = 5
+
+
+def floor_of(volume: Volume) -> float:
+    """The lowest value of a scan, of CT no more than air, in the scan's unit."""
+    lowest = float(volume.data.min())
+    return min(lowest, CT_LOW_HU) if volume.modality == "CT" else lowest
+
+
+def raised_to(floor: float, x: Tensor, op: Separable) -> Tensor:
+    """An image with the same measurement A x, and little of it below the floor.
+
+    Args:
+        floor: Lowest value, in the unit of `x`.
+        x: Image (..., I, J, K) on the fine grid of `op`.
+        op: Operator of the acquisition.
+    """
+    if not bool((x < floor).any()):
+        return x
+    measured = op(x)
+    for _ in range(ROUNDS):
+        x = op.prox(x.clamp_min(floor), measured, 0.0)
+    return x
