@@ -19,6 +19,7 @@ from medsr.physics.tasks import task_named
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
+from medsr.validation.patterns import PatternFinding
 from medsr.validation.report.page import StudyReport
 from medsr.validation.scores import BlendPoint, Case, Score, Shells, Uncertainty, Unmeasured
 from medsr.validation.trial import Trial, make_trial, restorations
@@ -115,6 +116,10 @@ def made_hallucination(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[H
                 task,
                 method,
                 lesions,
+                (
+                    PatternFinding("letter", 7.5, 0.2, 0.3, 0.1, 0.5),
+                    PatternFinding("crosses", 7.5, 0.4, 0.3, 0.1, -0.5),
+                ),
                 (FalseLesions(2.0, 40.0, 300.0), FalseLesions(8.0, 1.0, 20.0)),
                 NullLesion(method, 0.8, 0.0),
                 PriorPart(0.5, 0.7, 0.2),

@@ -35,6 +35,7 @@ from medsr.validation.lesions import (
     tissue_contrast,
 )
 from medsr.validation.methods import COMPARED
+from medsr.validation.patterns import PatternFinding, pattern_findings, phantom_of
 from medsr.volume import Volume
 
 RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
@@ -71,6 +72,7 @@ class HallucinationTests:
         task: Name of the task.
         method: Name of the method.
         lesions: Planted lesions by size and contrast.
+        patterns: What became of bars, crosses and letters; empty where there was no room for them.
         false_lesions: Blobs that the reference does not have, by size.
         null_lesion: Response to lesions that the scanner can't see; None where none could be planted.
         prior: Unmeasured part of the result.
@@ -84,6 +86,7 @@ class HallucinationTests:
     task: str
     method: str
     lesions: tuple[LesionFinding, ...]
+    patterns: tuple[PatternFinding, ...]
     false_lesions: tuple[FalseLesions, ...]
     null_lesion: NullLesion | None
     prior: PriorPart
@@ -196,6 +199,7 @@ def _tested(
         task=task.name,
         method=name,
         lesions=lesion_findings(name, remade, part, acquisition, lesions, unit, contrasts) if lesions else (),
+        patterns=_patterns(part, mask, task, acquisition, restore, seed),
         false_lesions=tuple(
             false_lesions(x, part.data, mask, part.spacing_mm.tolist(), diameter) for diameter in DIAMETERS_MM
         ),
@@ -206,6 +210,16 @@ def _tested(
         patches=patches,
         stability=stability(part, task, restore, mask, R, seed),
     )
+
+
+def _patterns(
+    part: Volume, mask: NDArray[np.bool_], task: Task, acquisition: Acquisition, restore: RestoreScan, seed: int
+) -> tuple[PatternFinding, ...]:
+    phantom = phantom_of(part, mask, acquisition)
+    if phantom is None:
+        return ()
+    degraded, _ = degrade(phantom.volume, task, seed)
+    return pattern_findings(phantom, degraded, acquisition.op, restore(degraded, acquisition))
 
 
 def _shifted(

@@ -97,6 +97,11 @@ def _tests_text(tests: HallucinationTests) -> str:
         )
         for one in tests.lesions
     ]
+    patterns = ", ".join(
+        f"{one.pattern} of {one.size_mm:.3g} mm {one.error:.2f} and {one.overshoot:.2f}"
+        f"{' (worse than cubic)' if one.worse_than_cubic else ''}"
+        for one in tests.patterns
+    )
     false = ", ".join(
         f"{f.diameter_mm:g} mm {f.per_litre:.0f} ({f.reference_per_litre:.0f})" for f in tests.false_lesions
     )
@@ -106,6 +111,7 @@ def _tests_text(tests: HallucinationTests) -> str:
     lines = [
         f"{tests.scan}, {tests.task}, {tests.method}",
         aligned(rows),
+        f"patterns, error and overshoot over their contrast: {patterns or 'no room for them'}",
         f"false blobs per litre (the reference's own): {false}",
         f"unmeasured part: energy {tests.prior.energy:.3f} of the reference's, "
         f"correlation {tests.prior.correlation:.3f}, median share {tests.prior.share:.3f}",
