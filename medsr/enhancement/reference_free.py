@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medsr.enhancement.flat_tissue import MOST_ROUGHNESS, in_flat_tissue, most_ripple
+from medsr.enhancement.flat_tissue import MOST_ROUGHNESS, InFlatTissue, in_flat_tissue, most_ripple
 from medsr.enhancement.overshoot import most_overshoot, overshoot
 from medsr.model.intensity import Scale
 from medsr.physics.acquisition import Acquisition
@@ -19,8 +19,7 @@ class Checks:
     """What a record holds of them (`medsr.record.Record`)."""
 
     overshoot: float
-    ripple: float | None
-    roughness: float | None
+    flat: InFlatTissue
 
 
 def measured(scan: Volume, result: Volume, acquisition: Acquisition, noise: float, scale: Scale) -> Checks:
@@ -33,9 +32,10 @@ def measured(scan: Volume, result: Volume, acquisition: Acquisition, noise: floa
         noise: Standard deviation of the scan's noise, same unit.
         scale: Range of the scan's intensities.
     """
-    flat = in_flat_tissue(scan, result, acquisition, noise, scale)
-    beyond = overshoot(scan, result, acquisition, noise, scale.width)
-    return Checks(beyond, flat.ripple, flat.roughness)
+    return Checks(
+        overshoot(scan, result, acquisition, noise, scale.width),
+        in_flat_tissue(scan, result, acquisition, noise, scale),
+    )
 
 
 def faults(record: Record, acquisition: Acquisition) -> tuple[str, ...]:

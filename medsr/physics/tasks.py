@@ -143,39 +143,31 @@ def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume,
     true = degradation(turned, task)
     y = true.op(torch.from_numpy(np.array(turned.data)))
     y = _noisy(y, turned, task, seed)
-    acquisition = with_assumed_profile(true, task)
-    thick = acquisition.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
-    sampling = None if thick is None else acquisition.op.axes[thick]
-    thickness_mm = turned.thickness_mm
-    if thick is not None and sampling is not None:
-        thickness_mm = sampling.fwhm * acquisition.fine_spacing_mm[thick]
+    thick = true.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
     coarse = replace(
         turned,
         data=y.numpy(),
-        affine=acquisition.coarse_affine,
+        affine=true.coarse_affine,
         slice_axis=thick,
-        thickness_mm=thickness_mm,
+        thickness_mm=None,
         source=replace(turned.source, dtype="float32"),
     )
-    if task.assumed_profile != "auto":
-        return coarse, acquisition
-    untold = replace(coarse, thickness_mm=None)
-    return untold, with_assumed(true, assumed_from_voxels(untold, task.assumed_fwhm_mm))
+    if task.assumed_profile == "auto":
+        return coarse, with_assumed(true, assumed_from_voxels(coarse, task.assumed_fwhm_mm))
+    told = _as_told(true, task.assumed_profile, task.assumed_fwhm_mm)
+    sampling = None if thick is None else told.op.axes[thick]
+    if thick is None or sampling is None:
+        return replace(coarse, thickness_mm=turned.thickness_mm), told
+    return replace(coarse, thickness_mm=sampling.fwhm * told.fine_spacing_mm[thick]), told
 
 
-def with_assumed_profile(acquisition: Acquisition, task: Task) -> Acquisition:
-    """The acquisition with the profile and the width that methods are told."""
-    told = None if task.assumed_profile == "auto" else task.assumed_profile
+def _as_told(true: Acquisition, profile: Profile | None, fwhm_mm: float | None) -> Acquisition:
+    """The acquisition with the profile and the width in mm that methods are told; None: the true one."""
     axes = [
-        axis
-        and replace(
-            axis,
-            profile=told or axis.profile,
-            fwhm=axis.fwhm if task.assumed_fwhm_mm is None else task.assumed_fwhm_mm / h,
-        )
-        for axis, h in zip(acquisition.op.axes, acquisition.fine_spacing_mm, strict=True)
+        axis and replace(axis, profile=profile or axis.profile, fwhm=axis.fwhm if fwhm_mm is None else fwhm_mm / h)
+        for axis, h in zip(true.op.axes, true.fine_spacing_mm, strict=True)
     ]
-    return replace(acquisition, op=Separable((axes[0], axes[1], axes[2])))
+    return replace(true, op=Separable((axes[0], axes[1], axes[2])))
 
 
 def _noisy(y: Tensor, reference: Volume, task: Task, seed: int) -> Tensor:
