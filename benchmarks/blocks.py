@@ -10,7 +10,7 @@ import torch
 from monai.networks.nets import DiffusionModelUNet
 
 from medsr.model.allocator import keep_freed_memory
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.weights import load_model
 
 SIDE = 64

@@ -19,9 +19,10 @@ from medsr.enhancement.envelope import judge
 from medsr.errors import MedsrError, UsageError
 from medsr.io import load, load_all
 from medsr.io.files import sha256_file
+from medsr.model import DEFAULT_MODEL
 from medsr.model.packaged import packaged_models
 from medsr.model.spec import Envelope
-from medsr.model.weights import DEFAULT_MODEL, describe_model
+from medsr.model.weights_file import describe_model
 from medsr.physics.acquisition import Acquisition, acquisition_of
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume

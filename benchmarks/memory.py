@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medsr.enhancement.enhancement import acquisition_for
+from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.files import enhance_file
 from medsr.enhancement.memory import Sizes, block_for, memory_of
 from medsr.enhancement.settings import EnhanceSettings

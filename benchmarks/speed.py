@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import nn
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.allocator import keep_freed_memory
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume
@@ -74,8 +73,6 @@ def main(device: str = "cpu", weights: str = DEFAULT_MODEL) -> None:
     total = sum(best.seconds.values())
     flops = network_flops(model) * 2 ** EnhanceSettings().flips
     rate = convolution_rate(model)
-    command = [str(Path(sys.executable).with_name("medsr")), "--help"]
-    start = min(_seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(5))
     result = {
         "model": {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {best.device}",
@@ -88,7 +85,6 @@ def main(device: str = "cpu", weights: str = DEFAULT_MODEL) -> None:
         "flop_floor_s": round(flops / rate, 2),
         "total_over_floor": round(total * rate / flops, 2),
         "peak_memory_gib": round(runs[0].peak_memory_bytes / 2**30, 2),  # a process that enhances one scan
-        "help_s": round(start, 3),
     }
     Path("results").mkdir(exist_ok=True)
     Path("results/speed.json").write_text(json.dumps(result, indent=1) + "\n")

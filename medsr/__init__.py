@@ -1,6 +1,7 @@
 """medsr: 3D diffusion super-resolution of MR and CT that stays true to what was measured.
 
-Public names are loaded on first use, so that `import medsr` takes neither torch nor a file format with it.
+Public names are loaded on first use, so that `import medsr` takes neither torch nor a file format with it. `enhance`
+loads them when it is called.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medsr import errors
-    from medsr.enhancement.enhancement import enhance
+    from medsr.enhancement.entry import enhance
     from medsr.enhancement.settings import EnhanceSettings
     from medsr.io import load, load_all, save
     from medsr.model.weights import load_model
@@ -22,7 +23,7 @@ _MODULES = {
     "EnhanceSettings": "medsr.enhancement.settings",
     "Volume": "medsr.volume",
     "degrade": "medsr.physics.tasks",
-    "enhance": "medsr.enhancement.enhancement",
+    "enhance": "medsr.enhancement.entry",
     "load": "medsr.io",
     "load_all": "medsr.io",
     "load_model": "medsr.model.weights",

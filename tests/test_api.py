@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from phantoms import head
 from tiny_models import tiny_model
 
 import medsr
+from medsr.enhancement.enhancement import enhance
 from medsr.errors import InputError
 from medsr.physics.acquisition import acquisition_of
 
@@ -90,6 +92,22 @@ def run(code):
 def test_importing_takes_neither_torch_nor_a_file_format():
     heavy = ("torch", "numpy", "nibabel", "pydicom", "pydantic", "scipy")
     assert run(f"import sys, medsr; print([name for name in {heavy} if name in sys.modules])") == "[]"
+    assert run(f"import sys, medsr; medsr.enhance; print([name for name in {heavy} if name in sys.modules])") == "[]"
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 2.5), (1.0, 1.0, 1.0)])
+def test_inspecting_a_nifti_takes_no_torch(tmp_path, spacing_mm):
+    medsr.save(head((40, 40, 40), spacing_mm), tmp_path / "scan.nii.gz")
+    code = (
+        f"import sys; from medsr.cli.app import run; code = run(['inspect', {str(tmp_path / 'scan.nii.gz')!r}]); "
+        "heavy = ('torch', 'scipy.interpolate', 'rich', 'highdicom', 'medsr.io.dicom.triage'); "
+        "print(code, [name for name in heavy if name in sys.modules])"
+    )
+    assert run(code).splitlines()[-1] == "0 []"
+
+
+def test_the_public_function_is_called_as_the_one_that_does_the_work():
+    assert inspect.signature(medsr.enhance) == inspect.signature(enhance)
 
 
 def test_enhancing_a_nifti_imports_nothing_that_it_does_not_use(tmp_path):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import DetailNet, NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
+from medsr.model.nets import DetailNet
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import Model, weights_bytes
 

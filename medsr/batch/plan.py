@@ -14,7 +14,7 @@ from pathlib import Path
 from medsr.batch.outcome import Kind
 from medsr.batch.plan_file import Head, PlannedCase, lines_of, planned, read_lines
 from medsr.batch.recipe import BatchRecipe, batch_recipe, present
-from medsr.enhancement.enhancement import acquisition_for
+from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
 from medsr.io import files

@@ -25,7 +25,7 @@ from medsr.batch.store import FOLDER, Store
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.io import files
 from medsr.io.formats import WRITABLE, titles
-from medsr.model.weights import describe_model, model_facts, weights_path
+from medsr.model.weights_file import describe_model, model_facts, weights_path
 
 MAX_REASONS = 6  # named in one message
 

@@ -16,8 +16,8 @@ import medsr
 from medsr.cards.weights import WeightsFile
 from medsr.errors import OutputError
 from medsr.io import files
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets.detail import GRID
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import GRID
 from medsr.model.spec import ModelSpec
 from medsr.record import NOTICE
 

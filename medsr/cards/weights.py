@@ -15,7 +15,7 @@ from medsr.cards.manifest import manifest_sha256, read_manifest
 from medsr.errors import ModelError
 from medsr.io import files
 from medsr.model.spec import ModelSpec
-from medsr.model.weights import describe_model
+from medsr.model.weights_file import describe_model
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,23 @@ def inspect(
     verbose: Annotated[bool, options.verbose()] = False,
 ) -> None:
     """Show what a scan is, or what a folder tree holds, and what medsr would make of it."""
+    from medsr.io import load_all
+    from medsr.model.weights_file import describe_model, weights_path
+
+    spec = describe_model(weights_path(model))
+    if by_content(path).is_series and path.is_dir():
+        _inspect_tree(path, spec, verbose)
+    else:
+        _describe(load_all(path), spec, verbose)
+
+
+def _inspect_tree(path: Path, spec: ModelSpec, verbose: bool) -> None:
+    """Print the volumes of a folder tree as a table, or its only one in full."""
     from medsr.cli.listing import print_left_out, print_triage
     from medsr.io import load_all
     from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage
-    from medsr.model.packaged import packaged_models
-    from medsr.model.weights import describe_model
 
-    spec = describe_model(packaged_models().get(model, Path(model)))
-    if not (by_content(path).is_series and path.is_dir()):
-        _describe(load_all(path), spec, verbose)
-        return
     with reported("headers", quiet=False) as on_progress:
         found = triage(path, lambda done, total: on_progress("read", done, total))
     if not found.volumes:
@@ -59,8 +65,8 @@ def inspect(
 def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None:
     """Print every volume of a file or series in full."""
     from medsr import affine as grids
-    from medsr.cli.listing import slices_of
-    from medsr.enhancement.enhancement import acquisition_of_voxels
+    from medsr.cli.slices import slices_of
+    from medsr.enhancement.assumed import acquisition_of_voxels
     from medsr.enhancement.settings import EnhanceSettings
 
     for number, volume in enumerate(volumes):
@@ -102,7 +108,7 @@ def _modality(volume: Volume) -> str:
 
 def _noise(volume: Volume) -> str:
     """The noise that results start from where nobody tells it."""
-    from medsr.enhancement.posterior import scan_noise
+    from medsr.enhancement.noise import scan_noise
     from medsr.enhancement.settings import EnhanceSettings
     from medsr.model.intensity import scale_of
 
@@ -134,7 +140,7 @@ def models(
     from json import dumps
 
     from medsr.model.packaged import packaged_models
-    from medsr.model.weights import describe_model
+    from medsr.model.weights_file import describe_model
 
     packaged = packaged_models()
     if name is None:

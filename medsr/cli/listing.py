@@ -9,14 +9,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from medsr.affine import axes_text, axis_codes
+from medsr.cli.slices import spaced
 from medsr.enhancement.envelope import judge_grid
 from medsr.errors import UsageError
 from medsr.io.dicom.triage import NOT_DICOM, FoundVolume, LeftOut, Triage
@@ -99,24 +98,6 @@ def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
         return str(error)
     fine = axes_text(acquisition.fine_spacing_mm)
     return f"to {fine} mm; {judge_grid(volume.modality, acquisition, envelope).said(model)}"
-
-
-def slices_of(thickness_mm: float | None, axis: int | None, spacing_mm: NDArray[np.float64]) -> str:
-    """Distance and thickness of slices, and the gap or overlap between them, as a sentence."""
-    if axis is None:
-        return "no slice axis: a 3D acquisition"
-    distance = float(spacing_mm[axis])
-    if thickness_mm is None:
-        return f"every {distance:.4g} mm along axis {axis}, thickness not stated"
-    return f"every {distance:.4g} mm along axis {axis}, {thickness_mm:.4g} mm thick: {spaced(distance, thickness_mm)}"
-
-
-def spaced(distance_mm: float, thickness_mm: float) -> str:
-    """Whether slices touch, and by how much not."""
-    gap = distance_mm - thickness_mm
-    if abs(gap) < 0.01 * distance_mm:
-        return "contiguous"
-    return f"gap {gap:.3g} mm" if gap > 0 else f"overlap {-gap:.3g} mm"
 
 
 def _thickness(thickness_mm: float | None) -> str:

@@ -6,3 +6,6 @@
 - `samplers`: Euler, Heun, DPM-Solver++(2M) and ancestral sampling, as generators of steps.
 - `loss`: the training loss.
 """
+
+N_NOISE_FEATURES = 3
+"""Numbers that tell a network the noise level."""

@@ -12,8 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-N_NOISE_FEATURES = 3
-
 RawNetwork = Callable[[Tensor, Tensor], Tensor]
 """Scaled noisy state (B, 1, I, J, K) and features of the noise level (B, N_NOISE_FEATURES) to (B, 2, I, J, K)."""
 

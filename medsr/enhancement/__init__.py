@@ -1,7 +1,8 @@
 """The enhancement of one scan, from a request to results and files.
 
 - `settings`: `EnhanceSettings`, the request, with every default.
-- `enhancement`: `enhance`, the public function; `result`: what it returns.
+- `entry`: `enhance`, the public function, without PyTorch; `enhancement`: what it does; `result`: what it returns.
+- `assumed`: how a scan was acquired, by settings, headers and voxels; `noise`: the noise that it holds.
 - `piece`: a scan or part of a scan in one piece; `region` and `blocks` cut larger scans into parts, `memory` says how.
 - `posterior`: posterior mean and samples; `consistency`: agreement with the scan to within its noise.
 - `uncertainty`: the uncertainty map and its calibration.

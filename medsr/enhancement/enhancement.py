@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medsr.enhancement.assumed import acquisition_for, of_samples
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
@@ -27,12 +28,10 @@ from medsr.enhancement.without_network import without_network
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquired_grid import acquired_samples, is_stored_finer, seen_from
-from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
+from medsr.physics.acquired_grid import acquired_samples, is_stored_finer
+from medsr.physics.acquisition import Acquisition, with_assumed
 from medsr.physics.assumption import (
-    Sampled,
     assumed_from_voxels,
-    assumed_of,
     header_said,
     narrowed,
     softness_said,
@@ -62,32 +61,7 @@ def enhance(
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
 ) -> Enhancement:
-    """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
-
-    docs/explanation/equations.md has the mathematics.
-
-    Args:
-        scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.
-        model: Loaded model; None: the one that `settings` name, on the device that they name.
-        settings: What is asked; None: the defaults.
-        acquisition: How the scan was acquired, and the finer grid; None: as `settings` ask.
-        on_progress: Called with the stage, the finished parts and all parts.
-        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
-            where a scan is computed in blocks.
-        memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
-        on_estimate: Called before long work with what it will need; the speed of the machine is measured for it.
-
-    Returns:
-        The result on the fine grid, in the scan's unit.
-
-    Raises:
-        EnvelopeError: outside what the model was validated on, or a sample asked for where samples are noise, and
-            `settings.force` is not set.
-        InputError: a path that can't be read or holds several scans, or a constant image.
-        ModelError: the model that `settings` name can't be loaded.
-        ResourceError: not even the smallest blocks fit into `memory_bytes`, or a region does not.
-        UsageError: a grid, acquisition or region that does not fit the scan.
-    """
+    """`medsr.enhancement.entry.enhance`, which says what all this is, with PyTorch loaded."""
     settings = settings or EnhanceSettings()
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
     volume, told = _of_modality(volume, settings)
@@ -144,29 +118,6 @@ def _of_modality(volume: Volume, settings: EnhanceSettings) -> tuple[Volume, tup
     return told, (padding_said(n_padded),) if n_padded else ()
 
 
-def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
-    """How a scan was acquired, and the finer grid, as the settings ask and its headers say.
-
-    Raises:
-        UsageError: as `acquisition_of`.
-    """
-    return acquisition_of(scan, settings.spacing_mm, settings.factors, settings.profile, settings.thickness_mm)
-
-
-def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisition:
-    """As `acquisition_for`, with what the voxels tell where the settings leave the profile to medsr.
-
-    Raises:
-        UsageError: as `acquisition_of`.
-    """
-    acquisition = acquisition_for(volume, settings)
-    if settings.profile != "auto":
-        return acquisition
-    if is_stored_finer(volume, acquisition):
-        return _of_samples(acquired_samples(volume), acquisition, settings)
-    return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
-
-
 def _on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
     """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one."""
     ratio = np.array(volume.shape) / stored.shape
@@ -187,14 +138,9 @@ def _assumed(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[V
         return volume, by_headers, said
     if is_stored_finer(volume, by_headers):
         samples = acquired_samples(volume)
-        return samples, _of_samples(samples, by_headers, settings), (*said, STORED_FINER)
+        return samples, of_samples(samples, by_headers, settings), (*said, STORED_FINER)
     acquisition, more = _without_overshoot(volume, model, settings, by_headers)
     return volume, acquisition, (*said, *more)
-
-
-def _of_samples(samples: Volume, acquisition: Acquisition, settings: EnhanceSettings) -> Acquisition:
-    """How the acquired samples of a scan that is stored finer were acquired, as its headers say."""
-    return with_assumed(seen_from(samples, acquisition), assumed_of(samples, settings.thickness_mm))
 
 
 def _without_overshoot(

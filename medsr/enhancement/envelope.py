@@ -8,15 +8,14 @@ tasks, are in the weights' metadata. So every verdict can say what is odd in wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from medsr.errors import EnvelopeError
 from medsr.io.modality import Guess, guess_modality
 from medsr.model.scan_statistics import MEASURES, distance_of, slice_faults, statistics_of
 from medsr.model.spec import Envelope, ModelSpec
-from medsr.model.weights import Model, weights_bytes
 from medsr.physics.acquisition import Acquisition
 from medsr.volume import Volume
 
@@ -167,17 +166,6 @@ def _notices_of(contrast: str, envelope: Envelope) -> list[str]:
     if not contrast or contrast in EXCLUDED or contrast in envelope.contrasts:
         return []
     return [f"the model has not been validated on the contrast {contrast} (validated: {', '.join(envelope.contrasts)})"]
-
-
-def sealed_weights(model: Model, statistics: Mapping[str, dict[str, tuple[float, float]]]) -> bytes:
-    """The model's weights file with these ranges in its metadata; the weights themselves do not change.
-
-    Args:
-        model: Loaded model.
-        statistics: Usual range of each scan statistic, by modality and name.
-    """
-    envelope = replace(model.spec.envelope, statistics=dict(statistics))
-    return weights_bytes(model.net.state_dict(), replace(model.spec, envelope=envelope))
 
 
 def _near_limit(envelope: Envelope, factors: Iterable[float], fine_spacing_mm: Iterable[float]) -> list[str]:

@@ -17,8 +17,8 @@ from medsr.enhancement.memory import Sizes, block_for, memory_of, seen_voxels
 from medsr.enhancement.posterior import evaluations_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import ResourceError
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets.detail import GRID
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import GRID
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.volume import Modality

@@ -18,18 +18,17 @@ from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
 from medsr.enhancement.floor import floor_of, raised_to
+from medsr.enhancement.noise import scan_noise
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
 from medsr.model.intensity import Scale, scale_of
-from medsr.model.nets.detail import GRID
+from medsr.model.net_spec import GRID
 from medsr.model.tiling import n_tiles, tiled
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
-from medsr.physics.assumption import fine_axes
 from medsr.physics.ops import Separable
-from medsr.physics.ops.noise import estimate_sigma, estimate_sigma_of_slices
 from medsr.volume import Volume
 
 OnProgress = Callable[[str, int, int], None]
@@ -268,20 +267,6 @@ def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
     """The sample that the steps of `sample_steps` end with."""
     *_, (_, last) = states
     return last
-
-
-def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings) -> float:
-    """Standard deviation of the scan's noise in the model range, as given or estimated from the scan.
-
-    Args:
-        volume: Input.
-        scale: Map of intensities to the model range.
-        settings: Request; the noise in it counts where it is given.
-    """
-    if settings.noise is not None:
-        return settings.noise / scale.width
-    fine, y = fine_axes(volume.spacing_mm), torch.from_numpy(np.array(volume.data))
-    return (estimate_sigma(y, fine) if len(fine) == 3 else estimate_sigma_of_slices(y, fine)) / scale.width
 
 
 def evaluations_of(settings: EnhanceSettings) -> int:

@@ -21,7 +21,7 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import solved_grid
 from medsr.errors import UsageError
-from medsr.model.nets.detail import GRID
+from medsr.model.net_spec import GRID
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition, on_grids
 from medsr.physics.ops import Separable

@@ -9,18 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.diffusion.denoiser import N_NOISE_FEATURES, RawNetwork
+from medsr.diffusion.denoiser import RawNetwork
 from medsr.physics.ops import AxisSampling, Separable
 from medsr.physics.ops.matrices import SLICE_PROFILES
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to (B, 2, I, J, K)."""
 
-N_MAPS = 11  # noisy detail, IBP estimate, its curvature per axis, cosine and sine of the slice phase per axis
 N_ANATOMY = 4
 FIRST_SINE = 6  # index of the first axis's sine among the maps; two further for each axis
-N_SCAN_CONDITIONS = 14
-N_CONDITIONS = N_SCAN_CONDITIONS + N_NOISE_FEATURES
 
 DETAIL_PER_OCTAVE = 0.024  # median detail beyond the IBP estimate per doubling of an axis, measured on training scans
 FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range

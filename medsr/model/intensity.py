@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from medsr.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CT_LOW_HU, CT_HIGH_HU = -1000.0, 1000.0
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5

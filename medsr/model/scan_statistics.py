@@ -1,4 +1,4 @@
-"""Scan statistics: plain statistics of a scan's voxels, and their usual ranges in a set of scans.
+"""Scan statistics: plain statistics of a scan's voxels, and how far they lie from what is usual.
 
 Each describes something that the eye would see too: contrast, noise, field of view, smoothness, order of slices.
 """
@@ -6,20 +6,15 @@ Each describes something that the eye would see too: contrast, noise, field of v
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from medsr.errors import InputError, UsageError
 from medsr.model.intensity import Scale, scale_of
 from medsr.physics.assumption import fine_axes, slice_axis_of
-from medsr.physics.ops.noise import estimate_sigma
-from medsr.physics.tasks import TASKS, degrade
+from medsr.physics.noise_level import estimate_sigma
 from medsr.volume import Volume
 
 Statistics = dict[str, float]
@@ -30,7 +25,6 @@ DARK = 0.05  # of the model range
 TISSUE_AND_AIR = (-0.5, 1.5)  # of the model range: what lies beyond is metal, a marker or padding
 STRAY = 5e-4  # of the voxels
 MOST_NAMED = 3  # slices in one message
-SEEN_THROUGH = ("iso2", "iso4", "thick5", "plane2", "noisy2")
 
 
 @dataclass(frozen=True)
@@ -195,7 +189,7 @@ def statistics_of(volume: Volume) -> Statistics:
     return {
         "smallest_mm": float(sides.min()),
         "largest_mm": float(sides.max()),
-        "noise": estimate_sigma(torch.from_numpy(block), fine_axes(volume.spacing_mm)),
+        "noise": estimate_sigma(block, fine_axes(volume.spacing_mm)),
         "offset": scale.low / scale.width,
         "dark": float(np.mean(sample < DARK)),
         "middle": float(np.median(tissue)),
@@ -211,48 +205,6 @@ def statistics_of(volume: Volume) -> Statistics:
         "roughest": max(rough),
         "smoothest": min(rough),
     }
-
-
-def statistics_seen(volume: Volume) -> list[Statistics]:
-    """The statistics of a training scan as it is and as degraded by the named tasks that fit it.
-
-    Raises:
-        InputError: a constant image.
-    """
-    found = [statistics_of(volume)]
-    for name in SEEN_THROUGH:
-        with suppress(UsageError):  # too coarse or too small for this task
-            found.append(statistics_of(degrade(volume, TASKS[name])[0]))
-    return found
-
-
-def ranges_of(found: Iterable[Statistics]) -> dict[str, tuple[float, float]]:
-    """Smallest and largest value of every statistic over a set of scans.
-
-    Raises:
-        InputError: no scans.
-    """
-    rows = list(found)
-    if not rows:
-        raise InputError("no scans given to take usual ranges from; give the training scans")
-    return {
-        name: (round(min(row[name] for row in rows), 5), round(max(row[name] for row in rows), 5)) for name in MEASURES
-    }
-
-
-def usual_ranges(volumes: Iterable[Volume]) -> dict[str, dict[str, tuple[float, float]]]:
-    """Ranges of the statistics of training scans, by modality, for `medsr.model.spec.Envelope.statistics`.
-
-    Args:
-        volumes: Training scans; taken one at a time, since they may be many.
-
-    Raises:
-        InputError: a constant image.
-    """
-    found: dict[str, list[Statistics]] = {}
-    for volume in volumes:
-        found.setdefault(volume.modality, []).extend(statistics_seen(volume))
-    return {modality: ranges_of(rows) for modality, rows in found.items()}
 
 
 def distance_of(name: str, value: float, usual: tuple[float, float]) -> float:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from medsr.errors import ModelError
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
 
 FORMAT = "medsr-1"
 STORED_NAMES = {"sample_scale": "draw_spread", "samples": "draws"}  # names in files of format medsr-1

@@ -1,11 +1,11 @@
-"""Weights files: everything that a model needs is in one safetensors file, checked when it is read."""
+"""Models from weights files and back: everything that a model needs is in one safetensors file."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,8 +19,8 @@ from medsr.model.nets import DetailNet, channels_last
 from medsr.model.nets.layers import ResidualBlock
 from medsr.model.packaged import packaged_models
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
+from medsr.model.weights_file import MAX_BYTES, content_of
 
-MAX_BYTES = 16 * 2**20
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
@@ -115,7 +115,7 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     place = choose_device(device) if isinstance(device, str) else device
     packaged = packaged_models()
     path = packaged.get(str(name_or_file), Path(name_or_file))
-    content = _read(path, packaged)
+    content = content_of(path)
     digest = hashlib.sha256(content).hexdigest()
     if path in packaged.values():
         _check_shipped(path, digest)
@@ -134,35 +134,6 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
 
 
-def describe_model(path: Path) -> ModelSpec:
-    """The specification in a weights file, without building the network.
-
-    Raises:
-        ModelError: not a weights file of this version.
-    """
-    return specification_in(_read(path, packaged_models()), path.name)
-
-
-def model_facts(name: str) -> dict[str, str]:
-    """Name, version and hash of weights, without loading them.
-
-    Raises:
-        ModelError: no such model.
-    """
-    path = weights_path(name)
-    spec = describe_model(path)
-    return {
-        "name": spec.name,
-        "version": spec.version,
-        "sha256": hashlib.sha256(_read(path, packaged_models())).hexdigest(),
-    }
-
-
-def weights_path(name: str) -> Path:
-    """The file of a packaged model, or the name itself as a path."""
-    return packaged_models().get(name, Path(name))
-
-
 def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
     """A weights file's content: bfloat16 kernels, float32 for the rest, the specification as metadata.
 
@@ -179,20 +150,15 @@ def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:
     return content
 
 
-def _read(path: Path, packaged: dict[str, Path]) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        names = ", ".join(packaged) or "none"
-        raise ModelError(
-            f"{path}: no such weights file, and no packaged model of that name; choose one of: {names}"
-        ) from error
-    if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or b"pickle" in content[:256]:
-        raise ModelError(f"{path.name} is a pickled file, which could run any code; expected a safetensors file")
-    if len(content) > MAX_BYTES:
-        raise ModelError(f"{path.name} is larger than a medsr weights file; the limit is {MAX_BYTES} bytes")
-    return content
+def sealed_weights(model: Model, statistics: Mapping[str, dict[str, tuple[float, float]]]) -> bytes:
+    """The model's weights file with these ranges in its metadata; the weights themselves do not change.
+
+    Args:
+        model: Loaded model.
+        statistics: Usual range of each scan statistic, by modality and name.
+    """
+    envelope = replace(model.spec.envelope, statistics=dict(statistics))
+    return weights_bytes(model.net.state_dict(), replace(model.spec, envelope=envelope))
 
 
 def _check_shipped(path: Path, digest: str) -> None:

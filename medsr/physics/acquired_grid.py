@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from medsr import affine as grids
 from medsr.physics.acquisition import Acquisition, on_grids
@@ -42,6 +41,8 @@ def acquired_samples(scan: Volume) -> Volume:
     Args:
         scan: Input, stored on twice as fine a grid as it was acquired on.
     """
+    import torch  # here, as few scans are stored finer, and only they need it
+
     shape = [-(-n // 2) for n in scan.shape]
     op = on_grids(scan.affine, scan.shape, shape, "kspace", None).op
     samples = op(torch.from_numpy(np.array(scan.data))).numpy()

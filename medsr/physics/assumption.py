@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from medsr.physics.blur import own_fwhm, slice_fwhm, step_fwhm
-from medsr.physics.ops.noise import estimate_sigma
+from medsr.physics.noise_level import estimate_sigma
 from medsr.physics.profiles import Profile
 from medsr.volume import AcquisitionType, Modality, Volume
 
@@ -145,7 +144,7 @@ def assumed_from_voxels(scan: Volume, thickness_mm: float | None = None) -> tupl
         thickness_mm: Slice thickness as told by the user, which no estimate overrules; None: what the headers say.
     """
     assumed, spacing, fine = assumed_of(scan, thickness_mm), scan.spacing_mm, fine_axes(scan.spacing_mm)
-    noise = estimate_sigma(torch.from_numpy(np.array(scan.data)), fine)
+    noise = estimate_sigma(scan.data, fine)
     steps = {axis: step_fwhm(scan.data, axis, noise) for axis in fine}
     known = [width for width in steps.values() if width is not None]
 

@@ -15,8 +15,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.physics.noise_level import central
 from medsr.physics.ops.matrices import Matrix, profile_matrix
-from medsr.physics.ops.noise import central
 from medsr.physics.profiles import FWHM_PER_SIGMA, gaussian
 
 WIDTHS = np.arange(0.2, 2.45, 0.05)  # FWHM in samples
@@ -65,7 +65,8 @@ def upper_band(data: NDArray[np.float32], axis: int) -> float:
 
 def _rounding_variance(block: NDArray[np.float64]) -> float:
     """Variance of the error of values that were rounded to multiples of a step: its square over 12 (Bennett 1948)."""
-    steps = np.diff(np.unique(block))
+    values = np.unique(block.astype(np.float32))  # scans are float32, which is sorted in half the time
+    steps = np.diff(values.astype(np.float64))
     return float(steps.min()) ** 2 / 12 if steps.size else 0.0
 
 

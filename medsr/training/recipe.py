@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
 from medsr.model.packaged import packaged_models
 from medsr.training.schedule import TrainingSettings
 

@@ -19,8 +19,8 @@ from medsr.errors import UsageError
 from medsr.io import files
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.nets import DetailNet
-from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope, ModelSpec
+from medsr.model.usual_ranges import usual_ranges
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
 from medsr.training.checkpoint import average_of
 from medsr.training.curve import append_row, by_task, gains_db, make_probes, plot_curve

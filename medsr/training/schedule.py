@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from medsr.io.recipes import FORBID_UNKNOWN
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
 
 SMALLEST_SIDE = 12  # of a patch: on a grid two deep oneDNN's bfloat16 weight gradient is wrong on CPUs without AMX
 

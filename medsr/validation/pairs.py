@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from medsr.enhancement.posterior import scan_noise
+from medsr.enhancement.noise import scan_noise
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError

@@ -13,7 +13,7 @@ from pathlib import Path
 from medsr.errors import CasesFailedError, GateError, MedsrError, UsageError
 from medsr.io.names import nameless
 from medsr.metrics.gates import Verdict, check_gates, judge
-from medsr.model.weights import model_facts
+from medsr.model.weights_file import model_facts
 from medsr.record import NOTICE, Record
 from medsr.validation.convention import PAIR_CONVENTION
 from medsr.validation.findings import Findings, Unmeasured, gate_columns

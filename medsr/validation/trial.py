@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.posterior import NOISE_FLOOR
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import data_range, foreground_mask, psnr
 from medsr.metrics.judged import Restoration
@@ -21,7 +22,7 @@ from medsr.metrics.table import METRICS
 from medsr.model.intensity import Scale, scale_of
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
-from medsr.physics.ops.noise import estimate_sigma
+from medsr.physics.noise_level import estimate_sigma
 from medsr.physics.tasks import Task, degradation, degrade
 from medsr.validation.baselines import METHODS, band_limited
 from medsr.validation.findings import subject_of
@@ -168,7 +169,7 @@ def case_of(trial: Trial, scan: str, task: str, facts: dict[str, str]) -> Case:
     fine_axes = tuple(
         axis for axis, h in enumerate(trial.reference.spacing_mm) if h < 1.6 * min(acquisition.fine_spacing_mm)
     )
-    noise = estimate_sigma(_tensor(trial.reference), fine_axes)
+    noise = estimate_sigma(trial.reference.data, fine_axes)
     unseen = 1 - float(np.prod(acquisition.coarse_shape) / np.prod(acquisition.fine_shape))
     ceiling = 10 * np.log10(trial.data_range**2 / (unseen * noise**2)) if noise > 0 else np.inf
     return Case(

@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.consistency import residual_map
-from medsr.enhancement.posterior import NOISE_FLOOR, scan_noise
+from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.posterior import NOISE_FLOOR
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import data_range, foreground_mask

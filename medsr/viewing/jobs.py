@@ -20,7 +20,8 @@ from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan_file import PlannedCase
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, run_plan
-from medsr.enhancement.enhancement import acquisition_for, enhance
+from medsr.enhancement.assumed import acquisition_for
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed, seconds_left
 from medsr.enhancement.memory import free_memory, usable_memory
@@ -31,7 +32,8 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
-from medsr.model.weights import Model, load_model, weights_path
+from medsr.model.weights import Model, load_model
+from medsr.model.weights_file import weights_path
 from medsr.physics.acquisition import acquisition_of
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto

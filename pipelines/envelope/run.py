@@ -6,11 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from medsr.enhancement.envelope import sealed_weights
 from medsr.io import load
 from medsr.model.packaged import packaged_models
-from medsr.model.scan_statistics import usual_ranges
-from medsr.model.weights import DEFAULT_MODEL, load_model
+from medsr.model.usual_ranges import usual_ranges
+from medsr.model.weights import DEFAULT_MODEL, load_model, sealed_weights
 from medsr.training.run import store_weights
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "train"

@@ -13,7 +13,7 @@ from phantoms import head
 from medsr.cli.app import run
 from medsr.io import load, save
 from medsr.io.bids import scan_name
-from medsr.physics.ops.noise import estimate_sigma_of_slices
+from medsr.physics.noise_level import estimate_sigma_of_slices
 from medsr.volume import Volume
 
 
@@ -93,7 +93,7 @@ def test_inspect_models_and_doctor_say_what_is_there(folder: Path, capsys: pytes
     said = capsys.readouterr().out
     assert "32 x 36 x 48 voxels" in said
     assert "(usual: " not in said
-    found = estimate_sigma_of_slices(torch.from_numpy(np.array(load(folder / "thick.nii.gz").data)), (0, 1))
+    found = estimate_sigma_of_slices(load(folder / "thick.nii.gz").data, (0, 1))
     assert f"standard deviation {found:.3g} (estimated)" in said
     assert run(["inspect", "--verbose", str(folder / "thick.nii.gz")]) == 0
     assert "(usual: " in capsys.readouterr().out

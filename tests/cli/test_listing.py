@@ -14,10 +14,9 @@ from tiny_models import tiny_model
 from medsr import io
 from medsr.cli.app import run
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.envelope import sealed_weights
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.model.scan_statistics import ranges_of, statistics_seen
-from medsr.model.weights import load_model
+from medsr.model.usual_ranges import ranges_of, statistics_seen
+from medsr.model.weights import load_model, sealed_weights
 
 DATA = np.random.default_rng(0).integers(0, 2000, (40, 36, 8)).astype(np.int16)
 MATRIX = affine((1, 1, 4))

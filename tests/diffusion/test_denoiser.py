@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.diffusion.denoiser import N_NOISE_FEATURES, coefficients, estimate, mean_of, noise_features
+from medsr.diffusion import N_NOISE_FEATURES
+from medsr.diffusion.denoiser import coefficients, estimate, mean_of, noise_features
 
 INF = float("inf")
 SIGMAS = st.floats(1e-3, 1e3)

@@ -15,7 +15,8 @@ from medsr import io
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import plan_batch
 from medsr.cli.app import run
-from medsr.enhancement.enhancement import acquisition_of_voxels, enhance
+from medsr.enhancement.assumed import acquisition_of_voxels
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import GeometryError, InputError

@@ -14,7 +14,7 @@ from medsr.enhancement.region import MARGIN_VOX
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.model.nets.detail import GRID
-from medsr.model.scan_statistics import usual_ranges
+from medsr.model.usual_ranges import usual_ranges
 from medsr.physics.acquisition import acquisition_of
 from medsr.volume import Source, Volume
 

@@ -16,7 +16,7 @@ from tiny_models import tiny_model
 from medsr import affine as grids
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.floor import floor_of, raised_to
-from medsr.enhancement.posterior import scan_noise
+from medsr.enhancement.noise import scan_noise
 from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
 from medsr.enhancement.uncertainty import BLUR_VOX
 from medsr.errors import EnvelopeError, InputError, UsageError
@@ -24,7 +24,7 @@ from medsr.model.conditioning import expected_detail, roughness
 from medsr.model.intensity import scale_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
-from medsr.physics.ops.noise import estimate_sigma, estimate_sigma_of_slices
+from medsr.physics.noise_level import estimate_sigma, estimate_sigma_of_slices
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Source, Volume
 
@@ -169,9 +169,9 @@ def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
         for scan in (head((72, 72, 16), (1.0, 1.0, 4.0)), head((72, 72, 16), (1.0, 1.0, 1.0)))
     )
     for scan, of_slices in ((thick, True), (cube, False)):
-        scale, y = scale_of(scan.data, "MR"), torch.from_numpy(np.array(scan.data))
+        scale = scale_of(scan.data, "MR")
         found = scan_noise(scan, scale, EnhanceSettings()) * scale.width
-        expected = estimate_sigma_of_slices(y, (0, 1)) if of_slices else estimate_sigma(y)
+        expected = estimate_sigma_of_slices(scan.data, (0, 1)) if of_slices else estimate_sigma(scan.data)
         assert found == pytest.approx(expected, rel=1e-5)
 
 

@@ -10,16 +10,18 @@ from phantoms import noisy_head as scan
 from tiny_models import EVERYTHING, tiny_model
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.envelope import judge, sealed_weights
+from medsr.enhancement.envelope import judge
 from medsr.enhancement.piece import enhance_piece
 from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError
 from medsr.io import load
+from medsr.model import DEFAULT_MODEL
 from medsr.model.packaged import packaged_models
-from medsr.model.scan_statistics import usual_ranges
 from medsr.model.spec import Envelope
-from medsr.model.weights import DEFAULT_MODEL, describe_model
+from medsr.model.usual_ranges import usual_ranges
+from medsr.model.weights import sealed_weights
+from medsr.model.weights_file import describe_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.samples import sample_path
 

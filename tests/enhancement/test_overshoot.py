@@ -11,7 +11,8 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr.enhancement import enhancement
-from medsr.enhancement.enhancement import acquisition_for, acquisition_of_voxels, enhance
+from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.overshoot import MOST, most_overshoot, overshoot
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.acquisition import acquisition_of, with_assumed

@@ -10,8 +10,9 @@ import pytest
 from medsr.affine import axes_text
 from medsr.enhancement.envelope import judge_grid
 from medsr.io.outline import Outline
+from medsr.model import DEFAULT_MODEL
 from medsr.model.packaged import packaged_models
-from medsr.model.weights import DEFAULT_MODEL, describe_model
+from medsr.model.weights_file import describe_model
 from medsr.physics.acquisition import acquisition_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocols.md"

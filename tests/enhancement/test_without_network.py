@@ -10,7 +10,8 @@ import torch
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.enhancement import acquisition_of_voxels, enhance
+from medsr.enhancement.assumed import acquisition_of_voxels
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.overshoot import MOST
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.tasks import Task, degrade

@@ -9,13 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.diffusion.denoiser import N_NOISE_FEATURES
+from medsr.diffusion import N_NOISE_FEATURES
 from medsr.model.conditioning import (
     CENTRE,
     DETAIL_PER_OCTAVE,
-    N_CONDITIONS,
-    N_MAPS,
-    N_SCAN_CONDITIONS,
     PHASE_GAIN,
     conditioned,
     expected_detail,
@@ -24,6 +21,7 @@ from medsr.model.conditioning import (
     scan_conditions,
     scan_maps,
 )
+from medsr.model.inputs import N_CONDITIONS, N_MAPS, N_SCAN_CONDITIONS
 from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 MM = (1.0, 1.0, 1.0)

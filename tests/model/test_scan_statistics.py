@@ -1,4 +1,4 @@
-"""Statistics of scans: they have no unit, and ranges hold what they were taken from."""
+"""Statistics of scans: they have no unit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phantoms import head, noisy_head
+from phantoms import head
 
-from medsr.errors import InputError
-from medsr.model.scan_statistics import MEASURES, distance_of, ranges_of, statistics_of, statistics_seen, usual_ranges
+from medsr.model.scan_statistics import MEASURES, distance_of, statistics_of
 
 
 @given(st.sampled_from(sorted(MEASURES)), st.floats(0.01, 50), st.floats(0.01, 50), st.floats(0, 1))
@@ -31,20 +30,3 @@ def test_statistics_of_mr_do_not_depend_on_its_unit(scale, offset):
     for name, value in statistics_of(volume).items():
         if name not in ("offset", "levels", "saturated"):  # the first tells the unit's zero; rounding merges values
             assert changed[name] == pytest.approx(value, rel=2e-2, abs=2e-3), name
-
-
-def test_ranges_hold_every_scan_and_need_one():
-    rows = [statistics_of(noisy_head(n)) for n in range(3)]
-    ranges = ranges_of(rows)
-    assert all(distance_of(name, row[name], ranges[name]) < 1e-2 for row in rows for name in MEASURES)
-    with pytest.raises(InputError, match="no scans"):
-        ranges_of([])
-
-
-def test_usual_ranges_go_by_modality_and_hold_what_tasks_make_of_a_scan():
-    scans = [noisy_head(0), noisy_head(1), noisy_head(2, "CT")]
-    ranges = usual_ranges(scans)
-    assert set(ranges) == {"MR", "CT"}
-    for scan in scans:
-        for row in statistics_seen(scan):
-            assert all(distance_of(name, row[name], ranges[scan.modality][name]) < 1e-2 for name in MEASURES)

@@ -15,11 +15,12 @@ from tiny_models import TINY, tiny_model, tiny_net
 
 from medsr.errors import ModelError, ResourceError
 from medsr.model import weights as models
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
 from medsr.model.packaged import packaged_models
 from medsr.model.spec import ModelSpec
-from medsr.model.weights import choose_device, describe_model, fastest_dtype, load_model, weights_bytes
+from medsr.model.weights import choose_device, fastest_dtype, load_model, weights_bytes
+from medsr.model.weights_file import describe_model
 
 SPEC = ModelSpec("tiny", "3", TINY, trained={"steps": 7}, error_variance=0.2, sample_scale=0.9)
 

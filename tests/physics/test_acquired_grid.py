@@ -12,7 +12,8 @@ from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr.affine import resized
-from medsr.enhancement.enhancement import STORED_FINER, acquisition_for, acquisition_of_voxels, enhance
+from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
+from medsr.enhancement.enhancement import STORED_FINER, enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.acquired_grid import acquired_samples, is_stored_finer, seen_from
 from medsr.physics.acquisition import on_grids

@@ -15,7 +15,7 @@ from medsr import affine as grids
 from medsr.errors import UsageError
 from medsr.model import DEFAULT_MODEL
 from medsr.model.packaged import packaged_models
-from medsr.model.weights import describe_model
+from medsr.model.weights_file import describe_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.ops import PROFILES
 

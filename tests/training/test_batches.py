@@ -11,7 +11,8 @@ import torch
 from phantoms import head
 from small_scans import small_scans
 
-from medsr.model.conditioning import N_MAPS, N_SCAN_CONDITIONS, anatomy_maps, expected_detail, scan_maps, slice_phases
+from medsr.model.conditioning import anatomy_maps, expected_detail, scan_maps, slice_phases
+from medsr.model.inputs import N_MAPS, N_SCAN_CONDITIONS
 from medsr.physics.ops import PROFILES
 from medsr.training.batches import (
     Batch,

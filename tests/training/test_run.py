@@ -9,8 +9,8 @@ from phantoms import head
 
 from medsr.enhancement.envelope import judge
 from medsr.errors import InputError, UsageError
-from medsr.model.conditioning import N_CONDITIONS, N_MAPS
-from medsr.model.nets import NetSpec
+from medsr.model.inputs import N_CONDITIONS, N_MAPS
+from medsr.model.net_spec import NetSpec
 from medsr.model.weights import load_model
 from medsr.physics.acquisition import acquisition_of
 from medsr.training.curve import read_curve

@@ -23,7 +23,6 @@ from pydicom.uid import (
     JPEGLSTransferSyntaxes,
     RLELossless,
 )
-from scipy.interpolate import PchipInterpolator
 
 from medsr.errors import InputError, ResourceError
 from medsr.io.dicom.frames import Frame
@@ -111,6 +110,8 @@ def _on_grid(data: NDArray[np.float32], stack: Stack) -> NDArray[np.float32]:
 
     By monotone cubics (Fritsch and Butland 1984), which don't overshoot; beyond the last slice its values stay.
     """
+    from scipy.interpolate import PchipInterpolator  # here, as only uneven slices need it
+
     grid = np.arange(stack.shape[2])
     inside = np.clip(grid, stack.places[0], stack.places[-1])
     found = np.empty(stack.shape, np.float32, order="F")

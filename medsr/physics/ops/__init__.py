@@ -2,7 +2,7 @@
 
 - `matrices`: one small matrix per axis, made from a slice profile of `medsr.physics.profiles`.
 - `operator`: `Separable`, which applies the matrices along the three axes, with adjoint, inverses and proximal step.
-- `noise`: adds a scanner's noise, and estimates how much a scan holds.
+- `noise`: adds a scanner's noise.
 """
 
 from medsr.physics.ops.matrices import AxisSampling

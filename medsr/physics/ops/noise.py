@@ -1,26 +1,9 @@
-"""Noise of a scanner: adding it to a scan, and estimating how much of it a scan holds."""
+"""Noise of a scanner, added to a scan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
-
-FINEST = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)  # the finest detail: half of noise, little of anatomy
-COARSER = np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / np.sqrt(6.0)  # detail twice as coarse, blind to the finest
-SMOOTH = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / np.sqrt(70.0)
-WINDOW_VOX = 5  # side of the box in which power is averaged: small enough to lie inside one tissue
-FLAT_SHARE = 0.25  # the flattest quarter of the tissue, where noise and not anatomy sets the local power
-N_GROUPS = 8  # of the flat boxes, by the power of their coarser detail
-MOST_ANATOMY = 0.9  # finest over coarser detail of anatomy: a scan that holds nothing but noise would have 1
-FEWEST_BOXES = 64  # of tissue; with fewer nothing can be said
-EVERY_BOX_VOX = 250_000  # in a larger block every other box along each axis is enough
-CORRELATED = 1.4  # total over white noise; white noise of 1.5 % is found up to 1.3 times as large
-BLOCK_VOX = 160  # side of the central block that is looked at: more changes nothing and takes time
 
 
 def add_gaussian(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
@@ -34,87 +17,3 @@ def add_rician(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
         sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device) for _ in range(2)
     )
     return torch.hypot(x + real, imaginary)
-
-
-def estimate_sigma(y: Tensor, axes: Sequence[int] = (-3, -2, -1)) -> float:
-    """Standard deviation of the noise in a scan, from its flattest tissue; 0.0 where there is too little to tell.
-
-    White noise has the same power in detail of every size, anatomy far less in the finest (Immerkaer 1996 takes it
-    for none). So over small boxes of tissue the power a of the finest detail is a line in the power b of detail twice
-    as coarse, a = sigma^2 + r (b - sigma^2): r is the share of anatomy, and the line meets a = b at the noise. Boxes
-    are chosen by b, whose noise is another than that of a, which leaves white noise without bias. Boxes darker than
-    the scan's mean don't count: air holds less noise in magnitude MR, or none where it was set to 0. Noise that is
-    correlated between neighbours is underestimated.
-
-    Args:
-        y: Scan (I, J, K) in any unit; the result has the same unit.
-        axes: Axes along which neighbours are alike; leave out the axis of thick slices.
-    """
-    block = central(y.detach().cpu().numpy())
-    used = sorted({axis % 3 for axis in axes if block.shape[axis] > 2 * WINDOW_VOX})
-    if not used:
-        return 0.0
-    finest = _power(block, dict.fromkeys(used, FINEST))
-    coarser = [_power(block, {axis: COARSER if axis == one else SMOOTH for axis in used}) for one in used]
-    flat = (finest > 0) & (_boxes(block) > block.mean())  # exactly 0: background that was masked out
-    fine, coarse = finest[flat], np.mean([power[flat] for power in coarser], axis=0)
-    n_flat = int(FLAT_SHARE * fine.size)
-    if n_flat < FEWEST_BOXES:
-        return 0.0
-    groups = np.array_split(np.argsort(coarse)[:n_flat], N_GROUPS)
-    a, b = (np.array([values[group].mean() for group in groups]) for values in (fine, coarse))
-    level, share = np.linalg.lstsq(np.stack([1 / a, b / a], axis=1), np.ones(N_GROUPS), rcond=None)[0]
-    if not 0 <= share <= MOST_ANATOMY:
-        share = min(max(float(share), 0.0), MOST_ANATOMY)
-        level = np.mean(1 - share * b / a) / np.mean(1 / a)
-    return float(np.sqrt(max(level, 0.0) / (1 - share)))
-
-
-def estimate_sigma_of_slices(y: Tensor, axes: Sequence[int]) -> float:
-    """As `estimate_sigma`, for slices in whose plane the noise may be correlated and so hide from the finest detail.
-
-    Filters, zero-filling and reconstruction kernels take noise out of the finest detail. What is left of it after
-    neighbours were averaged in pairs is added to what the averages lost. White noise gives no more that way; where more
-    than `CORRELATED` times as much is found, the noise is taken to be correlated. Fine anatomy can be mistaken for it,
-    which costs a noise-free scan at most 0.08 dB (five training scans, slices of five voxels), while too small a noise
-    lets the noise of real scans grow by 12 to 38 % in the plane of the slices.
-
-    Args:
-        y: Scan (I, J, K) in any unit; the result has the same unit.
-        axes: The axes in the plane of the slices.
-
-    Returns:
-        Standard deviation of all the noise, in the unit of `y`; 0.0 where there is too little tissue to tell.
-    """
-    white = estimate_sigma(y, axes)
-    averages = y
-    for axis in axes:
-        pairs = averages.movedim(axis, 0)
-        pairs = pairs[: pairs.shape[0] // 2 * 2]
-        averages = ((pairs[::2] + pairs[1::2]) / 2).movedim(0, axis)
-    lost = 1 - 0.5 ** len(axes)  # share of the power of white noise that the averages lose
-    total = float(np.sqrt(lost * white**2 + estimate_sigma(averages, axes) ** 2))
-    return total if total > CORRELATED * white else white
-
-
-def central(data: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The middle of a scan (I, J, K), at most `BLOCK_VOX` voxels a side, for estimates from voxels; any unit."""
-    starts = [max(0, (n - BLOCK_VOX) // 2) for n in data.shape]
-    i, j, k = (slice(start, start + BLOCK_VOX) for start in starts)
-    return np.asarray(data[i, j, k], np.float64)
-
-
-def _power(block: NDArray[np.float64], filters: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Power in small boxes after filters of unit norm along some axes; boxes that reach the border left out."""
-    for axis, weights in filters.items():
-        block = ndimage.convolve1d(block, weights, axis=axis, mode="reflect")
-    return _boxes(block**2)
-
-
-def _boxes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of boxes of `WINDOW_VOX` voxels a side that lie inside with the reach of a filter."""
-    size = [min(WINDOW_VOX, n) for n in values.shape]
-    margins = [side // 2 + 2 if n > 2 * WINDOW_VOX else 0 for side, n in zip(size, values.shape, strict=True)]
-    step = 1 if values.size < EVERY_BOX_VOX else 2
-    i, j, k = (slice(margin, n - margin, step) for margin, n in zip(margins, values.shape, strict=True))
-    return np.asarray(ndimage.uniform_filter(values, size, mode="reflect")[i, j, k])

@@ -1,15 +1,21 @@
-"""`Separable`: an acquisition as one matrix per axis, with adjoint, inverses and the proximal step."""
+"""`Separable`: an acquisition as one matrix per axis, with adjoint, inverses and the proximal step.
+
+PyTorch is loaded when an operator is applied: to know how a scan was acquired takes none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from medsr.physics.ops.matrices import AxisSampling, MatrixKind
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 SMALLEST_EIGENVALUE = 1e-6  # below it a measured direction is too weak to be inverted in float32
 
@@ -76,6 +82,8 @@ class Separable:
 
     def _inner(self, y: Tensor, ratio: float) -> Tensor:
         """(A A' + ratio I)^-1 y by the eigenvectors of each axis (docs/explanation/equations.md, eq. 7)."""
+        import torch
+
         spectrum = torch.ones((), dtype=torch.float64)
         for axis, length in zip(self.axes, y.shape[-3:], strict=True):
             values = np.ones(length) if axis is None else axis.eigenvalues
@@ -105,4 +113,6 @@ def _along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _tensor(axis: AxisSampling, kind: MatrixKind, roughness: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    import torch
+
     return torch.from_numpy(np.ascontiguousarray(axis.matrix(kind, roughness))).to(device=device, dtype=dtype)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TINY, tiny_net
 
-from medsr.model.nets import NetSpec
+from medsr.model.net_spec import NetSpec
 from medsr.model.nets.detail import GRID
 from medsr.model.tiling import tiled
 

@@ -1,0 +1,67 @@
+"""`medsr.enhance` as scripts find it: PyTorch, which takes seconds to load, comes with the first call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medsr.enhancement.enhancement import OnEstimate
+    from medsr.enhancement.piece import OnState
+    from medsr.enhancement.posterior import OnProgress
+    from medsr.enhancement.result import Enhancement
+    from medsr.enhancement.settings import EnhanceSettings
+    from medsr.model.weights import Model
+    from medsr.physics.acquisition import Acquisition
+    from medsr.volume import Volume
+
+
+def enhance(
+    scan: Volume | Path | str,
+    model: Model | None = None,
+    settings: EnhanceSettings | None = None,
+    acquisition: Acquisition | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    on_state: OnState | None = None,
+    memory_bytes: int | None = None,
+    on_estimate: OnEstimate | None = None,
+) -> Enhancement:
+    """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
+
+    docs/explanation/equations.md has the mathematics.
+
+    Args:
+        scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.
+        model: Loaded model; None: the one that `settings` name, on the device that they name.
+        settings: What is asked; None: the defaults.
+        acquisition: How the scan was acquired, and the finer grid; None: as `settings` ask.
+        on_progress: Called with the stage, the finished parts and all parts.
+        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
+            where a scan is computed in blocks.
+        memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
+        on_estimate: Called before long work with what it will need; the speed of the machine is measured for it.
+
+    Returns:
+        The result on the fine grid, in the scan's unit.
+
+    Raises:
+        EnvelopeError: outside what the model was validated on, or a sample asked for where samples are noise, and
+            `settings.force` is not set.
+        InputError: a path that can't be read or holds several scans, or a constant image.
+        ModelError: the model that `settings` name can't be loaded.
+        ResourceError: not even the smallest blocks fit into `memory_bytes`, or a region does not.
+        UsageError: a grid, acquisition or region that does not fit the scan.
+    """
+    from medsr.enhancement import enhancement
+
+    return enhancement.enhance(
+        scan,
+        model,
+        settings,
+        acquisition,
+        on_progress,
+        on_state=on_state,
+        memory_bytes=memory_bytes,
+        on_estimate=on_estimate,
+    )
