@@ -88,7 +88,10 @@ def _row(volume: FoundVolume) -> list[str]:
 
 
 def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
-    """What medsr makes of it by default, and whether the model was validated on such scans; or why it can't read it."""
+    """What medsr makes of it by default, and whether the model was validated on such scans; or why it can't read it.
+
+    Slices that are interpolated onto an even grid are named as where the scan is described in full.
+    """
     outline = outline_of(volume)
     if outline is None:
         return f"can't read it: {volume.reason}"
@@ -97,7 +100,8 @@ def _verdict(volume: FoundVolume, envelope: Envelope, model: str) -> str:
     except UsageError as error:
         return str(error)
     fine = axes_text(acquisition.fine_spacing_mm)
-    return f"to {fine} mm; {judge_grid(volume.modality, acquisition, envelope).said(model)}"
+    verdict = judge_grid(volume.modality, acquisition, envelope).said(model)
+    return "; ".join(said for said in (f"to {fine} mm", verdict, volume.stacks[0].filled_said) if said)
 
 
 def _thickness(thickness_mm: float | None) -> str:

@@ -133,7 +133,7 @@ def test_an_empty_folder_is_said_to_be_empty(tmp_path, capsys):
     assert "in 0 files (the folder is empty)" in err
 
 
-def test_a_tree_lists_the_grid_that_uneven_slices_are_put_on(tmp_path, capsys):
+def test_a_tree_lists_the_grid_that_uneven_slices_are_put_on_and_says_so(tmp_path, capsys):
     along = np.array([0, 4, 8, 12, 17, 23, 29, 35.0])
 
     def edit(dataset, k):
@@ -147,3 +147,11 @@ def test_a_tree_lists_the_grid_that_uneven_slices_are_put_on(tmp_path, capsys):
     assert code == 0
     assert "40 x 36 x 10 " in out
     assert "40 x 36 x 8 " in out
+    said = "slices lie unevenly (4 mm after slices 1 to 3, 5 mm after slice 4, 6 mm after slices 5 to 7 of 8); on the "
+    assert said in " ".join(out.split())
+    (tmp_path / "alone").mkdir()
+    write_classic(tmp_path / "alone", DATA, MATRIX, modality="CT", edit=edit)
+    alone = shown(capsys, tmp_path / "alone")[1]
+    warning = next(line for line in alone.splitlines() if said in line).removeprefix("warning   ")
+    assert warning in " ".join(out.split())
+    assert out.count("lie unevenly") == 1

@@ -171,13 +171,7 @@ def _split(k: int, stacks: Sequence[Stack]) -> tuple[str, ...]:
 
 
 def _decided(stack: Stack) -> tuple[str, ...]:
-    said = []
-    if stack.filled:
-        numbers = ", ".join(str(k + 1) for k in stack.filled)
-        said.append(
-            f"slices lie unevenly ({stack.distances_text}); on the even grid every {stack.distance_mm:.4g} mm "
-            f"these are interpolated from their neighbours: {numbers} of {stack.shape[2]}"
-        )
+    said = [stack.filled_said] if stack.filled else []
     if stack.is_sheared:
         said.append("sheared slices resampled to an upright grid, lowest value beyond their borders (--tilt resample)")
     if stack.thickness_mm is None and any(frame.thickness_mm for frame in stack.frames):

@@ -106,6 +106,17 @@ class Stack:
         """Each distance between source slices along their normal, and where it stands."""
         return distances.described(np.array(self.places) * self.distance_mm)
 
+    @property
+    def filled_said(self) -> str:
+        """Which slices of the grid are interpolated, and why; "" where none are."""
+        if not self.filled:
+            return ""
+        numbers = ", ".join(str(k + 1) for k in self.filled)
+        return (
+            f"slices lie unevenly ({self.distances_text}); on the even grid every {self.distance_mm:.4g} mm "
+            f"these are interpolated from their neighbours: {numbers} of {self.shape[2]}"
+        )
+
 
 def stacked(frames: Sequence[Frame], policies: Policies = DEFAULT) -> list[Stack]:
     """The frames as one regular stack, or as several where `policies` split it.
