@@ -66,7 +66,7 @@ def voxels(stack: Stack) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
         by_file.setdefault(frame.path, []).append((frame, k))
     types, n_cut = set(), 0
     for path, members in by_file.items():
-        stored, n_cut_here = _stored_frames(path)
+        stored, n_cut_here = stored_frames(path)
         n_cut += n_cut_here
         for frame, k in members:
             if frame.index >= len(stored) or stored[frame.index].shape != frame.shape:
@@ -123,11 +123,14 @@ def _on_grid(data: NDArray[np.float32], stack: Stack) -> NDArray[np.float32]:
     return found
 
 
-def _stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:
+def stored_frames(path: Path) -> tuple[list[NDArray[Any]], int]:
     """Stored values (rows, columns) of every frame of a file, and how many compressed ones lost unused bits.
 
     Native pixels may hold an overlay there (PS3.5, 8.1.1). A codestream states its own precision, so that there the
     header may as well be wrong.
+
+    Args:
+        path: DICOM file.
 
     Raises:
         InputError: truncated, damaged, or in a transfer syntax that no plugin decodes.

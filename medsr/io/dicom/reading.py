@@ -6,9 +6,9 @@ What is taken for one volume, and what is not:
   in any order, gaps and overlaps between slices (the grid follows the positions, the profile the thickness), small
   jitter of positions (`distances.MAX_STEP_JITTER`), slope and intercept per slice. MONOCHROME1 keeps its values: it
   only tells how to show them. The Modality tag is believed.
-- read with a warning: identical copies of a file (dropped), files that are not DICOM and DICOM files that are not MR or
-  CT images (skipped), slices of different nominal thickness (thickness then unknown), padding values far outside the
-  measured ones (`pixels.voxels`).
+- read with a warning: copies of a file, identical or with the same pixels at the same place (dropped), files that are
+  not DICOM and DICOM files that are not MR or CT images (skipped), slices of different nominal thickness (thickness
+  then unknown), padding values far outside the measured ones (`pixels.voxels`).
 - read with a warning, interpolated onto an even grid: slices that touch but are not equally thick, as in many CT of the
   head; where `Policies` say so, missing slices and distances that change; also a tilted gantry.
 - refused: several series, volumes (two echoes, time points), orientations, matrices or frames of reference; repeated

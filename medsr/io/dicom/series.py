@@ -1,4 +1,6 @@
-"""Which files form one DICOM series: a pass over the headers of a folder, no pixels read.
+"""Which files form one DICOM series: a pass over the headers of a folder.
+
+Pixels are read only of files that say that they are one instance, to tell copies from contradictions.
 
 Only MR and CT images count as slices. What else lies in the folder is skipped and counted in the warnings; a folder
 with several image series is refused, because choosing one is the user's decision.
@@ -16,6 +18,7 @@ from pydicom import Dataset
 
 from medsr.errors import GeometryError, InputError
 from medsr.io import files
+from medsr.io.dicom.copies import hold_the_same
 from medsr.io.dicom.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
 from medsr.io.formats import FORMATS
 
@@ -42,7 +45,7 @@ class SliceFile:
 
 @dataclass(frozen=True)
 class Series:
-    """The files of one series, by name, no file twice; warnings without names or UIDs."""
+    """The files of one series, by name, no slice of one instance twice; warnings without names or UIDs."""
 
     files: tuple[SliceFile, ...]
     warnings: tuple[str, ...]
@@ -190,13 +193,24 @@ def _described(members: list[_Slices]) -> str:
 
 def _series(members: list[_Slices], skipped: tuple[str, ...]) -> Series:
     unique: dict[str, SliceFile] = {}
+    by_instance: dict[str, list[Path]] = {}
+    n_identical = 0
     for path in (member.path for member in members):
         digest = files.sha256_file(path)
-        if digest not in unique:
-            unique[digest] = SliceFile(path, read_header(path), digest)
-    n_copies = len(members) - len(unique)
-    copies = (f"identical copies of files dropped: {n_copies}",) if n_copies else ()
-    return Series(tuple(unique.values()), (*skipped, *copies))
+        if digest in unique:
+            n_identical += 1
+            continue
+        header = read_header(path)
+        with parsing(path):
+            instance = str(header.get("SOPInstanceUID") or path)
+        held = by_instance.setdefault(instance, [])
+        if not any(hold_the_same(path, other) for other in held):
+            held.append(path)
+            unique[digest] = SliceFile(path, header, digest)
+    n_recoded = len(members) - len(unique) - n_identical
+    said = [f"identical copies of files dropped: {n_identical}"] if n_identical else []
+    said += [f"copies with the same pixels at the same place dropped: {n_recoded}"] if n_recoded else []
+    return Series(tuple(unique.values()), (*skipped, *said))
 
 
 def _skipped(found: _Found) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """What lies in a folder tree: every volume that it holds, and every other file with the reason why it is not in one.
 
-One pass over the headers, in threads, without pixels. Of each file only small facts are kept, so that tens of thousands
-of files fit into a few hundred MiB. Slices are grouped by series, wherever in the tree they lie, then split where one
-series holds several volumes (`splitting`). But for the paths nothing in a triage tells whose scans they are.
+One pass over the headers, in threads; pixels are read only of files that say that they are one instance. Of each file
+only small facts are kept, so that tens of thousands of files fit into a few hundred MiB. Slices are grouped by series,
+wherever in the tree they lie, then split where one series holds several volumes (`splitting`). But for the paths
+nothing in a triage tells whose scans they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydicom import Dataset
 
 from medsr.errors import InputError, UsageError
 from medsr.io import files
+from medsr.io.dicom.copies import RECODED, hold_the_same
 from medsr.io.dicom.frames import Frame, frames_of, map_name, no_slice
 from medsr.io.dicom.headers import (
     kind_of,
@@ -234,15 +236,22 @@ def _slices(fact: _Fact, header: Dataset, rest: int) -> _Fact:
 
 
 def _without_copies(members: list[_Fact]) -> tuple[list[_Fact], list[_Fact]]:
-    """The files without identical copies, and the copies. Only files of one instance can be copies of each other."""
+    """The files without copies, and the copies. Only files of one instance can be copies of each other."""
     n_files = Counter(fact.instance for fact in members)
     kept, copies, seen = [], [], set()
+    by_instance: dict[str, list[Path]] = defaultdict(list)
     for fact in members:
-        digest = files.sha256_file(fact.path) if fact.instance and n_files[fact.instance] > 1 else None
-        if digest is None or digest not in seen:
+        if not fact.instance or n_files[fact.instance] == 1:
             kept.append(fact)
-        else:
+            continue
+        digest = files.sha256_file(fact.path)
+        if digest in seen:
             copies.append(replace(fact, frames=(), reason="identical copy of a file that is used"))
+        elif any(hold_the_same(fact.path, other) for other in by_instance[fact.instance]):
+            copies.append(replace(fact, frames=(), reason=RECODED))
+        else:
+            kept.append(fact)
+            by_instance[fact.instance].append(fact.path)
         seen.add(digest)
     return kept, copies
 
