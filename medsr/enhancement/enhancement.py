@@ -15,6 +15,7 @@ import numpy as np
 from medsr.enhancement.assumed import acquisition_for, of_samples
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
+from medsr.enhancement.envelope import admitted
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
 from medsr.enhancement.memory import Sizes, block_for, check_fits, usable_memory
 from medsr.enhancement.piece import OnState
@@ -72,6 +73,7 @@ def enhance(
         volume, acquisition, said = _assumed(volume, model, settings)
         told = (*told, *said)
     if settings.mode == "sample" and not settings.force:
+        _check_admitted(volume, acquisition, model, settings)
         check_sample(volume, model, settings, acquisition)
 
     limit = usable_memory(model.device.type) if memory_bytes is None else memory_bytes
@@ -155,6 +157,7 @@ def _without_overshoot(
     estimated, said = with_assumed(by_headers, assumed), softness_said(assumed, volume.spacing_mm)
     if estimated.op == by_headers.op:
         return by_headers, said
+    _check_admitted(volume, by_headers, model, settings)
     block = central_block(volume, TRIAL_VOX)
     quick = replace(settings, mode="mean", flips=0, tile=None, force=True, region=None)
     for share in TRIED_WIDTHS:
@@ -170,6 +173,12 @@ def _without_overshoot(
         f"the voxels suggest {estimated.assumed_text}; a trial with it sharpened too much, "
         f"so this was taken instead: {tried.assumed_text}",
     )
+
+
+def _check_admitted(volume: Volume, acquisition: Acquisition, model: Model, settings: EnhanceSettings) -> None:
+    """Refuse a scan outside the envelope, if it is not forced, before the network is tried on a block of it."""
+    if not settings.force:
+        admitted(volume, acquisition, model.spec, force=False, voxels=settings.region is None)
 
 
 def _loaded(path: Path | str, settings: EnhanceSettings) -> Volume:

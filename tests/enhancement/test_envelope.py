@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from phantoms import head
 from phantoms import noisy_head as scan
 from tiny_models import EVERYTHING, tiny_model
 
+from medsr.enhancement import enhancement, sample_check
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.piece import enhance_piece
@@ -23,6 +25,7 @@ from medsr.model.usual_ranges import usual_ranges
 from medsr.model.weights import sealed_weights
 from medsr.model.weights_file import describe_model
 from medsr.physics.acquisition import acquisition_of
+from medsr.physics.tasks import Task, degrade
 from medsr.samples import sample_path
 
 
@@ -147,6 +150,27 @@ def test_slices_out_of_order_are_not_inside(envelope):
     found = verdict(volume.with_data(np.ascontiguousarray(volume.data[..., order])), envelope)
     assert found.level != "inside"
     assert any("slices" in text for text in (*found.objections, *found.notices))
+
+
+@pytest.mark.parametrize("mode", ["mean", "sample"])
+def test_a_scan_outside_is_refused_before_the_network_is_tried_on_it(monkeypatch, mode):
+    """A soft scan, whose profile is estimated and tried, and slices, of which a sample is tried."""
+    soft = degrade(head((80, 96, 72)), Task("soft", factor=2, fwhm_mm=4.0))[0]
+    refused = soft if mode == "mean" else head((30, 32, 8), (1.0, 1.0, 4.0))
+    tries = []
+    for module in (enhancement, sample_check):
+        monkeypatch.setattr(
+            module, "enhance_region", lambda *given, real=module.enhance_region: tries.append(1) or real(*given)
+        )
+    narrow, quick = (
+        tiny_model(silent=True, envelope=replace(EVERYTHING, modalities=("CT",))),
+        EnhanceSettings(mode=mode),
+    )
+    with pytest.raises(EnvelopeError, match="modality MR"):
+        enhance(refused, narrow, replace(quick, steps=1))
+    assert not tries
+    enhance(refused, tiny_model(silent=True), replace(quick, steps=1, blend=0.0))
+    assert tries
 
 
 def test_a_wrong_modality_is_outside(envelope):
