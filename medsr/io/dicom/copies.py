@@ -21,6 +21,8 @@ Slice = tuple[Frame, NDArray[Any]]
 def hold_the_same(path: Path, other: Path) -> bool:
     """Whether the slices of two files lie at the same places and decode to the same values; both are read for it.
 
+    What tells the volumes of a series apart, such as the echo time, is the same as well.
+
     Args:
         path: DICOM file.
         other: Another one. One of them that can't be decoded is no copy.
@@ -43,5 +45,6 @@ def _alike(one: Slice, two: Slice) -> bool:
         np.array_equal(here.position_mm, there.position_mm)
         and np.array_equal(here.directions, there.directions)
         and (here.spacing_mm, here.slope, here.intercept) == (there.spacing_mm, there.slope, there.intercept)
+        and here.labels == there.labels
         and np.array_equal(values, others)
     )

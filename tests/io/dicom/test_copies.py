@@ -81,7 +81,11 @@ def other_directions(dataset):
     dataset.ImageOrientationPatient = [-1, 0, 0, 0, 1, 0]
 
 
-@pytest.mark.parametrize("edit", [other_pixel, other_place, other_scale, other_spacing, other_directions])
+def other_time(dataset):
+    dataset.AcquisitionTime = "101500"
+
+
+@pytest.mark.parametrize("edit", [other_pixel, other_place, other_scale, other_spacing, other_directions, other_time])
 def test_what_differs_is_no_copy(tmp_path, edit):
     (first, *_) = write_twice(tmp_path, tmp_path / "below", RLELossless, edit)
     assert not hold_the_same(first, tmp_path / "below" / f"again_{first.name}")
