@@ -235,6 +235,6 @@ def _errors_told() -> Iterator[None]:
         yield
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise InputError(
-            f"the file is damaged ({lines[-1].rpartition('): ')[2]}); copy or download it again"
-        ) from error
+        cause = lines[-1].rpartition("): ")[2]
+        known = "" if cause.endswith("Success") else f" ({cause})"  # which is said of voxels that are too few
+        raise InputError(f"the file is damaged or truncated{known}; copy or download it again") from error
