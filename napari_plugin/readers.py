@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +17,14 @@ from .layers import METADATA_KEY, LayerData, layer_of, slice_axis_of
 
 if TYPE_CHECKING:
     from medsr.io.formats import Format
+    from medsr.io.found import Found
     from medsr.volume import Volume
 
 Paths = str | Sequence[str]
 Claimed = tuple[None]
 
-MOST_LAYERS = 8  # layers of one file: napari slows down with every layer, and a run of 300 volumes would stop it
+# Layers of one file, and files of one folder: napari slows down with every layer, and 300 volumes would stop it.
+MOST_LAYERS = 8
 MOST_SNIFFED = 200  # files of a tree that are looked at before it counts as holding no scan
 NOTHING_TO_ADD: list[LayerData | Claimed] = [(None,)]
 
@@ -116,10 +117,12 @@ def _scans(paths: Sequence[Path]) -> Iterator[_Scan]:
 
 
 def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
-    """The volumes of a folder tree, or those of the series that one of its files belongs to."""
+    """The scans of a folder tree, or the volumes of the series that one of its files belongs to."""
     from medsr.io import load_all
     from medsr.io.dicom.reading import left_out_said, read_found
-    from medsr.io.dicom.triage import triage, triage_files
+    from medsr.io.dicom.triage import LeftOut, triage, triage_files
+    from medsr.io.discover import beside_volumes
+    from medsr.io.formats import stem
 
     if member is None:
         found = triage(folder)
@@ -128,16 +131,27 @@ def _scans_in(folder: Path, member: Path | None = None) -> Iterator[_Scan]:
         numbers = {volume.series for volume in found.volumes if member in volume.paths}
         found = replace(found, volumes=tuple(volume for volume in found.volumes if volume.series in numbers))
     usable = [volume for volume in found.volumes if volume.stacks]
-    if not usable:  # reading the path says why
+    alone: list[Found] = []
+    if member is None:
+        alone, others = beside_volumes(folder, found.left_out)
+        problems = [LeftOut(one.files[0], "ignored", one.problem) for one in alone if one.problem]
+        alone = [one for one in alone if not one.problem]
+        found = replace(found, left_out=(*others, *problems))
+    if not usable and not alone:  # reading the path says why
         path = folder if member is None else member
         yield _Scan(folder.name, path, "", partial(load_all, path))
         return
     for text in left_out_said(found) if member is None else ():
         _warn(f"{folder.name}: {text}")
+    if len(alone) > MOST_LAYERS:
+        _warn(f"{folder.name}: the first {MOST_LAYERS} of {len(alone)} files are opened; a batch takes them all")
     for number, volume in enumerate(usable, start=1):
         first = volume.paths[0]
         name = folder.name if len(usable) == 1 else f"{folder.name} [{number}]"
         yield _Scan(name, first, _series_key(first), partial(_volumes, read_found, volume))
+    for one in alone[:MOST_LAYERS]:
+        (path, *_) = one.files
+        yield _Scan(stem(path.name), path, "", partial(load_all, path))
 
 
 def _volumes(read: Callable[[Any], list[Any]], found: Any) -> list[Volume]:
@@ -199,12 +213,16 @@ def _as_list(path: Paths) -> list[str]:
 
 
 def _is_scan(path: Path) -> bool:
-    """Whether a file is a scan by its content, or a folder tree has files of a series."""
-    known = _format(path)
-    if known is None or not path.is_dir():
-        return known is not None
-    files = (Path(place, name) for place, _, names in os.walk(path) for name in names)
-    return any(_format(file) == known for _, file in zip(range(MOST_SNIFFED), files, strict=False))
+    """Whether a file is a scan by its content, or one of the first files of a folder tree is."""
+    from medsr.io.files import tree
+
+    if not path.is_dir():
+        return _format(path) is not None
+    try:
+        listed = [file for file in tree(path) if not file.is_dir()]
+    except MedsrError:
+        return False
+    return any(_format(file) is not None for file in listed[:MOST_SNIFFED])
 
 
 def _format(path: Path) -> Format | None:

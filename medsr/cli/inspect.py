@@ -46,20 +46,24 @@ def _inspect_tree(path: Path, spec: ModelSpec, verbose: bool) -> None:
     from medsr.io import load_all
     from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage
+    from medsr.io.discover import beside_volumes
 
     with reported("headers", quiet=False) as on_progress:
         found = triage(path, lambda done, total: on_progress("read", done, total))
-    if not found.volumes:
-        print_triage(found, spec.envelope, spec.name)
+    alone, others = beside_volumes(path, found.left_out)
+    if not found.volumes and not alone:
+        print_triage(found, alone, others, spec.envelope, spec.name)
         reasons = Counter(left.reason for left in found.left_out).most_common(MAX_REASONS)
         said = "; ".join(f"{n} x {reason}" for reason, n in reasons) or "the folder is empty"
         raise InputError(f"{path}: no MR or CT volume in {found.n_files} files ({said}); expected an MR or CT series")
-    only = found.volumes[0]
-    if len(found.volumes) > 1 or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
-        print_triage(found, spec.envelope, spec.name)
+    only = found.volumes[0] if len(found.volumes) == 1 else None
+    if only is None or len(only.times) > 1 or {file.parent for file in only.paths} != {path}:
+        print_triage(found, alone, others, spec.envelope, spec.name)
+        if all(volume.reason for volume in found.volumes) and all(one.problem for one in alone):
+            raise InputError(f"{path}: none of the scans in it can be read, as the table says; send them again")
         return
     _describe([scan.volume for scan in read_found(only)] if only.stacks else load_all(path), spec, verbose)
-    print_left_out(found)
+    print_left_out(alone, others)
 
 
 def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None:

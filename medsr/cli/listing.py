@@ -18,9 +18,9 @@ from medsr.affine import axes_text, axis_codes
 from medsr.cli.slices import spaced
 from medsr.enhancement.envelope import judge_grid
 from medsr.errors import UsageError
-from medsr.io.dicom.triage import NOT_DICOM, FoundVolume, LeftOut, Triage
-from medsr.io.formats import recognised
-from medsr.io.found import outline_of
+from medsr.io.dicom.triage import FoundVolume, LeftOut, Triage
+from medsr.io.formats import by_content
+from medsr.io.found import Found, outline_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
 
@@ -31,11 +31,15 @@ HINT = (
 )
 
 
-def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
+def print_triage(
+    found: Triage, alone: Sequence[Found], others: Sequence[LeftOut], envelope: Envelope, model: str
+) -> None:
     """Print every volume of a triage, then the files in none of them, by reason.
 
     Args:
         found: Result of `medsr.io.dicom.triage.triage`.
+        alone: Scans in files of their own (`medsr.io.discover.beside_volumes`).
+        others: Every other file of the tree.
         envelope: Envelope of the model that decides.
         model: Name of that model.
     """
@@ -44,15 +48,20 @@ def print_triage(found: Triage, envelope: Envelope, model: str) -> None:
         console.print(_volumes(found.volumes, envelope, model))
     if any(volume.stacks for volume in found.volumes):
         console.print(HINT)
-    print_left_out(found)
+    print_left_out(alone, others)
     n_used = found.n_files - len(found.left_out)
     console.print(f"{found.n_files} files: {n_used} in {len(found.volumes)} volumes, {len(found.left_out)} left aside")
 
 
-def print_left_out(found: Triage) -> None:
-    """Print how many files of a triage are in none of its volumes, by reason; nothing where there are none."""
-    if found.left_out:
-        _console().print(_left_out(found))
+def print_left_out(alone: Sequence[Found], others: Sequence[LeftOut]) -> None:
+    """Print how many files of a tree are in none of its volumes, by reason; nothing where there are none.
+
+    Args:
+        alone: Scans in files of their own (`medsr.io.discover.beside_volumes`).
+        others: Every other file.
+    """
+    if alone or others:
+        _console().print(_left_out(alone, others))
 
 
 def _console() -> Console:
@@ -108,22 +117,21 @@ def _thickness(thickness_mm: float | None) -> str:
     return "not stated" if thickness_mm is None else f"{thickness_mm:.4g} mm thick"
 
 
-def _reason(left: LeftOut) -> str:
-    """Why a file is in none of the volumes; what is no DICOM is named by its content, as a batch names it."""
-    if left.reason != NOT_DICOM:
-        return left.reason
-    found = recognised(left.path)
-    if isinstance(found, str):
-        return found
-    return f"{found.title}, not in this table: medsr inspect FILE shows it, and a batch takes it"
+def _said_of(alone: Found) -> str:
+    """What a scan in a file of its own is, or why it can't be read."""
+    if alone.problem:
+        return alone.problem
+    return f"{by_content(alone.files[0]).title}, not in this table: medsr inspect FILE shows it, and a batch takes it"
 
 
-def _left_out(found: Triage) -> Table:
+def _left_out(alone: Sequence[Found], others: Sequence[LeftOut]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("files", justify="right")
     table.add_column("left aside")
     table.add_column("why", overflow="fold")
-    counted = Counter((left.status, _reason(left)) for left in found.left_out)
+    counted = Counter((left.status, left.reason) for left in others)
+    for one in alone:
+        counted["ignored", _said_of(one)] += len(one.files)
     for (status, reason), n in sorted(counted.items()):
         table.add_row(str(n), status, Text(reason))
     return table

@@ -10,7 +10,7 @@ import csv
 import fnmatch
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +42,7 @@ NEVER_SCANS = (
 )
 BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 WILD = "*?["
+HIDDEN_FILE = "hidden file"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def discover(
     kept, left_out = [], []
     for path in paths:
         place = path.relative_to(root).as_posix()
-        reason = files.LINKED if path.is_dir() else _refused(place, include, exclude, layout)
+        reason = files.not_searched(path) or _refused(place, layout, named=path == source)
+        reason = reason or _filtered(place, include, exclude)
         if reason:
             left_out.append(LeftOut(path, "ignored", reason))
         else:
@@ -92,27 +94,50 @@ def discover(
     found = files_found(root, whole)
     dicom, others = dicom_found(root, sorted(set(kept) - set(whole)))
     found += dicom
-    for left in others:
-        one = _by_content(root, left)
-        if isinstance(one, Found):
-            found.append(one)
-        else:
-            left_out.append(one)
+    alone, others = _alone(root, others, lambda place: "")
+    found += alone
     parts = {path for one in found for path in one.files}
-    left_out = [left for left in left_out if left.path not in parts]
+    left_out = [left for left in (*left_out, *others) if left.path not in parts]
     if not found and not left_out:
         raise InputError(f"{source}: holds no file; expected {formats.titles()}")
     return Discovery(root, layout, tuple(sorted(found, key=lambda one: (one.place, one.number))), tuple(left_out))
 
 
-def _by_content(root: Path, left: LeftOut) -> Found | LeftOut:
-    """A scan without the suffix of its format as a case, and any other file with what it is instead of "not DICOM"."""
-    if left.reason != NOT_DICOM:
-        return left
-    found = formats.recognised(left.path)
-    if isinstance(found, str):
-        return replace(left, reason=found)
-    return file_found(left.path, left.path.relative_to(root).as_posix())
+def beside_volumes(root: Path, left_out: Iterable[LeftOut]) -> tuple[list[Found], list[LeftOut]]:
+    """What a batch makes of the files of a tree that are in no DICOM volume.
+
+    Args:
+        root: Root of the tree.
+        left_out: These files, as a triage of the tree lists them.
+
+    Returns:
+        Scans in files of their own, and every other file with its reason.
+    """
+    layout: Layout = "bids" if is_bids(root) else "tree"
+    found, others = _alone(root, left_out, lambda place: _refused(place, layout))
+    parts = {path for one in found for path in one.files}
+    return found, [left for left in others if left.path not in parts]
+
+
+def _alone(root: Path, left_out: Iterable[LeftOut], refused: Callable[[str], str]) -> tuple[list[Found], list[LeftOut]]:
+    """Files that are not DICOM as scans of their own, by content, or with what they are instead."""
+    found, others = [], []
+    for left in left_out:
+        if left.reason != NOT_DICOM:
+            others.append(left)
+            continue
+        place = left.path.relative_to(root).as_posix()
+        known = formats.recognised(left.path)
+        reason = refused(place)
+        if not reason and left.path.name.startswith("."):
+            reason = HIDDEN_FILE
+        if not reason and isinstance(known, str) and not formats.is_one_file(left.path.name):
+            reason = known
+        if reason:
+            others.append(replace(left, reason=reason))
+        else:
+            found.append(file_found(left.path, place))
+    return found, others
 
 
 def is_bids(root: Path) -> bool:
@@ -139,12 +164,18 @@ def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
     return root, sorted(paths)
 
 
-def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout: Layout) -> str:
-    """Why a file is not a case, from its name alone; "" where it may be one."""
+def _refused(place: str, layout: Layout, *, named: bool = False) -> str:
+    """Why a file is not a case, from its name alone; "" where it may be one, as a slice of DICOM is whatever its name.
+
+    Args:
+        place: Path relative to the root.
+        layout: Layout of the input.
+        named: Whether the user named this very file, which then may be called as it likes.
+    """
     name = place.rpartition("/")[2]
-    if name.startswith("."):
-        return "hidden file"
-    if name.lower().endswith(NEVER_SCANS):
+    if name.startswith(".") and formats.is_one_file(name) and not named:
+        return HIDDEN_FILE
+    if name.lower().endswith(NEVER_SCANS) and not named:
         return "not a scan by its name"
     if layout == "bids":
         top = place.partition("/")[0]
@@ -156,6 +187,11 @@ def _refused(place: str, include: Sequence[str], exclude: Sequence[str], layout:
     part = part_of_name(name)
     if part in UNLIKE_MAGNITUDE:
         return f"the {part} part of a complex scan, which can't be interpolated like a magnitude"
+    return ""
+
+
+def _filtered(place: str, include: Sequence[str], exclude: Sequence[str]) -> str:
+    """Why the patterns leave a file aside; "" where they do not."""
     if include and not any(fnmatch.fnmatchcase(place, pattern) for pattern in include):
         return "not among the patterns to include"
     if any(fnmatch.fnmatchcase(place, pattern) for pattern in exclude):

@@ -19,6 +19,7 @@ HEAD_BYTES = 544  # a whole NIfTI-2 header with its extension flag; reaches past
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 20
 LINKED = "a link to a folder that is read already, or that holds this one"
+HIDDEN = "a hidden folder, which is not searched"
 PACKED = 1 << 16  # bytes of gzip that are inflated at a time
 
 
@@ -60,16 +61,16 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def tree(folder: Path, *, without: Path | None = None, hidden: bool = False) -> list[Path]:
+def tree(folder: Path, *, without: Path | None = None) -> list[Path]:
     """Every file below a folder, sorted.
 
     A link to a folder elsewhere is followed, once. A link into the tree itself, or to a folder that another link led to
-    already, is listed like a file: what it leads to is in the list.
+    already, is listed like a file: what it leads to is in the list. A folder whose name begins with a dot is listed and
+    not searched. `not_searched` says why a folder is in the list.
 
     Args:
         folder: Root of the tree.
         without: Folder to leave alone, such as an output inside the input.
-        hidden: Whether folders whose names begin with a dot are searched.
 
     Raises:
         InputError: the folder can't be listed.
@@ -89,11 +90,14 @@ def tree(folder: Path, *, without: Path | None = None, hidden: bool = False) -> 
         for name in sorted(folders):
             path = Path(place, name)
             target = os.path.realpath(path)
-            if target == avoided or (name.startswith(".") and not hidden):
+            if target == avoided:
+                continue
+            if name.startswith("."):
+                listed.append(path)
                 continue
             if path.is_symlink():
-                inside = Path(target).is_relative_to(root) and (
-                    hidden or not any(part.startswith(".") for part in Path(target).relative_to(root).parts)
+                inside = Path(target).is_relative_to(root) and not any(
+                    part.startswith(".") for part in Path(target).relative_to(root).parts
                 )
                 if target in followed or inside or root.is_relative_to(target):
                     listed.append(path)
@@ -102,6 +106,13 @@ def tree(folder: Path, *, without: Path | None = None, hidden: bool = False) -> 
             searched.append(name)
         folders[:] = searched
     return sorted(listed)
+
+
+def not_searched(path: Path) -> str:
+    """Why `tree` lists a folder instead of what is in it; "" for a file."""
+    if not path.is_dir():
+        return ""
+    return HIDDEN if path.name.startswith(".") else LINKED
 
 
 class _Bounded(io.BufferedReader):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
 from dicom_phantoms import SECRET, write_classic
@@ -69,7 +70,7 @@ def test_a_folder_of_one_scan_is_described_in_full(tmp_path, capsys):
     assert (code, err) == (0, "")
     assert "grid      40 x 36 x 8 voxels, 1 x 1 x 4 mm" in out
     assert "finer     40 x 36 x 32 voxels" in out
-    assert "1   ignored      not a scan that medsr can read" in out
+    assert "1   ignored      not a scan by its name" in out
     assert SECRET not in out
 
 
@@ -123,8 +124,37 @@ def test_a_folder_of_other_things_lists_them_and_ends_in_code_3(tmp_path, capsys
     shutil.copy(tmp_path / "notes.txt", tmp_path / "more.txt")
     code, out, err = shown(capsys, tmp_path)
     assert code == 3
-    assert "2   ignored      not a scan that medsr can read" in out
+    assert "2   ignored      not a scan by its name" in out
     assert "no MR or CT volume in 2 files (2 x not DICOM)" in err
+
+
+def test_a_folder_of_scans_in_other_formats_is_no_failure(tmp_path, capsys):
+    for name in ("a.nii.gz", "b.nii.gz", "sub-1_part-phase_T1w.nii.gz"):
+        io.save(blank((8, 9, 10)), tmp_path / name)
+    nib.Nifti1Pair(np.zeros((8, 9, 10), np.int16), MATRIX).to_filename(tmp_path / "pair.hdr")
+    (tmp_path / "broken.nii").write_text("no scan")
+    (tmp_path / ".hidden").mkdir()
+    code, out, err = shown(capsys, tmp_path)
+    assert (code, err) == (0, "")
+    said = " ".join(out.split())
+    assert "4 ignored NIfTI, not in this table: medsr inspect FILE shows it, and a batch takes it" in said
+    assert "1 ignored the phase part of a complex scan" in said
+    assert "1 ignored not a scan that medsr can read" in said
+    assert "1 ignored a hidden folder" in said
+    assert "7 files: 0 in 0 volumes, 7 left aside" in said
+
+
+def test_a_folder_whose_scans_are_all_unreadable_ends_in_code_3(tmp_path, capsys):
+    for prefix in ("a", "b"):
+        write_classic(tmp_path, DATA, MATRIX, prefix=prefix)[3].unlink()
+    code, out, err = shown(capsys, tmp_path)
+    assert code == 3
+    assert out.count("can't read it: 1 slice is missing") == 2
+    assert "none of the scans in it can be read" in err
+    (tmp_path / "broken.nii").write_text("no scan")
+    assert shown(capsys, tmp_path)[0] == 3
+    io.save(blank((8, 9, 10)), tmp_path / "good.nii")
+    assert shown(capsys, tmp_path)[0] == 0
 
 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path, capsys):

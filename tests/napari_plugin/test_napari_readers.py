@@ -101,6 +101,37 @@ def test_a_good_series_is_opened_where_another_one_is_bad(tmp_path):
     assert len(layers) == 1
 
 
+def test_a_folder_opens_its_scans_of_every_format_and_names_the_rest(tmp_path, write_nifti, monkeypatch):
+    said = []
+    monkeypatch.setattr("medsr_napari.readers._warn", said.append)
+    folder = tmp_path / "study"
+    write_classic(folder / "series", SERIES, AFFINE)
+    for name in ("a.nii.gz", "b.nii", ".hidden.nii", "sub-1_part-phase_T1w.nii"):
+        write_nifti(f"study/{name}", (4, 5, 6))
+    (folder / "broken.nii").write_text("no scan")
+    layers = get_reader(str(folder))(str(folder))
+    assert [keywords["name"] for _, keywords, _ in layers] == ["study", "a", "b"]
+    assert len(said) == 3
+    assert all(text.startswith("study: files left out: 1 x ") for text in said)
+    assert any("not a scan that medsr can read" in text for text in said)
+
+
+def test_a_folder_without_dicom_opens_as_well_and_only_its_first_files(tmp_path, write_nifti, monkeypatch):
+    said = []
+    monkeypatch.setattr("medsr_napari.readers._warn", said.append)
+    (tmp_path / "scans").mkdir()
+    for number in range(10):
+        write_nifti(f"scans/{number:02d}.nii", (2, 3, 4))
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "elsewhere").symlink_to(tmp_path / "scans")
+    for folder in ("scans", "linked"):
+        layers = get_reader(str(tmp_path / folder))(str(tmp_path / folder))
+        assert [keywords["name"] for _, keywords, _ in layers] == [f"{number:02d}" for number in range(8)]
+    assert said == [
+        f"{name}: the first 8 of 10 files are opened; a batch takes them all" for name in ("scans", "linked")
+    ]
+
+
 def test_nothing_of_the_patient_is_in_a_layer(tmp_path):
     write_classic(tmp_path / "series", SERIES, AFFINE)
     ((_, keywords, _),) = read_layers(str(tmp_path / "series"))

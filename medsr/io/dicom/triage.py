@@ -176,7 +176,7 @@ def triage_files(paths: list[Path], on_progress: OnProgress | None = None, threa
 def _listed(folder: Path) -> list[Path]:
     if folder.is_file():
         raise InputError(f"{folder}: is a file; expected a folder")
-    return files.tree(folder, hidden=True)
+    return files.tree(folder)
 
 
 def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterator[_Fact]:
@@ -188,8 +188,8 @@ def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterato
 
 
 def _look(path: Path) -> _Fact:
-    if path.is_dir():
-        return _Fact(path, reason=files.LINKED)
+    if reason := files.not_searched(path):
+        return _Fact(path, reason=reason)
     try:
         head = files.read_head(path)
     except InputError:
