@@ -20,7 +20,8 @@ from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
 from medsr.physics.tasks import TASKS, degradation, degrade
 from medsr.validation.hallucination import central, restorers
-from medsr.validation.lesions import choose_lesions, lesion_findings, tissue_contrast
+from medsr.validation.lesions import lesion_findings
+from medsr.validation.planting import choose_lesions, tissue_contrast
 from medsr.validation.trial import Trial, make_trial
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
@@ -83,7 +84,7 @@ def lesions(name: str, task: str, model: Model) -> list[dict[str, object]]:
     """
     reference = central(load(SCANS / f"{name}.nii.gz").to_ras(), CROP)
     mask = foreground_mask(reference.data, reference.modality)
-    chosen = choose_lesions(reference, mask, diameters_mm=DIAMETERS_MM)
+    chosen = choose_lesions(reference, mask, diameters_mm=DIAMETERS_MM, shapes=("ball",))
     acquisition = degradation(reference, TASKS[task])
     ibp, mean = (
         lesion_findings(

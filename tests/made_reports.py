@@ -108,7 +108,8 @@ def made_hallucination(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[H
     for task in tasks:
         for method in ("cubic", "ibp", "mean"):
             lesions = tuple(
-                LesionFinding(method, size, 0.2, 5, size / 9, size / 10, size / 9, size / 8, 0.4, 0.9)
+                LesionFinding(method, shape, size, 0.2, 5, size / 9, size / 10, size / 9, size / 8, 0.4, 0.9, 0.5, 2)
+                for shape in ("ball", "rod")
                 for size in (2.0, 4.0, 8.0)
             )
             yield HallucinationTests(

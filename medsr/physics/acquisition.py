@@ -56,6 +56,12 @@ class Acquisition:
     assumed: Assumption = (None, None, None)
 
     @property
+    def coarsest_axis(self) -> int:
+        """Degraded axis along which the input is the coarsest."""
+        steps = zip(self.fine_spacing_mm, self.factors, self.degraded, strict=True)
+        return int(np.argmax([h * factor if changed else 0.0 for h, factor, changed in steps]))
+
+    @property
     def fine_spacing_mm(self) -> tuple[float, float, float]:
         """Spacing of the fine grid in mm, per axis."""
         i, j, k = (float(h) for h in grids.spacing_mm(self.fine_affine))

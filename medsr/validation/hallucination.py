@@ -24,18 +24,10 @@ from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.tasks import Task, degrade
 from medsr.validation.baselines import METHODS
-from medsr.validation.lesions import (
-    CONTRASTS,
-    DIAMETERS_MM,
-    LesionFinding,
-    NullLesion,
-    choose_lesions,
-    lesion_findings,
-    null_lesion,
-    tissue_contrast,
-)
+from medsr.validation.lesions import CONTRASTS, LesionFinding, NullLesion, lesion_findings, null_lesion
 from medsr.validation.methods import COMPARED
 from medsr.validation.patterns import PatternFinding, pattern_findings, phantom_of
+from medsr.validation.planting import DIAMETERS_MM, choose_lesions, tissue_contrast
 from medsr.volume import Volume
 
 RestoreScan = Callable[[Volume, Acquisition], NDArray[np.float32]]
@@ -192,7 +184,7 @@ def _tested(
     def measured(scan: Tensor) -> Tensor:
         return op.ibp(op(scan))
 
-    lesions = choose_lesions(part, mask, seed)
+    lesions = choose_lesions(part, mask, seed, axis=acquisition.coarsest_axis)
     unit = tissue_contrast(part, mask)
     return HallucinationTests(
         scan=scan,

@@ -99,8 +99,7 @@ def phantom_of(reference: Volume, mask: NDArray[np.bool_], acquisition: Acquisit
         mask: Voxels of its body, (I, J, K) bool.
         acquisition: Acquisition that will degrade it.
     """
-    steps = [h * f if f > 1 else 0.0 for h, f in zip(acquisition.fine_spacing_mm, acquisition.factors, strict=True)]
-    along = int(np.argmax(steps))
+    along = acquisition.coarsest_axis
     first, second = (axis for axis in range(3) if axis != along)
     block = [slice(round(n * BORDER_SHARE), n - round(n * BORDER_SHARE)) for n in reference.shape]
     gaps = [ceil(GAP_SAMPLES * factor) for factor in acquisition.factors]
@@ -112,7 +111,8 @@ def phantom_of(reference: Volume, mask: NDArray[np.bool_], acquisition: Acquisit
     air, low, high = _intensities(reference, mask)
     data = np.full(reference.shape, air, np.float32)
     data[tuple(block)] = low
-    spacing, step = reference.spacing_mm, steps[along]
+    spacing = reference.spacing_mm
+    step = float(spacing[along]) * acquisition.factors[along]
     drawn = (
         ("wide bars", WIDE_SAMPLES * step, _bars),
         ("narrow bars", NARROW_SAMPLES * step, _bars),

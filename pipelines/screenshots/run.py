@@ -48,6 +48,7 @@ def picture_refining(viewer: Any, dock: Any) -> None:
     choose(dock.form.region_kind, "slab")
     dock.form.depth_mm.setValue(10)
     dock.form.watch.setChecked(True)
+    dock.form.force.setChecked(True)  # a sample of slices as thick as these is given out alone only then
     wait(lambda: "voxels" in dock.estimate.text())
     dock.run()
     wait(lambda: viewer.dims.ndim == 4 and viewer.dims.point[0] >= 1)
@@ -62,6 +63,7 @@ def picture_refining(viewer: Any, dock: Any) -> None:
 
 def picture_enhanced(viewer: Any, dock: Any) -> None:
     """The whole scan enhanced, with the uncertainty map over it."""
+    dock.form.force.setChecked(False)
     choose(dock.form.mode, "uncertainty")
     choose(dock.form.region_kind, "whole")
     dock.form.samples.setValue(4)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from medsr.report.blocks import Cell, Figure, Table, number
 from medsr.report.svg import Axis, Dot, Line, Mark, Rule, axis_over, look_of, panel
 from medsr.validation.hallucination import HallucinationTests
+from medsr.validation.lesions import summarised
 from medsr.validation.report.plots import legend
 
 
@@ -21,16 +22,18 @@ def hallucination_figures(hallucination: Sequence[HallucinationTests]) -> tuple[
 
 
 def hallucination_tables(hallucination: Sequence[HallucinationTests]) -> tuple[Table, ...]:
-    """Part of the prior, patches, stability; patterns; tissue volumes."""
-    return (_steadiness(hallucination), _patterns(hallucination), _tissues(hallucination)) if hallucination else ()
+    """Planted lesions; patterns; part of the prior, patches and stability; tissue volumes."""
+    tables = (_lesion_table, _patterns, _steadiness, _tissues)
+    return tuple(table(hallucination) for table in tables) if hallucination else ()
 
 
 def _lesions(hallucination: Sequence[HallucinationTests]) -> Figure | None:
     rows = [
         {
             **{"scan": tests.scan, "task": tests.task, "method": tests.method},
-            **{"diameter_mm": one.diameter_mm, "contrast": one.contrast, "lesions": one.n, "recovered": one.recovered},
-            **{"least": one.least, "total": one.total, "visible": one.visible, "auroc": one.auroc},
+            **{"shape": one.shape, "diameter_mm": one.diameter_mm, "contrast": one.contrast, "lesions": one.n},
+            **{"recovered": one.recovered, "least": one.least, "total": one.total, "visible": one.visible},
+            **{"auroc": one.auroc, "cubic": one.cubic, "worse_than_cubic": one.worse_than_cubic},
         }
         for tests in hallucination
         for one in tests.lesions
@@ -44,10 +47,34 @@ def _lesions(hallucination: Sequence[HallucinationTests]) -> Figure | None:
         Rule(1.0, "planted"),
     )
     caption = (
-        "Soft balls were planted in the reference before it was degraded. Median share of their contrast that the "
-        "result shows, over places and contrasts: below 1 they fade, above 1 they are exaggerated."
+        "Soft balls, discs and rods were planted in the reference before it was degraded. Median share of their "
+        "contrast that the result shows, over places, shapes and contrasts: below 1 they fade, above 1 they are "
+        "exaggerated."
     )
     return Figure("lesions", "Planted lesions", caption, panels, legend(_methods(hallucination)), rows)
+
+
+def _lesion_table(hallucination: Sequence[HallucinationTests]) -> Table:
+    rows = tuple(
+        (
+            *(Cell(text) for text in (tests.scan, tests.task, tests.method, one.shape)),
+            number(one.diameter_mm, "{:g}"),
+            number(one.n, "{:.0f}"),
+            number(one.recovered),
+            number(one.least),
+            number(one.cubic),
+            number(one.worse_than_cubic, "{:.0f}"),
+        )
+        for tests in hallucination
+        for one in summarised(tests.lesions)
+    )
+    heads = ("scan", "task", "method", "shape", "mm", "lesions", "recovered", "worst", "in cubic", "worse than cubic")
+    note = (
+        "Share of the contrast in the core of planted lesions: median, and that of the worst one. Worse than cubic: "
+        "lesions whose contrast is clearly nearer to the truth in cubic interpolation. Flat ones are thin along the "
+        "slices' axis; all of one size have the same volume."
+    )
+    return Table("Planted lesions", heads, rows, note, "data/lesions_by_shape.csv", filtered=len(rows) > 12)
 
 
 def _blobs(hallucination: Sequence[HallucinationTests]) -> Figure | None:

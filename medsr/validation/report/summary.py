@@ -10,6 +10,7 @@ from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Uncertainty
 from medsr.validation.hallucination import HallucinationTests
+from medsr.validation.lesions import summarised
 
 PERCENTS = ("50", "80", "90", "95")
 
@@ -84,18 +85,15 @@ def hallucination_text(hallucination: Sequence[HallucinationTests]) -> str:
 
 
 def _tests_text(tests: HallucinationTests) -> str:
-    rows: list[tuple[str, ...]] = [
-        ("planted lesions", "contrast", "n", "recovered", "least", "total", "visible", "off by mm", "AUROC")
-    ]
+    rows: list[tuple[str, ...]] = [("planted lesions", "n", "recovered", "least", "in cubic", "worse than cubic")]
     rows += [
         (
-            f"{one.diameter_mm:g} mm",
-            f"{one.contrast:+.0%}",
+            f"{one.shape}, {one.diameter_mm:g} mm",
             str(one.n),
-            *(f"{value:.2f}" for value in (one.recovered, one.least, one.total, one.visible, one.displaced_mm)),
-            f"{one.auroc:.2f}",
+            *(f"{value:.2f}" for value in (one.recovered, one.least, one.cubic)),
+            str(one.worse_than_cubic),
         )
-        for one in tests.lesions
+        for one in summarised(tests.lesions)
     ]
     patterns = ", ".join(
         f"{one.pattern} of {one.size_mm:.3g} mm {one.error:.2f} and {one.overshoot:.2f}"
