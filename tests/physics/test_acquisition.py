@@ -173,4 +173,4 @@ def test_the_default_grid_lies_inside_the_envelope_of_the_packaged_model(spacing
     ("spacing", "factors", "axis"), [((1, 1, 4), (1, 1, 4), 2), ((2, 1, 6), (2, 2, 1), 0), ((1, 3, 2), (2, 2, 2), 1)]
 )
 def test_the_coarsest_axis_is_one_of_those_that_were_degraded(spacing, factors, axis):
-    assert acquisition_of(head((12, 14, 16), spacing), factors=factors).coarsest_axis == axis
+    assert acquisition_of(blank((12, 14, 16), np.diag([*spacing, 1.0])), factors=factors).coarsest_axis == axis
