@@ -136,7 +136,8 @@ def _scores(scan: str, task: str, level: float, rng: np.random.Generator) -> Ite
         db = level + gain + 0.2 * float(rng.standard_normal())
         ratio = 10 ** (-db / 20)
         yield made_score(
-            scan, method, db, task, ssim=min(0.999, 0.6 + db / 100), nrmse=ratio, mae=700 * ratio, residual=0.9,
+            scan, method, db, task, psnr_interior_db=db + 1 - gain / 2, psnr_surface_db=db - 1,
+            ssim=min(0.999, 0.6 + db / 100), nrmse=ratio, mae=700 * ratio, residual=0.9,
             high_frequency_power_ratio=0.4, ms_ssim=0.95, hfen=0.4, gradient_similarity=0.9, fsc50_mm=2.4 - gain / 4,
             fsc14_mm=2.0, error_inside=ratio / 2, error_outside=ratio * 0.8, shift_mm=0.02, comb=0.7,
         )  # fmt: skip

@@ -11,8 +11,9 @@ USUAL = {"ssim": 0.9, "nrmse": 0.05, "mae": 3.0, "drift": 0.1, "residual": 0.8, 
 def made_score(
     scan: str = "sub-a_T1w", method: str = "mean", psnr_db: float = 20.0, task: str = "iso2", **others: float
 ) -> Score:
-    """A score with usual numbers but for those that are given; what is neither is NaN."""
-    values = {**dict.fromkeys(NAMES, NAN), **USUAL, "high_frequency_power_ratio": 0.5, "psnr_db": psnr_db, **others}
+    """A score with usual numbers but for those that are given, as good inside as out; what is neither is NaN."""
+    levels = {"psnr_interior_db": psnr_db, "psnr_db": psnr_db, "high_frequency_power_ratio": 0.5}
+    values = {**dict.fromkeys(NAMES, NAN), **USUAL, **levels, **others}
     return Score(scan, task, "S" if task.startswith("thick") else "R A S", method, values)
 
 

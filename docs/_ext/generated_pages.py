@@ -24,7 +24,8 @@ from medsr.cli.app import INTERRUPTED, app
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io.formats import FORMATS
-from medsr.metrics.table import METRICS, UNCERTAINTY_METRICS, Metric
+from medsr.metrics.metric import Metric
+from medsr.metrics.table import METRICS, UNCERTAINTY_METRICS
 from medsr.physics.ops.matrices import SLICE_PROFILES
 from medsr.physics.tasks import TASKS, Task
 

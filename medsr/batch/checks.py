@@ -12,7 +12,9 @@ from medsr.batch.outcome import Outcome
 from medsr.enhancement.envelope import Level
 from medsr.metrics.error import data_range, foreground_mask, mean_drift, psnr
 from medsr.metrics.gates import BY_RECORD, BY_REFERENCE, Gate, judge, row_of
+from medsr.metrics.parts import parts_of
 from medsr.metrics.structure import ssim
+from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.record import Record
 from medsr.volume import Volume
 
@@ -20,7 +22,12 @@ SAME_GRID_MM = 1e-2
 NUMBERS = ("residual", "drift", "uncertainty_rms")
 WORST_LAST: dict[str, tuple[str, ...]] = {"calibrated": ("yes", "no"), "envelope": get_args(Level)}
 NO_REFERENCE = "no reference on the result's grid"
-UNMEASURED = {"psnr": NO_REFERENCE, "ssim": NO_REFERENCE, "uncertainty_rms": 'only mode "uncertainty" computes it'}
+UNMEASURED = {
+    "psnr_interior": f"{NO_REFERENCE}, or a body that is nowhere deep enough",
+    "psnr": NO_REFERENCE,
+    "ssim": NO_REFERENCE,
+    "uncertainty_rms": 'only mode "uncertainty" computes it',
+}
 
 
 def blind_checks(records: Sequence[Record]) -> dict[str, float]:
@@ -38,14 +45,20 @@ def blind_words(records: Sequence[Record]) -> dict[str, str]:
 
 
 def reference_checks(result: Volume, reference: Volume) -> dict[str, float]:
-    """PSNR, SSIM and drift in the convention of validation; empty where the reference lies on another grid."""
+    """PSNR, SSIM and drift in the convention of validation; empty where the reference lies on another grid.
+
+    PSNR of the interior is left out where the body is nowhere deep enough to have one.
+    """
     x, y = result.to_ras(), reference.to_ras()
     if x.shape != y.shape or not np.allclose(x.affine, y.affine, atol=SAME_GRID_MM):
         return {}
     mask = foreground_mask(y.data, y.modality)
     R = data_range(y.data, mask, y.modality)
+    interior = parts_of(y.data, mask, y.modality, y.spacing_mm.tolist())["interior"]
+    inside = {INTERIOR.name: psnr(x.data, y.data, interior, R)} if interior.any() else {}
     return {
-        "psnr_db": psnr(x.data, y.data, mask, R),
+        **inside,
+        WHOLE.name: psnr(x.data, y.data, mask, R),
         "ssim": ssim(x.data, y.data, mask, R),
         "drift": abs(mean_drift(x.data, y.data, mask)) / R,
     }

@@ -14,7 +14,7 @@ from medsr.io import files
 from medsr.record import NOTICE, Record
 from medsr.report.junit import Ending, JUnitCase, write_junit
 
-CHECKS = ("psnr_db", "ssim", "residual", "drift", "uncertainty_rms")
+CHECKS = ("psnr_interior_db", "psnr_db", "ssim", "residual", "drift", "uncertainty_rms")
 STAGES = ("read", "enhance", "write")
 COLUMNS = (
     "case",

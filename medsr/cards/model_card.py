@@ -14,6 +14,7 @@ from medsr.cards.schema import Strict, first_fault
 from medsr.cards.weights import WeightsFile
 from medsr.errors import InputError
 from medsr.io import files
+from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.record import NOTICE
 
 CARD_JSON = "card.json"
@@ -27,7 +28,7 @@ RESULTS = {
     "envelope": "benchmarks/envelope.py",
     "wrong_assumptions": "benchmarks/wrong_assumptions.py",
 }
-SCORED = ("psnr_db", "ssim", "residual", "drift", "mae")
+SCORED = (INTERIOR.name, WHOLE.name, "ssim", "residual", "drift", "mae")
 
 
 class Level(Strict):
@@ -37,9 +38,9 @@ class Level(Strict):
     task: str
     methods: dict[str, dict[str, float | None]]
 
-    def gain_db(self, method: str, over: str) -> float | None:
-        """PSNR of a method minus that of another, None where one of them was not run."""
-        levels = [self.methods.get(name, {}).get("psnr_db") for name in (method, over)]
+    def gain_db(self, method: str, over: str, metric: str = WHOLE.name) -> float | None:
+        """PSNR of a method minus that of another, None where one of them was not measured."""
+        levels = [self.methods.get(name, {}).get(metric) for name in (method, over)]
         return None if levels[0] is None or levels[1] is None else levels[0] - levels[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,17 +13,21 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from medsr.cards.model_card import CARD_JSON, GOALS, ModelCard, collect, read_model_card
+from medsr.cards.model_card import CARD_JSON, GOALS, Level, ModelCard, collect, read_model_card
 from medsr.cards.schema import CARD
 from medsr.cards.weights import read_weights
 from medsr.errors import InputError
 from medsr.io import files
+from medsr.metrics.judged import Restoration
+from medsr.metrics.metric import Metric
+from medsr.metrics.table import INTERIOR, WHOLE
 
 TEMPLATE = "template.md"
 CURVE = "curve.csv"
 MISSING = "not measured"
 POWER_RATIO, SAMPLE_COST_DB = (0.75, 1.25), 3.2  # asked of a sample
 KEPT = 0.9  # asked of planted lesions: their contrast over that in the IBP estimate
+SHOWN = ("cubic", "IBP", "TV", "medsr")  # names of methods in the table of levels
 SAMPLES = {  # numbers of benchmarks/quality.py: what they are, and what was asked for
     "high_frequency_power_ratio_mean": ("high-frequency power ratio of the mean", ""),
     "high_frequency_power_ratio_sample": (
@@ -150,32 +154,36 @@ def read_goals(path: Path) -> Goals:
 
 
 def levels_table(card: ModelCard, goals: Goals) -> str:
-    """PSNR per scan and task beside what was asked for."""
+    """PSNR of the interior per scan and task, and gains in the whole mask beside what was asked for.
+
+    A card whose results were measured without an interior shows the PSNR of the whole mask, and its heads say so.
+    """
     if not card.levels:
         return MISSING
     asked = {(goal.scan, goal.task): goal.over_ibp_db for goal in goals.gains}
+    inside = any(_level(level, "mean", INTERIOR) is not None for level in card.levels)
+    shown = INTERIOR if inside else WHOLE
     rows = []
     for level in card.levels:
-        values = [two_digits(level.methods.get(name, {}).get("psnr_db")) for name in ("cubic", "ibp", "tv", "mean")]
+        values = [_within(_level(level, name, shown), two_digits) for name in ("cubic", "ibp", "tv", "mean")]
+        within = [_within(level.gain_db("mean", "ibp", shown.name), signed)] if inside else []
         over_ibp, over_tv = level.gain_db("mean", "ibp"), level.gain_db("mean", "tv")
         goal = asked.get((level.scan, level.task))
         wanted = "" if goal is None else f"{goal:g}{_verdict(over_ibp, goal)}"
         beyond = signed(over_tv) + ("" if goal is None else _verdict(over_tv, goals.over_tv_db, quiet=True))
-        rows.append([level.scan, level.task, *values, signed(over_ibp), wanted, beyond])
-    return _table(
-        (
-            "scan",
-            "task",
-            "cubic",
-            "IBP",
-            "TV",
-            "medsr",
-            "over IBP",
-            "asked",
-            f"over TV (asked {goals.over_tv_db:g})",
-        ),
-        rows,
-    )
+        rows.append([level.scan, level.task, *values, *within, signed(over_ibp), wanted, beyond])
+    heads = ["scan", "task", *(f"{name}, {'interior' if inside else 'whole mask'}" for name in SHOWN)]
+    heads += ["over IBP, interior"] if inside else []
+    return _table((*heads, "over IBP, whole mask", "asked of it", f"over TV (asked {goals.over_tv_db:g})"), rows)
+
+
+def _level(level: Level, method: str, metric: Metric[Restoration]) -> float | None:
+    return level.methods.get(method, {}).get(metric.name)
+
+
+def _within(value: float | None, written: Callable[[float | None], str]) -> str:
+    """A number of the interior; a dash where the scan has none."""
+    return "–" if value is None else written(value)
 
 
 def missed(card: ModelCard, goals: Goals) -> list[str]:
@@ -192,7 +200,7 @@ def missed(card: ModelCard, goals: Goals) -> list[str]:
 
 
 def variants_table(card: ModelCard) -> str:
-    """Gain over the IBP estimate for other profiles and for noise, a column each."""
+    """Gain over the IBP estimate in the whole mask for other profiles and for noise, a column each."""
     rows: Sequence[dict[str, Any]] = card.measured.get("variants", {}).get("rows", ())
     tasks = list(dict.fromkeys(str(row["task"]) for row in rows))
     gains = {(row["scan"], row["task"]): row["gain_over_ibp_db"] for row in rows}

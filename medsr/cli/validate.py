@@ -207,8 +207,10 @@ def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cas
     if isinstance(came, str):
         typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: FAILED: {came}", err=True)
         return
-    levels = ", ".join(f"{score.method} {score['psnr_db']:.2f}" for score in came.scores)
-    typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: {levels} dB", err=True)
+    from medsr.metrics.table import INTERIOR
+
+    levels = ", ".join(f"{score.method} {score[INTERIOR.name]:.2f}" for score in came.scores)
+    typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: interior {levels} dB", err=True)
 
 
 def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:

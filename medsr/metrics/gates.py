@@ -21,8 +21,9 @@ from statistics import median
 from typing import Literal
 
 from medsr.errors import InputError, UsageError
+from medsr.metrics.metric import suffix
 from medsr.metrics.statistics import per_subject
-from medsr.metrics.table import HEADLINE, METRICS, suffix
+from medsr.metrics.table import HEADLINE, METRICS
 from medsr.record import Record
 
 Scope = Literal["every", "median"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from medsr.metrics.arrays import Mask, Scan
 from medsr.metrics.artefacts import comb_ratio, shift_mm
 from medsr.metrics.bands import band_errors
+from medsr.metrics.parts import Part
 from medsr.metrics.resolution import ShellCorrelation, shell_correlation
+from medsr.metrics.structure import ssim_map
 from medsr.metrics.uncertainty import crps_of_normal, crps_of_samples
 
 
@@ -25,6 +27,7 @@ class Restoration:
         x: Result, (I, J, K) in the scan's unit.
         reference: Reference, (I, J, K), same unit.
         mask: Voxels that count, (I, J, K).
+        parts: Parts of the mask, of `medsr.metrics.parts.parts_of`.
         data_range: Data range R of the reference.
         spacing_mm: Voxel spacing of the reference.
         degraded: Axes that were degraded, at least one.
@@ -38,6 +41,7 @@ class Restoration:
     x: Tensor
     reference: Scan
     mask: Mask
+    parts: Mapping[Part, Mask]
     data_range: float
     spacing_mm: Sequence[float]
     degraded: Sequence[int]
@@ -46,6 +50,11 @@ class Restoration:
     input: Tensor
     noise: float
     seconds: float
+
+    @cached_property
+    def ssim_map(self) -> NDArray[np.float32]:
+        """SSIM at every voxel, (I, J, K)."""
+        return ssim_map(self.x, self.reference, self.data_range)
 
     @cached_property
     def shells(self) -> tuple[ShellCorrelation, ...]:

@@ -41,7 +41,12 @@ def ssim(x: Scan, reference: Scan, mask: Mask, data_range: float) -> float:
         mask: Voxels that count, (I, J, K) bool, at least one.
         data_range: Data range R, > 0.
     """
-    return float(np.mean(ssim_map(x, reference, data_range)[mask], dtype=np.float64))
+    return mean_of_map(ssim_map(x, reference, data_range), mask)
+
+
+def mean_of_map(found: NDArray[np.float32], mask: Mask) -> float:
+    """Mean of a map of `ssim_map` over a mask with at least one voxel, both (I, J, K)."""
+    return float(np.mean(found[mask], dtype=np.float64))
 
 
 def ms_ssim(x: Scan, reference: Scan, mask: Mask, data_range: float) -> float:

@@ -7,88 +7,19 @@ glossary are read from here: a new metric is a function, its entry here and its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from medsr.errors import UsageError
 from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import mae, mean_drift, nrmse, psnr
 from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.metrics.judged import Restoration, StatedUncertainty
+from medsr.metrics.metric import Metric, Term, in_parts
 from medsr.metrics.resolution import ONE_SEVENTH
 from medsr.metrics.sharpness import high_frequency_power_ratio
-from medsr.metrics.structure import ms_ssim, ssim
+from medsr.metrics.structure import mean_of_map, ms_ssim
 from medsr.metrics.uncertainty import LEVELS, auroc, crps_of_constant
-
-Better = Literal["higher", "lower"] | float
-"""Which way a metric improves, or the value that it should be near."""
-
-Judged = TypeVar("Judged", bound=Restoration | StatedUncertainty)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """A number of a report in words.
-
-    Attributes:
-        label: Name in tables, plots and the glossary.
-        what: What the number is; for the glossary.
-        beware: What it can't see or can be mistaken for; for the glossary.
-    """
-
-    label: str
-    what: str
-    beware: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric(Term, Generic[Judged]):
-    """A number that is measured.
-
-    Attributes:
-        name: Key of validation.json, column of CSV files and name in gates; ends in its unit where it has one.
-        measure: Function that measures it.
-        better: "higher", "lower", or the value that it should be near.
-        unit: Unit, such as "dB"; "" for none or that of the scan.
-        digits: Format specification for tables, such as ".2f".
-    """
-
-    name: str
-    measure: Callable[[Judged], float]
-    better: Better
-    unit: str = ""
-    digits: str = ".4f"
-
-    def __post_init__(self) -> None:
-        if self.unit and not self.name.endswith(suffix(self.unit)):
-            raise ValueError(f"metric {self.name!r}: expected a name that ends in {suffix(self.unit)!r}, its unit")
-
-    @property
-    def head(self) -> str:
-        """Head of a column."""
-        return f"{self.label} {self.unit}".rstrip()
-
-    @property
-    def axis(self) -> str:
-        """Label of an axis."""
-        return f"{self.label} in {self.unit}" if self.unit else self.label
-
-    @property
-    def pattern(self) -> str:
-        """Pattern for `str.format`."""
-        return f"{{:{self.digits}}}"
-
-    def improves(self, value: float, baseline: float) -> bool:
-        """Whether a value is better than a baseline's."""
-        if isinstance(self.better, float):
-            return abs(value - self.better) < abs(baseline - self.better)
-        return value > baseline if self.better == "higher" else value < baseline
-
-
-def suffix(unit: str) -> str:
-    """Ending of the names of metrics in a unit, such as "_db"."""
-    return f"_{unit.lower()}"
 
 
 def metric_named(name: str) -> Metric[Restoration]:
@@ -111,47 +42,47 @@ def _names(metrics: Iterable[Metric[Any]]) -> tuple[str, ...]:
 
 
 METRICS: tuple[Metric[Restoration], ...] = (
-    Metric(
-        name="psnr_db",
+    *in_parts(
+        "psnr",
+        lambda r, where: psnr(r.x, r.reference, where, r.data_range),
         label="PSNR",
         unit="dB",
         digits=".2f",
         better="higher",
-        measure=lambda r: psnr(r.x, r.reference, r.mask, r.data_range),
         what="range over root mean square error in the mask, in dB",
         beware="does not tell blur, noise and invention apart; favours smooth results",
     ),
-    Metric(
-        name="ssim",
+    *in_parts(
+        "ssim",
+        lambda r, where: mean_of_map(r.ssim_map, where),
         label="SSIM",
         better="higher",
-        measure=lambda r: ssim(r.x, r.reference, r.mask, r.data_range),
         what="local agreement of means, contrasts and structure, 1 is perfect",
         beware="does not see blur in flat regions",
     ),
-    Metric(
-        name="nrmse",
+    *in_parts(
+        "nrmse",
+        lambda r, where: nrmse(r.x, r.reference, where, r.data_range),
         label="NRMSE",
         better="lower",
-        measure=lambda r: nrmse(r.x, r.reference, r.mask, r.data_range),
         what="root mean square error over the range",
         beware="as PSNR",
     ),
-    Metric(
-        name="mae",
+    *in_parts(
+        "mae",
+        lambda r, where: mae(r.x, r.reference, where),
         label="MAE",
         digits=".4g",
         better="lower",
-        measure=lambda r: mae(r.x, r.reference, r.mask),
         what="mean absolute error in the scan's unit (HU for CT)",
         beware="does not say where the error is",
     ),
-    Metric(
-        name="drift",
+    *in_parts(
+        "drift",
+        lambda r, where: mean_drift(r.x, r.reference, where),
         label="drift",
         digits=".4g",
         better=0.0,
-        measure=lambda r: mean_drift(r.x, r.reference, r.mask),
         what="difference of the means in the mask, in the scan's unit (HU for CT)",
         beware="errors may cancel",
     ),
@@ -299,5 +230,8 @@ COVERAGE = Term(
 
 NAMES = _names(METRICS)
 UNCERTAINTY_NAMES = (*(f"coverage{100 * level:g}" for level in LEVELS), *_names(UNCERTAINTY_METRICS))
-HEADLINE = (metric_named("psnr_db"), metric_named("ssim"))
+INTERIOR, WHOLE = metric_named("psnr_interior_db"), metric_named("psnr_db")
+"""PSNR of the body's interior, which gains are told of first, and that of the whole mask beside it."""
+
+HEADLINE = (INTERIOR, WHOLE, metric_named("ssim"))
 """Metrics that every summary shows, and that a batch measures where a case has a reference."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from statistics import median
 from types import GenericAlias
@@ -12,8 +13,10 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from medsr.errors import InputError
+from medsr.metrics.judged import Restoration
+from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
-from medsr.metrics.table import HEADLINE, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, metric_named
+from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE, metric_named
 from medsr.validation.convention import CONVENTION
 from medsr.validation.methods import BAND_LIMITED, BASELINES
 from medsr.validation.scores import (
@@ -42,6 +45,12 @@ __all__ = [
     "Unmeasured",
     "subject_of",
 ]
+
+GAINS = (INTERIOR, WHOLE)
+"""Numbers that gains are taken in."""
+
+RANGE = ("least_gain_interior_db", "most_gain_interior_db")
+"""Columns of the medians."""
 
 STRATA = ("modality", "contrast", "axes", "factor")
 
@@ -136,36 +145,47 @@ class Findings:
             **rows,
         )
 
-    def gain_db(self, score: Score, over: str) -> float:
-        """PSNR of a score minus that of method `over` on the same scan and task; NaN where that was not run."""
+    def gain_db(self, score: Score, over: str, metric: Metric[Restoration] = INTERIOR) -> float:
+        """PSNR of a score minus that of method `over` on the same scan and task, in the body's interior.
+
+        NaN where that method was not run, or the scan has no interior; `metric` names another PSNR to take.
+        """
         same = (s for s in self.scores if (s.scan, s.task, s.method) == (score.scan, score.task, over))
         other = next(same, None)
-        return NAN if other is None else score["psnr_db"] - other["psnr_db"]
+        return NAN if other is None else score[metric.name] - other[metric.name]
+
+    def without_interior(self) -> tuple[str, ...]:
+        """Scans whose body is nowhere deep enough to have an interior: their numbers of it are NaN and don't count."""
+        return tuple(dict.fromkeys(s.scan for s in self.scores if math.isnan(s[INTERIOR.name])))
 
     def subject_of(self, scan: str) -> str:
         """Whose scan it is."""
         return next((case.subject for case in self.cases if case.scan == scan), subject_of(scan))
 
     def medians(self) -> list[dict[str, object]]:
-        """Per task and method: scans, median PSNR and SSIM, median and range of the paired gain over `ibp`."""
+        """Per task and method: scans, median PSNR and SSIM, median and range of the paired gain over `ibp`.
+
+        The gain is that of the interior, but for that of the whole mask, which is named after it.
+        """
         rows: list[dict[str, object]] = []
         for task, method in self._groups():
             chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
-            gains = [self.gain_db(score, "ibp") for score in chosen]
+            gains, whole = ([self.gain_db(score, "ibp", one) for score in chosen] for one in GAINS)
             rows.append(
                 {
                     "task": task,
                     "method": method,
                     "scans": len(chosen),
-                    **{metric.name: median(s[metric.name] for s in chosen) for metric in HEADLINE},
-                    "gain_over_ibp_db": median(gains),
-                    "least_gain_db": min(gains),
-                    "most_gain_db": max(gains),
+                    **{metric.name: _median([s[metric.name] for s in chosen]) for metric in HEADLINE},
+                    gain_column("ibp", INTERIOR): _median(gains),
+                    RANGE[0]: min(_known(gains), default=NAN),
+                    RANGE[1]: max(_known(gains), default=NAN),
+                    gain_column("ibp", WHOLE): _median(whole),
                 }
             )
         return rows
 
-    def comparisons(self, metric: str = "psnr_db", baselines: Sequence[str] = BASELINES) -> tuple[Comparison, ...]:
+    def comparisons(self, metric: str = INTERIOR.name, baselines: Sequence[str] = BASELINES) -> tuple[Comparison, ...]:
         """Every method against every baseline per task, over subjects, corrected by Holm over all of them.
 
         Args:
@@ -191,7 +211,7 @@ class Findings:
     def strata(
         self, by: Sequence[str] | None = None, method: str = "mean", baseline: str = "ibp"
     ) -> tuple[Stratum, ...]:
-        """Gain of a method over a baseline by what is known of the scans, where that tells them apart.
+        """Gain of a method over a baseline in the interior, by what is known of the scans, where that tells them apart.
 
         Args:
             by: "modality", "contrast", "axes", "factor" or names of facts; None for all of them.
@@ -213,9 +233,14 @@ class Findings:
         return tuple(found)
 
     def worst_first(self, method: str = "mean", over: str = "ibp") -> tuple[Score, ...]:
-        """Scores of a method, the least gain over a baseline first."""
+        """Scores of a method, the least gain over a baseline in the interior first, those without an interior last."""
         chosen = [score for score in self.scores if score.method == method]
-        return tuple(sorted(chosen, key=lambda score: (self.gain_db(score, over), score["psnr_db"])))
+
+        def place(score: Score) -> tuple[bool, float, float]:
+            gain = self.gain_db(score, over)
+            return (True, 0.0, score[WHOLE.name]) if math.isnan(gain) else (False, gain, score[WHOLE.name])
+
+        return tuple(sorted(chosen, key=place))
 
     def rows(self) -> list[dict[str, object]]:
         """The table that gates judge: scores with gains, subject and, for the mean, coverage of its intervals."""
@@ -223,7 +248,7 @@ class Findings:
         rows: list[dict[str, object]] = []
         for score in self.scores:
             row: dict[str, object] = {**score.row(), "subject": self.subject_of(score.scan)}
-            row |= {gain_column(name): self.gain_db(score, name) for name in self._methods()}
+            row |= self._gains_over(score, self._methods())
             one = trust.get((score.scan, score.task))
             if score.method == "mean" and one is not None:
                 row |= {f"coverage{level}": value for level, value in (one.calibrated or one.coverage).items()}
@@ -233,7 +258,7 @@ class Findings:
 
     def as_dict(self) -> dict[str, object]:
         """Everything as plain values, gains and statistics included, for JSON."""
-        scores = [{**s.row(), **{gain_column(name): self.gain_db(s, name) for name in BASELINES}} for s in self.scores]
+        scores = [{**s.row(), **self._gains_over(s, BASELINES)} for s in self.scores]
         return {
             "convention": self.convention,
             "model": self.model,
@@ -259,6 +284,9 @@ class Findings:
     def _methods(self) -> list[str]:
         return list(dict.fromkeys(score.method for score in self.scores))
 
+    def _gains_over(self, score: Score, methods: Sequence[str]) -> dict[str, float]:
+        return {gain_column(name, one): self.gain_db(score, name, one) for name in methods for one in GAINS}
+
     def _by_subject(self, task: str, method: str, metric: str) -> dict[str, float]:
         chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
         values = [s[metric] for s in chosen]
@@ -269,14 +297,15 @@ class Findings:
         return per_subject([self.gain_db(s, over) for s in chosen], [self.subject_of(s.scan) for s in chosen])
 
 
-def gain_column(over: str) -> str:
-    """Column of the gain in PSNR over a method."""
-    return f"gain_over_{over}_db"
+def gain_column(over: str, metric: Metric[Restoration]) -> str:
+    """Column of the gain over a method in one of `GAINS`."""
+    return f"gain_{'' if metric.part is None else f'{metric.part}_'}over_{over}_db"
 
 
 def gate_columns(methods: Sequence[str]) -> tuple[str, ...]:
     """Columns of `Findings.rows` where these methods are run, those of the stated uncertainty included."""
-    return (*PLACES, "subject", *NAMES, *map(gain_column, methods), *UNCERTAINTY_NAMES)
+    gains = [gain_column(name, metric) for name in methods for metric in GAINS]
+    return (*PLACES, "subject", *NAMES, *gains, *UNCERTAINTY_NAMES)
 
 
 _SUBJECT = re.compile(r"^sub-([A-Za-z0-9]+)(?:_|$)|^([A-Za-z0-9]+)_(?:T1w|T2w|PDw|FLAIR|T2starw|CT)$")
@@ -286,6 +315,16 @@ def subject_of(scan: str) -> str:
     """Whose scan it is, from a name such as "sub-01_T1w" or "01_T1w"; any other name is a subject of its own."""
     match = _SUBJECT.match(scan)
     return scan if match is None else next(label for label in match.groups() if label)
+
+
+def _known(values: Iterable[float]) -> list[float]:
+    """Values without NaN, which stands for what was not measured."""
+    return [value for value in values if not math.isnan(value)]
+
+
+def _median(values: Iterable[float]) -> float:
+    known = _known(values)
+    return float(median(known)) if known else NAN
 
 
 def _label(case: Case, key: str) -> str:
@@ -305,6 +344,8 @@ def _checked(content: Mapping[str, object], name: str, kind: Any, default: objec
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, (name, *first["loc"])))
+        if first["type"] == "missing":
+            raise InputError(f"{place}: is missing; these findings are not of this version: measure again") from error
         raise InputError(f"these are not the findings of a validation ({place}: {first['msg']})") from error
 
 

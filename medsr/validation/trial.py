@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.noise import scan_noise
 from medsr.enhancement.posterior import NOISE_FLOOR
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.metrics.arrays import Mask
 from medsr.metrics.error import data_range, foreground_mask, psnr
 from medsr.metrics.judged import Restoration
+from medsr.metrics.parts import Part, parts_of
 from medsr.metrics.sharpness import high_frequency_power_ratio
 from medsr.metrics.table import METRICS
 from medsr.model.intensity import Scale, scale_of
@@ -54,6 +57,11 @@ class Trial:
     mask: NDArray[np.bool_]
     data_range: float
     degraded_by: str = ""
+
+    @cached_property
+    def parts(self) -> Mapping[Part, Mask]:
+        """Parts of the mask that errors are measured in as well."""
+        return parts_of(self.reference.data, self.mask, self.reference.modality, self.acquisition.fine_spacing_mm)
 
 
 def named(model: Model | None) -> dict[str, str]:
@@ -107,6 +115,7 @@ def measured(
         x=torch.from_numpy(x),
         reference=trial.reference.data,
         mask=trial.mask,
+        parts=trial.parts,
         data_range=trial.data_range,
         spacing_mm=trial.acquisition.fine_spacing_mm,
         degraded=_degraded(trial),

@@ -17,6 +17,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.error import data_range, foreground_mask
 from medsr.metrics.fidelity import residual_in_noise_units
+from medsr.metrics.table import metric_named
 from medsr.model.intensity import scale_of
 from medsr.physics.profiles import ProfileChoice
 from medsr.record import NOTICE, Record
@@ -32,6 +33,7 @@ from medsr.validation.views import CaseViews, views_of
 from medsr.volume import Volume
 
 WHOLE, REGION = "whole", "region"
+PSNR = metric_named("psnr_db")
 SCAN = "viewer"  # what the scan is called: names of layers may be those of patients
 WORST_SIGMA_VOX = 1.5  # the residual is averaged over this width before its worst place is looked for
 
@@ -161,14 +163,17 @@ def against_scan(question: Question) -> Fidelity:
 
 
 def rows_of(findings: Findings) -> list[dict[str, object]]:
-    """Where, method, PSNR, gains, SSIM and mean absolute error of every score, for a table."""
+    """Where, method, PSNR, gains, SSIM and mean absolute error of every score, for a table.
+
+    Gains are those of the whole mask: a region that is drawn may have no interior.
+    """
     return [
         {
             "where": s.task,
             "method": s.method,
-            "psnr_db": s["psnr_db"],
-            "over_cubic_db": findings.gain_db(s, "cubic"),
-            "over_ibp_db": findings.gain_db(s, "ibp"),
+            PSNR.name: s[PSNR.name],
+            "over_cubic_db": findings.gain_db(s, "cubic", PSNR),
+            "over_ibp_db": findings.gain_db(s, "ibp", PSNR),
             "ssim": s["ssim"],
             "mae": s["mae"],
         }

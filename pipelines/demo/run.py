@@ -8,6 +8,7 @@ from pathlib import Path
 from medsr.enhancement.region import central_block, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import files, load, save
+from medsr.metrics.table import INTERIOR
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import load_model
 from medsr.physics.tasks import TASKS
@@ -37,7 +38,7 @@ def main(folder: Path) -> None:
         shown = {}
         for method, x, seconds in restorations(trial, model, tuple(SHOWN), settings):
             scores.append(score(trial, "bchadult01_T1w (middle)", task, method, x, seconds))
-            print(f"{task} {method}: {scores[-1]['psnr_db']:.2f} dB", file=sys.stderr, flush=True)
+            print(f"{task} {method}: {scores[-1][INTERIOR.name]:.2f} dB", file=sys.stderr, flush=True)
             shown[SHOWN[method]] = x
             if method == "mean":
                 save(trial.reference.with_data(x), folder / f"{task}_enhanced.nii.gz")

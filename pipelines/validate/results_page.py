@@ -9,8 +9,8 @@ from pathlib import Path
 from medsr.errors import InputError
 from medsr.io import files
 from medsr.metrics.statistics import Interval
-from medsr.validation.findings import Findings
-from medsr.validation.report.export import markdown_of
+from medsr.validation.findings import GAINS, Findings
+from medsr.validation.report.export import markdown_of, no_interior
 
 PAGE = Path("docs/explanation/results.md")
 RESULT = Path("results/validation.json")
@@ -34,21 +34,28 @@ def rewritten(page: str, findings: Findings) -> str:
 def table(findings: Findings) -> str:
     """What is gained over subjects, and every scan in a fold below it."""
     model = findings.model
+    left_out = f"{no_interior(findings)}.\n\n" if findings.without_interior() else ""
     return (
-        f"Measured of {model['name']} {model['version']} (`{model['sha256'][:12]}`):\n\n"
+        f"Measured of {model['name']} {model['version']} (`{model['sha256'][:12]}`), in the body's interior:\n\n"
         + "".join(f"{line}\n" for line in _medians(findings))
-        + f"\n<details><summary>every scan</summary>\n\n{markdown_of(findings)}\n</details>\n\n"
+        + f"\n<details><summary>every scan</summary>\n\n{left_out}{markdown_of(findings)}\n</details>\n\n"
     )
 
 
 def _medians(findings: Findings) -> Iterator[str]:
-    yield "| task | subjects | over cubic, dB | over ibp, dB | over tv, dB | subjects improved over tv |"
-    yield "|---|---|---|---|---|---|"
-    found = {(one.task, one.baseline): one.test for one in findings.comparisons(baselines=("cubic", "ibp", "tv"))}
+    """Gains in the interior, and beside them the gain over ibp in the whole mask."""
+    names = ("cubic", "ibp", "tv")
+    heads = " | ".join(f"over {name}, dB" for name in names)
+    yield f"| task | subjects | {heads} | subjects improved over tv | whole mask: over ibp, dB |"
+    yield f"|---|---|{'---|' * len(names)}---|---|"
+    inside, whole = (
+        {(one.task, one.baseline): one.test for one in findings.comparisons(metric.name, names)} for metric in GAINS
+    )
     for task in dict.fromkeys(score.task for score in findings.scores):
-        tests = [found[task, name] for name in ("cubic", "ibp", "tv")]
+        tests = [inside[task, name] for name in names]
         gains = " | ".join(_shown(test.interval) for test in tests)
-        yield f"| {task} | {tests[0].interval.n} | {gains} | {tests[2].improved:.0%} |"
+        beside = _shown(whole[task, "ibp"].interval)
+        yield f"| {task} | {tests[0].interval.n} | {gains} | {tests[2].improved:.0%} | {beside} |"
 
 
 def _shown(interval: Interval) -> str:

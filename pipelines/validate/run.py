@@ -12,9 +12,9 @@ from pathlib import Path
 from results_page import PAGE, rewritten
 
 from medsr.io import files
-from medsr.validation.findings import Findings
+from medsr.validation.findings import GAINS, Findings, gain_column
 from medsr.validation.recipe import read_study_recipe
-from medsr.validation.report.export import markdown_of, write_csv, write_json
+from medsr.validation.report.export import finite, markdown_of, write_csv, write_json
 from medsr.validation.study import check_study, validate
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
@@ -42,7 +42,7 @@ def main(model: str | None, wanted: Sequence[str]) -> None:
     write_csv(levels, results / "validation.csv")
     _write(results / "validation.md", markdown_of(levels))
     variants = {"model": found.findings.model, "rows": list(_variants(found.findings))}
-    _write(results / "variants.json", json.dumps(variants, indent=1) + "\n")
+    _write(results / "variants.json", json.dumps(finite(variants), indent=1) + "\n")
     check_study(found)
     if not wanted:
         _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), levels))
@@ -60,8 +60,8 @@ def _of_tasks(findings: Findings, tasks: Sequence[str]) -> Findings:
 def _variants(findings: Findings) -> Iterator[dict[str, str | float]]:
     for score in findings.scores:
         if score.method == "mean" and score.task not in LEVELS:
-            gain = findings.gain_db(score, "ibp")
-            yield {"scan": _label(score.scan), "task": score.task, "gain_over_ibp_db": gain}
+            gains = {gain_column("ibp", one): findings.gain_db(score, "ibp", one) for one in GAINS}
+            yield {"scan": _label(score.scan), "task": score.task, **gains}
 
 
 def _label(name: str) -> str:

@@ -13,24 +13,33 @@ import torch
 
 from medsr.errors import UsageError
 from medsr.metrics import table
+from medsr.metrics.arrays import Mask
 from medsr.metrics.gates import parse_gates
 from medsr.metrics.judged import Restoration, StatedUncertainty
-from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, Metric, metric_named
+from medsr.metrics.metric import Metric
+from medsr.metrics.parts import PARTS, Part
+from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, metric_named
 
 REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
-NOT_SCORES = {"foreground_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
+NOT_SCORES = {"foreground_mask", "body_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
 RNG = np.random.default_rng(0)
 REFERENCE = torch.from_numpy(RNG.normal(100, 20, (24, 24, 24)).astype(np.float32))
+INSIDE = np.zeros((24, 24, 24), dtype=bool)
+INSIDE[3:-3, 3:-3, 3:-3] = True
+EDGES = RNG.random((24, 24, 24)) < 0.1
 NOISE = torch.from_numpy(RNG.normal(0, 20, (24, 24, 24)).astype(np.float32))
 
 
-def restoration(x: torch.Tensor, seconds: float = 1.0) -> Restoration:
+def restoration(x: torch.Tensor, seconds: float = 1.0, parts: dict[Part, Mask] | None = None) -> Restoration:
     def every_second(scan: torch.Tensor) -> torch.Tensor:
         return scan[..., ::2]
 
     mask = np.ones(x.shape, dtype=bool)
+    parts = {"interior": INSIDE, "surface": ~INSIDE, "edges": EDGES} if parts is None else parts
     coarse = every_second(REFERENCE) + 1.0
-    return Restoration(x, REFERENCE, mask, 100.0, (1, 1, 1), (2,), (24, 24, 12), every_second, coarse, 1.0, seconds)
+    return Restoration(
+        x, REFERENCE, mask, parts, 100.0, (1, 1, 1), (2,), (24, 24, 12), every_second, coarse, 1.0, seconds
+    )
 
 
 PERFECT, WRONG = restoration(REFERENCE), restoration(REFERENCE + NOISE, 2.0)
@@ -38,11 +47,50 @@ PERFECT, WRONG = restoration(REFERENCE), restoration(REFERENCE + NOISE, 2.0)
 
 @pytest.mark.parametrize("metric", METRICS, ids=NAMES)
 def test_the_reference_itself_is_better_than_a_wrong_result(metric: Metric[Restoration]) -> None:
-    if metric.name in ("shift_mm", "fsc50_mm", "fsc14_mm", "drift"):  # noise alone hardly moves these
+    if metric.name.startswith(("shift_mm", "fsc50_mm", "fsc14_mm", "drift")):  # noise alone hardly moves these
         assert not metric.improves(metric.measure(WRONG), metric.measure(PERFECT))
     else:
         assert metric.improves(metric.measure(PERFECT), metric.measure(WRONG))
         assert not metric.improves(metric.measure(WRONG), metric.measure(PERFECT))
+
+
+def test_squared_errors_of_interior_and_surface_weighted_by_size_add_up_to_those_of_the_whole() -> None:
+    sizes = [int(WRONG.parts[part].sum()) for part in ("interior", "surface")]
+    assert sum(sizes) == WRONG.mask.sum()
+    for name, power in (("nrmse", 2), ("mae", 1), ("drift", 1), ("ssim", 1)):
+        inside, outside, whole = (
+            metric_named(end).measure(WRONG) ** power for end in (f"{name}_interior", f"{name}_surface", name)
+        )
+        assert (sizes[0] * inside + sizes[1] * outside) / sum(sizes) == pytest.approx(whole, rel=1e-6), name
+    for part in PARTS:
+        level = metric_named(f"psnr_{part}_db").measure(WRONG)
+        assert level == pytest.approx(-20 * np.log10(metric_named(f"nrmse_{part}").measure(WRONG)))
+
+
+def test_an_error_in_one_part_is_seen_in_that_part_alone() -> None:
+    found = restoration(torch.where(torch.from_numpy(INSIDE), REFERENCE, REFERENCE + 5))
+    assert metric_named("mae_interior").measure(found) == 0
+    assert metric_named("mae_surface").measure(found) == pytest.approx(5, rel=1e-5)
+    assert metric_named("psnr_interior_db").measure(found) == np.inf
+
+
+@pytest.mark.parametrize(
+    "name", ["psnr_interior_db", "ssim_interior", "nrmse_interior", "mae_interior", "drift_interior"]
+)
+def test_a_part_without_voxels_has_no_number(name: str) -> None:
+    nothing = np.zeros((24, 24, 24), dtype=bool)
+    found = restoration(REFERENCE, parts={"interior": nothing, "surface": ~nothing, "edges": nothing})
+    assert np.isnan(metric_named(name).measure(found))
+    assert np.isfinite(
+        metric_named(name.replace("interior", "surface").replace("psnr", "nrmse").removesuffix("_db")).measure(found)
+    )
+
+
+def test_every_error_is_measured_in_every_part_and_named_alike() -> None:
+    of_parts = {metric.name: metric for metric in METRICS if metric.part is not None}
+    errors = [("psnr", "_db"), ("ssim", ""), ("nrmse", ""), ("mae", ""), ("drift", "")]
+    assert set(of_parts) == {f"{name}_{part}{unit}" for name, unit in errors for part in PARTS}
+    assert all(of_parts[f"{name}_{part}{unit}"].part == part for name, unit in errors for part in PARTS)
 
 
 @pytest.mark.parametrize("metric", UNCERTAINTY_METRICS, ids=[metric.name for metric in UNCERTAINTY_METRICS])

@@ -10,6 +10,7 @@ import pytest
 from made_scores import made_score
 
 from medsr.errors import InputError, UsageError
+from medsr.metrics.table import WHOLE
 from medsr.validation.findings import (
     BlendPoint,
     Case,
@@ -104,6 +105,40 @@ def test_the_worst_comes_first(findings):
     assert [one.scan for one in findings.worst_first()] == ["sub-c_CT", "sub-b_T1w", "sub-a_T1w", "sub-a_T2w"]
 
 
+def test_gains_are_those_of_the_interior_and_the_whole_mask_stands_beside_them():
+    rows = [
+        made_score(s, m, 20.0 + (m == "mean"), psnr_interior_db=30.0 + 3 * (m == "mean"))
+        for s in SCANS
+        for m in ("ibp", "mean")
+    ]
+    found = Findings(tuple(rows), {})
+    mean = next(s for s in found.scores if s.method == "mean")
+    assert (found.gain_db(mean, "ibp"), found.gain_db(mean, "ibp", WHOLE)) == (3, 1)
+    row = next(r for r in found.rows() if r["method"] == "mean")
+    assert (row["gain_interior_over_ibp_db"], row["gain_over_ibp_db"]) == (3, 1)
+    (medians,) = (r for r in found.medians() if r["method"] == "mean")
+    assert (medians["psnr_interior_db"], medians["psnr_db"]) == (33, 21)
+    assert (medians["gain_interior_over_ibp_db"], medians["gain_over_ibp_db"]) == (3, 1)
+    assert found.comparisons(baselines=("ibp",))[0].test.interval.median == 3
+
+
+def test_a_scan_without_an_interior_counts_in_the_whole_mask_alone_and_is_named_and_comes_last(findings):
+    thin = [
+        dataclasses.replace(s, values={**s.values, "psnr_interior_db": math.nan}) if s.scan == "sub-c_CT" else s
+        for s in findings.scores
+    ]
+    found = dataclasses.replace(findings, scores=tuple(thin))
+    assert found.without_interior() == ("sub-c_CT",)
+    assert findings.without_interior() == ()
+    assert [one.scan for one in found.worst_first()][-1] == "sub-c_CT"
+    (medians,) = (row for row in found.medians() if row["method"] == "mean")
+    assert medians["gain_interior_over_ibp_db"] == 1.0  # of 1, 2, 0.5
+    assert medians["gain_over_ibp_db"] == 0.75  # of 1, 2, 0.5, -0.25
+    assert medians["least_gain_interior_db"] == 0.5
+    (compared,) = found.comparisons(baselines=("ibp",))
+    assert compared.test.interval.n == 2
+
+
 def test_one_line_says_what_was_found(findings):
     assert repr(findings) == "Findings(cases: 4; scores: 8; not measured: 0; methods: ibp, mean)"
     assert repr(Findings((), {})) == "Findings(cases: 0; scores: 0; not measured: 0; methods: none)"
@@ -156,6 +191,10 @@ def test_findings_come_back_from_their_json(everything):
     [
         ({"scores": [{"scan": "x"}]}, "scores|task"),
         ({"scores": [{k: v for k, v in made_score().row().items() if k != "comb"}]}, "scores.0.comb"),
+        (
+            {"scores": [{k: v for k, v in made_score().row().items() if k != "psnr_interior_db"}]},
+            "scores.0.psnr_interior_db: is missing; .* measure again",
+        ),
         ({"scores": "none"}, "not the findings"),
         ({"model": None}, "not the findings"),
         (

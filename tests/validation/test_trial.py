@@ -10,6 +10,7 @@ from phantoms import head
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import psnr
 from medsr.metrics.resolution import ShellCorrelation
+from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.findings import Findings
@@ -77,7 +78,8 @@ def test_back_projection_reproduces_the_scan_and_gains_are_paired(findings: Find
     ibp = next(s for s in findings.scores if s.method == "ibp")
     cubic = next(s for s in findings.scores if s.method == "cubic")
     assert ibp["residual"] < 0.1 < cubic["residual"]
-    assert findings.gain_db(ibp, "cubic") == pytest.approx(ibp["psnr_db"] - cubic["psnr_db"])
+    assert findings.gain_db(ibp, "cubic") == pytest.approx(ibp["psnr_interior_db"] - cubic["psnr_interior_db"])
+    assert findings.gain_db(ibp, "cubic", WHOLE) == pytest.approx(ibp["psnr_db"] - cubic["psnr_db"])
     assert findings.gain_db(ibp, "ibp") == 0
 
 
@@ -97,9 +99,21 @@ def test_medians_are_over_scans(reference: Volume) -> None:
     found = Findings.merged(parts)
     rows = {row["method"]: row for row in found.medians()}
     assert rows["ibp"]["scans"] == 2
-    assert rows["cubic"]["gain_over_ibp_db"] == pytest.approx(
-        np.median([found.gain_db(s, "ibp") for s in found.scores if s.method == "cubic"])
-    )
+    cubic = [s for s in found.scores if s.method == "cubic"]
+    for column, metric in (("gain_interior_over_ibp_db", INTERIOR), ("gain_over_ibp_db", WHOLE)):
+        expected = np.median([found.gain_db(s, "ibp", metric) for s in cubic])
+        assert rows["cubic"][column] == pytest.approx(expected)
+    assert rows["cubic"]["psnr_interior_db"] == pytest.approx(np.median([s["psnr_interior_db"] for s in cubic]))
+
+
+def test_the_interior_is_that_of_the_reference_and_counts_alone(reference: Volume) -> None:
+    trial = make_trial(reference, TASKS["thick5"], EnhanceSettings())
+    wrong = np.where(trial.parts["interior"], trial.reference.data, 0).astype(np.float32)
+    found = score(trial, "phantom", "thick5", "wrong", wrong, 0.0)
+    assert found["mae_interior"] == 0
+    assert found["mae_surface"] > found["mae"] > 0
+    some = replace(trial, mask=trial.mask & (np.arange(40) < 20)[:, None, None])
+    assert not some.parts["surface"][20:].any()  # parts follow the mask that is counted
 
 
 def test_bands_add_up_and_the_reference_is_perfect_in_every_number(reference: Volume, findings: Findings) -> None:

@@ -16,22 +16,24 @@ from pydantic_core import core_schema
 
 from medsr.io import files
 from medsr.metrics.gates import Verdict
-from medsr.metrics.table import HEADLINE
+from medsr.metrics.table import HEADLINE, INTERIOR, WHOLE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
-from medsr.validation.findings import Comparison, Findings, Stratum, gain_column
+from medsr.validation.findings import GAINS, RANGE, Comparison, Findings, Stratum, gain_column
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.methods import BASELINES
 from medsr.validation.report.export import finite
 from medsr.validation.scores import BlendPoint, Case, PairFit, ScoreRow, Shells, Uncertainty, Unmeasured
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no parts of the mask
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 
-GainRow = make_dataclass("ScoreRow", [(gain_column(name), float) for name in BASELINES], bases=(ScoreRow,))
+GainRow = make_dataclass(
+    "ScoreRow", [(gain_column(name, one), float) for name in BASELINES for one in GAINS], bases=(ScoreRow,)
+)
 """A score with its gains."""
 
 MedianRow = make_dataclass(
@@ -39,7 +41,8 @@ MedianRow = make_dataclass(
     [
         *(("task", str), ("method", str), ("scans", int)),
         *((metric.name, float) for metric in HEADLINE),
-        *(("gain_over_ibp_db", float), ("least_gain_db", float), ("most_gain_db", float)),
+        *((name, float) for name in (gain_column("ibp", INTERIOR), *RANGE)),
+        (gain_column("ibp", WHOLE), float),
     ],
 )
 """Medians of one method under one task."""

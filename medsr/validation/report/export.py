@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from medsr.io import files
-from medsr.metrics.table import metric_named
+from medsr.metrics.judged import Restoration
+from medsr.metrics.metric import Metric
+from medsr.metrics.table import INTERIOR, WHOLE, metric_named
 from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
-from medsr.validation.findings import Findings, Score
+from medsr.validation.findings import RANGE, Findings, Score, gain_column
 from medsr.validation.methods import BASELINES, shown_name
 from medsr.validation.report.summary import comparisons_of, uncertainties_of
 
-PSNR = metric_named("psnr_db")
 BESIDE = tuple(map(metric_named, ("ssim", "nrmse", "residual", "high_frequency_power_ratio", "seconds")))
-HEADINGS = ("method", PSNR.head, *(f"over {name}" for name in BASELINES), *(metric.head for metric in BESIDE))
+HEADINGS = (
+    *("method", INTERIOR.head, *(f"over {name}" for name in BASELINES), WHOLE.head),
+    *(metric.head for metric in BESIDE),
+)
 
 
 def table_of(findings: Findings, scan: str, task: str) -> str:
@@ -29,7 +34,7 @@ def table_of(findings: Findings, scan: str, task: str) -> str:
 
 
 def text_of(findings: Findings) -> str:
-    """Every table, the medians where there are several scans, and the convention."""
+    """Every table, the medians where there are several scans, what has no interior, and the convention."""
     parts: list[str] = []
     for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
         axes = next(s.axes for s in findings.scores if (s.scan, s.task) == (scan, task))
@@ -41,24 +46,27 @@ def text_of(findings: Findings) -> str:
     if len({s.scan for s in findings.scores}) > 1:
         parts.append(f"Medians over scans\n{medians_of(findings)}")
         parts.append(f"Paired differences over subjects\n{comparisons_of(findings)}")
+    if findings.without_interior():
+        parts.append(no_interior(findings))
     if findings.uncertainties:
         parts.append(f"Stated uncertainty\n{uncertainties_of(findings.uncertainties)}")
     return "\n\n".join([*parts, findings.convention]) + "\n"
 
 
 def medians_of(findings: Findings) -> str:
-    """Median PSNR, SSIM and gain over ibp with its range, per task and method."""
-    headings = ("task", "method", "scans", "PSNR dB", "SSIM", "over ibp", "least", "most")
+    """Median PSNR of the interior and its gain over ibp with its range, those of the whole mask, and SSIM."""
+    gains = ("over ibp", "least", "most")
+    headings = ("task", "method", "scans", INTERIOR.head, *gains, WHOLE.head, "over ibp", metric_named("ssim").head)
     rows = [
         (
             str(row["task"]),
             str(row["method"]),
             str(row["scans"]),
-            f"{row['psnr_db']:.2f}",
+            f"{row[INTERIOR.name]:.2f}",
+            *(f"{row[name]:+.2f}" for name in (gain_column("ibp", INTERIOR), *RANGE)),
+            f"{row[WHOLE.name]:.2f}",
+            f"{row[gain_column('ibp', WHOLE)]:+.2f}",
             f"{row['ssim']:.4f}",
-            f"{row['gain_over_ibp_db']:+.2f}",
-            f"{row['least_gain_db']:+.2f}",
-            f"{row['most_gain_db']:+.2f}",
         )
         for row in findings.medians()
     ]
@@ -66,24 +74,40 @@ def medians_of(findings: Findings) -> str:
 
 
 def markdown_of(findings: Findings) -> str:
-    """PSNR of every method per scan and task, and the model's gain over ibp and tv, as a Markdown table."""
+    """PSNR of every method in the interior, the model's gain there and in the whole mask, per scan and task.
+
+    A Markdown table; cells of a scan that has no interior hold a dash.
+    """
     methods = list(dict.fromkeys(score.method for score in findings.scores))
+    gains = [("ibp", INTERIOR), ("tv", INTERIOR), ("ibp", WHOLE), ("tv", WHOLE)]
+    heads = [f"over {name}{'' if one is INTERIOR else ', whole mask'}" for name, one in gains]
     lines = [
-        f"| scan | task (axes) | {' | '.join(methods)} | mean over ibp | mean over tv | SSIM ibp, mean |",
-        f"|---|---|{'---|' * len(methods)}---|---|---|",
+        f"| scan | task (axes) | {' | '.join([*methods, *(f'mean {head}' for head in heads)])} | SSIM ibp, mean |",
+        f"|---|---|{'---|' * (len(methods) + len(heads))}---|",
     ]
     for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
         found = {s.method: s for s in findings.scores if (s.scan, s.task) == (scan, task)}
-        levels = [f"{found[m]['psnr_db']:.2f}" if m in found else "" for m in methods]
-        gains = [_gain(findings, found, "ibp"), _gain(findings, found, "tv")]
+        levels = [_digits(found[m][INTERIOR.name], "{:.2f}") if m in found else "" for m in methods]
+        over = [_gain(findings, found, name, one) for name, one in gains]
         similarity = ", ".join(f"{found[m]['ssim']:.4f}" for m in ("ibp", "mean") if m in found)
         axes = next(iter(found.values())).axes
-        lines.append(f"| {scan} | {task} ({axes}) | {' | '.join([*levels, *gains, similarity])} |")
+        lines.append(f"| {scan} | {task} ({axes}) | {' | '.join([*levels, *over, similarity])} |")
     return "\n".join(lines) + "\n"
 
 
-def _gain(findings: Findings, found: dict[str, Score], over: str) -> str:
-    return f"{findings.gain_db(found['mean'], over):+.2f}" if "mean" in found and over in found else ""
+def no_interior(findings: Findings) -> str:
+    """Which scans have no interior, and what that means for the numbers."""
+    return (
+        f"No interior, being nowhere deep enough: {', '.join(findings.without_interior())}; no median counts them there"
+    )
+
+
+def _gain(findings: Findings, found: dict[str, Score], over: str, metric: Metric[Restoration]) -> str:
+    return _digits(findings.gain_db(found["mean"], over, metric), "{:+.2f}") if {"mean", over} <= set(found) else ""
+
+
+def _digits(value: float, pattern: str) -> str:
+    return "–" if math.isnan(value) else pattern.format(value)
 
 
 def write_json(findings: Findings, path: Path, further: Mapping[str, object] | None = None) -> None:
@@ -133,8 +157,9 @@ def _write(content: dict[str, object], path: Path) -> None:
 def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
     return (
         shown_name(score.method),
-        PSNR.pattern.format(score[PSNR.name]),
+        INTERIOR.pattern.format(score[INTERIOR.name]),
         *(f"{findings.gain_db(score, name):+.2f}" for name in BASELINES),
+        WHOLE.pattern.format(score[WHOLE.name]),
         *(metric.pattern.format(score[metric.name]) for metric in BESIDE),
     )
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from medsr.metrics.table import COVERAGE, METRICS, UNCERTAINTY_METRICS, Term
+from medsr.metrics.metric import PLACES, Term
+from medsr.metrics.table import COVERAGE, METRICS, UNCERTAINTY_METRICS
 
 CEILING = Term(
     label="ceiling",
     what="PSNR that no method can pass, because the reference's own noise can't be predicted",
     beware="is an estimate: the true one may lie higher",
 )
-GLOSSARY: tuple[Term, ...] = (*METRICS, CEILING, COVERAGE, *UNCERTAINTY_METRICS)
+PARTS = Term(
+    label="interior, surface, edges",
+    what="; ".join(f"{part}: {place}" for part, place in PLACES.items()),
+    beware="the interior of a head holds more than the brain",
+)
+GLOSSARY: tuple[Term, ...] = (
+    *(metric for metric in METRICS if metric.part is None),
+    *(PARTS, CEILING, COVERAGE),
+    *UNCERTAINTY_METRICS,
+)

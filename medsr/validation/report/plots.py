@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import Markup
 
 from medsr.metrics.judged import Restoration
+from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval, interval_of_median, per_subject
-from medsr.metrics.table import Metric
 from medsr.report.blocks import Figure
 from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, look_of, panel
 from medsr.validation.findings import Findings, Shells, Stratum
@@ -36,12 +36,17 @@ def paired(findings: Findings, metric: Metric[Restoration]) -> Figure | None:
         return None
     panels, rows = [], []
     for task in in_order(score.task for score in findings.scores):
-        scores = [s for s in findings.scores if s.task == task and s.method in methods]
+        chosen = (s for s in findings.scores if s.task == task and s.method in methods)
+        scores = [s for s in chosen if not math.isnan(s[name])]
+        if not scores:
+            continue
         values = [score[name] for score in scores]
         marks = [*_case_lines(scores, methods, name), *_medians(findings, scores, methods, name)]
         x = Axis("", -0.5, len(methods) - 0.5 + BESIDE, methods)
         panels.append(panel(task, x, axis_over(metric.axis, values), marks))
         rows += [{"scan": s.scan, "task": task, "method": s.method, name: s[name]} for s in scores]
+    if not panels:
+        return None
     caption = (
         "One line a case. The large mark is the median over subjects; the bar its 95 % bootstrap interval, which needs "
         "at least 3 subjects. Compare along a line: cases differ far more than methods."
@@ -63,8 +68,9 @@ def forest(strata: Sequence[Stratum]) -> Figure | None:
     ]
     first = strata[0]
     caption = (
-        f"Median gain in PSNR of {first.method} over {first.baseline} within each part of the subjects, its 95 % "
-        "bootstrap interval and, in brackets, the number of subjects. Few subjects make wide or no intervals."
+        f"Median gain of {first.method} over {first.baseline} in PSNR of the interior within each part of the "
+        "subjects, its 95 % bootstrap interval and, in brackets, the number of subjects. Few subjects make wide or no "
+        "intervals."
     )
     return Figure("strata", "Where the gain comes from", caption, tuple(panels), (), rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medsr.metrics.statistics import Interval
-from medsr.metrics.table import UNCERTAINTY_METRICS, metric_named
+from medsr.metrics.table import INTERIOR, UNCERTAINTY_METRICS, metric_named
 from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Uncertainty
@@ -15,7 +15,7 @@ from medsr.validation.lesions import summarised
 PERCENTS = ("50", "80", "90", "95")
 
 
-def comparisons_of(findings: Findings, metric: str = "psnr_db") -> str:
+def comparisons_of(findings: Findings, metric: str = INTERIOR.name) -> str:
     """Median paired difference with its interval, share of subjects improved, and Holm's p."""
     rows = [
         ("task", "method", "baseline", "subjects", f"difference of {metric_named(metric).head}", "improved", "p (Holm)")

@@ -7,22 +7,24 @@ from operator import itemgetter
 from statistics import median
 
 from medsr.metrics.statistics import interval_of_median, per_subject
-from medsr.metrics.table import METRICS, UNCERTAINTY_METRICS, metric_named
+from medsr.metrics.table import INTERIOR, METRICS, UNCERTAINTY_METRICS, WHOLE, metric_named
 from medsr.report.blocks import NOTHING, Cell, Table, interval, number
-from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.findings import GAINS, Comparison, Findings, Stratum
 from medsr.validation.methods import BAND_LIMITED, BASELINES, shown_name
+from medsr.validation.report.export import no_interior
 from medsr.validation.report.summary import PERCENTS
 from medsr.validation.scores import Case, Score
 
 GAIN = "{:+.2f}"
-PSNR, SSIM, DETAIL, RESIDUAL = (metric_named(name) for name in ("psnr_db", "ssim", "fsc50_mm", "residual"))
+SSIM, DETAIL, RESIDUAL = (metric_named(name) for name in ("ssim", "fsc50_mm", "residual"))
+IN_THE_INTERIOR = "Gains are those of the interior where no other part is named."
 MEDIAN_HEADS = (
-    *("task", "method", "scans", "subjects", PSNR.head, "gain over cubic dB", "gain over ibp dB", SSIM.head),
-    *(DETAIL.head, RESIDUAL.head, "ceiling dB"),
+    *("task", "method", "scans", "subjects", INTERIOR.head, "gain over cubic dB", "gain over ibp dB"),
+    *(WHOLE.head, "its gain over ibp dB", SSIM.head, DETAIL.head, RESIDUAL.head, "ceiling dB"),
 )
 CASE_HEADS = (
     *("", "scan", "task", "axes", "contrast", "gain over ibp dB", "gain over cubic dB"),
-    *(PSNR.head, SSIM.head, RESIDUAL.head, "coverage 90 %", "ceiling dB", "3D"),
+    *(INTERIOR.head, WHOLE.head, SSIM.head, RESIDUAL.head, "coverage 90 %", "ceiling dB", "3D"),
 )
 Links = Mapping[tuple[str, str], tuple[str, str]]
 """Page and 3D view of each scan and task; "" where there is none."""
@@ -47,17 +49,21 @@ def medians_table(findings: Findings) -> Table:
                 Cell(shown_name(method)),
                 number(len(chosen), "{:.0f}"),
                 number(len({findings.subject_of(s.scan) for s in chosen}), "{:.0f}"),
-                over(itemgetter(PSNR.name), PSNR.pattern),
+                over(itemgetter(INTERIOR.name), INTERIOR.pattern),
                 over(lambda s: findings.gain_db(s, "cubic"), GAIN),
                 over(lambda s: findings.gain_db(s, "ibp"), GAIN),
+                over(itemgetter(WHOLE.name), WHOLE.pattern),
+                over(lambda s: findings.gain_db(s, "ibp", WHOLE), GAIN),
                 *(over(itemgetter(one.name), one.pattern) for one in (SSIM, DETAIL, RESIDUAL)),
                 number(median(ceilings) if ceilings else None),
             )
         )
     note = (
         "Median over subjects; in brackets the 95 % bootstrap interval, which needs at least 3 subjects. Ceiling: "
-        "median PSNR that the references' own noise sets."
+        f"median PSNR that the references' own noise sets. {IN_THE_INTERIOR}"
     )
+    if findings.without_interior():
+        note = f"{note} {no_interior(findings)}."
     return Table("Medians over subjects", MEDIAN_HEADS, tuple(rows), note, "data/medians.csv")
 
 
@@ -80,8 +86,8 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     notes = dict.fromkeys(one.test.note for one in comparisons if one.test.note)
     note = " ".join(
         [
-            f"Median paired difference in PSNR to {' and '.join(BASELINES)}, 95 % bootstrap interval, Wilcoxon signed "
-            "rank, two-sided, Holm's correction over all rows.",
+            f"Median paired difference in PSNR of the interior to {' and '.join(BASELINES)}, 95 % bootstrap interval, "
+            "Wilcoxon signed rank, two-sided, Holm's correction over all rows.",
             *(f"{text[0].upper()}{text[1:]}." for text in notes),
         ]
     )
@@ -107,7 +113,9 @@ def strata_table(strata: Sequence[Stratum]) -> Table:
         )
         for one in strata
     )
-    return Table("Gain within parts of the subjects", heads, rows, "", "data/strata.csv", filtered=len(rows) > 12)
+    return Table(
+        "Gain within parts of the subjects", heads, rows, IN_THE_INTERIOR, "data/strata.csv", filtered=len(rows) > 12
+    )
 
 
 def cases_table(findings: Findings, links: Links) -> Table:
@@ -126,7 +134,7 @@ def cases_table(findings: Findings, links: Links) -> Table:
             Cell("3D" if view else "", None, view),
         )
         rows.append((*_case_cells(findings, score, cases.get(key), page), *further))
-    note = f"Method: {method}. Ceiling: PSNR that the reference's own noise sets; it is an estimate."
+    note = f"Method: {method}. Ceiling: PSNR that the reference's own noise sets; it is an estimate. {IN_THE_INTERIOR}"
     return Table("Cases, worst first", CASE_HEADS, tuple(rows), note, "scores.csv", filtered=True)
 
 
@@ -136,7 +144,9 @@ def scores_table(findings: Findings, scan: str, task: str) -> Table:
     case = next((c for c in findings.cases if (c.scan, c.task) == (scan, task)), None)
     rows = [(Cell(one.head), *(number(s[one.name], one.pattern) for s in scores)) for one in METRICS]
     rows += [
-        (Cell(f"gain over {name} dB"), *(number(findings.gain_db(s, name), GAIN) for s in scores)) for name in BASELINES
+        (Cell(f"{one.label}, gain over {name} dB"), *(number(findings.gain_db(s, name, one), GAIN) for s in scores))
+        for one in GAINS
+        for name in BASELINES
     ]
     note = "" if case is None else f"Ceiling by the reference's own noise: {case.ceiling_db:.2f} dB (an estimate)."
     return Table("Scores", ("", *(s.method for s in scores)), tuple(rows), note, "../scores.csv")
@@ -197,7 +207,7 @@ def _case_cells(findings: Findings, score: Score, case: Case | None, page: str) 
         Cell((case.contrast or case.modality) if case is not None else NOTHING),
         number(findings.gain_db(score, "ibp"), GAIN),
         number(findings.gain_db(score, "cubic"), GAIN),
-        *(number(score[one.name], one.pattern) for one in (PSNR, SSIM, RESIDUAL)),
+        *(number(score[one.name], one.pattern) for one in (INTERIOR, WHOLE, SSIM, RESIDUAL)),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from made_scores import made_score
 
 from medsr.validation.findings import Findings, Score
-from medsr.validation.report.export import aligned, text_of, write_csv, write_json
+from medsr.validation.report.export import aligned, markdown_of, text_of, write_csv, write_json
 
 
 def a_score(method: str, psnr_db: float, scan: str = "a") -> Score:
@@ -25,6 +25,18 @@ def test_text_shows_gains_beside_the_convention_and_marks_the_ceiling(findings: 
     assert "band_limited (a ceiling)" in text
     assert findings.convention in text
     assert "Medians" not in text
+
+
+def test_text_and_markdown_tell_of_the_interior_first_and_of_scans_that_have_none(findings: Findings) -> None:
+    thin = [made_score("thin", m, 20.0 + n, psnr_interior_db=float("nan")) for n, m in enumerate(("ibp", "mean"))]
+    found = Findings((*findings.scores, *thin), findings.model)
+    text = text_of(found)
+    assert text.index("PSNR interior dB") < text.index("PSNR dB")
+    assert "No interior, being nowhere deep enough: thin;" in text
+    assert "No interior" not in text_of(findings)
+    rows = {line.split(" | ")[0].strip("| "): line for line in markdown_of(found).splitlines()}
+    assert "| – | – |  | – |  | +1.00 |" in rows["thin"]
+    assert "| 20.00 | 22.00 | 23.50 | 30.00 | +1.50 |  | +1.50 |" in rows["a"]
 
 
 def test_several_scans_get_medians(findings: Findings) -> None:
