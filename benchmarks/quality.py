@@ -1,4 +1,4 @@
-"""What PSNR hides: texture and PSNR cost of posterior samples, blend and mean of samples; contrast of lesions."""
+"""What PSNR hides: texture of posterior samples, their scores beside a control's, blend; contrast of lesions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.piece import posterior
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load
 from medsr.metrics.error import foreground_mask, psnr
@@ -19,10 +18,11 @@ from medsr.metrics.sharpness import high_frequency_power_ratio
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import DEFAULT_MODEL, Model, load_model
 from medsr.physics.tasks import TASKS, degradation, degrade
+from medsr.validation.coverage import CONTROL, measure
 from medsr.validation.hallucination import central, restorers
 from medsr.validation.lesions import lesion_findings
 from medsr.validation.planting import choose_lesions, tissue_contrast
-from medsr.validation.trial import Trial, make_trial
+from medsr.validation.trial import Trial, degraded_axes, make_trial
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 SAMPLED = ("sub-bchadult01_T1w", "sub-openms12_T2w", "sub-cmbcrc01_CT")
@@ -34,7 +34,7 @@ CROP = 96
 def main(model_name: str) -> None:
     keep_freed_memory()
     model = load_model(model_name)
-    result: dict[str, object] = {name: samples(_trial(name), model) for name in SAMPLED}
+    result: dict[str, object] = {name: samples(name, _trial(name), model) for name in SAMPLED}
     result["model"] = {"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256}
     scans = sorted(path.name.removesuffix(".nii.gz") for path in SCANS.glob("*.nii.gz"))
     result["textures"] = [{"scan": name, **one_sample(_trial(name), model)} for name in scans]
@@ -44,18 +44,23 @@ def main(model_name: str) -> None:
     print(json.dumps(result, indent=1))
 
 
-def samples(trial: Trial, model: Model) -> dict[str, float]:
-    """Samples of one scan: the numbers of `texture`, the PSNR cost of blend 0.5 and that of the mean of 8 samples."""
-    mean = _restored(trial, model, EnhanceSettings())
-    seeds = [_restored(trial, model, EnhanceSettings(mode="sample", seed=seed)) for seed in range(8)]
-    together = posterior(trial.input, model, EnhanceSettings(samples=8), trial.acquisition).samples
-    one_run = [np.asarray(volume.data) for volume in together]
-    half = _restored(trial, model, EnhanceSettings(mode="sample", blend=0.5))
+def samples(name: str, trial: Trial, model: Model) -> dict[str, float]:
+    """Samples of one scan: the numbers of `texture`, the PSNR cost of blend 0.5, and scores beside the control's."""
+    mean, half, one = (
+        _restored(trial, model, settings)
+        for settings in (EnhanceSettings(), EnhanceSettings(mode="sample", blend=0.5), EnhanceSettings(mode="sample"))
+    )
+    stated = measure(trial, name, "iso2", model, EnhanceSettings(), side_vox=CROP)[0]
+    found = {row.method: row for row in stated}
+    drawn, control = found["samples"], found[CONTROL]
     return {
-        **texture(trial, mean, seeds[0]),
+        **texture(trial, mean, one),
         "blend_half_cost_db": _level(trial, mean) - _level(trial, half),
-        "mean_of_8_cost_db": _level(trial, mean) - _level(trial, np.mean(one_run, axis=0, dtype=np.float32)),
-        "mean_of_8_seeds_cost_db": _level(trial, mean) - _level(trial, np.mean(seeds, axis=0, dtype=np.float32)),
+        "energy_score_over_white_noise": drawn.energy_score / control.energy_score,
+        "crps_over_white_noise": drawn.crps / control.crps,
+        "coverage90_blocks": drawn.coverage90_blocks,
+        "coverage90_blocks_white_noise": control.coverage90_blocks,
+        "histogram_distance_percent": 100 * drawn.histogram_distance,
     }
 
 
@@ -68,12 +73,11 @@ def one_sample(trial: Trial, model: Model) -> dict[str, float]:
 
 
 def texture(trial: Trial, mean: NDArray[np.float32], sample: NDArray[np.float32]) -> dict[str, float]:
-    """High-frequency power ratio of the mean and of a sample, and the PSNR of the sample below the mean in dB."""
-    axes = [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
+    """High-frequency power ratio of the mean and of a sample."""
+    axes, truth = degraded_axes(trial), trial.reference.data
     return {
-        "high_frequency_power_ratio_mean": high_frequency_power_ratio(mean, trial.reference.data, axes, trial.mask),
-        "high_frequency_power_ratio_sample": high_frequency_power_ratio(sample, trial.reference.data, axes, trial.mask),
-        "sample_cost_db": _level(trial, mean) - _level(trial, sample),
+        "high_frequency_power_ratio_mean": high_frequency_power_ratio(mean, truth, axes, trial.mask),
+        "high_frequency_power_ratio_sample": high_frequency_power_ratio(sample, truth, axes, trial.mask),
     }
 
 

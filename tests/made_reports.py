@@ -144,13 +144,17 @@ def _scores(scan: str, task: str, level: float, rng: np.random.Generator) -> Ite
 
 
 def _uncertainties(scan: str, task: str, rng: np.random.Generator) -> Iterator[Uncertainty]:
-    for kind in ("samples", "variance"):
+    for kind in ("samples", "variance", "white noise"):
         off = 0.02 * float(rng.standard_normal())
         levels = {"50": 0.45 + off, "80": 0.74 + off, "90": 0.85 + off, "95": 0.91 + off}
         after = {"50": 0.5 + off, "80": 0.8 + off, "90": 0.9 + off, "95": 0.95 + off}
         bins = tuple(np.linspace(0.01, 0.1, 10).tolist())
         errors = tuple((1.1 * np.linspace(0.01, 0.1, 10) + off / 10).tolist())
-        yield Uncertainty(scan, task, kind, levels, after, 0.01, 0.012, 0.8, 0.03, 0.033, bins, errors, 8)
+        blocks = 0.4 if kind == "white noise" else 0.88 + off if kind == "samples" else float("nan")
+        yield Uncertainty(
+            scan, task, kind, levels, after, 0.01, 0.012, 0.8, 0.015, blocks, 0.9, 0.75, 1.1, 0.002, 0.03, 0.033, bins,
+            errors, 8,
+        )  # fmt: skip
 
 
 def _shells(scan: str, task: str, method: str) -> Shells:

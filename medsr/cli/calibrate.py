@@ -59,7 +59,7 @@ def calibrate(
         files.check_writable(json)
     keep_freed_memory()
 
-    def on_scan(scan: str, name: str, found: tuple[Uncertainty, Uncertainty]) -> None:
+    def on_scan(scan: str, name: str, found: tuple[Uncertainty, ...]) -> None:
         if not quiet:
             values = ", ".join(f"{one.method} {one.coverage['90']:.3f}" for one in found)
             typer.echo(f"{scan} {name}: 90 % intervals cover {values}", err=True)

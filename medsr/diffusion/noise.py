@@ -56,6 +56,20 @@ def sample_noise(shape: tuple[int, int, int], seed: int, sample: int, origin: tu
     return (white_noise(shape, seed, sample, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
 
 
+def pair_spread(n_samples: int) -> float:
+    """Root mean square distance of two of the first samples of a seed, over that of two independent ones, at least 1.
+
+    Samples of one set have noise with correlation -1/7, which takes them apart by a factor of root 8/7.
+
+    Args:
+        n_samples: Number of samples, at least 2.
+    """
+    sets = [sample // BALANCED for sample in range(n_samples)]
+    alike = sum(sets[i] == sets[j] for i in range(n_samples) for j in range(i))
+    pairs = n_samples * (n_samples - 1) // 2
+    return math.sqrt(1 + alike / pairs / (BALANCED - 1))
+
+
 def _mixed(z: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
     """The 64-bit finaliser of SplitMix64."""
     with np.errstate(over="ignore"):

@@ -13,10 +13,13 @@ from torch import Tensor
 from medsr.metrics.arrays import Mask, Scan
 from medsr.metrics.artefacts import comb_ratio, shift_mm
 from medsr.metrics.bands import band_errors
+from medsr.metrics.ensembles import block_coverage, energy_score, histogram_distance, power_ratio_of_samples
 from medsr.metrics.parts import Part
 from medsr.metrics.resolution import ShellCorrelation, shell_correlation
 from medsr.metrics.structure import ssim_map
-from medsr.metrics.uncertainty import crps_of_normal, crps_of_samples
+from medsr.metrics.uncertainty import coverage, crps_of_normal, crps_of_samples, normal_width
+
+PARTS_LEVEL = 0.9  # of the intervals whose coverage is told of parts and of blocks
 
 
 @dataclass(frozen=True)
@@ -78,22 +81,72 @@ class Restoration:
 
 @dataclass(frozen=True)
 class StatedUncertainty:
-    """One stated uncertainty and the error that was made, voxel by voxel, in units of the data range.
+    """One stated uncertainty and the error that was made, in units of the data range.
 
     Attributes:
-        error: Mean minus truth, (n,).
-        deviation: Stated standard deviations, (n,), > 0.
-        truth: True values, (n,).
-        samples: Posterior samples behind the deviation, (M, n); None where a network states it directly.
+        mean: Centre of what is stated, (I, J, K).
+        deviation: Stated standard deviations, (I, J, K), > 0.
+        truth: True values, (I, J, K).
+        mask: Voxels that count, (I, J, K).
+        parts: Parts of the mask, of `medsr.metrics.parts.parts_of`.
+        degraded: Axes that were degraded.
+        samples: Samples behind the deviation, (M, I, J, K), M at least 2; None where a network states it directly.
+        spread: Root mean square distance of two of the samples over that of two independent ones.
+        factor: Factor that a calibration widens the intervals of 90 % by.
     """
 
-    error: NDArray[np.float64]
+    mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     truth: NDArray[np.float64]
+    mask: Mask
+    parts: Mapping[Part, Mask]
+    degraded: Sequence[int]
     samples: NDArray[np.float32] | None = None
+    spread: float = 1.0
+    factor: float = 1.0
+
+    @cached_property
+    def error(self) -> NDArray[np.float64]:
+        """Mean minus truth in the mask, (n,)."""
+        return (self.mean - self.truth)[self.mask]
+
+    @cached_property
+    def stated(self) -> NDArray[np.float64]:
+        """Stated standard deviations in the mask, (n,)."""
+        return self.deviation[self.mask]
 
     def crps(self) -> float:
         """CRPS of the samples themselves, or of normal distributions."""
         if self.samples is None:
-            return crps_of_normal(self.error, self.deviation)
-        return crps_of_samples(self.samples, self.truth)
+            return crps_of_normal(self.error, self.stated)
+        return crps_of_samples(self.samples[:, self.mask], self.truth[self.mask], self.spread)
+
+    def coverage_in(self, part: Part) -> float:
+        """Share of a part's voxels within the intervals of 90 %, calibrated where that is known; NaN without voxels."""
+        where = self.parts[part]
+        if not where.any():
+            return float("nan")
+        error, deviation = (self.mean - self.truth)[where], self.deviation[where]
+        return coverage(error, self.factor * deviation, normal_width(PARTS_LEVEL))
+
+    def energy_score(self) -> float:
+        """Energy score of blocks; NaN without samples, as for what follows."""
+        if self.samples is None:
+            return float("nan")
+        return energy_score(self.samples, self.truth, self.mask, self.spread)
+
+    def block_coverage(self) -> float:
+        """Share of blocks whose mean lies within the samples' interval of 90 %."""
+        if self.samples is None:
+            return float("nan")
+        return block_coverage(self.samples, self.mean, self.truth, self.mask, PARTS_LEVEL)
+
+    def power_ratio(self) -> float:
+        """High-frequency power of the samples over the truth's."""
+        if self.samples is None:
+            return float("nan")
+        return power_ratio_of_samples(self.samples, self.truth, self.degraded, self.mask)
+
+    def histogram_distance(self) -> float:
+        """Distance of the samples' histogram from the truth's."""
+        return float("nan") if self.samples is None else histogram_distance(self.samples, self.truth, self.mask)

@@ -14,7 +14,7 @@ from medsr.errors import UsageError
 from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import mae, mean_drift, nrmse, psnr
 from medsr.metrics.fidelity import residual_in_noise_units
-from medsr.metrics.judged import Restoration, StatedUncertainty
+from medsr.metrics.judged import PARTS_LEVEL, Restoration, StatedUncertainty
 from medsr.metrics.metric import Metric, Term, in_parts
 from medsr.metrics.resolution import ONE_SEVENTH
 from medsr.metrics.sharpness import high_frequency_power_ratio
@@ -216,16 +216,68 @@ UNCERTAINTY_METRICS: tuple[Metric[StatedUncertainty], ...] = (
         label="AUROC",
         digits=".3f",
         better="higher",
-        measure=lambda s: auroc(s.error, s.deviation),
+        measure=lambda s: auroc(s.error, s.stated),
         what="how well the stated deviation points at the largest errors; 0.5 is blind",
         beware="does not see its scale",
+    ),
+    Metric(
+        name="energy_score",
+        label="energy score",
+        better="lower",
+        measure=StatedUncertainty.energy_score,
+        what="distance of the samples from the truth in blocks of 4 x 4 x 4 voxels, over the range; less is better",
+        beware="hardly sees how distant voxels go together; compare on one scan alone",
+    ),
+    Metric(
+        name="coverage90_blocks",
+        label="blocks in 90 %",
+        digits=".3f",
+        better=PARTS_LEVEL,
+        measure=StatedUncertainty.block_coverage,
+        what="share of blocks of 4 x 4 x 4 voxels whose mean lies in the samples' interval of 90 %",
+        beware="all misses may lie in one structure; larger regions may differ",
+    ),
+    Metric(
+        name="coverage90_interior",
+        label="interior in 90 %",
+        digits=".3f",
+        better=PARTS_LEVEL,
+        measure=lambda s: s.coverage_in("interior"),
+        what="share of voxels of the interior in their interval of 90 %, calibrated where the weights say how",
+        beware="is an average, of no guarantee for one voxel",
+    ),
+    Metric(
+        name="coverage90_edges",
+        label="edges in 90 %",
+        digits=".3f",
+        better=PARTS_LEVEL,
+        measure=lambda s: s.coverage_in("edges"),
+        what="the same at the strongest tenth of the reference's edges",
+        beware="as in the interior",
+    ),
+    Metric(
+        name="power_ratio_of_samples",
+        label="power ratio of samples",
+        digits=".2f",
+        better=1.0,
+        measure=StatedUncertainty.power_ratio,
+        what="power of the samples' finest detail over the reference's, 1 is as sharp",
+        beware="does not say whether that detail is true: white noise counts too",
+    ),
+    Metric(
+        name="histogram_distance",
+        label="histogram distance",
+        better="lower",
+        measure=StatedUncertainty.histogram_distance,
+        what="mean shift that takes the samples' intensities to the reference's (Wasserstein-1), over the range",
+        beware="does not see where an intensity lies",
     ),
 )
 
 COVERAGE = Term(
     label="coverage",
     what="share of voxels within the stated interval",
-    beware="all misses may lie in one structure",
+    beware="is an average, of no guarantee for one voxel; all misses may lie in one structure",
 )
 
 NAMES = _names(METRICS)

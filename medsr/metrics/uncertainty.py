@@ -61,7 +61,7 @@ def reliability_curve(error: Values, deviation: Values, n_bins: int = N_BINS) ->
     )
 
 
-def crps_of_samples(samples: Values, truth: Values) -> float:
+def crps_of_samples(samples: Values, truth: Values, spread: float = 1.0) -> float:
     """Mean fair continuous ranked probability score, in the scan's unit (Ferro 2014, eq. 4); at least 2 samples.
 
     mean |sample - truth| - sum over pairs |sample_i - sample_j| / (2 M (M - 1)): its expectation does not depend on M.
@@ -69,11 +69,13 @@ def crps_of_samples(samples: Values, truth: Values) -> float:
     Args:
         samples: Posterior samples, (M, n).
         truth: True values, (n,).
+        spread: Root mean square distance of two of the samples over that of two independent ones, which the score is
+            fair for: above 1 where samples were made to balance each other.
     """
     m = len(samples)
     ordered = np.sort(samples.astype(np.float64), axis=0)
     weights = 2.0 * np.arange(1, m + 1) - m - 1
-    return float(np.mean(np.abs(ordered - truth)) - np.mean(weights @ ordered) / (m * (m - 1)))
+    return float(np.mean(np.abs(ordered - truth)) - np.mean(weights @ ordered) / (m * (m - 1)) / spread)
 
 
 def crps_of_normal(error: Values, deviation: Values) -> float:

@@ -18,7 +18,7 @@ from medsr.validation.coverage import CoverageCurve, measure
 from medsr.validation.findings import Uncertainty
 from medsr.validation.trial import make_trial
 
-OnScan = Callable[[str, str, tuple[Uncertainty, Uncertainty]], None]
+OnScan = Callable[[str, str, tuple[Uncertainty, ...]], None]
 """Called with scan, task and what was measured."""
 
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsr.enhancement.piece import Posterior, posterior
+from medsr.diffusion.noise import pair_spread, sample_noise
+from medsr.enhancement.piece import posterior
 from medsr.enhancement.posterior import Whole
 from medsr.enhancement.region import Box, inner, part_of
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
 from medsr.metrics.arrays import rms
-from medsr.metrics.judged import StatedUncertainty
+from medsr.metrics.judged import PARTS_LEVEL, StatedUncertainty
 from medsr.metrics.table import UNCERTAINTY_METRICS
 from medsr.metrics.uncertainty import LEAST_DEVIATION, LEVELS, coverage, normal_width, reliability_curve
 from medsr.model.spec import calibration_group
 from medsr.model.weights import Model
 from medsr.validation.findings import Uncertainty, subject_of
-from medsr.validation.trial import Trial
+from medsr.validation.trial import Trial, degraded_axes
 from medsr.volume import Volume
 
-KINDS = ("samples", "variance")
+KINDS = ("samples", "variance")  # that can be calibrated
+CONTROL = "white noise"
 SIDE_VOX = 48  # of the part of each scan that is measured: voxels of one subject tell less and less
 WIDTHS = np.geomspace(0.02, 100.0, 600)  # half widths of intervals, in stated deviations, that coverage is tabled at
 
@@ -54,8 +56,8 @@ class CoverageCurve:
 
 def measure(
     trial: Trial, scan: str, task: str, model: Model, settings: EnhanceSettings, side_vox: int = SIDE_VOX
-) -> tuple[tuple[Uncertainty, Uncertainty], tuple[CoverageCurve, CoverageCurve]]:
-    """Uncertainty of samples and of the variance head in the middle of the body, and how much they cover.
+) -> tuple[tuple[Uncertainty, ...], tuple[CoverageCurve, ...]]:
+    """What is stated in the middle of the body, and how much of the truth it covers.
 
     Args:
         trial: Trial of `medsr.validation.trial.make_trial`.
@@ -64,30 +66,38 @@ def measure(
         model: Model of `medsr.model.weights.load_model`.
         settings: Samples, steps, seed and flips of the posterior.
         side_vox: Largest side, in fine voxels, of the part that is measured.
+
+    Returns:
+        The uncertainty of the samples, of the variance head, and of a control: the mean with white noise of the
+        variance that the head states. And the curves of the first two.
     """
-    box = middle(trial, side_vox)
-    part = part_of(trial.input, box, trial.acquisition)
-    whole = Whole.of(trial.input, settings).at(part.origin)
-    believed = posterior(part.volume, model, settings, part.acquisition, whole)
-
-    def shown(volume: Volume) -> NDArray[np.float32]:
-        return np.asarray(inner(volume, part).data)
-
-    n = shown(believed.mean).shape
-    start = [round(a * f) for a, f in zip(part.box.start, trial.acquisition.factors, strict=True)]
-    window = tuple(slice(a, a + size) for a, size in zip(start, n, strict=True))
-    mask = trial.mask[window]
-    if not mask.any():
-        raise UsageError(f"{scan}: the middle of the scan holds no body; choose another reference")
-    voxels = _Voxels.of(believed, shown, trial.reference.data[window], mask, trial.data_range)
+    stated = _stated(trial, scan, model, settings, side_vox)
+    known = model.spec.calibration
     group = calibration_group(trial.reference.modality, trial.acquisition.factors)
-    stated = {"samples": voxels.uncertainty, "variance": voxels.deviation}
-    samples, variance = (_uncertainty(scan, task, kind, voxels, stated[kind], model, group) for kind in KINDS)
-    first, second = (
-        CoverageCurve(subject_of(scan), scan, task, kind, group, coverage_curve(voxels.error, stated[kind]))
+    found = []
+    for method, judged in stated.items():
+        kind = method if method in KINDS else "variance"
+        scaled = {} if known is None else known.factors_for(kind, group)
+        found.append(uncertainty_of(scan, task, method, judged, scaled))
+    curves = tuple(
+        CoverageCurve(
+            subject_of(scan), scan, task, kind, group, coverage_curve(stated[kind].error, stated[kind].stated)
+        )
         for kind in KINDS
     )
-    return (samples, variance), (first, second)
+    return tuple(found), curves
+
+
+def white_noise(stated: StatedUncertainty, n_samples: int, seed: int) -> StatedUncertainty:
+    """The control: the same mean and deviation, with independent noise in every voxel for samples.
+
+    The noise is that which posterior samples start from, so both are balanced alike. Voxel by voxel the control is as
+    good as what it is made of; of what neighbours have in common it knows nothing.
+    """
+    i, j, k = stated.mean.shape
+    noise = torch.cat([sample_noise((i, j, k), seed, number, (0, 0, 0))[0] for number in range(n_samples)]).numpy()
+    samples = (stated.mean + stated.deviation * noise).astype(np.float32)
+    return replace(stated, samples=samples, spread=pair_spread(n_samples))
 
 
 def middle(trial: Trial, side_vox: int) -> Box:
@@ -107,57 +117,26 @@ def coverage_curve(error: NDArray[np.float64], deviation: NDArray[np.float64]) -
     return tuple(float(n) / len(ratios) for n in np.searchsorted(ratios, WIDTHS, side="right"))
 
 
-@dataclass(frozen=True)
-class _Voxels:
-    """Voxels of the mask in units of R, flat."""
-
-    truth: NDArray[np.float64]
-    error: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-    samples: NDArray[np.float32]  # (M, n)
-    uncertainty: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        believed: Posterior,
-        shown: Callable[[Volume], NDArray[np.float32]],
-        reference: NDArray[np.float32],
-        mask: NDArray[np.bool_],
-        R: float,
-    ) -> _Voxels:
-        """Gather them, computing the samples."""
-        truth, mean, deviation = (
-            scan[mask].astype(np.float64) / R for scan in (reference, shown(believed.mean), shown(believed.deviation))
-        )
-        squares = np.zeros(believed.mean.shape, dtype=np.float32)
-        kept: list[NDArray[np.float32]] = []
-        for sample in believed.samples:
-            squares += (sample.data - believed.mean.data) ** 2
-            kept.append(shown(sample)[mask] / np.float32(R))
-        samples = np.stack(kept)
-        uncertainty = (
-            shown(believed.mean.with_data(standard_deviation(torch.from_numpy(squares / len(samples))).numpy()))[mask]
-            / R
-        )
-        floors = (np.maximum(values, LEAST_DEVIATION) for values in (deviation, uncertainty))
-        return cls(truth, mean - truth, next(floors), samples, next(floors).astype(np.float64))
-
-
-def _uncertainty(
-    scan: str, task: str, kind: str, voxels: _Voxels, stated: NDArray[np.float64], model: Model, group: str
+def uncertainty_of(
+    scan: str, task: str, method: str, judged: StatedUncertainty, scaled: Mapping[float, float]
 ) -> Uncertainty:
-    error = voxels.error
+    """Everything that is measured of one stated uncertainty.
+
+    Args:
+        scan: Name of the scan.
+        task: Name of the task.
+        method: "samples", "variance" or "white noise".
+        judged: What is stated, and the truth.
+        scaled: Factor of the weights' calibration for each level; empty where they hold none.
+    """
+    judged = replace(judged, factor=scaled.get(PARTS_LEVEL, 1.0))
+    error, stated = judged.error, judged.stated
     curve = reliability_curve(error, stated)
-    known = model.spec.calibration
-    scaled = {} if known is None else known.factors_for(kind, group)
-    samples = voxels.samples if kind == "samples" else None
-    judged = StatedUncertainty(error, stated, voxels.truth, samples)
     values: dict[str, Any] = {metric.name: metric.measure(judged) for metric in UNCERTAINTY_METRICS}
     return Uncertainty(
         scan=scan,
         task=task,
-        method=kind,
+        method=method,
         coverage={_percent(level): coverage(error, stated, normal_width(level)) for level in LEVELS},
         calibrated={
             _percent(level): coverage(error, stated, factor * normal_width(level)) for level, factor in scaled.items()
@@ -166,9 +145,55 @@ def _uncertainty(
         error=rms(error),
         stated_deviation=curve.stated_deviation,
         actual_error=curve.actual_error,
-        n_samples=0 if samples is None else len(samples),
+        n_samples=0 if judged.samples is None else len(judged.samples),
         **values,
     )
+
+
+def _stated(
+    trial: Trial, scan: str, model: Model, settings: EnhanceSettings, side_vox: int
+) -> dict[str, StatedUncertainty]:
+    """What is stated in the middle of the body, in units of R, by method."""
+    part = part_of(trial.input, middle(trial, side_vox), trial.acquisition)
+    whole = Whole.of(trial.input, settings).at(part.origin)
+    believed = posterior(part.volume, model, settings, part.acquisition, whole)
+
+    def shown(volume: Volume) -> NDArray[np.float32]:
+        return np.asarray(inner(volume, part).data) / np.float32(trial.data_range)
+
+    mean = shown(believed.mean).astype(np.float64)
+    start = [round(a * f) for a, f in zip(part.box.start, trial.acquisition.factors, strict=True)]
+    window = tuple(slice(a, a + size) for a, size in zip(start, mean.shape, strict=True))
+    if not trial.mask[window].any():
+        raise UsageError(f"{scan}: the middle of the scan holds no body; choose another reference")
+    samples, squares = [], np.zeros(believed.mean.shape, dtype=np.float32)
+    for sample in believed.samples:
+        squares += (sample.data - believed.mean.data) ** 2
+        samples.append(shown(sample))
+    uncertainty = standard_deviation(torch.from_numpy(squares / len(samples))).numpy()
+    by_head = StatedUncertainty(
+        mean=mean,
+        deviation=_above_zero(shown(believed.deviation)),
+        truth=trial.reference.data[window].astype(np.float64) / trial.data_range,
+        mask=trial.mask[window],
+        parts={name: voxels[window] for name, voxels in trial.parts.items()},
+        degraded=degraded_axes(trial),
+    )
+    by_samples = replace(
+        by_head,
+        deviation=_above_zero(shown(believed.mean.with_data(uncertainty))),
+        samples=np.stack(samples),
+        spread=pair_spread(len(samples)),
+    )
+    return {
+        "samples": by_samples,
+        "variance": by_head,
+        CONTROL: white_noise(by_head, len(samples), settings.seed),
+    }
+
+
+def _above_zero(deviation: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.maximum(deviation.astype(np.float64), LEAST_DEVIATION)
 
 
 def _percent(level: float) -> str:

@@ -64,13 +64,20 @@ class Uncertainty:
     Attributes:
         scan: Name of the reference.
         task: Name of the task.
-        method: "samples" (deviation of posterior samples from the mean) or "variance" (the network's variance head).
+        method: "samples" (deviation of posterior samples from the mean), "variance" (the network's variance head) or
+            "white noise" (a control: the mean with white noise of the variance that the head states for samples).
         coverage: Share of voxels in the mask within the interval of a normal distribution with the stated deviation,
             by percent ("50", "80", "90", "95").
         calibrated: Share after scaling by the factors of the weights; empty where they hold none.
         crps: Mean continuous ranked probability score over R, of the samples themselves or of normal distributions.
         crps_constant: CRPS of normal distributions with one deviation everywhere, the root mean square error.
         auroc: How well the deviation points at the largest tenth of the errors; 0.5 is blind.
+        energy_score: Mean energy score over R of blocks of 4 x 4 x 4 voxels; NaN without samples, as the next one.
+        coverage90_blocks: Share of such blocks whose mean lies in the samples' interval of 90 %.
+        coverage90_interior: Share of the interior's voxels in their interval of 90 %, calibrated where that is known.
+        coverage90_edges: The same at edges.
+        power_ratio_of_samples: High-frequency power of the samples over the reference's; NaN without samples.
+        histogram_distance: Wasserstein-1 distance of the histograms over R; NaN without samples.
         deviation: Root mean square stated deviation over R.
         error: Root mean square error of the mean over R.
         stated_deviation: Reliability curve: root mean square stated deviation over R, by bins of it.
@@ -86,6 +93,12 @@ class Uncertainty:
     crps: float
     crps_constant: float
     auroc: float
+    energy_score: float
+    coverage90_blocks: float
+    coverage90_interior: float
+    coverage90_edges: float
+    power_ratio_of_samples: float
+    histogram_distance: float
     deviation: float
     error: float
     stated_deviation: tuple[float, ...]

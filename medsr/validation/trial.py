@@ -118,7 +118,7 @@ def measured(
         parts=trial.parts,
         data_range=trial.data_range,
         spacing_mm=trial.acquisition.fine_spacing_mm,
-        degraded=_degraded(trial),
+        degraded=degraded_axes(trial),
         n_coarse=trial.acquisition.coarse_shape,
         op=trial.acquisition.op,
         input=_tensor(trial.input),
@@ -161,7 +161,7 @@ def blend_points(
                 task,
                 blend,
                 psnr(x, trial.reference.data, trial.mask, trial.data_range),
-                high_frequency_power_ratio(x, trial.reference.data, _degraded(trial), trial.mask),
+                high_frequency_power_ratio(x, trial.reference.data, degraded_axes(trial), trial.mask),
             )
         )
     return tuple(found)
@@ -199,12 +199,13 @@ def case_of(trial: Trial, scan: str, task: str, facts: dict[str, str]) -> Case:
     )
 
 
-def _degraded(trial: Trial) -> list[int]:
+def degraded_axes(trial: Trial) -> list[int]:
+    """Axes that are refined."""
     return [axis for axis, changed in enumerate(trial.acquisition.degraded) if changed]
 
 
 def _axes(trial: Trial) -> str:
-    return " ".join("RAS"[axis] for axis in _degraded(trial))
+    return " ".join("RAS"[axis] for axis in degraded_axes(trial))
 
 
 def _tensor(volume: Volume) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import shapes
 
-from medsr.diffusion.noise import BALANCED, sample_noise, white_noise
+from medsr.diffusion.noise import BALANCED, pair_spread, sample_noise, white_noise
 
 N = 60
 SIGNIFICANT = 4.5  # standard errors: once in 150 000
@@ -99,6 +99,14 @@ def test_the_noise_of_a_set_of_samples_sums_to_zero_and_each_is_standard_normal(
         assert (noise.var() - 1).abs() < SIGNIFICANT * (2 / n) ** 0.5
     between = torch.corrcoef(noises.flatten(1))[0, 1:]
     assert between + 1 / (BALANCED - 1) == pytest.approx(torch.zeros(BALANCED - 1), abs=SIGNIFICANT / n**0.5)
+
+
+@pytest.mark.parametrize("n", [2, 3, BALANCED, BALANCED + 3])
+def test_samples_lie_as_far_apart_as_the_spread_says(n):
+    noises = torch.cat([sample_noise((N, N, N), 7, number, (0, 0, 0)) for number in range(n)]).double()
+    squares = [float((noises[i] - noises[j]).square().mean()) for i in range(n) for j in range(i)]
+    independent = 2.0
+    assert (sum(squares) / len(squares) / independent) ** 0.5 == pytest.approx(pair_spread(n), rel=0.004)
 
 
 def test_the_noise_of_different_sets_is_unrelated():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from medsr.errors import UsageError
 from medsr.metrics import table
@@ -19,6 +20,7 @@ from medsr.metrics.judged import Restoration, StatedUncertainty
 from medsr.metrics.metric import Metric
 from medsr.metrics.parts import PARTS, Part
 from medsr.metrics.table import METRICS, NAMES, UNCERTAINTY_METRICS, metric_named
+from medsr.validation.coverage import white_noise
 
 REFERENCE_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 NOT_SCORES = {"foreground_mask", "body_mask", "data_range", "ssim_map", "high_frequency_power", "slice_comb"}
@@ -40,6 +42,17 @@ def restoration(x: torch.Tensor, seconds: float = 1.0, parts: dict[Part, Mask] |
     return Restoration(
         x, REFERENCE, mask, parts, 100.0, (1, 1, 1), (2,), (24, 24, 12), every_second, coarse, 1.0, seconds
     )
+
+
+OF_SAMPLES = ("energy_score", "coverage90_blocks", "power_ratio_of_samples", "histogram_distance")
+
+
+def stated(error: np.ndarray, deviation: np.ndarray) -> StatedUncertainty:
+    """A deviation without samples, of errors in a row."""
+    error, deviation = (values.reshape(-1, 1, 1) for values in (error, deviation))
+    everywhere = np.ones(error.shape, dtype=bool)
+    parts = dict.fromkeys(PARTS, everywhere)
+    return StatedUncertainty(error, deviation, np.zeros(error.shape), everywhere, parts, (2,))
 
 
 PERFECT, WRONG = restoration(REFERENCE), restoration(REFERENCE + NOISE, 2.0)
@@ -97,11 +110,37 @@ def test_every_error_is_measured_in_every_part_and_named_alike() -> None:
 def test_a_deviation_that_knows_the_errors_is_better_than_a_blind_one(metric: Metric[StatedUncertainty]) -> None:
     deviation = RNG.uniform(0.1, 3, 4000)
     error = deviation * RNG.standard_normal(4000)
-    told, blind = (StatedUncertainty(error, d, np.zeros(4000)) for d in (deviation, RNG.permutation(deviation)))
+    told, blind = (stated(error, d) for d in (deviation, RNG.permutation(deviation)))
     if metric.name == "crps_constant":  # the yardstick looks at the error alone
         assert metric.measure(told) == metric.measure(blind)
+    elif metric.name in OF_SAMPLES:
+        assert np.isnan(metric.measure(told))
+    elif metric.name.startswith("coverage"):  # right on average, where it is blind too: too small is worse
+        assert metric.improves(metric.measure(told), metric.measure(stated(error, deviation / 2)))
     else:
         assert metric.improves(metric.measure(told), metric.measure(blind))
+
+
+@pytest.mark.parametrize("name", OF_SAMPLES)
+def test_samples_of_the_truth_are_better_than_a_mean_with_white_noise(name: str) -> None:
+    """The control has the right mean and the right deviation in every voxel, and neighbours that don't go together."""
+    shape = (48, 48, 48)
+    smooth = ndimage.gaussian_filter(RNG.standard_normal((9, *shape)), (0, 1.5, 1.5, 1.5), mode="wrap")
+    smooth /= smooth.std()
+    everywhere = np.ones(shape, dtype=bool)
+    truth, samples = smooth[0], smooth[1:].astype(np.float32)
+    parts = dict.fromkeys(PARTS, everywhere)
+    found = StatedUncertainty(np.zeros(shape), np.ones(shape), truth, everywhere, parts, (2,), samples)
+    control = white_noise(found, 8, 0)  # balanced, where these samples are independent
+    metric = next(one for one in UNCERTAINTY_METRICS if one.name == name)
+    if name == "histogram_distance":  # each voxel by itself: the control passes
+        assert metric.measure(control) == pytest.approx(metric.measure(found), abs=0.1)
+    else:
+        assert metric.improves(metric.measure(found), metric.measure(control))
+    assert control.crps() == pytest.approx(found.crps(), rel=0.1)  # passes what looks at voxels one by one
+    if name == "coverage90_blocks":
+        assert metric.measure(found) == pytest.approx(0.9, abs=0.06)
+        assert metric.measure(control) < 0.5
 
 
 @pytest.mark.parametrize("metric", [*METRICS, *UNCERTAINTY_METRICS], ids=lambda metric: metric.name)

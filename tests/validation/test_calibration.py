@@ -130,5 +130,5 @@ def test_calibrated_weights_hold_the_same_weights_and_widen_the_intervals(tmp_pa
     assert ours.record.uncertainty["half_widths"]["0.9"] == pytest.approx(1.6449, abs=1e-3)
     assert theirs.record.uncertainty == {"calibrated": False}
     assert any("not calibrated" in warning for warning in theirs.record.warnings)
-    (samples, _), _ = measure(trial, "sub-a_T1w", "thick5", loaded, SETTINGS)
+    (samples, *_), _ = measure(trial, "sub-a_T1w", "thick5", loaded, SETTINGS)
     assert samples.calibrated["90"] > samples.coverage["90"]

@@ -24,6 +24,7 @@ from medsr.validation.findings import (
 )
 from medsr.validation.report.export import finite
 
+MORE = (0.03, 0.85, 0.9, 0.7, 1.1, 0.01)  # energy score, blocks, interior, edges, power, histogram
 SCANS = ("sub-a_T1w", "sub-a_T2w", "sub-b_T1w", "sub-c_CT")
 
 
@@ -42,7 +43,9 @@ def findings() -> Findings:
     scores = [made_score(scan, "ibp", 20.0) for scan in SCANS] + [
         made_score(s, "mean", 20 + gain) for s, gain in gains.items()
     ]
-    trust = Uncertainty("sub-a_T1w", "iso2", "samples", {"90": 0.8}, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
+    trust = Uncertainty(
+        "sub-a_T1w", "iso2", "samples", {"90": 0.8}, {}, 0.02, 0.03, 0.7, *MORE, 0.05, 0.06, (0.1,), (0.1,), 8
+    )
     return Findings(tuple(scores), {}, cases=tuple(map(case, SCANS)), uncertainties=(trust,))
 
 

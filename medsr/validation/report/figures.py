@@ -8,7 +8,7 @@ from medsr.metrics.table import HEADLINE
 from medsr.report.blocks import Figure
 from medsr.validation.findings import Findings, Stratum
 from medsr.validation.report.plots import forest, paired, residual, shells
-from medsr.validation.report.uncertainty_plots import blend, coverage, reliability_curve
+from medsr.validation.report.uncertainty_plots import blend, blocks, coverage, reliability_curve
 
 
 def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, ...]:
@@ -19,6 +19,7 @@ def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, .
         shells(findings.shells),
         blend(findings),
         coverage(findings.uncertainties),
+        blocks(findings.uncertainties),
         reliability_curve(findings.uncertainties),
         residual(findings),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from medsr.metrics.judged import StatedUncertainty
+from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval
 from medsr.metrics.table import INTERIOR, UNCERTAINTY_METRICS, metric_named
 from medsr.report.text import aligned
@@ -44,7 +47,7 @@ def interval_text(interval: Interval) -> str:
 
 
 def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
-    """Coverage as stated and after calibration, CRPS against one deviation everywhere, and AUROC."""
+    """Coverage as stated and after calibration, and every other number of each stated uncertainty and its control."""
     measured = [metric.head for metric in UNCERTAINTY_METRICS]
     rows = [("scan", "task", "of", *(f"{p} %" for p in PERCENTS), "calibrated 90 %", *measured)]
     rows += [
@@ -54,11 +57,16 @@ def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
             one.method,
             *(f"{one.coverage[p]:.3f}" for p in PERCENTS),
             f"{one.calibrated['90']:.3f}" if one.calibrated else "-",
-            *(metric.pattern.format(getattr(one, metric.name)) for metric in UNCERTAINTY_METRICS),
+            *(_stated(one, metric) for metric in UNCERTAINTY_METRICS),
         )
         for one in uncertainties
     ]
     return aligned(rows)
+
+
+def _stated(one: Uncertainty, metric: Metric[StatedUncertainty]) -> str:
+    value = getattr(one, metric.name)
+    return "-" if math.isnan(value) else metric.pattern.format(value)
 
 
 def calibration_of(report: CalibrationReport) -> str:

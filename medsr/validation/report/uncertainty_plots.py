@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from statistics import median
 
+from medsr.metrics.judged import PARTS_LEVEL
 from medsr.metrics.table import metric_named
 from medsr.report.blocks import Figure
-from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, panel
+from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, look_of, panel
 from medsr.validation.findings import Findings, Uncertainty
 from medsr.validation.methods import BASELINES, COMPARED
 from medsr.validation.report.plots import in_order, legend, median_curve
@@ -60,6 +61,34 @@ def coverage(found: Sequence[Uncertainty]) -> Figure | None:
     )
     keys = (("before", "as stated"), ("after", "after calibration"))
     return Figure("coverage", "Coverage of the stated intervals", caption, tuple(panels), keys, rows)
+
+
+def blocks(found: Sequence[Uncertainty]) -> Figure | None:
+    """Share of blocks whose mean lies within the samples' interval, beside the control's."""
+    known = [one for one in found if not math.isnan(one.coverage90_blocks)]
+    methods = in_order(one.method for one in known)
+    if not known:
+        return None
+    panels = []
+    for task in in_order(one.task for one in known):
+        chosen = [one for one in known if one.task == task]
+        marks: list[Mark] = [Rule(PARTS_LEVEL, "stated")]
+        marks += [
+            Dot((float(methods.index(one.method)), one.coverage90_blocks), look_of(one.method), one.scan)
+            for one in chosen
+        ]
+        y = axis_over("share of blocks inside", [0.8, 1.0, *(one.coverage90_blocks for one in chosen)])
+        panels.append(panel(task, Axis("", -0.5, len(methods) - 0.5, methods), y, marks))
+    caption = (
+        "Each dot is a case: blocks of 4 x 4 x 4 voxels whose true mean lies in the interval of 90 % (dashed) that the "
+        "samples state. White noise is the mean with noise of the stated variance, which no test of single voxels "
+        "tells from samples."
+    )
+    rows = [
+        {"scan": one.scan, "task": one.task, "of": one.method, "coverage90_blocks": one.coverage90_blocks}
+        for one in known
+    ]
+    return Figure("blocks", "Coverage of means over blocks", caption, tuple(panels), (), rows)
 
 
 def reliability_curve(found: Sequence[Uncertainty]) -> Figure | None:

@@ -14,7 +14,8 @@ from medsr.validation.report.export import text_of, write_json, write_plain
 from medsr.validation.report.summary import calibration_of, interval_text, uncertainties_of
 
 LEVELS = {"50": 0.45, "80": 0.7, "90": 0.8, "95": 0.85}
-STATED = Uncertainty("sub-a_T1w", "iso2", "samples", LEVELS, {}, 0.02, 0.03, 0.7, 0.05, 0.06, (0.1,), (0.1,), 8)
+MORE = (0.03, 0.85, 0.9, 0.7, 1.1, 0.01)  # energy score, blocks, interior, edges, power, histogram
+STATED = Uncertainty("sub-a_T1w", "iso2", "samples", LEVELS, {}, 0.02, 0.03, 0.7, *MORE, 0.05, 0.06, (0.1,), (0.1,), 8)
 FOUR = (1.0, 1.1, 1.2, 1.3)
 CALIBRATION = Calibration(
     (0.5, 0.8, 0.9, 0.95),
