@@ -32,7 +32,7 @@ def test_a_folder_becomes_a_report_and_a_second_run_measures_nothing(folder, tmp
     arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out")
     assert medsr(*arguments) == 0
     said = capsys.readouterr()
-    assert said.err.splitlines()[0].startswith("[1/2] sub-a_T1w iso2: cubic ")
+    assert said.err.splitlines()[0].startswith("[1/2] sub-a_T1w iso2: interior cubic ")
     assert "Medians over scans" in said.out
     assert said.out.rstrip().endswith("index.html")
     assert (tmp_path / "out" / "index.html").is_file()

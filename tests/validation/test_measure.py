@@ -49,7 +49,7 @@ def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
     full = replace(recipe, methods=("ibp", "mean"), uncertainty=True, hallucination=True, blend=(0.0, 1.0))
     found = measured(scan, full)
     assert [score.method for score in found.findings.scores] == ["ibp", "mean"]
-    assert [one.method for one in found.findings.uncertainties] == ["samples", "variance"]
+    assert [one.method for one in found.findings.uncertainties] == ["samples", "variance", "white noise"]
     assert [one.method for one in found.hallucination] == ["ibp", "mean"]
     assert [point.blend for point in found.findings.blend] == [0.0, 1.0]
     assert found.findings.model["name"] == "narrow"

@@ -79,7 +79,7 @@ def test_the_report_lies_in_the_folder_and_holds_everything(done):
     assert {(p["scan"], p["blend"]) for p in content["blend"] if p["task"] == "iso2"} == {
         (f"sub-{s}_T1w", d) for s in "ab" for d in (0.0, 0.5, 1.0)
     }
-    assert len(content["uncertainties"]) == 8
+    assert len(content["uncertainties"]) == 12
     assert content["cases"][0]["facts"] == {"scanner": "one"}
     assert all(path.is_file() for path in found.views.values())
     check_study(found)
@@ -155,7 +155,7 @@ def test_a_failed_gate_says_more_than_a_failed_case(scans, recipe, tmp_path):
 def test_a_gate_on_coverage_has_samples_made_and_one_on_what_is_not_measured_is_refused(scans, recipe):
     one = replace(recipe, tasks=(TASKS["iso2"],), gates=("coverage90 in [2,3]",))
     found = validate([scans / "sub-a_T1w.nii.gz"], one)
-    assert [u.method for u in found.findings.uncertainties] == ["samples", "variance"]
+    assert [u.method for u in found.findings.uncertainties] == ["samples", "variance", "white noise"]
     assert [verdict.passed for verdict in found.verdicts] == [False]
     for unknown in ("lpips<=1", "gain_over_tv>0", "coverage91>0"):
         with pytest.raises(UsageError, match="nothing is called"):  # before the missing scan is looked for
