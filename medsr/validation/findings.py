@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from statistics import median
 from types import GenericAlias
 from typing import Any, get_type_hints
 
@@ -18,6 +17,7 @@ from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
 from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE, metric_named
 from medsr.validation.convention import CONVENTION
+from medsr.validation.gains import GAINS, RANGE, gain_column, known, median_of
 from medsr.validation.methods import BAND_LIMITED, BASELINES
 from medsr.validation.scores import (
     NAN,
@@ -45,12 +45,6 @@ __all__ = [
     "Unmeasured",
     "subject_of",
 ]
-
-GAINS = (INTERIOR, WHOLE)
-"""Numbers that gains are taken in."""
-
-RANGE = ("least_gain_interior_db", "most_gain_interior_db")
-"""Columns of the medians."""
 
 STRATA = ("modality", "contrast", "axes", "factor")
 
@@ -176,11 +170,11 @@ class Findings:
                     "task": task,
                     "method": method,
                     "scans": len(chosen),
-                    **{metric.name: _median([s[metric.name] for s in chosen]) for metric in HEADLINE},
-                    gain_column("ibp", INTERIOR): _median(gains),
-                    RANGE[0]: min(_known(gains), default=NAN),
-                    RANGE[1]: max(_known(gains), default=NAN),
-                    gain_column("ibp", WHOLE): _median(whole),
+                    **{metric.name: median_of([s[metric.name] for s in chosen]) for metric in HEADLINE},
+                    gain_column("ibp", INTERIOR): median_of(gains),
+                    RANGE[0]: min(known(gains), default=NAN),
+                    RANGE[1]: max(known(gains), default=NAN),
+                    gain_column("ibp", WHOLE): median_of(whole),
                 }
             )
         return rows
@@ -297,11 +291,6 @@ class Findings:
         return per_subject([self.gain_db(s, over) for s in chosen], [self.subject_of(s.scan) for s in chosen])
 
 
-def gain_column(over: str, metric: Metric[Restoration]) -> str:
-    """Column of the gain over a method in one of `GAINS`."""
-    return f"gain_{'' if metric.part is None else f'{metric.part}_'}over_{over}_db"
-
-
 def gate_columns(methods: Sequence[str]) -> tuple[str, ...]:
     """Columns of `Findings.rows` where these methods are run, those of the stated uncertainty included."""
     gains = [gain_column(name, metric) for name in methods for metric in GAINS]
@@ -315,16 +304,6 @@ def subject_of(scan: str) -> str:
     """Whose scan it is, from a name such as "sub-01_T1w" or "01_T1w"; any other name is a subject of its own."""
     match = _SUBJECT.match(scan)
     return scan if match is None else next(label for label in match.groups() if label)
-
-
-def _known(values: Iterable[float]) -> list[float]:
-    """Values without NaN, which stands for what was not measured."""
-    return [value for value in values if not math.isnan(value)]
-
-
-def _median(values: Iterable[float]) -> float:
-    known = _known(values)
-    return float(median(known)) if known else NAN
 
 
 def _label(case: Case, key: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from medsr.errors import InputError
 from medsr.io import files
 from medsr.metrics.statistics import Interval
-from medsr.validation.findings import GAINS, Findings
+from medsr.validation.findings import Findings
+from medsr.validation.gains import GAINS
 from medsr.validation.report.export import markdown_of, no_interior
 
 PAGE = Path("docs/explanation/results.md")

@@ -12,7 +12,8 @@ from pathlib import Path
 from results_page import PAGE, rewritten
 
 from medsr.io import files
-from medsr.validation.findings import GAINS, Findings, gain_column
+from medsr.validation.findings import Findings
+from medsr.validation.gains import GAINS, gain_column
 from medsr.validation.recipe import read_study_recipe
 from medsr.validation.report.export import finite, markdown_of, write_csv, write_json
 from medsr.validation.study import check_study, validate

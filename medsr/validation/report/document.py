@@ -20,7 +20,8 @@ from medsr.metrics.table import HEADLINE, INTERIOR, WHOLE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
-from medsr.validation.findings import GAINS, RANGE, Comparison, Findings, Stratum, gain_column
+from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.gains import GAINS, RANGE, gain_column
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.methods import BASELINES
 from medsr.validation.report.export import finite

@@ -16,7 +16,8 @@ from medsr.metrics.metric import Metric
 from medsr.metrics.table import INTERIOR, WHOLE, metric_named
 from medsr.report.text import aligned
 from medsr.validation.calibration import CalibrationReport
-from medsr.validation.findings import RANGE, Findings, Score, gain_column
+from medsr.validation.findings import Findings, Score
+from medsr.validation.gains import RANGE, gain_column
 from medsr.validation.methods import BASELINES, shown_name
 from medsr.validation.report.summary import comparisons_of, uncertainties_of
 

@@ -1,0 +1,33 @@
+"""Gains in PSNR over a baseline: in which parts they are taken, what their columns are called, and their median."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import median
+
+from medsr.metrics.judged import Restoration
+from medsr.metrics.metric import Metric
+from medsr.metrics.table import INTERIOR, WHOLE
+
+GAINS = (INTERIOR, WHOLE)
+"""Numbers that gains are taken in."""
+
+RANGE = ("least_gain_interior_db", "most_gain_interior_db")
+"""Columns of the medians."""
+
+
+def gain_column(over: str, metric: Metric[Restoration]) -> str:
+    """Column of the gain over a method in one of `GAINS`."""
+    return f"gain_{'' if metric.part is None else f'{metric.part}_'}over_{over}_db"
+
+
+def known(values: Iterable[float]) -> list[float]:
+    """Values without NaN, which stands for what was not measured."""
+    return [value for value in values if not math.isnan(value)]
+
+
+def median_of(values: Iterable[float]) -> float:
+    """Median of what was measured; NaN where nothing was."""
+    found = known(values)
+    return float(median(found)) if found else float("nan")
