@@ -1,0 +1,70 @@
+"""A head on the grid that segmentation networks were trained on, and labels on that grid brought back to the scan's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from medsr.errors import InputError
+from medsr.volume import Volume
+
+SIDE = 256  # voxels of 1 mm along every axis
+LIA = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+PERCENTILES = (2.0, 98.0)
+
+Labels = NDArray[np.uint8]
+
+
+def conformed_affine(scan: Volume) -> NDArray[np.float64]:
+    """The grid of FreeSurfer's conformed scans, (4, 4): axes left, inferior, anterior, 1 mm, 256 voxels each.
+
+    Voxel 128 of each axis lies where index n / 2 of the scan does, as `mri_convert -c` and `niimath -conform` have it.
+    """
+    centre = scan.affine @ np.append(np.array(scan.shape) / 2, 1.0)
+    affine = np.eye(4)
+    affine[:3, :3] = LIA
+    affine[:3, 3] = centre[:3] - LIA @ np.full(3, SIDE / 2)
+    return affine
+
+
+def conformed(scan: Volume) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """A scan on the conformed grid, by trilinear interpolation, its least value where it does not reach.
+
+    Args:
+        scan: Scan in any orientation.
+
+    Returns:
+        Intensities (256, 256, 256) in the scan's unit, and the affine of the grid.
+    """
+    affine = conformed_affine(scan)
+    into = np.linalg.inv(scan.affine) @ affine
+    outside = float(scan.data.min())
+    data = ndimage.affine_transform(scan.data, into[:3, :3], into[:3, 3], (SIDE,) * 3, order=1, cval=outside)
+    return np.asarray(data, dtype=np.float32), affine
+
+
+def scaled(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intensities cut at the 2nd and 98th percentile of all voxels and brought to 0..1.
+
+    Raises:
+        InputError: both percentiles are the same.
+    """
+    low, high = (float(value) for value in np.percentile(data, PERCENTILES))
+    if not high > low:
+        raise InputError(f"the scan is {low:g} at its 2nd and 98th percentile alike; a head in air is needed")
+    return np.asarray(np.clip((data - low) / (high - low), 0, 1), dtype=np.float32)
+
+
+def labels_on(scan: Volume, labels: Labels, affine: NDArray[np.float64]) -> Labels:
+    """Labels on the grid of a scan: of the nearest voxel, 0 beyond the labels' grid.
+
+    Args:
+        scan: Scan whose grid is taken.
+        labels: Labels (I, J, K) on another grid.
+        affine: Affine of that grid, (4, 4).
+    """
+    into = np.linalg.inv(affine) @ scan.affine
+    return np.asarray(
+        ndimage.affine_transform(labels, into[:3, :3], into[:3, 3], scan.shape, order=0, cval=0), dtype=np.uint8
+    )

@@ -1,0 +1,98 @@
+"""The structures of a scan: of a T1w head by a network, of a CT by the two densities that no network is needed for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from medsr.affine import axis_codes, spacing_mm
+from medsr.anatomy.conform import Labels, conformed, scaled
+from medsr.anatomy.meshnet import MeshNet
+from medsr.errors import InputError
+from medsr.volume import Volume
+
+AIR_BELOW_HU = -500.0  # halfway between air and water
+CT_NAMES = ("outside", "body", "lung and air inside")
+LEAST_BRAIN_ML, MOST_BRAIN_ML = 700.0, 2200.0  # of children from about a year on and of adults, with ventricles
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What is where in a scan.
+
+    Attributes:
+        labels: Number of a structure at each voxel, (I, J, K) uint8; 0 is none.
+        affine: Affine of their grid, (4, 4).
+        names: Name of each number.
+    """
+
+    labels: Labels
+    affine: NDArray[np.float64]
+    names: tuple[str, ...]
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Voxel spacing (3,) in mm."""
+        return spacing_mm(self.affine)
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Volume of each structure: its voxels times their volume."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.names))
+        millilitres = float(np.prod(self.spacing_mm)) / 1000
+        return {name: int(n) * millilitres for name, n in zip(self.names[1:], counts[1:], strict=True)}
+
+
+def segment_head(head: Volume, network: MeshNet) -> Segmentation:
+    """The structures of a head on the conformed grid; what does not touch the brain's largest part is no structure.
+
+    Args:
+        head: T1w head.
+        network: One of the networks of `medsr.anatomy.meshnet`.
+
+    Raises:
+        InputError: the scan shows nothing.
+    """
+    data, affine = conformed(head)
+    labels = network.classify(torch.from_numpy(scaled(data))).numpy()
+    return Segmentation(np.where(_largest(labels > 0), labels, 0).astype(np.uint8), affine, network.names)
+
+
+def doubt(found: Segmentation) -> str:
+    """Why a segmentation can't be that of a whole head; "" where nothing speaks against it."""
+    volumes = found.volumes_ml()
+    missing = [name for name, volume in volumes.items() if not volume]
+    brain = sum(volumes.values())
+    if not LEAST_BRAIN_ML <= brain <= MOST_BRAIN_ML:
+        return f"its brain has {brain:.0f} ml, a whole head {LEAST_BRAIN_ML:.0f} to {MOST_BRAIN_ML:.0f}"
+    return f"it has no {missing[0]}, a whole head has" if missing else ""
+
+
+def segment_body(scan: Volume) -> Segmentation:
+    """The body in a CT and the air inside, most of it lung, on the scan's own grid.
+
+    The body is the largest part above -500 HU; what it encloses in the slices across its length is air inside where it
+    lies below. Air that reaches the edge of the field of view within such a slice counts as outside.
+
+    Raises:
+        InputError: nothing lies above the threshold.
+    """
+    dense = _largest(scan.data > AIR_BELOW_HU)
+    if not dense.any():
+        raise InputError(f"no voxel lies above {AIR_BELOW_HU:g} HU; a CT of a body is needed")
+    along = next(axis for axis, code in enumerate(axis_codes(scan.affine)) if code in "SI")
+    cross = np.moveaxis(ndimage.generate_binary_structure(2, 1)[None], 0, along)
+    filled = ndimage.binary_fill_holes(dense, cross)
+    air = filled & (scan.data <= AIR_BELOW_HU)
+    return Segmentation(np.where(air, 2, filled).astype(np.uint8), scan.affine, CT_NAMES)
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest part whose voxels share faces."""
+    parts, _ = ndimage.label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((parts == int(np.argmax(sizes))) & mask)

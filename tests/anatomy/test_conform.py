@@ -1,0 +1,91 @@
+"""The conformed grid: a place in the body stays where it is, whatever the axes of the scan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from phantoms import affine, head
+
+from medsr.affine import axis_codes
+from medsr.anatomy.conform import SIDE, conformed, conformed_affine, labels_on, scaled
+from medsr.errors import InputError
+from medsr.volume import Volume
+
+GRIDS = [
+    affine((1.2, 0.9, 2.0), origin_mm=(-30.0, 20.0, 5.0)),
+    affine((1.0, 1.5, 0.8), axes=(1, 2, 0), flips=(-1, -1, 1), origin_mm=(40.0, -3.0, 70.0)),
+    affine((0.7, 1.1, 3.0), turn_deg=(20.0, -15.0, 30.0), origin_mm=(1.0, 2.0, 3.0)),
+]
+
+
+def places(matrix, index):
+    """World coordinates (N, 3) of voxels (N, 3)."""
+    return index @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def voxels(shape):
+    """Index (N, 3) of every voxel."""
+    return np.stack([axis.ravel() for axis in np.indices(shape)], axis=-1)
+
+
+@pytest.mark.parametrize("matrix", GRIDS)
+def test_a_slope_through_the_body_is_the_same_slope_on_the_conformed_grid(matrix):
+    slope = np.array([0.3, -0.7, 1.1])
+    shape = (30, 26, 20)
+    values = 500 + places(matrix, voxels(shape)) @ slope
+    scan = Volume(values.reshape(shape).astype(np.float32), matrix)
+    data, grid = conformed(scan)
+    chosen = 80 + voxels((96, 96, 96))
+    where = places(grid, chosen)
+    index = places(np.linalg.inv(matrix), where)
+    found = data[tuple(chosen.T)]
+    inside = np.all((index >= 0) & (index <= np.array(shape) - 1), axis=-1)
+    assert inside.sum() > 5000
+    np.testing.assert_allclose(found[inside], (500 + where @ slope)[inside], atol=0.01)
+    beyond = np.any((index < -1) | (index > shape), axis=-1)
+    np.testing.assert_array_equal(found[beyond], scan.data.min())
+
+
+@pytest.mark.parametrize("matrix", GRIDS)
+def test_the_grid_is_that_of_freesurfer(matrix):
+    scan = Volume(np.zeros((30, 26, 20), np.float32), matrix)
+    grid = conformed_affine(scan)
+    assert axis_codes(grid) == "LIA"
+    np.testing.assert_allclose(np.linalg.norm(grid[:3, :3], axis=0), 1.0)
+    np.testing.assert_allclose(grid @ [128, 128, 128, 1], matrix @ [15, 13, 10, 1], atol=1e-9)
+
+
+@pytest.mark.parametrize("matrix", GRIDS)
+def test_labels_come_back_to_the_voxels_that_they_were_found_in(matrix):
+    scan = Volume(np.zeros((30, 26, 20), np.float32), matrix)
+    grid = conformed_affine(scan)
+    heights = grid[2, 1] * np.arange(SIDE) + grid[2, 3]  # the grid's second axis runs down
+    labels = np.broadcast_to((heights // 4 % 7).astype(np.uint8)[:, None], (SIDE,) * 3)
+    back = labels_on(scan, labels, grid)
+    heights = places(matrix, voxels(scan.shape))[:, 2].reshape(scan.shape)
+    sure = np.abs((heights + 2) % 4 - 2) > 1  # farther than a voxel from where two labels meet
+    assert back.shape == scan.shape
+    np.testing.assert_array_equal(back[sure], (heights // 4 % 7)[sure])
+
+
+def test_beyond_the_labels_there_are_none():
+    far = Volume(np.zeros((4, 4, 4), np.float32), affine(origin_mm=(1000.0, 0.0, 0.0)))
+    near = head((20, 20, 20))
+    assert not labels_on(far, np.ones((SIDE,) * 3, np.uint8), conformed_affine(near)).any()
+
+
+def test_intensities_are_cut_at_two_percentiles_and_reach_from_0_to_1():
+    data = np.arange(1001, dtype=np.float32).reshape(7, 11, 13)
+    found = scaled(data)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.clip((data - 20) / 960, 0, 1), atol=1e-6)
+
+
+def test_intensities_do_not_depend_on_the_scan_unit():
+    data = head((20, 22, 24)).data
+    np.testing.assert_allclose(scaled(3 * data + 100), scaled(data), atol=1e-5)
+
+
+def test_a_scan_without_contrast_is_refused():
+    with pytest.raises(InputError, match="head in air"):
+        scaled(np.full((4, 4, 4), 7.0, np.float32))
