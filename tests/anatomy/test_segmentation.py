@@ -1,0 +1,105 @@
+"""Structures of a scan: what a network names lies where it is in the body; air and body of a CT by their densities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from phantoms import affine, head
+from torch import nn
+
+from medsr.anatomy.conform import SIDE, labels_on
+from medsr.anatomy.meshnet import MeshNet
+from medsr.anatomy.segmentation import Segmentation, doubt, segment_body, segment_head
+from medsr.errors import InputError
+from medsr.volume import Volume
+
+BRIGHT = 0.5
+LARGE = (slice(5, 85), slice(8, 82), slice(6, 84))
+
+
+def threshold() -> MeshNet:
+    """A network that calls bright voxels "bright": two outputs of one voxel, half a unit and its intensity."""
+    layer = nn.Conv3d(1, 2, 1)
+    layer.weight.data = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1)
+    layer.bias = nn.Parameter(torch.tensor([BRIGHT, 0.0]))
+    return MeshNet(nn.Sequential(layer), ("background", "bright"))
+
+
+def two_boxes(matrix) -> Volume:
+    """One box as large as a small head, so that it reaches the 98th percentile, and a small one."""
+    data = np.zeros((100, 90, 90), np.float32)
+    data[LARGE] = 100
+    data[91:95, 10:13, 10:13] = 100
+    return Volume(data, matrix)
+
+
+@pytest.mark.parametrize("matrix", [affine(), affine(axes=(1, 2, 0), flips=(-1, -1, 1), origin_mm=(40.0, -3.0, 70.0))])
+def test_a_structure_lies_where_it_is_in_the_body(matrix):
+    scan = two_boxes(matrix)
+    found = segment_head(scan, threshold())
+    assert found.labels.shape == (SIDE,) * 3
+    back = labels_on(scan, found.labels, found.affine)
+    expected = np.zeros(scan.shape, np.uint8)
+    expected[LARGE] = 1
+    np.testing.assert_array_equal(back, expected)  # the smaller box is not part of the largest
+
+
+def test_volumes_are_in_millilitres():
+    labels = np.zeros((10, 10, 10), np.uint8)
+    labels[:5], labels[5:, :, 0] = 1, 3
+    found = Segmentation(labels, np.diag([2.0, 1.0, 3.0, 1.0]), ("background", "a", "b", "c"))
+    assert found.volumes_ml() == pytest.approx({"a": 3.0, "b": 0.0, "c": 0.3})
+
+
+def brain(ml: float, with_hippocampus: bool = True) -> Segmentation:
+    labels = np.zeros((2000, 2), np.uint8)
+    labels[: int(ml) - 3, 0] = 1
+    labels[:3, 1] = 2 if with_hippocampus else 1
+    return Segmentation(labels[..., None], np.diag([10.0, 10.0, 10.0, 1.0]), ("background", "cortex", "hippocampus"))
+
+
+def test_a_brain_of_a_plausible_size_raises_no_doubt():
+    assert doubt(brain(1300)) == ""
+    assert "its brain has 300 ml" in doubt(brain(300))
+    assert "it has no hippocampus" in doubt(brain(1300, with_hippocampus=False))
+    assert doubt(replace(brain(1300), affine=np.diag([20.0, 10.0, 10.0, 1.0])))
+
+
+def chest(matrix=None) -> Volume:
+    """A block of soft tissue with two lungs that leave at the top, a bowel gas bubble, and a table beneath."""
+    data = np.full((40, 30, 20), -1000.0, np.float32)
+    data[5:35, 5:25, :] = 40
+    data[8:16, 8:22, 4:] = -850
+    data[24:32, 8:22, 4:] = -850
+    data[18:21, 10:13, 1:3] = -950
+    data[2:38, 27:29, :] = 100
+    return Volume(data, affine() if matrix is None else matrix, "CT")
+
+
+def test_air_inside_a_ct_is_told_from_air_around_it():
+    found = segment_body(chest())
+    expected = np.zeros((40, 30, 20), np.uint8)
+    expected[5:35, 5:25] = 1
+    expected[8:16, 8:22, 4:] = expected[24:32, 8:22, 4:] = expected[18:21, 10:13, 1:3] = 2
+    np.testing.assert_array_equal(found.labels, expected)
+    assert found.names == ("outside", "body", "lung and air inside")
+
+
+def test_the_slices_are_those_across_the_body_however_they_are_stored():
+    scan = chest()
+    turned = Volume(np.moveaxis(scan.data, 2, 0)[::-1].copy(), affine(axes=(2, 0, 1), flips=(-1, 1, 1)), "CT")
+    expected = np.moveaxis(segment_body(scan).labels, 2, 0)[::-1]
+    np.testing.assert_array_equal(segment_body(turned).labels, expected)
+
+
+def test_an_empty_ct_is_refused():
+    with pytest.raises(InputError, match="-500 HU"):
+        segment_body(Volume(np.full((4, 4, 4), -1000, np.float32), affine(), "CT"))
+
+
+def test_a_head_without_contrast_is_refused():
+    with pytest.raises(InputError, match="head in air"):
+        segment_head(head((8, 8, 8)).with_data(np.zeros((8, 8, 8), np.float32)), threshold())
