@@ -21,7 +21,16 @@ from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
 from medsr.validation.patterns import PatternFinding
 from medsr.validation.report.page import StudyReport
-from medsr.validation.scores import BlendPoint, Case, Score, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import (
+    BlendPoint,
+    Case,
+    Score,
+    Shells,
+    StructureScore,
+    Uncertainty,
+    Unmeasured,
+    Unsegmented,
+)
 from medsr.validation.trial import Trial, make_trial, restorations
 from medsr.validation.view_files import write_views
 from medsr.validation.views import CaseViews, views_of
@@ -100,7 +109,20 @@ def made_findings(scans: Sequence[str], tasks: Sequence[str], facts: dict[str, s
         ),
         shells=tuple(_shells(s, t, m) for s in scans for t in tasks for m in GAINS_DB),
         unmeasured=(Unmeasured("sub-09_T1w", "iso4", "2.5 mm is too coarse for this task; choose thick5"),),
+        structures=tuple(_structures(scans, tasks)),
+        unsegmented=tuple(Unsegmented(s, t, "its contrast is T2w") for s in scans if s.endswith("T2w") for t in tasks),
     )
+
+
+def _structures(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[StructureScore]:
+    """Two structures of each T1w head, whose volumes cubic misses by 8 % and the mean by 2 %."""
+    for scan in (scan for scan in scans if scan.endswith("T1w")):
+        for task in tasks:
+            for method, percent in {"cubic": -8.0, "ibp": -5.0, "mean": 2.0}.items():
+                for name, ml in {"Caudate": 8.0, "Hippocampus": 9.0}.items():
+                    dice = 1 - abs(percent) / 50
+                    after = ml * (1 + percent / 100)
+                    yield StructureScore(scan, task, method, "head", name, ml, after, percent, dice, 0.4, 1.2)
 
 
 def made_hallucination(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[HallucinationTests]:

@@ -85,6 +85,14 @@ def validate(
             "--hallucination", help="Run the hallucination tests as well; dozens of results a scan.", panel=MEASURES
         ),
     ] = False,
+    anatomy: Annotated[
+        bool,
+        option(
+            "--anatomy",
+            help="Compare structures of T1w heads and CTs as well; minutes for each method of a head.",
+            panel=MEASURES,
+        ),
+    ] = False,
     blend: Annotated[
         str | None,
         option(
@@ -151,6 +159,7 @@ def validate(
         "blend": _blends(blend),
         "uncertainty": uncertainty or None,
         "hallucination": hallucination or None,
+        "anatomy": anatomy or None,
     }
     chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
     _ = chosen.limits  # what is not a gate is refused before hours of work
@@ -216,11 +225,14 @@ def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cas
 def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:
     """Tables, hallucination tests and verdicts on standard output; the files that were asked for."""
     from medsr.validation.report import export as tables
+    from medsr.validation.report.anatomy import anatomy_text
     from medsr.validation.report.summary import hallucination_text
 
     typer.echo(tables.text_of(found.findings), nl=False)
     if found.hallucination:
         typer.echo(f"\n{hallucination_text(found.hallucination)}")
+    if found.findings.structures or found.findings.unsegmented:
+        typer.echo(f"\n{anatomy_text(found.findings)}")
     if json is not None:
         tables.write_json(found.findings, json, found.further())
     if csv is not None:

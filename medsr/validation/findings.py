@@ -16,6 +16,7 @@ from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
 from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE, metric_named
+from medsr.validation.agreement import agreements, summaries
 from medsr.validation.convention import CONVENTION
 from medsr.validation.gains import GAINS, RANGE, gain_column, known, median_of
 from medsr.validation.methods import BAND_LIMITED, BASELINES
@@ -28,8 +29,10 @@ from medsr.validation.scores import (
     Score,
     ScoreRow,
     Shells,
+    StructureScore,
     Uncertainty,
     Unmeasured,
+    Unsegmented,
 )
 
 __all__ = [
@@ -41,8 +44,10 @@ __all__ = [
     "Score",
     "Shells",
     "Stratum",
+    "StructureScore",
     "Uncertainty",
     "Unmeasured",
+    "Unsegmented",
     "subject_of",
 ]
 
@@ -86,6 +91,8 @@ class Findings:
         shells: Shell correlation along every degraded axis.
         fits: Fits of real pairs.
         unmeasured: Cases that failed.
+        structures: Structures of the body in each result against the reference's; empty where they were not asked for.
+        unsegmented: Cases whose structures can't be found, and why.
         seed: Random seed for the bootstrap behind the intervals.
     """
 
@@ -98,6 +105,8 @@ class Findings:
     shells: tuple[Shells, ...] = ()
     fits: tuple[PairFit, ...] = ()
     unmeasured: tuple[Unmeasured, ...] = ()
+    structures: tuple[StructureScore, ...] = ()
+    unsegmented: tuple[Unsegmented, ...] = ()
     seed: int = 0
 
     def __repr__(self) -> str:
@@ -265,6 +274,10 @@ class Findings:
             "shells": [asdict(one) for one in self.shells],
             "fits": [asdict(one) for one in self.fits],
             "unmeasured": [asdict(one) for one in self.unmeasured],
+            "structures": [asdict(one) for one in self.structures],
+            "unsegmented": [asdict(one) for one in self.unsegmented],
+            "anatomy": [asdict(one) for one in summaries(self.structures, self.subject_of, self.seed)],
+            "agreements": [asdict(one) for one in agreements(self.structures, self.subject_of, self.seed)],
             "comparisons": [asdict(one) for one in self.comparisons()],
             "strata": [asdict(one) for one in self.strata()],
             "worst_first": [{"scan": s.scan, "task": s.task} for s in self.worst_first()],

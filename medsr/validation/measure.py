@@ -17,6 +17,7 @@ from medsr.io.dicom.reading import read_found
 from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
+from medsr.validation.anatomy import anatomy_of
 from medsr.validation.coverage import measure
 from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
 from medsr.validation.hallucination import HallucinationTests, hallucination_tests, restorers
@@ -112,6 +113,7 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
     if not results:
         raise InputError("no method is left to measure; choose one that needs no model, or name a model")
     trust = measure(trial, scan, task, model, settings)[0] if model and recipe.measures_uncertainty else ()
+    structures, unsegmented = anatomy_of(trial, scan, task, results) if recipe.anatomy else ((), ())
     findings = Findings(
         scores=tuple(scores),
         model=named(model),
@@ -120,6 +122,8 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         blend=_blend(trial, planned, recipe, model, results),
         shells=tuple(shells),
         fits=fits,
+        structures=structures,
+        unsegmented=unsegmented,
     )
     hallucination = (
         _hallucination(planned, reference, recipe, model) if recipe.hallucination and planned.low is None else ()

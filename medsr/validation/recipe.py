@@ -35,6 +35,7 @@ class StudyRecipe:
         blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
         uncertainty: Measure how far the stated uncertainty can be trusted.
         hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
+        anatomy: Segment the reference and the results, and compare the structures of the body.
         bootstrap_seed: Random seed for the intervals over subjects.
         enhance: Settings of the learned methods, their model and device.
     """
@@ -48,6 +49,7 @@ class StudyRecipe:
     blend: tuple[float, ...] = ()
     uncertainty: bool = False
     hallucination: bool = False
+    anatomy: bool = False
     bootstrap_seed: int = 0
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
 
@@ -87,7 +89,8 @@ class StudyRecipe:
     @property
     def settings_key(self) -> str:
         """Hash of what decides about the numbers of one case, its task aside."""
-        deciding = (self.methods, self.blend, self.measures_uncertainty, self.hallucination, self.enhance.facts())
+        measured = (self.measures_uncertainty, self.hallucination, self.anatomy)
+        deciding = (self.methods, self.blend, *measured, self.enhance.facts())
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:

@@ -232,3 +232,43 @@ class Unmeasured:
     scan: str
     task: str
     reason: str
+
+
+@dataclass(frozen=True)
+class StructureScore:
+    """One structure of the body in the result of one method, against the same in the reference.
+
+    Attributes:
+        scan: Name of the reference.
+        task: Name of the task.
+        method: Name of the method.
+        part: What was segmented: "head" (T1w, by a network) or "body" (CT, by thresholds).
+        structure: Name of the structure.
+        reference_ml: Volume in the reference.
+        volume_ml: Volume in the result.
+        volume_error_percent: Volume in the result over the reference's, minus 1; NaN where that has none.
+        dice: Dice coefficient of both; NaN where neither has any.
+        surface_mm: Mean distance of their surfaces.
+        surface95_mm: 95th percentile of it, of the direction where it is larger.
+    """
+
+    scan: str
+    task: str
+    method: str
+    part: str
+    structure: str
+    reference_ml: float
+    volume_ml: float
+    volume_error_percent: float
+    dice: float
+    surface_mm: float
+    surface95_mm: float
+
+
+@dataclass(frozen=True)
+class Unsegmented:
+    """A case that the anatomy was asked of and could not be measured on, and why."""
+
+    scan: str
+    task: str
+    reason: str

@@ -17,8 +17,10 @@ from medsr.validation.findings import (
     Findings,
     PairFit,
     Shells,
+    StructureScore,
     Uncertainty,
     Unmeasured,
+    Unsegmented,
     gate_columns,
     subject_of,
 )
@@ -179,6 +181,8 @@ def everything(findings):
         shells=(Shells("sub-a_T1w", "iso2", "mean", "S", (0.1, 0.2), (1.0, 0.3)),),
         fits=(PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),),
         unmeasured=(Unmeasured("sub-d_T1w", "iso2", "is truncated"),),
+        structures=(StructureScore("sub-a_T1w", "iso2", "mean", "head", "Caudate", 8.0, 7.9, -1.25, 0.9, 0.3, 1.0),),
+        unsegmented=(Unsegmented("sub-a_T2w", "iso2", "its contrast is T2w"),),
     )
 
 
@@ -212,7 +216,7 @@ def test_what_are_not_findings_is_refused(everything, change, said):
 
 
 def test_parts_put_together_are_the_whole(everything):
-    names = ("scores", "cases", "uncertainties", "blend", "shells", "fits", "unmeasured")
+    names = ("scores", "cases", "uncertainties", "blend", "shells", "fits", "unmeasured", "structures", "unsegmented")
     parts = [
         dataclasses.replace(everything, **{n: tuple(r for r in getattr(everything, n) if r.scan == s) for n in names})
         for s in (*SCANS, "sub-d_T1w")

@@ -20,12 +20,23 @@ from medsr.metrics.table import HEADLINE, INTERIOR, WHOLE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
+from medsr.validation.agreement import Agreement, AnatomySummary
 from medsr.validation.findings import Comparison, Findings, Stratum
 from medsr.validation.gains import GAINS, RANGE, gain_column
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.methods import BASELINES
 from medsr.validation.report.export import finite
-from medsr.validation.scores import BlendPoint, Case, PairFit, ScoreRow, Shells, Uncertainty, Unmeasured
+from medsr.validation.scores import (
+    BlendPoint,
+    Case,
+    PairFit,
+    ScoreRow,
+    Shells,
+    StructureScore,
+    Uncertainty,
+    Unmeasured,
+    Unsegmented,
+)
 
 SCHEMA = 2  # 1 had no parts of the mask
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -74,6 +85,10 @@ class Document:
     shells: tuple[Shells, ...]
     fits: tuple[PairFit, ...]
     unmeasured: tuple[Unmeasured, ...]
+    structures: tuple[StructureScore, ...]
+    unsegmented: tuple[Unsegmented, ...]
+    anatomy: tuple[AnatomySummary, ...]
+    agreements: tuple[Agreement, ...]
     comparisons: tuple[Comparison, ...]
     strata: tuple[Stratum, ...]
     worst_first: tuple[Place, ...]

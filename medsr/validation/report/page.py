@@ -17,6 +17,7 @@ from medsr.report.pages import rendered
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.report import document
+from medsr.validation.report.anatomy import anatomy_tables
 from medsr.validation.report.curtains import Curtain, curtain, full_colour, plane_for, thumbnail
 from medsr.validation.report.export import finite, write_csv
 from medsr.validation.report.figures import figures_of
@@ -162,8 +163,8 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         "fits": fits_table(findings),
         "cases": cases_table(findings, _links(report)),
     }
-    of_hallucination = hallucination_tables(report.hallucination)
-    _write_machine_files(report, folder, [*tables.values(), *of_hallucination])
+    of_hallucination, of_anatomy = hallucination_tables(report.hallucination), anatomy_tables(findings)
+    _write_machine_files(report, folder, [*tables.values(), *of_hallucination, *of_anatomy])
     for figure in (*figures, *hallucination_plots):
         document.write_figure(folder / DATA / f"{figure.name}.csv", figure)
     keys = _worst_first(findings)
@@ -187,6 +188,7 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         figures=figures,
         hallucination_figures=hallucination_plots,
         hallucination_tables=of_hallucination,
+        anatomy_tables=of_anatomy,
         glossary=GLOSSARY,
         record=_pretty(report.record),
         **tables,

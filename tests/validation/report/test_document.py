@@ -40,6 +40,9 @@ def test_the_json_keeps_its_schema_and_the_schema_names_every_key(findings: Find
         "hallucination": "HallucinationTests",
         "verdicts": "Verdict",
         "medians": "MedianRow",
+        "structures": "StructureScore",
+        "anatomy": "AnatomySummary",
+        "agreements": "Agreement",
     }
     for key, name in rows.items():
         first = content[key][0]  # type: ignore[index]

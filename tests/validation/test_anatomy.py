@@ -1,0 +1,112 @@
+"""Structures of the results of one case: which are compared, and which scans are passed over, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from phantoms import affine, head
+from torch import nn
+
+from medsr.anatomy.meshnet import MeshNet
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.physics.tasks import TASKS
+from medsr.validation import anatomy
+from medsr.validation.anatomy import anatomy_of
+from medsr.validation.trial import Trial, make_trial, restorations
+from medsr.volume import Source, Volume
+
+METHODS = ("nearest", "cubic", "ibp")
+
+
+def chest() -> Volume:
+    """Soft tissue around one egg of lung, whose top and bottom thick slices blur."""
+    place = np.moveaxis(np.indices((40, 36, 30)), 0, -1) - np.array([19.5, 17.5, 14.5])
+    data = np.full((40, 36, 30), -1000.0, np.float32)
+    data[(place / [17, 15, 30] * place / [17, 15, 30]).sum(-1) < 1] = 40
+    data[(place / [10, 9, 8] * place / [10, 9, 8]).sum(-1) < 1] = -850
+    return Volume(data, affine(), "CT")
+
+
+def tried(reference: Volume, task: str = "thick5"):
+    trial = make_trial(reference, TASKS[task], EnhanceSettings())
+    return trial, {name: x for name, x, _ in restorations(trial, None, METHODS, EnhanceSettings())}
+
+
+def of(trial: Trial, results):
+    return anatomy_of(trial, "sub-a_CT", "thick5", results)
+
+
+def test_a_ct_is_compared_by_its_body_and_the_air_inside():
+    trial, results = tried(chest())
+    rows, missing = of(trial, results)
+    assert missing == ()
+    assert [(row.method, row.structure) for row in rows] == [
+        (method, structure) for method in ("cubic", "ibp") for structure in ("body", "lung and air inside")
+    ]
+    assert {row.part for row in rows} == {"body"}
+    lung = {row.method: row for row in rows if row.structure == "lung and air inside"}
+    assert lung["cubic"].reference_ml == pytest.approx(4 / 3 * np.pi * 10 * 9 * 8 / 1000, rel=0.03)
+    assert 0.8 < lung["cubic"].dice < lung["ibp"].dice < 1
+
+
+def test_the_reference_itself_has_no_error():
+    trial, _ = tried(chest())
+    rows, _ = of(trial, {"mean": np.array(trial.reference.data)})
+    assert [(row.dice, row.volume_error_percent, row.surface_mm, row.surface95_mm) for row in rows] == [
+        (1, 0, 0, 0)
+    ] * 2
+
+
+@pytest.mark.parametrize(("contrast", "said"), [("FLAIR", "its contrast is FLAIR"), ("", "nothing says its contrast")])
+def test_a_scan_that_is_no_t1w_is_passed_over(contrast, said):
+    trial, results = tried(head((24, 26, 24), source=Source(contrast=contrast)))
+    rows, (missing,) = of(trial, results)
+    assert rows == ()
+    assert (missing.scan, missing.task) == ("sub-a_CT", "thick5")
+    assert missing.reason == f"{said}; the network knows T1w heads"
+
+
+@pytest.fixture
+def bright(monkeypatch):
+    """A network that calls half of the largest intensity brain: what a case goes through, in seconds."""
+    layer = nn.Conv3d(1, 2, 1)
+    layer.weight.data = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1)
+    layer.bias = nn.Parameter(torch.tensor([0.5, 0.0]))
+    monkeypatch.setattr(anatomy, "load_meshnet", lambda: MeshNet(nn.Sequential(layer), ("background", "brain")))
+
+
+def t1w(shape) -> Volume:
+    return head(shape, source=Source(contrast="T1w"))
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_t1w_head_is_compared_by_the_network():
+    trial, _ = tried(t1w((144, 168, 136)))
+    cubic = np.roll(trial.reference.data, 3, axis=0)
+    rows, missing = of(trial, {"cubic": cubic, "mean": np.array(trial.reference.data)})
+    assert missing == ()
+    assert [(row.method, row.part, row.structure) for row in rows] == [
+        ("cubic", "head", "brain"),
+        ("mean", "head", "brain"),
+    ]
+    assert 0.9 < rows[0].dice < rows[1].dice == 1
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_t1w_of_something_else_is_passed_over():
+    trial, results = tried(t1w((90, 90, 80)))
+    rows, (missing,) = of(trial, results)
+    assert rows == ()
+    assert "the segmentation of the reference can't be right: its brain has" in missing.reason
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_scan_without_contrast_is_passed_over_with_the_reason():
+    trial, _ = tried(t1w((90, 90, 80)))
+    flat = replace(trial, reference=trial.reference.with_data(np.ones_like(trial.reference.data)))
+    rows, (missing,) = of(flat, {})
+    assert rows == ()
+    assert "head in air" in missing.reason
