@@ -16,7 +16,7 @@ LIMIT = 1.96
 
 @dataclass(frozen=True)
 class BlandAltman:
-    """Differences of paired measurements (Bland & Altman 1986).
+    """Differences of paired measurements (Bland & Altman 1999, Statistical Methods in Medical Research 8:135).
 
     Attributes:
         n: Number of subjects.

@@ -12,6 +12,7 @@ from medsr.anatomy.comparison import compare
 from medsr.anatomy.meshnet import load_meshnet
 from medsr.anatomy.segmentation import Segmentation, doubt, segment_body, segment_head
 from medsr.errors import InputError
+from medsr.model.allocator import returning_freed_memory
 from medsr.validation.scores import StructureScore, Unsegmented
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
@@ -47,7 +48,8 @@ def anatomy_of(
         said = f"its contrast is {contrast}" if contrast else "nothing says its contrast"
         return (), (Unsegmented(scan, task, f"{said}; the network knows {HEAD_CONTRAST} heads"),)
     network = load_meshnet()
-    return _compared(trial, scan, task, results, "head", lambda head: segment_head(head, network), doubt)
+    with returning_freed_memory():  # kept, the many sizes of slabs would take twice as much
+        return _compared(trial, scan, task, results, "head", lambda head: segment_head(head, network), doubt)
 
 
 def _compared(
