@@ -42,6 +42,19 @@ def test_a_folder_becomes_a_report_and_a_second_run_measures_nothing(folder, tmp
     assert (record["cases"], record["measured_before"], record["failed"]) == (2, 2, 0)
 
 
+def test_the_anatomy_of_a_ct_stands_in_text_and_json(tmp_path, capsys):
+    save(head((28, 30, 28), modality="CT"), tmp_path / "sub-a_CT.nii.gz")
+    save(FINE, tmp_path / "sub-b_FLAIR.nii.gz")
+    found = tmp_path / "f.json"
+    assert medsr(tmp_path, "--task", "thick3", "--methods", "cubic,ibp", "--anatomy", "--json", found, "-q") == 0
+    said = capsys.readouterr().out
+    assert "Structures of the body" in said
+    assert "its contrast is FLAIR" in said
+    content = json.loads(found.read_text())
+    assert [one["method"] for one in content["anatomy"]] == ["cubic", "ibp"]
+    assert {one["structure"] for one in content["structures"]} == {"body", "lung and air inside"}
+
+
 def test_the_report_can_be_printed(folder, tmp_path, capsys):
     pytest.importorskip("weasyprint", reason="needs the extra pdf and Pango", exc_type=(ImportError, OSError))
     arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out", "--pdf", "-q")

@@ -55,6 +55,20 @@ def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
     assert found.findings.model["name"] == "narrow"
 
 
+def test_the_anatomy_is_measured_where_it_is_asked_for(scan, recipe, tmp_path):
+    plain = measured(scan, recipe).findings
+    assert (plain.structures, plain.unsegmented) == ((), ())
+    small = measured(scan, replace(recipe, anatomy=True)).findings
+    assert (small.structures, small.unsegmented[0].scan) == ((), "sub-a_T1w")  # too small for a head
+    save(head((24, 26, 24), modality="CT"), tmp_path / "sub-b_CT.nii.gz")
+    of_ct = measured(tmp_path / "sub-b_CT.nii.gz", replace(recipe, anatomy=True)).findings
+    assert {(one.method, one.structure) for one in of_ct.structures} == {
+        ("ibp", "body"),
+        ("ibp", "lung and air inside"),
+    }
+    assert of_ct.unsegmented == ()
+
+
 def test_the_line_goes_to_the_whole_sample_whatever_blend_the_method_sample_has(scan, recipe):
     half = replace(recipe, methods=("sample",), blend=(0.5, 1.0), enhance=replace(recipe.enhance, blend=0.5))
     found = measured(scan, half).findings

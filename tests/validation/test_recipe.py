@@ -104,6 +104,12 @@ def test_a_model_is_needed_where_anything_is_measured_of_it():
     assert replace(plain, gates=("coverage90 in [0.8,1]",)).needs_model
 
 
+@pytest.mark.parametrize("change", [{"anatomy": True}, {"hallucination": True}, {"uncertainty": True}])
+def test_a_case_that_is_measured_in_more_ways_is_another_case(change):
+    plain = StudyRecipe(methods=("ibp",))
+    assert replace(plain, **change).settings_key != plain.settings_key
+
+
 def test_the_recipe_of_the_pipeline_can_be_read():
 
     recipe = read_study_recipe(Path(__file__).parents[2] / "pipelines" / "validate" / "study.toml")
