@@ -16,6 +16,8 @@ from medsr.errors import InputError
 from medsr.volume import Volume
 
 AIR_BELOW_HU = -500.0  # halfway between air and water
+LUNG_ABOVE_HU = -950.0  # lung holds tissue, the air around a body does not
+LEAST_AIR_ML = 1.0  # less is noise, or the gap in a fold of the skin
 CT_NAMES = ("outside", "body", "lung and air inside")
 LEAST_BRAIN_ML, MOST_BRAIN_ML = 700.0, 2200.0  # of children from about a year on and of adults, with ventricles
 
@@ -74,8 +76,9 @@ def doubt(found: Segmentation) -> str:
 def segment_body(scan: Volume) -> Segmentation:
     """The body in a CT and the air inside, most of it lung, on the scan's own grid.
 
-    The body is the largest part above -500 HU; what it encloses in the slices across its length is air inside where it
-    lies below. Air that reaches the edge of the field of view within such a slice counts as outside.
+    The body is the largest part above -500 HU. Of the parts below, those of at least 1 ml are inside that do not reach
+    the sides of the field of view, across the length of the body, or that do but hold tissue as lung does: a median
+    above -950 HU.
 
     Raises:
         InputError: nothing lies above the threshold.
@@ -83,11 +86,15 @@ def segment_body(scan: Volume) -> Segmentation:
     dense = _largest(scan.data > AIR_BELOW_HU)
     if not dense.any():
         raise InputError(f"no voxel lies above {AIR_BELOW_HU:g} HU; a CT of a body is needed")
+    parts, n_parts = ndimage.label(scan.data <= AIR_BELOW_HU)
+    numbers = np.arange(n_parts + 1)
+    sizes_ml = np.bincount(parts.ravel(), minlength=n_parts + 1) * float(np.prod(scan.spacing_mm)) / 1000
     along = next(axis for axis, code in enumerate(axis_codes(scan.affine)) if code in "SI")
-    cross = np.moveaxis(ndimage.generate_binary_structure(2, 1)[None], 0, along)
-    filled = ndimage.binary_fill_holes(dense, cross)
-    air = filled & (scan.data <= AIR_BELOW_HU)
-    return Segmentation(np.where(air, 2, filled).astype(np.uint8), scan.affine, CT_NAMES)
+    faces = [np.take(parts, end, axis) for axis in range(3) if axis != along for end in (0, -1)]
+    enclosed = ~np.isin(numbers, np.concatenate([face.ravel() for face in faces]))
+    like_lung = np.asarray(ndimage.median(scan.data, parts, numbers)) > LUNG_ABOVE_HU
+    inside = (sizes_ml >= LEAST_AIR_ML) & (enclosed | like_lung) & (numbers > 0)
+    return Segmentation(np.where(inside[parts], 2, dense).astype(np.uint8), scan.affine, CT_NAMES)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -68,29 +68,44 @@ def test_a_brain_of_a_plausible_size_raises_no_doubt():
     assert doubt(replace(brain(1300), affine=np.diag([20.0, 10.0, 10.0, 1.0])))
 
 
-def chest(matrix=None) -> Volume:
-    """A block of soft tissue with two lungs that leave at the top, a bowel gas bubble, and a table beneath."""
+def chest() -> Volume:
+    """A block of soft tissue with two lungs that leave at the top, one of them at a side too, and gas in a bowel.
+
+    Beneath lies a table, and behind the block the air of a fold that is open to the air around.
+    """
     data = np.full((40, 30, 20), -1000.0, np.float32)
-    data[5:35, 5:25, :] = 40
+    data[5:40, 5:25, :] = 40
     data[8:16, 8:22, 4:] = -850
-    data[24:32, 8:22, 4:] = -850
-    data[18:21, 10:13, 1:3] = -950
+    data[24:40, 8:22, 4:] = -850
+    data[18:22, 9:21, 1:10] = -1000
+    data[18:21, 23:25, :] = -1000
     data[2:38, 27:29, :] = 100
-    return Volume(data, affine() if matrix is None else matrix, "CT")
+    return Volume(data, np.diag([2.0, 2.0, 2.0, 1.0]), "CT")
 
 
 def test_air_inside_a_ct_is_told_from_air_around_it():
     found = segment_body(chest())
     expected = np.zeros((40, 30, 20), np.uint8)
-    expected[5:35, 5:25] = 1
-    expected[8:16, 8:22, 4:] = expected[24:32, 8:22, 4:] = expected[18:21, 10:13, 1:3] = 2
+    expected[5:40, 5:25] = 1
+    expected[8:16, 8:22, 4:] = expected[24:40, 8:22, 4:] = expected[18:22, 9:21, 1:10] = 2
+    expected[18:21, 23:25, :] = 0
     np.testing.assert_array_equal(found.labels, expected)
     assert found.names == ("outside", "body", "lung and air inside")
 
 
+def test_a_bubble_of_less_than_a_millilitre_is_no_structure():
+    scan = chest()
+    data = scan.data.copy()
+    data[10:14, 11:14, 1:3] = -1000  # 24 voxels of 8 microlitres, cut off from the lung above
+    data[10:14, 11:14, 3] = 40
+    assert (segment_body(scan.with_data(data)).labels[10:14, 11:14, 1:3] == 0).all()
+
+
 def test_the_slices_are_those_across_the_body_however_they_are_stored():
     scan = chest()
-    turned = Volume(np.moveaxis(scan.data, 2, 0)[::-1].copy(), affine(axes=(2, 0, 1), flips=(-1, 1, 1)), "CT")
+    turned = Volume(
+        np.moveaxis(scan.data, 2, 0)[::-1].copy(), affine((2.0, 2.0, 2.0), axes=(2, 0, 1), flips=(-1, 1, 1)), "CT"
+    )
     expected = np.moveaxis(segment_body(scan).labels, 2, 0)[::-1]
     np.testing.assert_array_equal(segment_body(turned).labels, expected)
 
