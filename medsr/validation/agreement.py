@@ -105,9 +105,9 @@ def summaries(rows: Sequence[StructureScore], subject_of: SubjectOf, seed: int =
 
 
 def agreements(rows: Sequence[StructureScore], subject_of: SubjectOf, seed: int = 0) -> tuple[Agreement, ...]:
-    """Each structure by itself, per task, part and method; arguments as in `summaries`."""
+    """Each structure by itself, over the subjects that have it; arguments as in `summaries`."""
     cells: dict[tuple[str, str, str, str], list[StructureScore]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.volume_ml or row.reference_ml):
         cells.setdefault((row.task, row.part, row.method, row.structure), []).append(row)
 
     def middle(chosen: Sequence[StructureScore], name: str) -> float:

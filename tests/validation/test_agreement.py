@@ -43,7 +43,8 @@ def test_each_structure_by_itself():
     assert liver.error_ratio.median == pytest.approx((0.25 + 0.25) / 2)
     assert found["cubic", "liver"].error_ratio.median == 1
     assert found["mean", "spleen"].dice == pytest.approx(0.8)  # b has none
-    assert found["mean", "spleen"].error_ratio.n == 1
+    assert (found["mean", "spleen"].volume_ml.n, found["mean", "spleen"].error_ratio.n) == (1, 1)
+    assert found["mean", "spleen"].reference_ml == 5
 
 
 def test_all_structures_together():

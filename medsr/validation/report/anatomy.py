@@ -54,8 +54,8 @@ def _together(findings: Findings) -> Table:
     )
     note = (
         "The same instrument on the reference and on each result. Of each subject the mean over the structures, of the "
-        f"volume error the median of its size; then the median over subjects. Error ratio: volume error over that of "
-        f"{BEFORE}, below 1 is a gain. The instrument errs too: it would not agree with itself on a second scan."
+        "volume error the median of its size; then the median over subjects. Error ratio: volume error over that of "
+        f"{BEFORE}, below 1 is a gain. The instrument errs about references too."
     )
     return Table("Structures of the body", heads, rows, note, "data/anatomy.csv")
 
