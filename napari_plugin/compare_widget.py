@@ -253,7 +253,7 @@ class CompareWidget(Dock):
         self.threshold.setDecimals(1)
         self.scan.setToolTip("Scan that the result was made of")
         self.result.setToolTip("Result to look at; the scan that it was made of is chosen with it")
-        self.overlay.setToolTip("Colours the places where posterior samples differ")
+        self.overlay.setToolTip("Colours the places where the result may be off")
         self.view.setToolTip("Before: the scan in cubic interpolation on the voxels of the result")
         self.uncertainty.setToolTip("Standard deviation of posterior samples, in the scan's own unit")
         self.threshold.setToolTip("Least uncertainty that is shown (threshold)")

@@ -52,7 +52,7 @@ class Made:
         return self._layer(volume, title, {"role": role, **facts}, contrast_limits=self._limits)
 
     def uncertainty(self, volume: Volume, title: str = "uncertainty", **facts: Any) -> LayerData:
-        """Where posterior samples differ, in colour over the scan, clear where they agree."""
+        """Where the result may be off, in colour over the scan, clear where it is sure."""
         high = _percentile(volume.data)
         looks = {"contrast_limits": (UNCERTAINTY_FROM * high, high), "colormap": UNCERTAINTY_COLOURS}
         return self._layer(volume, title, {"role": "uncertainty", **facts}, **looks, blending="translucent_no_depth")

@@ -41,6 +41,7 @@ PROFILES = {
 }
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
 BLEND_STEPS = 20
+NO_SAMPLES = 1  # one sample has no deviation, so it stands for none
 
 
 class SettingsForm(QWidget):
@@ -105,7 +106,7 @@ class SettingsForm(QWidget):
         return replace(
             settings,
             blend=blend,
-            samples=self.samples.value(),
+            samples=0 if self.samples.value() == NO_SAMPLES else self.samples.value(),
             steps=self.steps.value(),
             sampler=self.sampler.currentText(),
             seed=self.seed.value(),
@@ -137,7 +138,7 @@ class SettingsForm(QWidget):
         self.mode = _choice(
             MODES,
             "Best estimate: the posterior mean, with the least error; it looks smoother than a scan. Plausible scan: a "
-            "posterior sample, which looks like one. Uncertainty: the standard deviation of several samples",
+            "posterior sample, which looks like one. Uncertainty: how far it may be off, as a standard deviation",
         )
         self.mode.setCurrentIndex(max(0, self.mode.findData(mode)))
         self.blend = QSlider(Qt.Orientation.Horizontal)
@@ -146,8 +147,12 @@ class SettingsForm(QWidget):
         self.blend.setToolTip(
             "Blend. Left: the best estimate (mean), with the least error; right: the plausible scan (sample)"
         )
-        self.samples, self.steps = _whole(2, 64, EnhanceSettings.samples), _whole(1, 64, EnhanceSettings.steps)
-        self.samples.setToolTip("Posterior samples that are compared: more make a steadier map and take longer")
+        self.samples, self.steps = _whole(NO_SAMPLES, 64, NO_SAMPLES), _whole(1, 64, EnhanceSettings.steps)
+        self.samples.setSpecialValueText("none: the network's own estimate")
+        self.samples.setToolTip(
+            "Posterior samples that are compared: more make a steadier map and take longer. Without any, the network's "
+            "variance head tells the uncertainty in the time of the best estimate"
+        )
         self.steps.setToolTip("Steps of the sampler from noise to a scan: more are finer and take longer")
         self.sampler = QComboBox()
         self.sampler.setToolTip(
@@ -177,7 +182,8 @@ class SettingsForm(QWidget):
         self.mode.currentIndexChanged.connect(self._on_choice)
         self.blend.valueChanged.connect(self.changed)
         self.sampler.currentIndexChanged.connect(self.changed)
-        for number in (self.samples, self.steps, self.seed, self.flips):
+        self.samples.valueChanged.connect(self._on_choice)
+        for number in (self.steps, self.seed, self.flips):
             number.valueChanged.connect(self.changed)
 
     def _add_acquisition(self) -> None:
@@ -239,14 +245,15 @@ class SettingsForm(QWidget):
 
     def _show_what_counts(self) -> None:
         grid, mode = self.grid_kind.currentData(), self.mode.currentData()
+        sampled = mode == "sample" or (mode == "uncertainty" and self.samples.value() > NO_SAMPLES)
         shown = {
             self.grid_text: grid in ("spacing", "factor"),
             self.onto_layer: grid == "onto",
             self.blend: mode == "sample",
             self.samples: mode == "uncertainty",
-            self.steps: mode != "mean",
-            self.sampler: mode != "mean",
-            self.seed: mode != "mean",
+            self.steps: sampled,
+            self.sampler: sampled,
+            self.seed: sampled,
             self.watch: mode == "sample",
             self._region_row: self.region != "whole",
         }

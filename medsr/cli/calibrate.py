@@ -9,7 +9,7 @@ import typer
 
 from medsr.cli import options
 from medsr.cli.options import ACQUISITION, MODEL, OUTPUT, SAMPLING, TaskName, option
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import MEASURED_SAMPLES, EnhanceSettings
 
 if TYPE_CHECKING:
     from medsr.validation.findings import Uncertainty
@@ -26,7 +26,7 @@ def calibrate(
     task: Annotated[list[TaskName], options.task(ACQUISITION, several=True)] = TASKS,
     samples: Annotated[
         int, option("--samples", help="Posterior samples behind each uncertainty.", panel=SAMPLING)
-    ] = DEFAULT.samples,
+    ] = MEASURED_SAMPLES,
     steps: Annotated[int, option("--steps", help="Sampler steps per sample.", panel=SAMPLING)] = DEFAULT.steps,
     seed: Annotated[int, option("--seed", help="Random seed for sampling.", panel=SAMPLING)] = DEFAULT.seed,
     model: Annotated[str, options.model(MODEL)] = DEFAULT.model,

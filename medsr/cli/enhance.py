@@ -98,7 +98,12 @@ def enhance(
         float, option("--blend", help="Mode sample: from the mean (0) to the sample (1).", panel=SAMPLING)
     ] = DEFAULT.blend,
     samples: Annotated[
-        int, option("--samples", help="Mode uncertainty: number of posterior samples.", panel=SAMPLING)
+        int,
+        option(
+            "--samples",
+            help="Mode uncertainty: number of posterior samples that are compared; 0: the network's own estimate.",
+            panel=SAMPLING,
+        ),
     ] = DEFAULT.samples,
     steps: Annotated[int, option("--steps", help="Sampler steps per sample.", panel=SAMPLING)] = DEFAULT.steps,
     sampler: Annotated[

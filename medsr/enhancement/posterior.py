@@ -181,7 +181,7 @@ def solved(
 
     Returns:
         The detail (1, 1, I, J, K) and, on the grid of the result, its deviation, both in units of the expected detail;
-        None instead of the deviation in the other modes.
+        None instead of the deviation in the other modes. Without samples it is what the variance head tells.
     """
     mean = posterior_mean(problem, model)
     if settings.mode == "mean":
@@ -192,6 +192,8 @@ def solved(
             on_step(number, state)
             sample = clean
         return mean.detail + settings.blend * (sample - mean.detail), None
+    if not settings.samples:
+        return mean.detail, problem.onto_result.linear(torch.sqrt(mean.variance))
     total = torch.zeros_like(problem.onto_result.linear(mean.detail))
     for number in range(settings.samples):
         sample = last_of(sample_steps(problem, mean, model, settings, number))

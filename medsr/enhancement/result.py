@@ -19,7 +19,7 @@ class Enhancement:
 
     Attributes:
         volume: The result on the fine grid.
-        uncertainty: Standard deviation of samples, in the scan's unit, on the fine grid, calibrated where the weights
+        uncertainty: Standard deviation of the mean, in the scan's unit, on the fine grid, calibrated where the weights
             hold factors; None but in mode "uncertainty".
         residual: Scan minus degraded result, in the scan's unit, on the scan's own grid, or on that of its acquired
             samples where it was stored finer (`medsr.physics.acquired_grid`).

@@ -23,6 +23,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
 Triple = tuple[int, int, int]
+MEASURED_SAMPLES = 8
+"""Posterior samples that a validation and a calibration measure where no number of them is asked for."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class EnhanceSettings:
         thickness_mm: Slice thickness; None: what the headers say, else the spacing.
         noise: Standard deviation of the scan's noise in its own unit; None: estimated from the scan.
         modality: "MR" or "CT" against what the headers say; None: as they say.
-        mode: "mean" (least expected error), "sample" (one posterior sample) or "uncertainty" (the mean and the standard
-            deviation of samples).
+        mode: "mean" (least expected error), "sample" (one posterior sample) or "uncertainty" (the mean and its standard
+            deviation).
         blend: Point between the mean (0) and the sample (1) in mode "sample".
-        samples: Number of posterior samples in mode "uncertainty", at least 2.
+        samples: Number of posterior samples whose standard deviation mode "uncertainty" takes, at least 2; 0: none, the
+            network's variance head tells it with the mean.
         steps: Sampler steps per sample, at least 1.
         sampler: Sampler by name (`medsr.diffusion.samplers.SAMPLERS`).
         seed: Random seed for sampling, 0 to 2**64 - 1.
@@ -114,7 +117,7 @@ class EnhanceSettings:
     modality: Modality | None = None
     mode: Mode = "mean"
     blend: float = 1.0
-    samples: int = 8
+    samples: int = 0
     steps: int = 6
     sampler: SamplerName = "dpm2m"
     seed: int = 0
@@ -138,8 +141,8 @@ class EnhanceSettings:
         check_choice("profile", self.profile, PROFILE_CHOICES)
         if not 0 <= self.blend <= 1:
             raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
-        if self.samples < 2 or self.steps < 1 or not 0 <= self.seed < 2**64:
-            raise UsageError("expected at least 2 samples, 1 step and a seed from 0 to 2**64 - 1")
+        if self.samples < 0 or self.samples == 1 or self.steps < 1 or not 0 <= self.seed < 2**64:
+            raise UsageError("expected 0 or at least 2 samples, 1 step and a seed from 0 to 2**64 - 1")
         if not 0 <= self.flips <= 3:
             raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
         if self.noise is not None and not 0 <= self.noise < float("inf"):

@@ -1,4 +1,4 @@
-"""The uncertainty map: the standard deviation of a few samples, and the factor by which a calibration widens it."""
+"""The uncertainty map: what makes a steady one of a few samples, and the factor by which a calibration widens it."""
 
 from __future__ import annotations
 
@@ -62,16 +62,17 @@ def trust_of(
         calibration: Calibration of the weights; None where they hold none.
         modality: Modality of the scan.
         factors: Fine voxels per coarse voxel, per axis.
-        settings: Request; its samples, steps and sampler made the map.
+        settings: Request; its samples, steps and sampler made the map, or the variance head where it asks for none.
     """
     if calibration is None:
         said = "the uncertainty is not calibrated: these weights hold no factors, so its intervals may be too narrow"
         return Trust(1.0, {"calibrated": False}, (said,))
     group = calibration_group(modality, factors)
-    scales = calibration.factors_for("samples", group)
+    kind = "samples" if settings.samples else "variance"
+    scales = calibration.factors_for(kind, group)
     factor = scales[LEVEL]
     widths = {f"{level:g}": round(normal_width(level) * f / factor, 4) for level, f in scales.items()}
-    differs = (
+    differs = kind == "samples" and (
         settings.samples < calibration.samples
         or settings.steps != calibration.steps
         or settings.sampler != CALIBRATED_SAMPLER
@@ -80,5 +81,5 @@ def trust_of(
         f"the uncertainty was calibrated on {calibration.samples} samples of {calibration.steps} {CALIBRATED_SAMPLER} "
         f"steps; this one has {settings.samples} of {settings.steps} {settings.sampler} steps"
     )
-    facts = {"calibrated": True, "group": group, "factor": round(factor, 4), "half_widths": widths}
+    facts = {"calibrated": True, "kind": kind, "group": group, "factor": round(factor, 4), "half_widths": widths}
     return Trust(factor, facts, (said,) if differs else ())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import MEASURED_SAMPLES, EnhanceSettings
 from medsr.errors import UsageError
 from medsr.metrics.uncertainty import LEVELS, normal_width
 from medsr.model.spec import Calibration
@@ -86,7 +86,7 @@ def calibrate(
             factors={kind: {group: factors(_chosen(curves, kind, group)) for group in groups} for kind in KINDS},
             subjects={group: len(_subjects(_chosen(curves, KINDS[0], group))) for group in groups},
             held_out={kind: {group: _mean_after(held_out, kind, group) for group in groups} for kind in KINDS},
-            samples=settings.samples,
+            samples=settings.samples or MEASURED_SAMPLES,
             steps=settings.steps,
             tasks=tuple(dict.fromkeys(curve.task for curve in curves)),
         ),

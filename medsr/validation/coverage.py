@@ -14,7 +14,7 @@ from medsr.diffusion.noise import pair_spread, sample_noise
 from medsr.enhancement.piece import posterior
 from medsr.enhancement.posterior import Whole
 from medsr.enhancement.region import Box, inner, part_of
-from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.settings import MEASURED_SAMPLES, EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.errors import UsageError
 from medsr.metrics.arrays import rms
@@ -156,7 +156,8 @@ def _stated(
     """What is stated in the middle of the body, in units of R, by method."""
     part = part_of(trial.input, middle(trial, side_vox), trial.acquisition)
     whole = Whole.of(trial.input, settings).at(part.origin)
-    believed = posterior(part.volume, model, settings, part.acquisition, whole)
+    sampled = settings if settings.samples else replace(settings, samples=MEASURED_SAMPLES)
+    believed = posterior(part.volume, model, sampled, part.acquisition, whole)
 
     def shown(volume: Volume) -> NDArray[np.float32]:
         return np.asarray(inner(volume, part).data) / np.float32(trial.data_range)

@@ -82,7 +82,9 @@ def test_blocks_give_what_the_whole_scan_gives_in_every_field(mode, factors, cut
     ours, theirs = (dataclasses.asdict(one.record) for one in (parts, whole))
     for name in theirs.keys() - COMPUTED:
         close = isinstance(theirs[name], float)
-        assert ours[name] == (pytest.approx(theirs[name], rel=1e-2) if close else theirs[name]), name
+        # overshoot is a share of voxels: one that lies at the limit may fall to either side of it
+        most = 1e-3 if name == "overshoot" else None
+        assert ours[name] == (pytest.approx(theirs[name], rel=1e-2, abs=most) if close else theirs[name]), name
     assert ours["seconds"].keys() == theirs["seconds"].keys()
     *usual, said = parts.record.warnings
     assert tuple(usual) == whole.record.warnings

@@ -35,15 +35,19 @@ def test_finer_grids_more_samples_and_slower_machines_take_longer():
     assert needs((2, 2, 6)).seconds > base.seconds
     assert needs((2, 2, 6)).memory_bytes > base.memory_bytes
     assert (
-        needs(settings=EnhanceSettings(mode="uncertainty")).seconds
+        needs(settings=EnhanceSettings(mode="uncertainty", samples=2)).seconds
         > needs(settings=EnhanceSettings(mode="sample")).seconds
+        > needs(settings=EnhanceSettings(mode="uncertainty")).seconds
     )
     assert needs(speed=5e5).seconds > base.seconds
 
 
-@pytest.mark.parametrize(("mode", "evaluations"), [("mean", 2), ("sample", 8), ("uncertainty", 50)])
-def test_evaluations_are_those_that_enhance_reports(mode, evaluations):
-    assert needs(settings=EnhanceSettings(mode=mode)).evaluations == evaluations
+@pytest.mark.parametrize(
+    ("mode", "samples", "evaluations"),
+    [("mean", 8, 2), ("sample", 8, 8), ("uncertainty", 8, 50), ("uncertainty", 0, 2)],
+)
+def test_evaluations_are_those_that_enhance_reports(mode, samples, evaluations):
+    assert needs(settings=EnhanceSettings(mode=mode, samples=samples)).evaluations == evaluations
 
 
 @given(st.integers(PROCESS_BYTES, 2 * PROCESS_BYTES))

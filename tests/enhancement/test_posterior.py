@@ -57,3 +57,13 @@ def test_the_scale_of_the_weights_moves_a_sample_along_its_line_from_the_mean(mo
         np.testing.assert_allclose(2 * halves.uncertainty.data, ones.uncertainty.data, rtol=1e-3)
     else:
         np.testing.assert_allclose(2 * (halves.volume.data - mean), ones.volume.data - mean, atol=1e-3 * np.ptp(mean))
+
+
+def test_without_samples_the_uncertainty_is_what_the_variance_head_says_in_the_time_of_the_mean():
+    asked = replace(QUICK, mode="uncertainty", samples=0)
+    stages = []
+    result = enhance(SLICES, MODEL, asked, ACQUISITION, lambda stage, done, total: stages.append(total))
+    found = posterior(SLICES, MODEL, QUICK, ACQUISITION)
+    np.testing.assert_allclose(result.uncertainty.data, found.deviation.data, rtol=1e-4)
+    np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, QUICK, ACQUISITION).volume.data)
+    assert set(stages) == {MODEL.n_layers}

@@ -13,7 +13,7 @@ from medsr.model.spec import Calibration
 THICK = (1.0, 1.15, 5.0)
 CALIBRATION = Calibration(
     levels=(0.5, 0.9),
-    factors={"samples": {"all": (1.0, 1.5), "CT, one axis": (0.5, 0.8)}, "variance": {"all": (1.0, 1.0)}},
+    factors={"samples": {"all": (1.0, 1.5), "CT, one axis": (0.5, 0.8)}, "variance": {"all": (1.1, 1.2)}},
     subjects={"all": 8},
     held_out={},
     samples=8,
@@ -31,7 +31,7 @@ def test_a_constant_variance_stays_and_a_noisy_one_gets_nearer_to_the_truth():
 
 
 def test_the_factor_is_that_of_the_group_and_widths_are_in_written_deviations():
-    trust = trust_of(CALIBRATION, "CT", THICK, EnhanceSettings())
+    trust = trust_of(CALIBRATION, "CT", THICK, EnhanceSettings(samples=8))
     assert (trust.factor, trust.warnings) == (0.8, ())
     assert trust.facts["half_widths"] == {
         "0.5": pytest.approx(0.6745 * 0.5 / 0.8, abs=1e-4),
@@ -43,8 +43,14 @@ def test_the_factor_is_that_of_the_group_and_widths_are_in_written_deviations():
 
 @pytest.mark.parametrize("other", [{"samples": 4}, {"steps": 3}, {"sampler": "euler"}])
 def test_other_samples_than_were_measured_are_warned_of(other):
-    (said,) = trust_of(CALIBRATION, "MR", THICK, EnhanceSettings(**other)).warnings
+    (said,) = trust_of(CALIBRATION, "MR", THICK, EnhanceSettings(**{"samples": 8, **other})).warnings
     assert "was calibrated on 8 samples of 6 dpm2m steps" in said
+
+
+def test_without_samples_the_factor_is_that_of_the_variance_head_whatever_the_sampler():
+    trust = trust_of(CALIBRATION, "CT", THICK, EnhanceSettings(steps=3, sampler="euler"))
+    assert (trust.factor, trust.facts["kind"], trust.warnings) == (1.2, "variance", ())
+    assert trust_of(CALIBRATION, "CT", THICK, EnhanceSettings(samples=8)).facts["kind"] == "samples"
 
 
 def test_without_a_calibration_nothing_is_scaled_and_the_record_says_so():

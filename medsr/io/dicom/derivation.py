@@ -26,7 +26,7 @@ class Derivation:
         text: One or more sentences for a human reader.
         recipe: Everything but the input that changes a voxel, as JSON.
         model: Name, version, sha256 of the weights; empty where none was used.
-        kind: "result" for a scan, "uncertainty" for the standard deviation of posterior samples.
+        kind: "result" for a scan, "uncertainty" for its standard deviation.
     """
 
     text: str

@@ -78,7 +78,7 @@ def _identity(result: DerivedSeries, peak: float) -> Dataset:
     is_ct = result.volume.modality == "CT"
     mapping: Dataset = RealWorldValueMapping(
         lut_label="SD",
-        lut_explanation="Standard deviation of samples",
+        lut_explanation="Standard deviation",
         unit=codes.UCUM.HounsfieldUnit if is_ct else codes.UCUM.NoUnits,
         value_range=(0.0, peak),
         slope=1.0,

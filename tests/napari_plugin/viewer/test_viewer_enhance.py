@@ -170,3 +170,16 @@ def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
     wait(lambda: "no scan is chosen" in widget.estimate.text())
     widget.run()
     assert any("drop a scan" in message for message in notices())
+
+
+def test_an_uncertainty_needs_no_samples_and_shows_the_sampler_only_where_some_are_asked_for(dock):
+    form = dock.form
+    form.mode.setCurrentIndex(form.mode.findData("uncertainty"))
+    sampler = (form.steps, form.sampler, form.seed)
+    assert form.samples.isVisibleTo(form)
+    assert form.samples.text() == "none: the network's own estimate"
+    assert not any(field.isVisibleTo(form) for field in sampler)
+    assert form.settings().samples == 0
+    form.samples.setValue(4)
+    assert form.settings().samples == 4
+    assert all(field.isVisibleTo(form) for field in sampler)
