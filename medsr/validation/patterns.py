@@ -28,6 +28,7 @@ BORDER_SHARE = 0.1  # of the field of view, on each side, that is air
 GAP_SAMPLES = 2  # coarse voxels around each pattern, so that the border of the block is not measured with it
 LEAST_VOX, LEAST_SAMPLES = 10, 6  # fine voxels across a pattern; coarse voxels along the axis of the bars
 EXTREME_PERCENT = 99.9
+CLEARLY = 0.01  # of the contrast: a smaller difference between two errors is none
 LETTER_E = ("11111", "10000", "10000", "11110", "10000", "10000", "11111")
 CT_FAT_HU, CT_SOFT_TISSUE_HU = -90.0, 40.0
 
@@ -55,8 +56,8 @@ class PatternFinding:
 
     @property
     def worse_than_cubic(self) -> bool:
-        """Whether cubic interpolation is nearer to the truth."""
-        return self.error > self.cubic_error
+        """Whether cubic interpolation is clearly nearer to the truth."""
+        return self.error > self.cubic_error + CLEARLY
 
 
 @dataclass(frozen=True)
