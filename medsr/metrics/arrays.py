@@ -32,5 +32,7 @@ def difference(x: Scan, reference: Scan, mask: Mask) -> NDArray[np.float64]:
 
 
 def rms(values: NDArray[Any]) -> float:
-    """Root mean square of all values, summed in float64."""
+    """Root mean square of all values, summed in float64; NaN where there are none."""
+    if not values.size:
+        return float("nan")
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import threshold_multiotsu
 
+from medsr.errors import InputError
 from medsr.metrics.arrays import Mask, Scan, as_array
 from medsr.volume import Modality
 
 MR_CLASSES = ("dark", "middle", "bright")
 CT_CLASSES = ("air and lung", "fat", "soft tissue", "bone")
 CT_LIMITS_HU = (-300.0, -30.0, 150.0)
+CT_FAT_HU, CT_SOFT_TISSUE_HU = -90.0, 40.0
+TOO_FEW = (
+    "the scan shows fewer than three intensities in its mask; expected those of three tissues: choose another scan"
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,37 @@ class TissueBias:
 
 
 def tissue_limits(reference: Scan, mask: Mask, modality: Modality) -> tuple[float, ...]:
-    """Limits between the classes: fixed for CT, three classes by Otsu's method inside the mask for MR (Otsu 1979)."""
+    """Limits between the classes: fixed for CT, three classes by Otsu's method inside the mask for MR (Otsu 1979).
+
+    Raises:
+        InputError: an MR scan that has fewer than three intensities inside its mask.
+    """
     if modality == "CT":
         return CT_LIMITS_HU
-    return tuple(float(t) for t in threshold_multiotsu(as_array(reference)[mask], classes=len(MR_CLASSES)))
+    try:
+        return tuple(float(t) for t in threshold_multiotsu(as_array(reference)[mask], classes=len(MR_CLASSES)))
+    except ValueError as error:
+        raise InputError(TOO_FEW) from error
+
+
+def tissue_levels(reference: Scan, mask: Mask, modality: Modality) -> tuple[float, float]:
+    """Intensities of the two brighter of three tissues, the darker one first: means for MR, fat and soft tissue for CT.
+
+    Args:
+        reference: Reference, (I, J, K), MR in any unit, CT in HU.
+        mask: Voxels that count, (I, J, K) bool.
+        modality: "MR" or "CT".
+
+    Raises:
+        InputError: as `tissue_limits`.
+    """
+    if modality == "CT":
+        return CT_FAT_HU, CT_SOFT_TISSUE_HU
+    values = as_array(reference)[mask]
+    tissue = np.digitize(values, tissue_limits(reference, mask, modality))
+    if not ((tissue == 1).any() and (tissue == 2).any()):
+        raise InputError(TOO_FEW)
+    return float(values[tissue == 1].mean()), float(values[tissue == 2].mean())
 
 
 def tissue_bias(x: Scan, reference: Scan, mask: Mask, modality: Modality, voxel_mm3: float) -> tuple[TissueBias, ...]:

@@ -44,7 +44,7 @@ class Stability:
 
     Attributes:
         noise_gain: Change of the result over the noise that was added to the scan, both root mean square.
-        shift_change: Change under slices that start a quarter of a slice later, over R.
+        shift_change: Change under slices that start a quarter of a slice later, over R; NaN in a scan too thin for it.
         shift_error: Error of the result in the same voxels, over R, for comparison.
         flip_change: Largest change over the three axes when the scan is flipped, and the result flipped back, over R.
     """
@@ -126,7 +126,7 @@ def hallucination_tests(
         side_vox: Largest side of the part that is looked at.
 
     Raises:
-        InputError: the part holds no body.
+        InputError: the part holds no body, or shows fewer than three intensities.
         UsageError: it is too coarse or too small for the task.
     """
     part = central(reference.to_ras(), side_vox)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medsr.metrics.uncertainty import pair_auroc
 from medsr.physics.acquisition import Acquisition
-from medsr.validation.planting import Array, Lesion, ball_of, distance_mm, planted, window_of
+from medsr.validation.planting import Array, Lesion, distance_mm, lesion_in, planted, window_of
 from medsr.volume import Volume
 
 Restore = Callable[[Volume], NDArray[np.float32]]
@@ -115,13 +115,13 @@ def lesion_findings(
         contrast_unit: Contrast unit of `tissue_contrast`.
         contrasts: Contrasts in that unit.
     """
-    balls = planted(reference, lesions)
-    visible, cubic = _measured(acquisition, balls), _interpolated(acquisition, balls)
+    ones = planted(reference, lesions)
+    visible, cubic = _measured(acquisition, ones), _interpolated(acquisition, ones)
     clean = np.asarray(restore(reference), dtype=np.float64)
     found: list[LesionFinding] = []
     for contrast in contrasts:
         height = contrast * contrast_unit
-        with_lesions = reference.with_data((reference.data + height * balls).astype(np.float32))
+        with_lesions = reference.with_data((reference.data + height * ones).astype(np.float32))
         result = np.asarray(restore(with_lesions), dtype=np.float64)
         for shape, diameter in sorted({(lesion.shape, lesion.diameter_mm) for lesion in lesions}):
             chosen = [lesion for lesion in lesions if (lesion.shape, lesion.diameter_mm) == (shape, diameter)]
@@ -162,14 +162,14 @@ def null_lesion(
     contrast_unit: float,
 ) -> NullLesion:
     """Plant only what the scanner can't see of the lesions, at contrast 1, and see whether the result changes."""
-    balls = planted(reference, lesions)
-    seen = _measured(acquisition, balls)
-    hidden = balls - seen
+    ones = planted(reference, lesions)
+    seen = _measured(acquisition, ones)
+    hidden = ones - seen
     before = np.asarray(restore(reference), dtype=np.float64)
     after = restore(reference.with_data((reference.data + contrast_unit * hidden).astype(np.float32)))
     change = (np.asarray(after, dtype=np.float64) - before) / contrast_unit
     return NullLesion(
-        method, float(np.sum(seen**2) / np.sum(balls**2)), float(np.sum(change * hidden) / np.sum(hidden**2))
+        method, float(np.sum(seen**2) / np.sum(ones**2)), float(np.sum(change * hidden) / np.sum(hidden**2))
     )
 
 
@@ -187,7 +187,7 @@ def _measure(
 ) -> _Measured:
     """One lesion in the change that planting it made, both at contrast 1."""
     window = window_of(reference, lesion, _reach_mm(acquisition, lesion))
-    ball, distance = ball_of(reference, lesion, window), distance_mm(reference, lesion, window)
+    one, distance = lesion_in(reference, lesion, window), distance_mm(reference, lesion, window)
     core = distance <= lesion.diameter_mm / 4 + float(max(reference.spacing_mm)) / 2
     weight = np.maximum(change[window], 0.0)
     offset = np.zeros(3)
@@ -195,10 +195,10 @@ def _measure(
         along = (np.arange(window[axis].start, window[axis].stop) - place) * h
         profile = weight.sum(axis=tuple(other for other in range(3) if other != axis))
         offset[axis] = float(along @ profile) / max(float(profile.sum()), np.finfo(np.float64).tiny)
-    inner = float(ball[core].mean())
+    inner = float(one[core].mean())
     return _Measured(
         recovered=float(change[window][core].mean()) / inner,
-        total=float(change[window].sum() / ball.sum()),
+        total=float(change[window].sum() / one.sum()),
         visible=float(visible[window][core].mean()) / inner,
         displaced_mm=float(np.linalg.norm(offset)),
         cubic=float(cubic[window][core].mean()) / inner,
@@ -206,10 +206,10 @@ def _measure(
 
 
 def _matched(reference: Volume, acquisition: Acquisition, lesion: Lesion, scan: Array) -> float:
-    """Answer of a matched filter at the lesion: the ball without its mean over the neighbourhood."""
+    """Answer of a matched filter at the lesion: the lesion without its mean over the neighbourhood."""
     window = window_of(reference, lesion, _reach_mm(acquisition, lesion))
-    ball = ball_of(reference, lesion, window)
-    template = ball - ball.mean()
+    one = lesion_in(reference, lesion, window)
+    template = one - one.mean()
     return float(np.sum(scan[window] * template) / np.sum(template**2))
 
 

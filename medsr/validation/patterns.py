@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from medsr.metrics.arrays import rms
-from medsr.metrics.tissue import tissue_limits
+from medsr.metrics.tissue import tissue_levels
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops import Separable
 from medsr.volume import Volume
@@ -30,7 +30,6 @@ LEAST_VOX, LEAST_SAMPLES = 10, 6  # fine voxels across a pattern; coarse voxels 
 EXTREME_PERCENT = 99.9
 CLEARLY = 0.01  # of the contrast: a smaller difference between two errors is none
 LETTER_E = ("11111", "10000", "10000", "11110", "10000", "10000", "11111")
-CT_FAT_HU, CT_SOFT_TISSUE_HU = -90.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,9 @@ def phantom_of(reference: Volume, mask: NDArray[np.bool_], acquisition: Acquisit
         reference: High-resolution scan.
         mask: Voxels of its body, (I, J, K) bool.
         acquisition: Acquisition that will degrade it.
+
+    Raises:
+        InputError: as `tissue_levels`.
     """
     along = acquisition.coarsest_axis
     first, second = (axis for axis in range(3) if axis != along)
@@ -109,8 +111,8 @@ def phantom_of(reference: Volume, mask: NDArray[np.bool_], acquisition: Acquisit
     room = {axis: min(one.stop - one.start for one in pair) for axis, pair in windows.items()}
     if room[along] < LEAST_SAMPLES * acquisition.factors[along] or min(room[first], room[second]) < LEAST_VOX:
         return None
-    air, low, high = _intensities(reference, mask)
-    data = np.full(reference.shape, air, np.float32)
+    low, high = tissue_levels(reference.data, mask, reference.modality)
+    data = np.full(reference.shape, reference.data.min(), np.float32)
     data[tuple(block)] = low
     spacing = reference.spacing_mm
     step = float(spacing[along]) * acquisition.factors[along]
@@ -165,16 +167,6 @@ def _correlation(a: Array, b: Array, least: float) -> float:
     if a.std() < least:
         return float("nan")
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
-
-
-def _intensities(reference: Volume, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Air, block and pattern: the two brighter of three tissues (MR), or fat and soft tissue (CT)."""
-    air = float(reference.data.min())
-    if reference.modality == "CT":
-        return air, CT_FAT_HU, CT_SOFT_TISSUE_HU
-    values = reference.data[mask]
-    tissue = np.digitize(values, tissue_limits(reference.data, mask, reference.modality))
-    return air, float(values[tissue == 1].mean()), float(values[tissue == 2].mean())
 
 
 def _within(one: slice, gap: int) -> slice:

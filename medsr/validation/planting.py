@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsr.metrics.tissue import tissue_limits
+from medsr.metrics.tissue import tissue_levels, tissue_limits
 from medsr.volume import Volume
 
 Triple = tuple[int, int, int]
@@ -18,11 +18,10 @@ Window = tuple[slice, slice, slice]
 
 DIAMETERS_MM = (2.0, 3.0, 4.0, 6.0, 8.0)
 EDGE_MM = 1.0
-CT_CONTRAST_HU = 130.0  # soft tissue at 40 HU, fat at -90 HU
 APART_MM = 16.0  # twice the largest diameter, so that no two meet in one coarse voxel
 N_PLACES = 40
 DEPTH_MM = 6.0  # below the surface of the mask
-SHAPES = {"ball": (1.0, 1.0, 1.0), "flat": (0.63, 1.26, 1.26), "rod": (0.8, 1.6, 0.8)}
+SHAPES = {"ball": (1.0, 1.0, 1.0), "disc": (0.63, 1.26, 1.26), "rod": (0.8, 1.6, 0.8)}
 """Diameters along the slices' axis and the two others, over that of a ball of the same volume."""
 
 
@@ -34,7 +33,7 @@ class Lesion:
         place: Centre, in voxels.
         diameter_mm: Diameter at half its contrast, of a ball of the same volume.
         shape: Name in `SHAPES`.
-        axis: Axis of the slices, which a flat lesion is thin along.
+        axis: Axis of the slices, which a disc is thin along.
     """
 
     place: Triple
@@ -90,12 +89,9 @@ def choose_lesions(
 
 
 def tissue_contrast(reference: Volume, mask: NDArray[np.bool_]) -> float:
-    """What a contrast of 1 is: the brighter two of three tissues apart (MR), soft tissue and fat apart (CT, 130 HU)."""
-    if reference.modality == "CT":
-        return CT_CONTRAST_HU
-    values = reference.data[mask]
-    tissue = np.digitize(values, tissue_limits(reference.data, mask, reference.modality))
-    return float(values[tissue == 2].mean() - values[tissue == 1].mean())
+    """What a contrast of 1 is: the difference of the two intensities of `tissue_levels`, for CT 130 HU."""
+    darker, brighter = tissue_levels(reference.data, mask, reference.modality)
+    return brighter - darker
 
 
 def planted(reference: Volume, lesions: Sequence[Lesion]) -> Array:
@@ -103,7 +99,7 @@ def planted(reference: Volume, lesions: Sequence[Lesion]) -> Array:
     total = np.zeros(reference.shape)
     for lesion in lesions:
         window = window_of(reference, lesion, float(lesion.stretch.max()) * (lesion.diameter_mm / 2 + EDGE_MM))
-        total[window] += ball_of(reference, lesion, window)
+        total[window] += lesion_in(reference, lesion, window)
     return total
 
 
@@ -123,7 +119,7 @@ def distance_mm(reference: Volume, lesion: Lesion, window: Window) -> Array:
     return np.asarray(np.sqrt(squares[0] + squares[1] + squares[2]))
 
 
-def ball_of(reference: Volume, lesion: Lesion, window: Window) -> Array:
+def lesion_in(reference: Volume, lesion: Lesion, window: Window) -> Array:
     """The lesion at contrast 1 in a window of `window_of`."""
     distance = distance_mm(reference, lesion, window)
     return np.asarray(np.clip((lesion.diameter_mm / 2 - distance) / EDGE_MM + 0.5, 0.0, 1.0))

@@ -7,8 +7,9 @@ import pytest
 from phantoms import head
 from skimage.filters import threshold_multiotsu
 
+from medsr.errors import InputError
 from medsr.metrics.error import foreground_mask
-from medsr.metrics.tissue import CT_CLASSES, MR_CLASSES, tissue_bias, tissue_limits
+from medsr.metrics.tissue import CT_CLASSES, MR_CLASSES, tissue_bias, tissue_levels, tissue_limits
 
 
 def test_limits_lie_between_the_tissues():
@@ -18,6 +19,23 @@ def test_limits_lie_between_the_tissues():
     assert limits == tuple(threshold_multiotsu(reference[mask], classes=3))
     assert 150 < limits[0] < 450 < limits[1] < 700
     assert tissue_limits(reference, mask, "CT") == (-300, -30, 150)
+
+
+def test_levels_are_the_means_of_the_two_brighter_tissues():
+    reference = head().data
+    mask = foreground_mask(reference, "MR")
+    dark, bright = tissue_limits(reference, mask, "MR")
+    inside = reference[mask]
+    means = inside[(inside >= dark) & (inside < bright)].mean(), inside[inside >= bright].mean()
+    assert tissue_levels(reference, mask, "MR") == pytest.approx(means)
+    assert tissue_levels(reference, mask, "CT") == (-90, 40)
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.0, 1.0], [0.0, 1.005, 1.6]])
+def test_fewer_than_three_tissues_are_refused(values):
+    reference = np.resize(np.array(values, np.float32), (6, 6, 6))
+    with pytest.raises(InputError, match="three tissues"):
+        tissue_levels(reference, np.ones(reference.shape, dtype=bool), "MR")
 
 
 def test_the_reference_has_no_bias():

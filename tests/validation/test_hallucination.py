@@ -11,9 +11,11 @@ from scipy.ndimage import gaussian_filter
 from tiny_models import tiny_model
 
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.errors import InputError
 from medsr.metrics.error import foreground_mask
 from medsr.physics.tasks import TASKS
 from medsr.validation.hallucination import central, hallucination_tests, restorers, stability
+from medsr.validation.report.summary import hallucination_text
 
 REFERENCE = head((44, 48, 40))
 QUICK = EnhanceSettings(steps=2, flips=0)
@@ -103,3 +105,20 @@ def test_a_method_that_hangs_on_the_side_of_the_head_is_caught_by_flips():
         return x
 
     assert stability(REFERENCE, TASKS["iso2"], lopsided, mask, 700.0).flip_change > 0.01
+
+
+def test_a_scan_of_one_tissue_is_refused_in_one_line():
+    uniform = REFERENCE.with_data(np.where(REFERENCE.data > 200, 400, 0).astype(np.float32))
+    with pytest.raises(InputError, match="three tissues") as caught:
+        hallucination_tests("sub-01", uniform, TASKS["iso2"], restorers(None, EnhanceSettings(), ["cubic"]))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_thin_scan_has_no_room_for_is_missing():
+    thin = REFERENCE.with_data(REFERENCE.data[:, :, 14:24])
+    (found,) = hallucination_tests("sub-01", thin, TASKS["iso2"], restorers(None, EnhanceSettings(), ["cubic"]))
+    assert found.patterns == ()
+    assert np.isnan([found.stability.shift_change, found.stability.shift_error]).all()
+    assert np.isfinite([found.stability.noise_gain, found.stability.flip_change]).all()
+    assert "under a quarter-slice shift - of R (error -)" in hallucination_text([found])

@@ -60,7 +60,7 @@ def test_every_shape_has_the_volume_of_the_ball_and_flat_ones_are_thin_along_the
 
 def test_shapes_are_taken_in_turn_after_every_size():
     chosen = choose_lesions(REFERENCE, MASK, diameters_mm=(4.0, 8.0), axis=1)
-    assert [lesion.shape for lesion in chosen[:6]] == ["ball", "ball", "flat", "flat", "rod", "rod"][: len(chosen)]
+    assert [lesion.shape for lesion in chosen[:6]] == ["ball", "ball", "disc", "disc", "rod", "rod"][: len(chosen)]
     assert {lesion.axis for lesion in chosen} == {1}
     assert [lesion.place for lesion in chosen] == [lesion.place for lesion in LESIONS]
 

@@ -71,7 +71,7 @@ def _lesion_table(hallucination: Sequence[HallucinationTests]) -> Table:
     heads = ("scan", "task", "method", "shape", "mm", "lesions", "recovered", "worst", "in cubic", "worse than cubic")
     note = (
         "Share of the contrast in the core of planted lesions: median, and that of the worst one. Worse than cubic: "
-        "lesions whose contrast is clearly nearer to the truth in cubic interpolation. Flat ones are thin along the "
+        "lesions whose contrast is clearly nearer to the truth in cubic interpolation. Discs are thin along the "
         "slices' axis; all of one size have the same volume."
     )
     return Table("Planted lesions", heads, rows, note, "data/lesions_by_shape.csv", filtered=len(rows) > 12)

@@ -65,8 +65,11 @@ def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
 
 
 def _stated(one: Uncertainty, metric: Metric[StatedUncertainty]) -> str:
-    value = getattr(one, metric.name)
-    return "-" if math.isnan(value) else metric.pattern.format(value)
+    return _known(getattr(one, metric.name), metric.pattern)
+
+
+def _known(value: float, pattern: str = "{:.4f}") -> str:
+    return "-" if math.isnan(value) else pattern.format(value)
 
 
 def calibration_of(report: CalibrationReport) -> str:
@@ -123,8 +126,8 @@ def _tests_text(tests: HallucinationTests) -> str:
         f"correlation {tests.prior.correlation:.3f}, median share {tests.prior.share:.3f}",
         f"tissue volumes: {tissues}",
         f"patches that contradict the reference: {tests.flagged} of {tests.patches}",
-        f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {steady.shift_change:.4f} of R "
-        f"(error {steady.shift_error:.4f}), under flips {steady.flip_change:.4f} of R",
+        f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {_known(steady.shift_change)} of R "
+        f"(error {_known(steady.shift_error)}), under flips {steady.flip_change:.4f} of R",
     ]
     if hidden is not None:
         lines.append(f"invisible lesions: measured share {hidden.measured_share:.3f}, response {hidden.response:+.4f}")
