@@ -217,8 +217,9 @@ def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cas
         typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: FAILED: {came}", err=True)
         return
     from medsr.metrics.table import INTERIOR
+    from medsr.report.text import digits
 
-    levels = ", ".join(f"{score.method} {score[INTERIOR.name]:.2f}" for score in came.scores)
+    levels = ", ".join(f"{score.method} {digits(score[INTERIOR.name], INTERIOR.pattern)}" for score in came.scores)
     typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: interior {levels} dB", err=True)
 
 

@@ -43,6 +43,9 @@ def slice_comb(x: Scan, axis: int, n_coarse: int, mask: Mask | None = None) -> f
         axis: Axis that was degraded.
         n_coarse: Voxels of the coarse grid along it.
         mask: Mask whose bounding box is looked at, (I, J, K) bool; None for the whole scan.
+
+    Returns:
+        The ratio; NaN where the scan is too thin to have neighbours.
     """
     n_fine = x.shape[axis]
     lines = np.moveaxis(windowed(x, mask), axis, -1)
@@ -51,6 +54,8 @@ def slice_comb(x: Scan, axis: int, n_coarse: int, mask: Mask | None = None) -> f
     offsets = np.array([0.0, *(sign * b / n for b in SIDE_BINS for sign in (-1, 1))])
     frequencies = slices + offsets
     frequencies = frequencies[(frequencies > 0) & (frequencies <= 0.5 + 1e-9)]
+    if len(frequencies) < 2:
+        return float("nan")
     waves = np.exp(-2j * np.pi * np.outer(np.arange(n), frequencies))
     power = (np.abs(lines @ waves) ** 2).reshape(-1, len(frequencies)).mean(axis=0)
     power += ROUNDING * float(power.mean()) + np.finfo(np.float64).tiny

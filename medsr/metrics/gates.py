@@ -271,4 +271,6 @@ def _plain(value: object) -> float | str | None:
 
 
 def _shown(value: float | str | None) -> str:
+    if value is None or value != value:
+        return "not measured"
     return f"{value:.4g}" if isinstance(value, int | float) else str(value)

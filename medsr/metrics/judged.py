@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,9 +71,9 @@ class Restoration:
         return band_errors(self.x, self.reference, self.mask, self.data_range, self.n_coarse)
 
     def comb(self) -> float:
-        """Comb of the result over the reference's own, along the worst degraded axis."""
+        """Comb of the result over the reference's own, along the worst degraded axis; NaN where all are too thin."""
         ratios = (comb_ratio(self.x, self.reference, a, self.n_coarse[a], self.mask) for a in self.degraded)
-        return max(ratios)
+        return max((ratio for ratio in ratios if not math.isnan(ratio)), default=float("nan"))
 
     def shift_mm(self) -> float:
         """Distance of the result from the reference."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from medsr.metrics.statistics import Interval
-
-NOTHING = "–"
+from medsr.report.text import NOTHING
 
 
 @dataclass(frozen=True)

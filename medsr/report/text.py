@@ -1,8 +1,10 @@
-"""Text tables."""
+"""Text tables, and numbers in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+NOTHING = "–"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -16,3 +18,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def digits(value: object, pattern: str) -> str:
+    """A number; a dash where it was not measured, which NaN says."""
+    return NOTHING if value != value else pattern.format(value)

@@ -76,3 +76,10 @@ def test_over_an_ordinary_reference_the_comb_of_a_result_is_divided_by_its_own()
     expected = slice_comb(x, 1, 10) / slice_comb(reference, 1, 10)
     assert comb_ratio(x, reference, 1, 10) == pytest.approx(expected, rel=1e-12)
     assert comb_ratio(np.zeros_like(x), np.zeros_like(x), 1, 10) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_scan_too_thin_for_neighbours_has_no_comb():
+    x = np.random.default_rng(0).normal(size=(24, 24, 4)).astype(np.float32)
+    assert np.isnan(comb_ratio(x, x, 2, 2))
+    assert comb_ratio(x, x, 0, 12) == 1

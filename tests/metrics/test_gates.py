@@ -90,6 +90,8 @@ def test_the_failing_rows_are_named():
 def test_what_was_not_measured_passes_no_gate():
     assert not passes("ssim>=-1")
     assert not passes("median ssim>=-1")
+    (verdict,) = judge(parse_gates("median ssim>=-1"), ROWS)
+    assert str(verdict) == "FAILED: median ssim>=-1 (median mean: not measured)"
 
 
 def test_an_unknown_name_is_refused_with_those_there_are():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import string
 from importlib import import_module
@@ -65,6 +66,14 @@ def test_the_reference_itself_is_better_than_a_wrong_result(metric: Metric[Resto
     else:
         assert metric.improves(metric.measure(PERFECT), metric.measure(WRONG))
         assert not metric.improves(metric.measure(WRONG), metric.measure(PERFECT))
+
+
+def test_axes_too_thin_for_a_comb_leave_it_to_the_others() -> None:
+    mask = np.zeros(WRONG.mask.shape, dtype=bool)
+    mask[:4] = True
+    found = [dataclasses.replace(WRONG, mask=mask, degraded=axes).comb() for axes in ((0, 2), (2, 0), (2,), (0,))]
+    assert found[0] == found[1] == found[2]
+    assert np.isnan(found[3])
 
 
 def test_squared_errors_of_interior_and_surface_weighted_by_size_add_up_to_those_of_the_whole() -> None:

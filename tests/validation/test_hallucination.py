@@ -121,4 +121,4 @@ def test_what_a_thin_scan_has_no_room_for_is_missing():
     assert found.patterns == ()
     assert np.isnan([found.stability.shift_change, found.stability.shift_error]).all()
     assert np.isfinite([found.stability.noise_gain, found.stability.flip_change]).all()
-    assert "under a quarter-slice shift - of R (error -)" in hallucination_text([found])
+    assert "under a quarter-slice shift – of R (error –)" in hallucination_text([found])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from medsr.metrics.statistics import Interval
-from medsr.report.blocks import NOTHING, Cell, Table, interval, number
-from medsr.report.text import aligned
+from medsr.report.blocks import Cell, Table, interval, number
+from medsr.report.text import NOTHING, aligned
 from medsr.validation.agreement import BEFORE, agreements, summaries
 from medsr.validation.findings import Findings
 

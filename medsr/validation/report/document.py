@@ -194,7 +194,9 @@ def _harmless(value: object) -> object:
 def _gate(verdict: Verdict) -> JUnitCase:
     if verdict.passed:
         return JUnitCase(verdict.gate)
-    return JUnitCase(verdict.gate, "failure", "gate", f"{len(verdict.failures)} rows fail", str(verdict))
+    return JUnitCase(
+        verdict.gate, "failure", "gate", f"{len(verdict.failures)} of {verdict.checked} values fail", str(verdict)
+    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 from medsr.io import files
 from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
+from medsr.metrics.parts import DEPTH_MM
 from medsr.metrics.table import INTERIOR, WHOLE, metric_named
-from medsr.report.text import aligned
+from medsr.report.text import aligned, digits
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Score
 from medsr.validation.gains import RANGE, gain_column
@@ -63,11 +63,11 @@ def medians_of(findings: Findings) -> str:
             str(row["task"]),
             str(row["method"]),
             str(row["scans"]),
-            f"{row[INTERIOR.name]:.2f}",
-            *(f"{row[name]:+.2f}" for name in (gain_column("ibp", INTERIOR), *RANGE)),
-            f"{row[WHOLE.name]:.2f}",
-            f"{row[gain_column('ibp', WHOLE)]:+.2f}",
-            f"{row['ssim']:.4f}",
+            digits(row[INTERIOR.name], "{:.2f}"),
+            *(digits(row[name], "{:+.2f}") for name in (gain_column("ibp", INTERIOR), *RANGE)),
+            digits(row[WHOLE.name], "{:.2f}"),
+            digits(row[gain_column("ibp", WHOLE)], "{:+.2f}"),
+            digits(row["ssim"], "{:.4f}"),
         )
         for row in findings.medians()
     ]
@@ -88,7 +88,7 @@ def markdown_of(findings: Findings) -> str:
     ]
     for scan, task in dict.fromkeys((s.scan, s.task) for s in findings.scores):
         found = {s.method: s for s in findings.scores if (s.scan, s.task) == (scan, task)}
-        levels = [_digits(found[m][INTERIOR.name], "{:.2f}") if m in found else "" for m in methods]
+        levels = [digits(found[m][INTERIOR.name], "{:.2f}") if m in found else "" for m in methods]
         over = [_gain(findings, found, name, one) for name, one in gains]
         similarity = ", ".join(f"{found[m]['ssim']:.4f}" for m in ("ibp", "mean") if m in found)
         axes = next(iter(found.values())).axes
@@ -98,17 +98,12 @@ def markdown_of(findings: Findings) -> str:
 
 def no_interior(findings: Findings) -> str:
     """Which scans have no interior, and what that means for the numbers."""
-    return (
-        f"No interior, being nowhere deep enough: {', '.join(findings.without_interior())}; no median counts them there"
-    )
+    scans = ", ".join(findings.without_interior())
+    return f"Scans without an interior (nowhere deeper than {DEPTH_MM:g} mm), which medians of it leave out: {scans}"
 
 
 def _gain(findings: Findings, found: dict[str, Score], over: str, metric: Metric[Restoration]) -> str:
-    return _digits(findings.gain_db(found["mean"], over, metric), "{:+.2f}") if {"mean", over} <= set(found) else ""
-
-
-def _digits(value: float, pattern: str) -> str:
-    return "–" if math.isnan(value) else pattern.format(value)
+    return digits(findings.gain_db(found["mean"], over, metric), "{:+.2f}") if {"mean", over} <= set(found) else ""
 
 
 def write_json(findings: Findings, path: Path, further: Mapping[str, object] | None = None) -> None:
@@ -158,10 +153,9 @@ def _write(content: dict[str, object], path: Path) -> None:
 def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
     return (
         shown_name(score.method),
-        INTERIOR.pattern.format(score[INTERIOR.name]),
-        *(f"{findings.gain_db(score, name):+.2f}" for name in BASELINES),
-        WHOLE.pattern.format(score[WHOLE.name]),
-        *(metric.pattern.format(score[metric.name]) for metric in BESIDE),
+        digits(score[INTERIOR.name], INTERIOR.pattern),
+        *(digits(findings.gain_db(score, name), "{:+.2f}") for name in BASELINES),
+        *(digits(score[metric.name], metric.pattern) for metric in (WHOLE, *BESIDE)),
     )
 
 

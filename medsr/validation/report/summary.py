@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from medsr.metrics.judged import StatedUncertainty
 from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval
 from medsr.metrics.table import INTERIOR, UNCERTAINTY_METRICS, metric_named
-from medsr.report.text import aligned
+from medsr.report.text import aligned, digits
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Uncertainty
 from medsr.validation.hallucination import HallucinationTests
@@ -65,11 +64,7 @@ def uncertainties_of(uncertainties: Sequence[Uncertainty]) -> str:
 
 
 def _stated(one: Uncertainty, metric: Metric[StatedUncertainty]) -> str:
-    return _known(getattr(one, metric.name), metric.pattern)
-
-
-def _known(value: float, pattern: str = "{:.4f}") -> str:
-    return "-" if math.isnan(value) else pattern.format(value)
+    return digits(getattr(one, metric.name), metric.pattern)
 
 
 def calibration_of(report: CalibrationReport) -> str:
@@ -96,8 +91,8 @@ def hallucination_text(hallucination: Sequence[HallucinationTests]) -> str:
 
 
 def _tests_text(tests: HallucinationTests) -> str:
-    rows: list[tuple[str, ...]] = [("planted lesions", "n", "recovered", "least", "in cubic", "worse than cubic")]
-    rows += [
+    heads = ("planted lesions", "n", "recovered", "least", "in cubic", "worse than cubic")
+    rows = [
         (
             f"{one.shape}, {one.diameter_mm:g} mm",
             str(one.n),
@@ -116,18 +111,19 @@ def _tests_text(tests: HallucinationTests) -> str:
     )
     tissues = ", ".join(f"{t.tissue} {t.bias_percent:+.1f} % (Dice {t.dice:.3f})" for t in tests.tissues)
     steady = tests.stability
+    shift, error = (digits(value, "{:.4f}") for value in (steady.shift_change, steady.shift_error))
     hidden = tests.null_lesion
     lines = [
         f"{tests.scan}, {tests.task}, {tests.method}",
-        aligned(rows),
+        aligned([heads, *rows]) if rows else "planted lesions: no room for them",
         f"patterns, error and overshoot over their contrast: {patterns or 'no room for them'}",
         f"false blobs per litre (the reference's own): {false}",
         f"unmeasured part: energy {tests.prior.energy:.3f} of the reference's, "
         f"correlation {tests.prior.correlation:.3f}, median share {tests.prior.share:.3f}",
         f"tissue volumes: {tissues}",
         f"patches that contradict the reference: {tests.flagged} of {tests.patches}",
-        f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {_known(steady.shift_change)} of R "
-        f"(error {_known(steady.shift_error)}), under flips {steady.flip_change:.4f} of R",
+        f"noise gain {steady.noise_gain:.2f}; change under a quarter-slice shift {shift} of R "
+        f"(error {error}), under flips {steady.flip_change:.4f} of R",
     ]
     if hidden is not None:
         lines.append(f"invisible lesions: measured share {hidden.measured_share:.3f}, response {hidden.response:+.4f}")

@@ -8,7 +8,8 @@ from statistics import median
 
 from medsr.metrics.statistics import interval_of_median, per_subject
 from medsr.metrics.table import INTERIOR, METRICS, UNCERTAINTY_METRICS, WHOLE, metric_named
-from medsr.report.blocks import NOTHING, Cell, Table, interval, number
+from medsr.report.blocks import Cell, Table, interval, number
+from medsr.report.text import NOTHING
 from medsr.validation.findings import Comparison, Findings, Stratum
 from medsr.validation.gains import GAINS
 from medsr.validation.methods import BAND_LIMITED, BASELINES, shown_name

@@ -32,8 +32,9 @@ def test_text_and_markdown_tell_of_the_interior_first_and_of_scans_that_have_non
     found = Findings((*findings.scores, *thin), findings.model)
     text = text_of(found)
     assert text.index("PSNR interior dB") < text.index("PSNR dB")
-    assert "No interior, being nowhere deep enough: thin;" in text
-    assert "No interior" not in text_of(findings)
+    assert "Scans without an interior (nowhere deeper than 3 mm), which medians of it leave out: thin\n" in text
+    assert "nan" not in text
+    assert "without an interior" not in text_of(findings)
     rows = {line.split(" | ")[0].strip("| "): line for line in markdown_of(found).splitlines()}
     assert "| – | – |  | – |  | +1.00 |" in rows["thin"]
     assert "| 20.00 | 22.00 | 23.50 | 30.00 | +1.50 |  | +1.50 |" in rows["a"]
