@@ -10,11 +10,11 @@ from statistics import fmean, median
 from medsr.anatomy.agreement import BlandAltman, bland_altman, error_ratio
 from medsr.metrics.statistics import Interval, interval_of_median, per_subject
 from medsr.validation.scores import NAN, StructureScore
+from medsr.validation.subjects import SubjectOf
 
 BEFORE = "cubic"
 """Method whose error counts as that before enhancement."""
 
-SubjectOf = Callable[[str], str]
 Key = tuple[str, str, str]
 """Task, part and method."""
 

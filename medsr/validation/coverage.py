@@ -23,7 +23,8 @@ from medsr.metrics.table import UNCERTAINTY_METRICS
 from medsr.metrics.uncertainty import LEAST_DEVIATION, LEVELS, coverage, normal_width, reliability_curve
 from medsr.model.spec import calibration_group
 from medsr.model.weights import Model
-from medsr.validation.findings import Uncertainty, subject_of
+from medsr.validation.findings import Uncertainty
+from medsr.validation.subjects import subject_of
 from medsr.validation.trial import Trial, degraded_axes
 from medsr.volume import Volume
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from types import GenericAlias
@@ -14,12 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from medsr.errors import InputError
 from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
-from medsr.metrics.statistics import Interval, PairedTest, holm, interval_of_median, paired, per_subject
-from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE, metric_named
+from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE
 from medsr.validation.agreement import agreements, summaries
 from medsr.validation.convention import CONVENTION
-from medsr.validation.gains import GAINS, RANGE, gain_column, known, median_of
-from medsr.validation.methods import BAND_LIMITED, BASELINES
+from medsr.validation.gains import GAINS, RANGE, gain_column, gain_db, known, median_of
+from medsr.validation.methods import BASELINES
 from medsr.validation.scores import (
     NAN,
     PLACES,
@@ -34,47 +32,21 @@ from medsr.validation.scores import (
     Unmeasured,
     Unsegmented,
 )
+from medsr.validation.subjects import Comparison, Stratum, comparisons, groups_of, strata, subject_of
 
 __all__ = [
     "BlendPoint",
     "Case",
-    "Comparison",
     "Findings",
     "PairFit",
     "Score",
     "Shells",
-    "Stratum",
     "StructureScore",
     "Uncertainty",
     "Unmeasured",
     "Unsegmented",
-    "subject_of",
+    "gate_columns",
 ]
-
-STRATA = ("modality", "contrast", "axes", "factor")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One method against one baseline under one task, over subjects."""
-
-    task: str
-    method: str
-    baseline: str
-    metric: str
-    test: PairedTest
-
-
-@dataclass(frozen=True)
-class Stratum:
-    """Gain over a baseline within one part of the subjects, such as contrast "T1w"."""
-
-    task: str
-    method: str
-    baseline: str
-    by: str
-    value: str
-    gain_db: Interval
 
 
 @dataclass(frozen=True)
@@ -153,9 +125,7 @@ class Findings:
 
         NaN where that method was not run, or the scan has no interior; `metric` names another PSNR to take.
         """
-        same = (s for s in self.scores if (s.scan, s.task, s.method) == (score.scan, score.task, over))
-        other = next(same, None)
-        return NAN if other is None else score[metric.name] - other[metric.name]
+        return gain_db(self.scores, score, over, metric)
 
     def without_interior(self) -> tuple[str, ...]:
         """Scans whose body is nowhere deep enough to have an interior: their numbers of it are NaN and don't count."""
@@ -171,8 +141,7 @@ class Findings:
         The gain is that of the interior, but for that of the whole mask, which is named after it.
         """
         rows: list[dict[str, object]] = []
-        for task, method in self._groups():
-            chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
+        for (task, method), chosen in groups_of(self.scores).items():
             gains, whole = ([self.gain_db(score, "ibp", one) for score in chosen] for one in GAINS)
             rows.append(
                 {
@@ -198,18 +167,7 @@ class Findings:
         Raises:
             UsageError: no metric has that name.
         """
-        found: list[Comparison] = []
-        improves = metric_named(metric).improves
-        for task, method in self._groups():
-            values = self._by_subject(task, method, metric)
-            for baseline in baselines:
-                others = self._by_subject(task, baseline, metric)
-                if others and method not in (*baselines, BAND_LIMITED):
-                    test = paired(values, others, improves, seed=self.seed)
-                    found.append(Comparison(task, method, baseline, metric, test))
-        corrected = holm([one.test.p for one in found])
-        pairs = zip(found, corrected, strict=True)
-        return tuple(replace(one, test=replace(one.test, p_holm=p)) for one, p in pairs)
+        return comparisons(self.scores, self.subject_of, metric, baselines, self.seed)
 
     def strata(
         self, by: Sequence[str] | None = None, method: str = "mean", baseline: str = "ibp"
@@ -221,19 +179,7 @@ class Findings:
             method: Method whose gain is taken.
             baseline: Method that it is taken over.
         """
-        found: list[Stratum] = []
-        if by is None:
-            by = tuple(dict.fromkeys([*STRATA, *(name for case in self.cases for name in case.facts)]))
-        for task in dict.fromkeys(case.task for case in self.cases):
-            cases = {case.scan: case for case in self.cases if case.task == task}
-            for key in by:
-                labels = {scan: _label(case, key) for scan, case in cases.items()}
-                for value in sorted(set(labels.values())):
-                    gains = self._gains(task, method, baseline, [s for s, label in labels.items() if label == value])
-                    if gains:
-                        interval = interval_of_median(list(gains.values()), seed=self.seed)
-                        found.append(Stratum(task, method, baseline, key, value, interval))
-        return tuple(found)
+        return strata(self.scores, self.cases, self.subject_of, by, method, baseline, self.seed)
 
     def worst_first(self, method: str = "mean", over: str = "ibp") -> tuple[Score, ...]:
         """Scores of a method, the least gain over a baseline in the interior first, those without an interior last."""
@@ -283,45 +229,17 @@ class Findings:
             "worst_first": [{"scan": s.scan, "task": s.task} for s in self.worst_first()],
         }
 
-    def _groups(self) -> list[tuple[str, str]]:
-        tasks = dict.fromkeys(score.task for score in self.scores)
-        found = {(score.task, score.method) for score in self.scores}
-        return [(task, method) for task in tasks for method in self._methods() if (task, method) in found]
-
     def _methods(self) -> list[str]:
         return list(dict.fromkeys(score.method for score in self.scores))
 
     def _gains_over(self, score: Score, methods: Sequence[str]) -> dict[str, float]:
         return {gain_column(name, one): self.gain_db(score, name, one) for name in methods for one in GAINS}
 
-    def _by_subject(self, task: str, method: str, metric: str) -> dict[str, float]:
-        chosen = [s for s in self.scores if (s.task, s.method) == (task, method)]
-        values = [s[metric] for s in chosen]
-        return per_subject(values, [self.subject_of(s.scan) for s in chosen])
-
-    def _gains(self, task: str, method: str, over: str, scans: Sequence[str]) -> dict[str, float]:
-        chosen = [s for s in self.scores if (s.task, s.method) == (task, method) and s.scan in scans]
-        return per_subject([self.gain_db(s, over) for s in chosen], [self.subject_of(s.scan) for s in chosen])
-
 
 def gate_columns(methods: Sequence[str]) -> tuple[str, ...]:
     """Columns of `Findings.rows` where these methods are run, those of the stated uncertainty included."""
     gains = [gain_column(name, metric) for name in methods for metric in GAINS]
     return (*PLACES, "subject", *NAMES, *gains, *UNCERTAINTY_NAMES)
-
-
-_SUBJECT = re.compile(r"^sub-([A-Za-z0-9]+)(?:_|$)|^([A-Za-z0-9]+)_(?:T1w|T2w|PDw|FLAIR|T2starw|CT)$")
-
-
-def subject_of(scan: str) -> str:
-    """Whose scan it is, from a name such as "sub-01_T1w" or "01_T1w"; any other name is a subject of its own."""
-    match = _SUBJECT.match(scan)
-    return scan if match is None else next(label for label in match.groups() if label)
-
-
-def _label(case: Case, key: str) -> str:
-    value = getattr(case, key) if key in STRATA else case.facts.get(key, "")
-    return f"{value:.3g}" if isinstance(value, float) else str(value or "not stated")
 
 
 def _row_types() -> dict[str, Any]:

@@ -28,9 +28,9 @@ from medsr.physics.acquisition import Acquisition
 from medsr.physics.noise_level import estimate_sigma
 from medsr.physics.tasks import Task, degradation, degrade
 from medsr.validation.baselines import METHODS, band_limited
-from medsr.validation.findings import subject_of
 from medsr.validation.methods import BAND_LIMITED, LEARNED
 from medsr.validation.scores import BlendPoint, Case, Score, Shells
+from medsr.validation.subjects import subject_of
 from medsr.volume import Volume
 
 

@@ -22,9 +22,9 @@ from medsr.validation.findings import (
     Unmeasured,
     Unsegmented,
     gate_columns,
-    subject_of,
 )
 from medsr.validation.report.export import finite
+from medsr.validation.subjects import subject_of
 
 MORE = (0.03, 0.85, 0.9, 0.7, 1.1, 0.01)  # energy score, blocks, interior, edges, power, histogram
 SCANS = ("sub-a_T1w", "sub-a_T2w", "sub-b_T1w", "sub-c_CT")
@@ -49,21 +49,6 @@ def findings() -> Findings:
         "sub-a_T1w", "iso2", "samples", {"90": 0.8}, {}, 0.02, 0.03, 0.7, *MORE, 0.05, 0.06, (0.1,), (0.1,), 8
     )
     return Findings(tuple(scores), {}, cases=tuple(map(case, SCANS)), uncertainties=(trust,))
-
-
-@pytest.mark.parametrize(
-    ("scan", "expected"),
-    [
-        ("sub-01_T1w", "01"),
-        ("sub-01_ses-2_acq-x_FLAIR", "01"),
-        ("01_T1w", "01"),
-        ("scan_1", "scan_1"),
-        ("x", "x"),
-        ("a_b_CT", "a_b_CT"),
-    ],
-)
-def test_whose_scan_it_is(scan, expected):
-    assert subject_of(scan) == expected
 
 
 def test_comparisons_count_subjects(findings):

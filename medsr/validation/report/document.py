@@ -21,7 +21,7 @@ from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
 from medsr.validation.agreement import Agreement, AnatomySummary
-from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.findings import Findings
 from medsr.validation.gains import GAINS, RANGE, gain_column
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.methods import BASELINES
@@ -37,6 +37,7 @@ from medsr.validation.scores import (
     Unmeasured,
     Unsegmented,
 )
+from medsr.validation.subjects import Comparison, Stratum
 
 SCHEMA = 2  # 1 had no parts of the mask
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

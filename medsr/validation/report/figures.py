@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from medsr.metrics.table import HEADLINE
 from medsr.report.blocks import Figure
-from medsr.validation.findings import Findings, Stratum
+from medsr.validation.findings import Findings
 from medsr.validation.report.plots import forest, paired, residual, shells
 from medsr.validation.report.uncertainty_plots import blend, blocks, coverage, reliability_curve
+from medsr.validation.subjects import Stratum
 
 
 def figures_of(findings: Findings, strata: Sequence[Stratum]) -> tuple[Figure, ...]:

@@ -15,9 +15,10 @@ from medsr.metrics.metric import Metric
 from medsr.metrics.statistics import Interval, interval_of_median, per_subject
 from medsr.report.blocks import Figure
 from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, look_of, panel
-from medsr.validation.findings import Findings, Shells, Stratum
+from medsr.validation.findings import Findings, Shells
 from medsr.validation.methods import BAND_LIMITED, COMPARED
 from medsr.validation.scores import Score
+from medsr.validation.subjects import Stratum
 
 T = TypeVar("T")
 

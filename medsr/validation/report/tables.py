@@ -10,12 +10,13 @@ from medsr.metrics.statistics import interval_of_median, per_subject
 from medsr.metrics.table import INTERIOR, METRICS, UNCERTAINTY_METRICS, WHOLE, metric_named
 from medsr.report.blocks import Cell, Table, interval, number
 from medsr.report.text import NOTHING
-from medsr.validation.findings import Comparison, Findings, Stratum
+from medsr.validation.findings import Findings
 from medsr.validation.gains import GAINS
 from medsr.validation.methods import BAND_LIMITED, BASELINES, shown_name
 from medsr.validation.report.export import no_interior
 from medsr.validation.report.summary import PERCENTS
 from medsr.validation.scores import Case, Score
+from medsr.validation.subjects import Comparison, Stratum
 
 GAIN = "{:+.2f}"
 SSIM, DETAIL, RESIDUAL = (metric_named(name) for name in ("ssim", "fsc50_mm", "residual"))
