@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.memory import Sizes, block_for, block_margin
 from medsr.enhancement.piece import OnState, enhance_piece
-from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress, Whole
+from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.reference_free import measured
 from medsr.enhancement.region import Box, Part, part_of
 from medsr.enhancement.result import Enhancement, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings, Triple
+from medsr.enhancement.whole import Whole
 from medsr.model.allocator import returning_freed_memory
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition

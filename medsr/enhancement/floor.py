@@ -1,4 +1,4 @@
-"""The floor of a scan: no posterior mean may hold what is darker than anything the scan holds.
+"""The floor of a scan: a posterior mean should be nowhere darker than the scan itself.
 
 Beside sharp borders an inversion undershoots. What lies below the floor is raised to it, and the answer brought back to
 what was measured, in turn (projections onto two convex sets, Youla & Webb 1982).

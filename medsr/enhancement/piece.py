@@ -22,7 +22,6 @@ from medsr.enhancement.envelope import Verdict, admitted
 from medsr.enhancement.posterior import (
     NOISE_FLOOR,
     OnProgress,
-    Whole,
     finished,
     finished_deviation,
     last_of,
@@ -35,6 +34,7 @@ from medsr.enhancement.reference_free import measured
 from medsr.enhancement.result import Enhancement, described, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import UNUSED, trust_of
+from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
 from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.model.intensity import Scale

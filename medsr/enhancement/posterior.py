@@ -6,7 +6,7 @@ Pure: it knows no paths, prints nothing, and its only randomness is the noise of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,13 +17,13 @@ from medsr.diffusion.noise import sample_noise, white_noise
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.enhancement.consistency import consistent, noise_ratio
-from medsr.enhancement.floor import floor_of, raised_to
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.floor import raised_to
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
+from medsr.enhancement.whole import Whole
 from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
-from medsr.model.intensity import Scale, scale_of
+from medsr.model.intensity import Scale
 from medsr.model.net_spec import GRID
 from medsr.model.tiling import n_tiles, tiled
 from medsr.model.weights import Model
@@ -37,42 +37,6 @@ OnProgress = Callable[[str, int, int], None]
 NOISE_FLOOR = 5e-4  # in the model range; a quieter scan counts as having this much noise
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
 TILE_VOX = 128  # side of a tile where a scan is not computed in one piece
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What a part of a scan takes from the whole, so that it is enhanced as it would be there.
-
-    Attributes:
-        scale: Map of the whole scan's intensities to the model range.
-        noise: Standard deviation of the whole scan's noise, in the model range.
-        floor: Lowest value that a posterior mean may have (`medsr.enhancement.floor`), in the model range.
-        origin: First voxel of the part on the network's grid of the whole; zeros where the part is the whole.
-    """
-
-    scale: Scale
-    noise: float
-    floor: float
-    origin: Triple = (0, 0, 0)
-
-    @classmethod
-    def of(cls, volume: Volume, settings: EnhanceSettings) -> Whole:
-        """What the parts of a scan share.
-
-        Args:
-            volume: Whole input.
-            settings: Request; the noise in it counts where it is given.
-
-        Raises:
-            InputError: a constant image.
-        """
-        scale = scale_of(volume.data, volume.modality)
-        floor = (floor_of(volume) - scale.low) / scale.width
-        return cls(scale, scan_noise(volume, scale, settings), floor)
-
-    def at(self, origin: Triple) -> Whole:
-        """The same for the part that begins at `origin`."""
-        return replace(self, origin=origin)
 
 
 @dataclass(frozen=True)

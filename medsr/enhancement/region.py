@@ -16,10 +16,11 @@ import numpy as np
 
 from medsr import affine as grids
 from medsr.enhancement.piece import OnState, enhance_piece
-from medsr.enhancement.posterior import OnProgress, Whole
+from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import solved_grid
+from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
 from medsr.model.net_spec import GRID
 from medsr.model.weights import Model

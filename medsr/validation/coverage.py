@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from medsr.diffusion.noise import pair_spread, sample_noise
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import Whole
 from medsr.enhancement.region import Box, inner, part_of
 from medsr.enhancement.settings import MEASURED_SAMPLES, EnhanceSettings
 from medsr.enhancement.uncertainty import standard_deviation
+from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
 from medsr.metrics.arrays import rms
 from medsr.metrics.judged import PARTS_LEVEL, StatedUncertainty

@@ -14,8 +14,8 @@ from medsr.enhancement import enhancement, sample_check
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.piece import enhance_piece
-from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.whole import Whole
 from medsr.errors import EnvelopeError
 from medsr.io import load
 from medsr.model import DEFAULT_MODEL

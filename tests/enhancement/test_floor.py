@@ -12,8 +12,8 @@ from tiny_models import tiny_model
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.floor import floor_of, raised_to
-from medsr.enhancement.posterior import Whole
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.whole import Whole
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 10), (1.0, 1.0, 4.0))

@@ -14,8 +14,9 @@ from medsr.diffusion.noise import sample_noise
 from medsr.diffusion.schedule import START_SIGMA
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import Whole, posterior_mean, prepared, sample_steps
+from medsr.enhancement.posterior import posterior_mean, prepared, sample_steps
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.whole import Whole
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
