@@ -1,4 +1,4 @@
-"""A head on the grid that segmentation networks were trained on, and labels on that grid brought back to the scan's."""
+"""A head on the grid that segmentation networks were trained on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from medsr.volume import Volume
 SIDE = 256  # voxels of 1 mm along every axis
 LIA = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 PERCENTILES = (2.0, 98.0)
-
-Labels = NDArray[np.uint8]
 
 
 def conformed_affine(scan: Volume) -> NDArray[np.float64]:
@@ -54,17 +52,3 @@ def scaled(data: NDArray[np.float32]) -> NDArray[np.float32]:
     if not high > low:
         raise InputError(f"the scan is {low:g} at its 2nd and 98th percentile alike; a head in air is needed")
     return np.asarray(np.clip((data - low) / (high - low), 0, 1), dtype=np.float32)
-
-
-def labels_on(scan: Volume, labels: Labels, affine: NDArray[np.float64]) -> Labels:
-    """Labels on the grid of a scan: of the nearest voxel, 0 beyond the labels' grid.
-
-    Args:
-        scan: Scan whose grid is taken.
-        labels: Labels (I, J, K) on another grid.
-        affine: Affine of that grid, (4, 4).
-    """
-    into = np.linalg.inv(affine) @ scan.affine
-    return np.asarray(
-        ndimage.affine_transform(labels, into[:3, :3], into[:3, 3], scan.shape, order=0, cval=0), dtype=np.uint8
-    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.affine import axis_codes, spacing_mm
-from medsr.anatomy.conform import Labels, conformed, scaled
+from medsr.anatomy.conform import conformed, scaled
 from medsr.anatomy.meshnet import MeshNet
 from medsr.errors import InputError
 from medsr.volume import Volume
@@ -32,7 +32,7 @@ class Segmentation:
         names: Name of each number.
     """
 
-    labels: Labels
+    labels: NDArray[np.uint8]
     affine: NDArray[np.float64]
     names: tuple[str, ...]
 
@@ -53,7 +53,7 @@ def segment_head(head: Volume, network: MeshNet) -> Segmentation:
 
     Args:
         head: T1w head.
-        network: One of the networks of `medsr.anatomy.meshnet`.
+        network: Network of `medsr.anatomy.meshnet.load_meshnet`.
 
     Raises:
         InputError: the scan shows nothing.
@@ -69,8 +69,8 @@ def doubt(found: Segmentation) -> str:
     missing = [name for name, volume in volumes.items() if not volume]
     brain = sum(volumes.values())
     if not LEAST_BRAIN_ML <= brain <= MOST_BRAIN_ML:
-        return f"its brain has {brain:.0f} ml, a whole head {LEAST_BRAIN_ML:.0f} to {MOST_BRAIN_ML:.0f}"
-    return f"it has no {missing[0]}, a whole head has" if missing else ""
+        return f"its brain has {brain:.0f} ml; expected {LEAST_BRAIN_ML:.0f} to {MOST_BRAIN_ML:.0f} ml of a whole head"
+    return f"it has no {missing[0]}; expected every structure of a whole head" if missing else ""
 
 
 def segment_body(scan: Volume) -> Segmentation:

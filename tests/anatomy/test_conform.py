@@ -7,7 +7,7 @@ import pytest
 from phantoms import affine, head
 
 from medsr.affine import axis_codes
-from medsr.anatomy.conform import SIDE, conformed, conformed_affine, labels_on, scaled
+from medsr.anatomy.conform import conformed, conformed_affine, scaled
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -53,25 +53,6 @@ def test_the_grid_is_that_of_freesurfer(matrix):
     assert axis_codes(grid) == "LIA"
     np.testing.assert_allclose(np.linalg.norm(grid[:3, :3], axis=0), 1.0)
     np.testing.assert_allclose(grid @ [128, 128, 128, 1], matrix @ [15, 13, 10, 1], atol=1e-9)
-
-
-@pytest.mark.parametrize("matrix", GRIDS)
-def test_labels_come_back_to_the_voxels_that_they_were_found_in(matrix):
-    scan = Volume(np.zeros((30, 26, 20), np.float32), matrix)
-    grid = conformed_affine(scan)
-    heights = grid[2, 1] * np.arange(SIDE) + grid[2, 3]  # the grid's second axis runs down
-    labels = np.broadcast_to((heights // 4 % 7).astype(np.uint8)[:, None], (SIDE,) * 3)
-    back = labels_on(scan, labels, grid)
-    heights = places(matrix, voxels(scan.shape))[:, 2].reshape(scan.shape)
-    sure = np.abs((heights + 2) % 4 - 2) > 1  # farther than a voxel from where two labels meet
-    assert back.shape == scan.shape
-    np.testing.assert_array_equal(back[sure], (heights // 4 % 7)[sure])
-
-
-def test_beyond_the_labels_there_are_none():
-    far = Volume(np.zeros((4, 4, 4), np.float32), affine(origin_mm=(1000.0, 0.0, 0.0)))
-    near = head((20, 20, 20))
-    assert not labels_on(far, np.ones((SIDE,) * 3, np.uint8), conformed_affine(near)).any()
 
 
 def test_intensities_are_cut_at_two_percentiles_and_reach_from_0_to_1():
