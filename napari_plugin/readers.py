@@ -214,7 +214,7 @@ def _as_list(path: Paths) -> list[str]:
 
 def _is_scan(path: Path) -> bool:
     """Whether a file is a scan by its content, or one of the first files of a folder tree is."""
-    from medsr.io.files import tree
+    from medsr.io.folders import tree
 
     if not path.is_dir():
         return _format(path) is not None

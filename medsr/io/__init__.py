@@ -3,9 +3,9 @@
 Whatever comes out of here is one regular grid in RAS mm with finite voxels; what is not is refused with a one-line
 error. Nothing half written is left behind, and nothing that names a patient leaves the headers.
 
-Modules import one way, in the order files, formats, streams, outline, bids, modality, images, nifti_forms, nifti, mgh,
-itk, dicom, names, found, discover; manifest and recipes stand beside them. The code of a format is imported on first
-use, so this package costs next to nothing.
+Modules import one way, in the order files, folders, formats, streams, outline, bids, modality, images, nifti_forms,
+nifti, mgh, itk, dicom, names, found, discover; manifest and recipes stand beside them. The code of a format is imported
+on first use, so this package costs next to nothing.
 """
 
 from __future__ import annotations

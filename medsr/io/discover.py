@@ -19,6 +19,7 @@ from medsr.errors import InputError, UsageError
 from medsr.io import files, formats
 from medsr.io.bids import ANATOMICAL, UNLIKE_MAGNITUDE, part_of_name
 from medsr.io.dicom.triage import NOT_DICOM, LeftOut, triage_files
+from medsr.io.folders import not_searched, tree
 from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
 from medsr.io.names import safe
 
@@ -84,7 +85,7 @@ def discover(
     kept, left_out = [], []
     for path in paths:
         place = path.relative_to(root).as_posix()
-        reason = files.not_searched(path) or _refused(place, layout, named=path == source)
+        reason = not_searched(path) or _refused(place, layout, named=path == source)
         reason = reason or _filtered(place, include, exclude)
         if reason:
             left_out.append(LeftOut(path, "ignored", reason))
@@ -147,7 +148,7 @@ def is_bids(root: Path) -> bool:
 
 def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
     if source.is_dir():
-        return source, files.tree(source, without=without)
+        return source, tree(source, without=without)
     if source.is_file():
         return source.parent, [source]
     if not any(sign in str(source) for sign in WILD):
@@ -158,7 +159,7 @@ def _listed(source: Path, without: Path | None) -> tuple[Path, list[Path]]:
     paths: set[Path] = set()
     for match in glob.iglob(str(source), recursive=True):  # noqa: PTH207 - patterns may be absolute
         path = Path(match)
-        paths |= set(files.tree(path, without=without)) if path.is_dir() else {path}
+        paths |= set(tree(path, without=without)) if path.is_dir() else {path}
     if not paths:
         raise InputError(f"{source}: matches nothing; check the pattern")
     return root, sorted(paths)

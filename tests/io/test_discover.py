@@ -14,7 +14,7 @@ from medsr.errors import MedsrError
 from medsr.io import save
 from medsr.io.dicom.triage import triage
 from medsr.io.discover import HIDDEN_FILE, beside_volumes, discover
-from medsr.io.files import HIDDEN
+from medsr.io.folders import HIDDEN
 
 DATA = np.arange(8 * 8 * 4, dtype=np.int16).reshape(8, 8, 4)
 SCAN = head((6, 7, 8))

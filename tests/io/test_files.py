@@ -128,25 +128,6 @@ def test_hash_of_many_depends_on_contents_alone(contents, random):
         assert files.sha256_of_digests(digests[1:]) != files.sha256_of_digests(digests)
 
 
-def test_links_to_folders_elsewhere_are_followed_once_and_others_are_listed(tmp_path):
-    root, store = tmp_path / "root", tmp_path / "store"
-    for folder in (root / "real", store, root / ".hidden"):
-        folder.mkdir(parents=True)
-        (folder / "file").touch()
-    (root / "a").symlink_to(store)
-    (root / "b").symlink_to(store)
-    (root / "inside").symlink_to(root / "real")
-    (root / "unlocked").symlink_to(root / ".hidden")
-    (root / "real" / "loop").symlink_to(root)
-    (store / "above").symlink_to(tmp_path)
-    found = {path.relative_to(root).as_posix() for path in files.tree(root)}
-    assert found == {".hidden", "a/file", "a/above", "b", "inside", "real/file", "real/loop", "unlocked/file"}
-    said = {name: files.not_searched(root / name) for name in found}
-    assert {name for name, reason in said.items() if reason == files.LINKED} == {"a/above", "b", "inside", "real/loop"}
-    assert {name for name, reason in said.items() if reason == files.HIDDEN} == {".hidden"}
-    assert root / "real" / "file" not in files.tree(root, without=root / "real")
-
-
 def test_what_gzip_holds_is_the_same_in_steps_of_any_size(tmp_path):
     content = os.urandom(300_000) + bytes(300_000)
     (tmp_path / "a.gz").write_bytes(gzip.compress(content[:100]) + gzip.compress(content[100:]) + b"tail")

@@ -91,6 +91,11 @@ def test_strata_by_what_the_scan_says_and_by_a_manifest(findings):
     assert {one.by for one in findings.strata(["contrast"])} == {"contrast"}
 
 
+def test_scores_of_which_nothing_is_known_are_in_no_stratum(findings):
+    known = dataclasses.replace(findings, cases=findings.cases[:1])
+    assert {(one.by, one.value, one.gain_db.n) for one in known.strata(["contrast"])} == {("contrast", "T1w", 1)}
+
+
 def test_the_worst_comes_first(findings):
     assert [one.scan for one in findings.worst_first()] == ["sub-c_CT", "sub-b_T1w", "sub-a_T1w", "sub-a_T2w"]
 

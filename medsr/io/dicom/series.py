@@ -20,6 +20,7 @@ from medsr.errors import GeometryError, InputError
 from medsr.io import files
 from medsr.io.dicom.copies import hold_the_same
 from medsr.io.dicom.headers import KIND_TAGS, kind_of, modality_of, parsing, read_header, series_uid
+from medsr.io.folders import tree
 from medsr.io.formats import FORMATS
 
 MAX_LISTED = 8  # series named in one message
@@ -143,7 +144,7 @@ def _below(folder: Path, uid: str) -> tuple[str, ...]:
     Raises:
         GeometryError: some belong to the series.
     """
-    deeper = [path for path in files.tree(folder) if path.parent != folder and path.is_file()]
+    deeper = [path for path in tree(folder) if path.parent != folder and path.is_file()]
     slices = []
     for path in deeper:
         with suppress(InputError):  # a damaged file of another folder is no fault of this one

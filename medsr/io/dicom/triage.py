@@ -35,6 +35,7 @@ from medsr.io.dicom.headers import (
 from medsr.io.dicom.series import check_whole, is_stump
 from medsr.io.dicom.splitting import Times, split_volumes
 from medsr.io.dicom.stack import Stack, stacked
+from medsr.io.folders import not_searched, tree
 from medsr.volume import Modality, check_shape
 
 THREADS = 8  # on a network file system waiting dominates
@@ -176,7 +177,7 @@ def triage_files(paths: list[Path], on_progress: OnProgress | None = None, threa
 def _listed(folder: Path) -> list[Path]:
     if folder.is_file():
         raise InputError(f"{folder}: is a file; expected a folder")
-    return files.tree(folder)
+    return tree(folder)
 
 
 def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterator[_Fact]:
@@ -188,7 +189,7 @@ def _looked(paths: list[Path], on_progress: OnProgress, threads: int) -> Iterato
 
 
 def _look(path: Path) -> _Fact:
-    if reason := files.not_searched(path):
+    if reason := not_searched(path):
         return _Fact(path, reason=reason)
     try:
         head = files.read_head(path)
