@@ -8,10 +8,10 @@ from typing import Generic, Literal, TypeVar
 
 from medsr.metrics.arrays import Mask
 from medsr.metrics.judged import Restoration, StatedUncertainty
-from medsr.metrics.parts import PARTS, Part
+from medsr.metrics.parts import DEPTH_MM, PARTS, Part
 
-PLACES: dict[Part, str] = {
-    "interior": "deeper than 3 mm below the body's surface",
+WHERE: dict[Part, str] = {
+    "interior": f"deeper than {DEPTH_MM:g} mm below the body's surface",
     "surface": "in the mask without the interior",
     "edges": "at the strongest tenth of the reference's edges",
 }
@@ -120,7 +120,7 @@ def in_parts(
         Metric(
             name=f"{name}_{part}{end}",
             label=f"{label} {part}",
-            what=f"{label} {PLACES[part]}",
+            what=f"{label} {WHERE[part]}",
             beware=beware,
             measure=within(part),
             better=better,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medsr.metrics.metric import PLACES, Term
+from medsr.metrics.metric import WHERE, Term
 from medsr.metrics.table import COVERAGE, METRICS, UNCERTAINTY_METRICS
 
 CEILING = Term(
@@ -12,7 +12,7 @@ CEILING = Term(
 )
 PARTS = Term(
     label="interior, surface, edges",
-    what="; ".join(f"{part}: {place}" for part, place in PLACES.items()),
+    what="; ".join(f"{part}: {place}" for part, place in WHERE.items()),
     beware="the interior of a head holds more than the brain",
 )
 GLOSSARY: tuple[Term, ...] = (
