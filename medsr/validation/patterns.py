@@ -16,6 +16,7 @@ from medsr.metrics.arrays import rms
 from medsr.metrics.tissue import tissue_levels
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops import Separable
+from medsr.validation.lesions import CLEARLY
 from medsr.volume import Volume
 
 Array = NDArray[np.float64]
@@ -28,7 +29,6 @@ BORDER_SHARE = 0.1  # of the field of view, on each side, that is air
 GAP_SAMPLES = 2  # coarse voxels around each pattern, so that the border of the block is not measured with it
 LEAST_VOX, LEAST_SAMPLES = 10, 6  # fine voxels across a pattern; coarse voxels along the axis of the bars
 EXTREME_PERCENT = 99.9
-CLEARLY = 0.01  # of the contrast: a smaller difference between two errors is none
 LETTER_E = ("11111", "10000", "10000", "11110", "10000", "10000", "11111")
 
 
