@@ -44,6 +44,7 @@ NEVER_SCANS = (
 BIDS_ROOTS = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 WILD = "*?["
 HIDDEN_FILE = "hidden file"
+NAMED_OTHERWISE = "not a scan by its name"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def discover(
     for path in paths:
         place = path.relative_to(root).as_posix()
         reason = not_searched(path) or _refused(place, layout, named=path == source)
+        if reason == NAMED_OTHERWISE and layout == "tree" and _is_dicom(path):
+            reason = ""
         reason = reason or _filtered(place, include, exclude)
         if reason:
             left_out.append(LeftOut(path, "ignored", reason))
@@ -93,7 +96,10 @@ def discover(
             kept.append(path)
     whole = [path for path in kept if formats.is_one_file(path.name)]
     found = files_found(root, whole)
-    dicom, others = dicom_found(root, sorted(set(kept) - set(whole)))
+    misnamed = [one for one in found if one.problem and any(_is_dicom(path) for path in one.files)]
+    found = [one for one in found if one not in misnamed]
+    slices = (set(kept) - set(whole)).union(*(one.files for one in misnamed))
+    dicom, others = dicom_found(root, sorted(slices))
     found += dicom
     alone, others = _alone(root, others, lambda place: "")
     found += alone
@@ -177,7 +183,7 @@ def _refused(place: str, layout: Layout, *, named: bool = False) -> str:
     if name.startswith(".") and formats.is_one_file(name) and not named:
         return HIDDEN_FILE
     if name.lower().endswith(NEVER_SCANS) and not named:
-        return "not a scan by its name"
+        return NAMED_OTHERWISE
     if layout == "bids":
         top = place.partition("/")[0]
         if top in BIDS_ROOTS or not top.startswith("sub-"):
@@ -189,6 +195,14 @@ def _refused(place: str, layout: Layout, *, named: bool = False) -> str:
     if part in UNLIKE_MAGNITUDE:
         return f"the {part} part of a complex scan, which can't be interpolated like a magnitude"
     return ""
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its content, whatever it is called."""
+    try:
+        return files.is_dicom(files.read_head(path))
+    except InputError:
+        return False
 
 
 def _filtered(place: str, include: Sequence[str], exclude: Sequence[str]) -> str:

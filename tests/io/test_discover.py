@@ -86,3 +86,27 @@ def test_a_file_that_the_user_names_may_be_called_as_it_likes(tmp_path, name):
 def test_a_folder_of_nothing_has_nothing_to_say(tmp_path):
     with pytest.raises(MedsrError, match="holds no file"):
         discover(tmp_path)
+
+
+def test_slices_of_dicom_are_found_by_their_content_whatever_they_are_called(tmp_path):
+    series = tmp_path / "series"
+    for number, path in enumerate(sorted(write_classic(series, DATA, affine((1, 1, 3))))):
+        path.rename(path.with_suffix((".txt", ".nii.gz", ".json", ".IMA")[number]))
+    (series / "notes.txt").write_text("no scan")
+    planned = discover(tmp_path)
+    (found,) = planned.found
+    assert (len(found.files), found.problem) == (4, "")
+    (left,) = planned.left_out
+    assert (left.path.name, left.reason) == ("notes.txt", "not a scan by its name")
+    assert len(triage(tmp_path).volumes[0].paths) == 4
+
+
+def test_a_data_set_goes_by_its_names(tmp_path):
+    (tmp_path / "dataset_description.json").write_text("{}")
+    anat = tmp_path / "sub-1" / "anat"
+    anat.mkdir(parents=True)
+    save(SCAN, anat / "sub-1_T1w.nii.gz")
+    write_classic(tmp_path / "source", DATA, affine((1, 1, 3)))[0].rename(anat / "sub-1_T1w.json")
+    planned = discover(tmp_path)
+    assert [one.place for one in planned.found] == ["sub-1/anat/sub-1_T1w.nii.gz"]
+    assert anat / "sub-1_T1w.json" in {left.path for left in planned.left_out}
