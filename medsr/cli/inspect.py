@@ -110,15 +110,16 @@ def _modality(volume: Volume) -> str:
     return f"{stated}, guessed from the values{doubt}"
 
 
-def _noise(volume: Volume) -> str:
+def _noise(volume: Volume, acquisition: Acquisition) -> str:
     """The noise that results start from where nobody tells it."""
-    from medsr.enhancement.noise import scan_noise
+    from medsr.enhancement.noise import refines_plane, scan_noise
     from medsr.enhancement.settings import EnhanceSettings
     from medsr.model.intensity import scale_of
 
     scale = scale_of(volume.data, volume.modality)
-    sigma, unit = scan_noise(volume, scale, EnhanceSettings()) * scale.width, " HU" if volume.modality == "CT" else ""
-    return f"standard deviation {sigma:.3g}{unit} (estimated)"
+    refined = refines_plane(volume, acquisition)
+    sigma = scan_noise(volume, scale, EnhanceSettings(), plane_refined=refined) * scale.width
+    return f"standard deviation {sigma:.3g}{' HU' if volume.modality == 'CT' else ''} (estimated)"
 
 
 def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose: bool) -> list[tuple[str, str]]:
@@ -129,7 +130,7 @@ def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose:
         verdict = judge(volume, acquisition, spec.envelope)
     except InputError as error:
         return [("envelope", str(error))]
-    said = [("noise", _noise(volume)), ("envelope", verdict.said(spec.name))]
+    said = [("noise", _noise(volume, acquisition)), ("envelope", verdict.said(spec.name))]
     return [*said, *(("", text) for text in verdict.measured if verbose)]
 
 

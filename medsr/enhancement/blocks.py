@@ -71,7 +71,7 @@ def _in_blocks(
     block: Triple,
 ) -> Enhancement:
     verdict = admitted(volume, acquisition, model.spec, force=settings.force)
-    whole = Whole.of(volume, settings)
+    whole = Whole.of(volume, settings, acquisition)
     boxes = list(_boxes(volume.shape, block))
     solved = Sizes.of(acquisition).solved
     margins = [block_margin(n_coarse, n_solved) for n_coarse, n_solved in zip(volume.shape, solved, strict=True)]

@@ -76,7 +76,7 @@ def enhance_piece(
     verdict = _admitted(volume, model, acquisition, settings, whole)
     seconds: dict[str, float] = {}
     with _timed(seconds, "start"):
-        whole = Whole.of(volume, settings) if whole is None else whole
+        whole = Whole.of(volume, settings, acquisition) if whole is None else whole
         problem, scale = prepared(volume, model, acquisition, settings, whole, on_progress), whole.scale
 
     def on_step(number: int, state: Tensor) -> None:
@@ -155,7 +155,7 @@ def posterior(
         MedsrError: as `enhance`.
     """
     _admitted(volume, model, acquisition, settings, whole)
-    whole = Whole.of(volume, settings) if whole is None else whole
+    whole = Whole.of(volume, settings, acquisition) if whole is None else whole
     problem, scale = prepared(volume, model, acquisition, settings, whole, None), whole.scale
     mean = posterior_mean(problem, model)
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))

@@ -152,7 +152,7 @@ def enhance_region(
         MedsrError: as `enhance`, or the box does not lie within the scan.
     """
     part = part_of(volume, box, acquisition)
-    whole = Whole.of(volume, settings).at(part.origin)
+    whole = Whole.of(volume, settings, acquisition).at(part.origin)
     shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from medsr.enhancement.floor import floor_of
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.model.intensity import Scale, scale_of
+from medsr.physics.acquisition import Acquisition
 from medsr.volume import Volume
 
 
@@ -28,19 +29,21 @@ class Whole:
     origin: Triple = (0, 0, 0)
 
     @classmethod
-    def of(cls, volume: Volume, settings: EnhanceSettings) -> Whole:
+    def of(cls, volume: Volume, settings: EnhanceSettings, acquisition: Acquisition) -> Whole:
         """What the parts of a scan share.
 
         Args:
             volume: Whole input.
             settings: Request; the noise in it counts where it is given.
+            acquisition: Acquisition of the whole input, and the finer grid.
 
         Raises:
             InputError: a constant image.
         """
         scale = scale_of(volume.data, volume.modality)
         floor = (floor_of(volume) - scale.low) / scale.width
-        return cls(scale, scan_noise(volume, scale, settings), floor)
+        noise = scan_noise(volume, scale, settings, plane_refined=refines_plane(volume, acquisition))
+        return cls(scale, noise, floor)
 
     def at(self, origin: Triple) -> Whole:
         """The same for the part that begins at `origin`."""

@@ -156,7 +156,7 @@ def _stated(
 ) -> dict[str, StatedUncertainty]:
     """What is stated in the middle of the body, in units of R, by method."""
     part = part_of(trial.input, middle(trial, side_vox), trial.acquisition)
-    whole = Whole.of(trial.input, settings).at(part.origin)
+    whole = Whole.of(trial.input, settings, trial.acquisition).at(part.origin)
     sampled = settings if settings.samples else replace(settings, samples=MEASURED_SAMPLES)
     believed = posterior(part.volume, model, sampled, part.acquisition, whole)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
@@ -174,7 +174,7 @@ def pair_trial(
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
         interpolated=interpolated,
     )
-    noise = scan_noise(fitted, scale, known)
+    noise = scan_noise(fitted, scale, known, plane_refined=refines_plane(fitted, pair.acquisition))
     R = data_range(truth.data, mask, truth.modality)
     return Trial(truth, fitted, pair.acquisition, scale, noise, mask, R), fit
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.enhancement.enhancement import enhance
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.posterior import NOISE_FLOOR
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.arrays import Mask
@@ -75,7 +75,7 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
     degraded, acquisition = degrade(turned, task, settings.seed)
     mask = foreground_mask(turned.data, turned.modality)
     scale = scale_of(degraded.data, degraded.modality)
-    noise = scan_noise(degraded, scale, settings)
+    noise = scan_noise(degraded, scale, settings, plane_refined=refines_plane(degraded, acquisition))
     R = data_range(turned.data, mask, turned.modality)
     true = degradation(turned, task).profile_text
     degraded_by = true if true != acquisition.profile_text else ""

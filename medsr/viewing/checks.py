@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.enhancement.consistency import residual_map
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.posterior import NOISE_FLOOR
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
@@ -147,7 +147,8 @@ def against_scan(question: Question) -> Fidelity:
     pair = question.pair()
     op, y, x = pair.acquisition.op, tensor_of(pair.scan), tensor_of(pair.finer)
     scale = scale_of(question.scan.data, question.scan.modality)
-    noise = scan_noise(question.scan, scale, EnhanceSettings())
+    refined = refines_plane(pair.scan, pair.acquisition)
+    noise = scan_noise(question.scan, scale, EnhanceSettings(), plane_refined=refined)
     sigma = max(noise, NOISE_FLOOR) * scale.width
     residual = residual_map(op, x, y).numpy() / sigma
     local = np.sqrt(ndimage.gaussian_filter(np.square(residual, dtype=np.float64), WORST_SIGMA_VOX))
@@ -204,7 +205,7 @@ def write_report(checked: Checked, folder: Path) -> Path:
 def _trial(pair: Aligned, truth: Volume) -> Trial:
     mask = foreground_mask(truth.data, truth.modality)
     scale = scale_of(pair.scan.data, pair.scan.modality)
-    noise = scan_noise(pair.scan, scale, EnhanceSettings())
+    noise = scan_noise(pair.scan, scale, EnhanceSettings(), plane_refined=refines_plane(pair.scan, pair.acquisition))
     return Trial(truth, pair.scan, pair.acquisition, scale, noise, mask, data_range(truth.data, mask, truth.modality))
 
 

@@ -158,7 +158,7 @@ def test_estimated_noise_commutes_with_a_change_of_unit():
     ours, theirs = (enhance(scan, SILENT).record.noise_sigma for scan in (noisy, larger))
     assert theirs == pytest.approx(10 * ours, rel=1e-3)
     scale = scale_of(noisy.data, "MR")
-    assert scan_noise(noisy, scale, EnhanceSettings()) * scale.width == pytest.approx(ours)
+    assert scan_noise(noisy, scale, EnhanceSettings(), plane_refined=False) * scale.width == pytest.approx(ours)
 
 
 def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
@@ -170,9 +170,25 @@ def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
     )
     for scan, of_slices in ((thick, True), (cube, False)):
         scale = scale_of(scan.data, "MR")
-        found = scan_noise(scan, scale, EnhanceSettings()) * scale.width
+        found = scan_noise(scan, scale, EnhanceSettings(), plane_refined=False) * scale.width
         expected = estimate_sigma_of_slices(scan.data, (0, 1)) if of_slices else estimate_sigma(scan.data)
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("factors", "counts"), [((1, 1, 4), True), ((1.2, 1.2, 4), True), ((2, 2, 1), False), ((1, 2, 4), False)]
+)
+def test_noise_that_is_correlated_does_not_count_where_the_plane_is_refined(factors, counts):
+    """Anatomy as fine as that can't be told from it, and would be smoothed away."""
+    rng = np.random.default_rng(0)
+    noise = ndimage.uniform_filter1d(ndimage.uniform_filter1d(rng.normal(0, 60, (72, 72, 16)), 2, axis=0), 2, axis=1)
+    scan = head((72, 72, 16), (1.0, 1.0, 4.0))
+    scan = scan.with_data((scan.data + noise).astype(np.float32))
+    white, total = estimate_sigma(scan.data, (0, 1)), estimate_sigma_of_slices(scan.data, (0, 1))
+    assert total > 1.4 * white
+    region = ((30, 30, 4), (40, 40, 10))
+    found = enhance(scan, SILENT, EnhanceSettings(factors=factors, region=region, force=True)).record.noise_sigma
+    assert found == pytest.approx(total if counts else white, rel=1e-5)
 
 
 def test_a_degraded_scan_comes_back_on_its_own_grid():

@@ -226,7 +226,7 @@ def test_enhance_refuses_warns_and_records(envelope):
     with pytest.raises(EnvelopeError, match="inspect --verbose shows the numbers; --force goes on"):
         enhance(broken, model)
     assert enhance(broken, model, EnhanceSettings(force=True)).record.envelope == "outside"
-    whole = Whole.of(broken, EnhanceSettings())
+    whole = Whole.of(broken, EnhanceSettings(), acquisition_of(broken))
     part = enhance_piece(broken, model, EnhanceSettings(), acquisition_of(broken), whole=whole)
     assert part.record.envelope == "inside"
     assert enhance(scan(9), model).record.envelope == "inside"

@@ -63,7 +63,7 @@ def test_the_floor_is_the_darkest_value_of_the_scan_and_of_ct_no_more_than_air(m
 
 
 def test_a_part_has_the_floor_of_the_whole():
-    whole = Whole.of(SLICES, QUICK)
+    whole = Whole.of(SLICES, QUICK, ACQUISITION)
     assert whole.floor == pytest.approx((SLICES.data.min() - whole.scale.low) / whole.scale.width)
     assert replace(whole.at((4, 0, 8)), origin=(0, 0, 0)) == whole
 

@@ -32,7 +32,7 @@ def scaled(factor):
 
 def test_samples_begin_at_the_mean_with_the_noise_of_the_schedule_and_of_the_posterior():
     """Each voxel's first state varies by the schedule's variance plus what the variance head says of that voxel."""
-    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, Whole.of(SLICES, QUICK), None)
+    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, Whole.of(SLICES, QUICK, ACQUISITION), None)
     mean = posterior_mean(problem, MODEL)
     first, _ = next(iter(sample_steps(problem, mean, MODEL, QUICK, sample=1)))
     noise = sample_noise(problem.shape, QUICK.seed, 1, problem.origin)
