@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from medsr.volume import Modality, Source, Volume
@@ -55,6 +56,15 @@ def head(
         modality=modality,
         source=source or Source(),
     )
+
+
+def grainy(shape: Sequence[int], spacing: Sequence[float], grain_vox: int = 2) -> Volume:
+    """A head in thick slices along the last axis, with noise that is correlated over some voxels of their plane."""
+    noise = np.random.default_rng(0).normal(0, 30 * grain_vox, shape)
+    for axis in (0, 1):
+        noise = ndimage.uniform_filter1d(noise, grain_vox, axis=axis)
+    scan = head(shape, spacing)
+    return scan.with_data((scan.data + noise).astype(np.float32))
 
 
 def blank(shape: Sequence[int], matrix: NDArray[np.float64] | None = None, **facts: Any) -> Volume:

@@ -141,8 +141,12 @@ class EnhanceSettings:
         check_choice("profile", self.profile, PROFILE_CHOICES)
         if not 0 <= self.blend <= 1:
             raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
-        if self.samples < 0 or self.samples == 1 or self.steps < 1 or not 0 <= self.seed < 2**64:
-            raise UsageError("expected 0 or at least 2 samples, 1 step and a seed from 0 to 2**64 - 1")
+        if self.samples < 0 or self.samples == 1:
+            raise UsageError(f"samples is {self.samples}; expected at least 2, or 0 for the network's own estimate")
+        if self.steps < 1 or not 0 <= self.seed < 2**64:
+            raise UsageError(
+                f"steps is {self.steps} and seed {self.seed}; expected at least 1 step and a seed from 0 to 2**64 - 1"
+            )
         if not 0 <= self.flips <= 3:
             raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
         if self.noise is not None and not 0 <= self.noise < float("inf"):

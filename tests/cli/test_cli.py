@@ -8,12 +8,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from phantoms import head
+from phantoms import grainy, head
 
 from medsr.cli.app import run
 from medsr.io import load, save
 from medsr.io.bids import scan_name
-from medsr.physics.noise_level import estimate_sigma_of_slices
+from medsr.physics.noise_level import estimate_sigma, estimate_sigma_of_slices
 from medsr.volume import Volume
 
 
@@ -86,6 +86,17 @@ def test_validate_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest
         "ibp",
         "mean",
     ]
+
+
+def test_inspect_tells_the_noise_that_the_default_grid_starts_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pixels that are longer one way are refined, so noise that is correlated in their plane does not count."""
+    for spacing, estimate in (((1.0, 1.0, 4.0), estimate_sigma_of_slices), ((1.0, 1.55, 4.0), estimate_sigma)):
+        save(grainy((64, 64, 16), spacing), tmp_path / "scan.nii")
+        assert run(["inspect", str(tmp_path / "scan.nii")]) == 0
+        found = estimate(load(tmp_path / "scan.nii").data, (0, 1))
+        assert f"standard deviation {found:.3g} (estimated)" in capsys.readouterr().out
 
 
 def test_inspect_models_and_doctor_say_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from phantoms import affine, head, noisy_head
+from phantoms import affine, grainy, head, noisy_head
 from scipy import ndimage
 from tiny_models import tiny_model
 
@@ -180,10 +180,7 @@ def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
 )
 def test_noise_that_is_correlated_does_not_count_where_the_plane_is_refined(factors, counts):
     """Anatomy as fine as that can't be told from it, and would be smoothed away."""
-    rng = np.random.default_rng(0)
-    noise = ndimage.uniform_filter1d(ndimage.uniform_filter1d(rng.normal(0, 60, (72, 72, 16)), 2, axis=0), 2, axis=1)
-    scan = head((72, 72, 16), (1.0, 1.0, 4.0))
-    scan = scan.with_data((scan.data + noise).astype(np.float32))
+    scan = grainy((72, 72, 16), (1.0, 1.0, 4.0))
     white, total = estimate_sigma(scan.data, (0, 1)), estimate_sigma_of_slices(scan.data, (0, 1))
     assert total > 1.4 * white
     region = ((30, 30, 4), (40, 40, 10))
@@ -405,3 +402,8 @@ def test_long_work_tells_what_it_needs_before_it_begins(monkeypatch):
     assert [(needs.shape, needs.evaluations, needs.n_blocks) for needs in told[:1]] == [((24, 24, 24), 1, 1)]
     assert told[1].evaluations == 2
     assert told[1].shape[2] <= 24
+
+
+def test_one_sample_has_no_deviation_and_the_message_says_what_to_ask_for():
+    with pytest.raises(UsageError, match="samples is 1; expected at least 2, or 0"):
+        EnhanceSettings(samples=1)

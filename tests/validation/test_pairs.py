@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phantoms import affine, head
+from phantoms import affine, grainy, head
 from scipy import ndimage
 
 from medsr.enhancement.region import Box, crop
@@ -68,6 +68,14 @@ def test_a_degraded_reference_as_a_pair_is_the_trial_itself():
     assert fit.offset == pytest.approx(0, abs=1e-3)
     assert fit.shift_mm < 0.05
     assert fit.interpolated == ""
+
+
+def test_a_pair_starts_from_the_noise_of_the_trial():
+    fine, asked = grainy((144, 144, 16), (1.0, 1.0, 4.0), 4), EnhanceSettings()
+    coarse, _ = degrade(fine, TASKS["iso2"])
+    trial, _ = pair_trial(coarse, fine, "sub-a_T1w", "pair", asked, "gaussian")
+    expected = make_trial(fine, TASKS["iso2"], asked)
+    assert trial.noise * trial.scale.width == pytest.approx(expected.noise * expected.scale.width, rel=0.05)
 
 
 @settings(max_examples=10, deadline=None)

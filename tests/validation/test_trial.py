@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import head
+from phantoms import grainy, head
+from tiny_models import tiny_model
 
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.error import psnr
 from medsr.metrics.resolution import ShellCorrelation
 from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.model.weights import Model, load_model
+from medsr.physics.assumption import fine_axes
+from medsr.physics.noise_level import estimate_sigma_of_slices
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.findings import Findings
 from medsr.validation.methods import ALL_METHODS
@@ -161,3 +165,13 @@ def test_a_wrong_assumption_is_stated_and_costs(reference: Volume) -> None:
     assert [case.degraded_by for case in found.cases] == ["", found.cases[0].profile]
     assert found.cases[1].profile.startswith("gaussian, S 9")
     assert found.scores[1]["psnr_db"] < found.scores[0]["psnr_db"]
+
+
+def test_the_noise_of_a_trial_is_what_enhance_starts_from() -> None:
+    """Noise that is correlated in the plane of slices does not count where that is refined."""
+    trial = make_trial(grainy((144, 144, 16), (1.0, 1.0, 4.0), 4), TASKS["iso2"], EnhanceSettings())
+    settings = EnhanceSettings(flips=0, force=True, region=((10, 10, 1), (20, 20, 5)))
+    found = enhance(trial.input, tiny_model(silent=True), settings, trial.acquisition).record.noise_sigma
+    assert found is not None
+    assert trial.noise * trial.scale.width == pytest.approx(found)
+    assert found < 0.7 * estimate_sigma_of_slices(trial.input.data, fine_axes(trial.input.spacing_mm))

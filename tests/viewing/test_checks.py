@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import affine, head
+from phantoms import affine, grainy, head
 from tiny_models import tiny_model
 
 from medsr.enhancement.enhancement import enhance
@@ -97,3 +97,11 @@ def test_a_report_is_that_of_validate(tmp_path):
     content = json.loads((page.parent / "validation.json").read_text())
     assert [score["method"] for score in content["scores"]] == ["cubic", "ibp", "mean"]
     assert "No intensity fit" in content["convention"]
+
+
+def test_the_residual_is_that_of_the_record_where_the_plane_of_slices_is_refined():
+    """There noise that is correlated in it counts in neither."""
+    scan = grainy((48, 48, 12), (1.0, 1.0, 4.0))
+    result = enhance(scan, MODEL, EnhanceSettings(flips=0, profile="gaussian", factors=(2, 2, 1)))
+    found = against_scan(Question(scan, result.volume, "gaussian"))
+    assert found.residual == pytest.approx(result.record.residual, rel=1e-2)
