@@ -26,8 +26,9 @@ def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, *, plane
     if settings.noise is not None:
         return settings.noise / scale.width
     fine = fine_axes(volume.spacing_mm)
-    estimated = estimate_sigma if len(fine) == 3 or plane_refined else estimate_sigma_of_slices
-    return estimated(volume.data, fine) / scale.width
+    if len(fine) == 3 or plane_refined:
+        return estimate_sigma(volume.data, fine) / scale.width
+    return estimate_sigma_of_slices(volume.data, fine, acquired_apart=volume.modality == "MR") / scale.width
 
 
 def refines_plane(volume: Volume, acquisition: Acquisition) -> bool:

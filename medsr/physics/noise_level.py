@@ -17,6 +17,7 @@ N_GROUPS = 8  # of the flat boxes, by the power of their coarser detail
 MOST_ANATOMY = 0.9  # finest over coarser detail of anatomy: a scan that holds nothing but noise would have 1
 FEWEST_BOXES = 64  # of tissue; with fewer nothing can be said
 EVERY_BOX_VOX = 250_000  # in a larger block every other box along each axis is enough
+LEAST_REPEATED = 0.1  # of the detail of one slice in the next, where there is most: below it they share too little
 CORRELATED = 1.4  # total over white noise; white noise of 1.5 % is found up to 1.3 times as large
 BLOCK_VOX = 160  # side of the central block that is looked at: more changes nothing and takes time
 
@@ -55,18 +56,19 @@ def estimate_sigma(y: NDArray[np.floating], axes: Sequence[int] = (-3, -2, -1)) 
     return float(np.sqrt(max(level, 0.0) / (1 - share)))
 
 
-def estimate_sigma_of_slices(y: NDArray[np.floating], axes: Sequence[int]) -> float:
+def estimate_sigma_of_slices(y: NDArray[np.floating], axes: Sequence[int], *, acquired_apart: bool) -> float:
     """As `estimate_sigma`, for slices in whose plane the noise may be correlated and so hide from the finest detail.
 
     Filters, zero-filling and reconstruction kernels take noise out of the finest detail. What is left of it after
     neighbours were averaged in pairs is added to what the averages lost. White noise gives no more that way; where more
-    than `CORRELATED` times as much is found, the noise is taken to be correlated. Fine anatomy can be mistaken for it,
-    which costs a noise-free scan at most 0.08 dB (five training scans, slices of five voxels), while too small a noise
-    lets the noise of real scans grow by 12 to 38 % in the plane of the slices.
+    than `CORRELATED` times as much is found, the noise is taken to be correlated. Averages hold fine anatomy as well:
+    of slices with noise of their own, only what the next slice does not repeat counts (`_unrepeated`).
 
     Args:
         y: Scan (I, J, K) in any unit; the result has the same unit.
         axes: The axes in the plane of the slices.
+        acquired_apart: Whether each slice has noise of its own, as in 2D MR. Sections of a CT are interpolated from
+            turns that neighbours share.
 
     Returns:
         Standard deviation of all the noise, in the unit of `y`; 0.0 where there is too little tissue to tell.
@@ -78,8 +80,41 @@ def estimate_sigma_of_slices(y: NDArray[np.floating], axes: Sequence[int]) -> fl
         pairs = pairs[: pairs.shape[0] // 2 * 2]
         averages = np.moveaxis((pairs[::2] + pairs[1::2]) / 2, 0, axis)
     lost = 1 - 0.5 ** len(axes)  # share of the power of white noise that the averages lose
-    total = float(np.sqrt(lost * white**2 + estimate_sigma(averages, axes) ** 2))
+    left = estimate_sigma(averages, axes)
+    if acquired_apart:
+        left = min(left, _unrepeated(averages, axes))
+    total = float(np.sqrt(lost * white**2 + left**2))
     return total if total > CORRELATED * white else white
+
+
+def _unrepeated(y: NDArray[np.floating], axes: Sequence[int]) -> float:
+    """Standard deviation of the fine detail that slices do not share with the next one as they share anatomy.
+
+    Noise of one slice is not that of the next, while anatomy is in part. How much of it the next slice repeats is seen
+    where there is most of it, in the boxes of tissue with the most coarse detail; in the flattest ones, what is not
+    repeated to that degree is noise. Infinite where slices repeat too little of each other to tell.
+    """
+    used = {axis % 3 for axis in axes}
+    across = next(axis for axis in range(3) if axis not in used)
+    block = np.moveaxis(central(y), across, -1)
+    if block.shape[-1] < 2 or min(block.shape[:2]) <= 2 * WINDOW_VOX:
+        return np.inf
+    detail = _filtered(block, dict.fromkeys((0, 1), FINEST))
+    coarse = [_filtered(block, {axis: COARSER if axis == one else SMOOTH for axis in (0, 1)}) for one in (0, 1)]
+    here, there = slice(None, -1), slice(1, None)
+    own = _boxes((detail[..., here] ** 2 + detail[..., there] ** 2) / 2)
+    shared = _boxes(detail[..., here] * detail[..., there])
+    coarser = _boxes(np.mean([one[..., here] ** 2 for one in coarse], axis=0))
+    tissue = np.flatnonzero((own > 0) & (_boxes(block[..., here]) > block.mean()))
+    order = tissue[np.argsort(coarser.flat[tissue])]
+    n_flat = int(FLAT_SHARE * order.size)
+    if n_flat < FEWEST_BOXES:
+        return np.inf
+    flat, busy = order[:n_flat], order[-n_flat:]
+    repeated = shared.flat[busy].mean() / own.flat[busy].mean()
+    if repeated < LEAST_REPEATED:
+        return np.inf
+    return float(np.sqrt(max(own.flat[flat].mean() - shared.flat[flat].mean() / repeated, 0.0)))
 
 
 def central(data: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -91,9 +126,13 @@ def central(data: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _power(block: NDArray[np.float64], filters: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Power in small boxes after filters of unit norm along some axes; boxes that reach the border left out."""
+    return _boxes(_filtered(block, filters) ** 2)
+
+
+def _filtered(block: NDArray[np.float64], filters: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
     for axis, weights in filters.items():
         block = ndimage.convolve1d(block, weights, axis=axis, mode="reflect")
-    return _boxes(block**2)
+    return block
 
 
 def _boxes(values: NDArray[np.float64]) -> NDArray[np.float64]:

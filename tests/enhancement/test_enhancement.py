@@ -164,15 +164,35 @@ def test_estimated_noise_commutes_with_a_change_of_unit():
 def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
     rng = np.random.default_rng(0)
     noise = ndimage.uniform_filter1d(ndimage.uniform_filter1d(rng.normal(0, 60, (72, 72, 16)), 2, axis=0), 2, axis=1)
-    thick, cube = (
+    thick, cube, sections = (
         scan.with_data((scan.data + noise).astype(np.float32))
-        for scan in (head((72, 72, 16), (1.0, 1.0, 4.0)), head((72, 72, 16), (1.0, 1.0, 1.0)))
+        for scan in (
+            head((72, 72, 16), (1.0, 1.0, 4.0)),
+            head((72, 72, 16), (1.0, 1.0, 1.0)),
+            head((72, 72, 16), (1.0, 1.0, 4.0), modality="CT"),
+        )
     )
-    for scan, of_slices in ((thick, True), (cube, False)):
-        scale = scale_of(scan.data, "MR")
+    for scan, expected in (
+        (thick, estimate_sigma_of_slices(thick.data, (0, 1), acquired_apart=True)),
+        (cube, estimate_sigma(cube.data)),
+        (sections, estimate_sigma_of_slices(sections.data, (0, 1), acquired_apart=False)),
+    ):
+        scale = scale_of(scan.data, scan.modality)
         found = scan_noise(scan, scale, EnhanceSettings(), plane_refined=False) * scale.width
-        expected = estimate_sigma_of_slices(scan.data, (0, 1)) if of_slices else estimate_sigma(scan.data)
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_fine_anatomy_of_slices_is_no_noise_in_mr_and_may_be_in_ct():
+    """MR slices are acquired apart, so what the next one repeats is anatomy; sections of a CT share noise."""
+    grain = np.random.default_rng(0).normal(0, 90, (72, 72, 16))
+    for axis, width in enumerate((2, 2, 3)):
+        grain = ndimage.uniform_filter1d(grain, width, axis=axis)
+    smooth = head((72, 72, 16), (1.0, 1.0, 4.0))
+    mr = smooth.with_data((smooth.data + grain).astype(np.float32))
+    ct = dataclasses.replace(mr, modality="CT")
+    scale = scale_of(mr.data, "MR")
+    in_mr, in_ct = (scan_noise(one, scale, EnhanceSettings(), plane_refined=False) for one in (mr, ct))
+    assert in_mr < 0.8 * in_ct
 
 
 @pytest.mark.parametrize(
@@ -181,7 +201,7 @@ def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
 def test_noise_that_is_correlated_does_not_count_where_the_plane_is_refined(factors, counts):
     """Anatomy as fine as that can't be told from it, and would be smoothed away."""
     scan = grainy((72, 72, 16), (1.0, 1.0, 4.0))
-    white, total = estimate_sigma(scan.data, (0, 1)), estimate_sigma_of_slices(scan.data, (0, 1))
+    white, total = estimate_sigma(scan.data, (0, 1)), estimate_sigma_of_slices(scan.data, (0, 1), acquired_apart=True)
     assert total > 1.4 * white
     region = ((30, 30, 4), (40, 40, 10))
     found = enhance(scan, SILENT, EnhanceSettings(factors=factors, region=region, force=True)).record.noise_sigma

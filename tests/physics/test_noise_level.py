@@ -21,8 +21,8 @@ def estimate_sigma(y: torch.Tensor, axes: tuple[int, ...] = (-3, -2, -1)) -> flo
     return noise_level.estimate_sigma(y.numpy(), axes)
 
 
-def estimate_sigma_of_slices(y: torch.Tensor, axes: tuple[int, ...]) -> float:
-    return noise_level.estimate_sigma_of_slices(y.numpy(), axes)
+def estimate_sigma_of_slices(y: torch.Tensor, axes: tuple[int, ...], acquired_apart: bool = True) -> float:
+    return noise_level.estimate_sigma_of_slices(y.numpy(), axes, acquired_apart=acquired_apart)
 
 
 def smooth_phantom(shape: tuple[int, ...]) -> torch.Tensor:
@@ -112,6 +112,39 @@ def test_noise_that_is_correlated_in_the_plane_of_slices_is_found():
         white, total = estimate_sigma(y, (0, 1)), estimate_sigma_of_slices(y, (0, 1))
         assert 1.4 * white < total
         assert least < total < 0.055
+
+
+def texture(shared: float, shape: tuple[int, int, int] = (96, 96, 24)) -> torch.Tensor:
+    """Detail of pairs of voxels in the plane, of which each slice shares a part with the one before."""
+    one = torch.randn(shape, generator=seeded(), dtype=torch.float64)
+    for k in range(1, shape[2]):
+        one[..., k] = shared * one[..., k - 1] + (1 - shared**2) ** 0.5 * one[..., k]
+    return 1 + smooth_phantom(shape) + 0.05 * along_plane(one, (1.0, 1.0))
+
+
+@pytest.mark.parametrize("shared", [0.3, 0.8])
+def test_fine_anatomy_that_the_next_slice_repeats_in_part_is_not_noise(shared):
+    anatomy, chance = texture(shared), texture(0.0)
+    assert estimate_sigma_of_slices(anatomy, (0, 1)) == estimate_sigma(anatomy, (0, 1))
+    assert estimate_sigma_of_slices(chance, (0, 1)) > 1.4 * estimate_sigma(chance, (0, 1))
+    assert estimate_sigma_of_slices(anatomy, (0, 1), acquired_apart=False) > 1.4 * estimate_sigma(anatomy, (0, 1))
+
+
+def test_correlated_noise_beside_such_anatomy_is_found():
+    smooth = 1 + smooth_phantom((96, 96, 24))
+    noise = texture(0.0) - smooth
+    anatomy = (texture(0.8) - smooth) * torch.linspace(0, 1, 96)[:, None] ** 2
+    quiet, noisy = (estimate_sigma_of_slices(smooth + anatomy + share * noise, (0, 1)) for share in (0.0, 0.4))
+    assert quiet < 0.003
+    assert 0.008 < noisy < 0.02
+
+
+def test_it_does_not_depend_on_which_axis_the_slices_are_apart_along():
+    y = texture(0.4) + 0.02 * torch.randn((96, 96, 24), generator=seeded(1))
+    found = estimate_sigma_of_slices(y, (0, 1))
+    for order in ((2, 0, 1), (0, 2, 1)):
+        axes = tuple(order.index(axis) for axis in (0, 1))
+        assert estimate_sigma_of_slices(y.permute(order), axes) == pytest.approx(found, rel=1e-6)
 
 
 def test_white_noise_of_slices_is_what_it_is_without_that():
