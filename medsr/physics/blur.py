@@ -9,8 +9,9 @@ Han et al. 2021, arXiv:2104.00100).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,16 +108,22 @@ def _alike(
     n_coarse = round(n_fine * spacing_mm[other] / spacing_mm[axis])
     if n_coarse < LEAST_SAMPLES:
         return None
-    differences: list[float] = []
-    for width in WIDTHS:
-        matrix = profile_matrix(n_fine, n_coarse, gaussian, width * n_fine / n_coarse)
+
+    @cache
+    def difference(number: int) -> float:
+        """What `axis` is sharper by, rising with the width of that number; not a number where noise hides it."""
+        matrix = profile_matrix(n_fine, n_coarse, gaussian, WIDTHS[number] * n_fine / n_coarse)
         coarsened = _along(matrix, block, other)
         left = noise * float(np.sqrt(np.mean(np.sum(matrix**2, axis=1))))
         there, here = _sharpness(coarsened, other, left), _sharpness(coarsened, axis, left)
-        if there is None or here is None:
-            return None
-        differences.append(here - there)
-    return float(np.interp(0.0, differences, WIDTHS))
+        return np.nan if there is None or here is None else here - there
+
+    last = len(WIDTHS) - 1
+    if np.isnan(difference(0)) or np.isnan(difference(last)):
+        return None
+    above = bisect_left(range(last), 0.0, lo=1, key=difference)
+    around = [above - 1, above]
+    return float(np.interp(0.0, [difference(number) for number in around], WIDTHS[around]))
 
 
 def _along(matrix: Matrix, block: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
