@@ -16,6 +16,8 @@ from medsr.metrics.gates import Verdict, judge, parse_gates
 from medsr.metrics.prior import PriorPart
 from medsr.metrics.tissue import TissueBias
 from medsr.physics.tasks import task_named
+from medsr.validation.acceptance import acceptance_of
+from medsr.validation.criteria import read_sheet
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
@@ -73,9 +75,9 @@ def made_report(
             path = folder / f"{number}_{task}.npz"
             write_views(replace(shown, scan=scan), path)
             views[scan, task] = path
-    return StudyReport(
-        findings, tuple(made_hallucination(scans, tasks)), made_verdicts(findings), views, record or RECORD
-    )
+    hallucination = tuple(made_hallucination(scans, tasks))
+    acceptance = acceptance_of(read_sheet(()), findings, hallucination)
+    return StudyReport(findings, hallucination, made_verdicts(findings), views, record or RECORD, acceptance)
 
 
 def made_verdicts(findings: Findings) -> tuple[Verdict, ...]:

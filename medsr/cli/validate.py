@@ -69,8 +69,8 @@ def validate(
         list[str] | None,
         option(
             "--gate",
-            help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', or a file of them; exit code 8 where one is "
-            "broken.",
+            help="Limits such as 'psnr>=30, coverage90 in [0.87,0.93]', a file of them, or a TOML file of criteria; "
+            "exit code 8 where one is broken.",
             panel=MEASURES,
             metavar="GATE",
         ),
@@ -162,7 +162,7 @@ def validate(
         "anatomy": anatomy or None,
     }
     chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
-    _ = chosen.limits  # what is not a gate is refused before hours of work
+    _ = chosen.limits, chosen.sheet  # what is not a gate is refused before hours of work
     for path in (json, csv):
         if path is not None:
             files.check_writable(path)

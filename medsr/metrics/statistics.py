@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import gt
+from typing import Any
 
 import numpy as np
 
@@ -72,25 +73,51 @@ def interval_of_median(values: Sequence[float], level: float = 0.95, seed: int =
         level: Confidence level of the interval.
         seed: Random seed for the resampling.
     """
+    data = np.asarray(values, dtype=np.float64)
+    median = float(np.median(data)) if data.size else float("nan")
+    low, high = bootstrap_ends(values, np.median, level, seed)
+    return Interval(int(data.size), median, low, high, level)
+
+
+def bootstrap_ends(
+    values: Sequence[float], statistic: Callable[..., Any], level: float = 0.95, seed: int = 0
+) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the interval of `interval_of_median` for any statistic; None with fewer than 3 subjects.
+
+    Args:
+        values: One value for each subject.
+        statistic: Function of an array and an axis, such as `numpy.mean`.
+        level: Confidence level of the interval.
+        seed: Random seed for the resampling.
+    """
     from scipy import stats  # seconds to import, and most commands compare no subjects
 
     data = np.asarray(values, dtype=np.float64)
-    median = float(np.median(data)) if data.size else float("nan")
     if data.size < FEWEST_FOR_INTERVAL:
-        return Interval(int(data.size), median, None, None, level)
+        return None, None
     if np.ptp(data) == 0:
-        return Interval(int(data.size), median, median, median, level)
+        return float(data[0]), float(data[0])
     ends = (float("nan"), float("nan"))
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a BCa interval that is not defined says so by NaN as well
             found = stats.bootstrap(
-                (data,), np.median, n_resamples=N_RESAMPLES, confidence_level=level, method=method, rng=seed
+                (data,), statistic, n_resamples=N_RESAMPLES, confidence_level=level, method=method, rng=seed
             )
         ends = (float(found.confidence_interval.low), float(found.confidence_interval.high))
         if np.all(np.isfinite(ends)):
             break
-    return Interval(int(data.size), median, *ends, level)
+    return ends
+
+
+def share_ends(successes: int, n: int, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the exact interval of a share of n subjects (Clopper & Pearson 1934); None without subjects."""
+    if n == 0:
+        return None, None
+    from scipy import stats  # as in `bootstrap_ends`
+
+    found = stats.binomtest(successes, n).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
 
 
 def paired(
@@ -120,7 +147,7 @@ def paired(
         )
     if not np.any(differences):
         return PairedTest(interval, improved, None, note="no test: the two methods do not differ")
-    from scipy import stats  # as in `interval_of_median`
+    from scipy import stats  # as in `bootstrap_ends`
 
     return PairedTest(interval, improved, float(stats.wilcoxon(differences).pvalue))
 

@@ -14,6 +14,7 @@ from medsr.errors import UsageError
 from medsr.metrics.edges import gradient_similarity, hfen
 from medsr.metrics.error import mae, mean_drift, nrmse, psnr
 from medsr.metrics.fidelity import residual_in_noise_units
+from medsr.metrics.flat import flat_snr_db
 from medsr.metrics.judged import PARTS_LEVEL, Restoration, StatedUncertainty
 from medsr.metrics.metric import Metric, Term, in_parts
 from medsr.metrics.resolution import ONE_SEVENTH
@@ -136,6 +137,16 @@ METRICS: tuple[Metric[Restoration], ...] = (
         measure=lambda r: gradient_similarity(r.x, r.reference, r.mask, r.data_range),
         what="agreement of gradient magnitudes, 1 is perfect",
         beware="does not see the direction of edges",
+    ),
+    Metric(
+        name="flat_snr_db",
+        label="SNR in flat tissue",
+        unit="dB",
+        digits=".2f",
+        better="higher",
+        measure=lambda r: flat_snr_db(r.x, r.reference, r.parts["interior"], r.data_range),
+        what="range over the deviation within small boxes of the flattest tissue of the interior",
+        beware="a blur raises it; what little anatomy there is in flat tissue counts as noise",
     ),
     Metric(
         name="fsc50_mm",

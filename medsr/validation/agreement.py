@@ -84,7 +84,7 @@ def summaries(rows: Sequence[StructureScore], subject_of: SubjectOf, seed: int =
         seed: Random seed for the intervals.
     """
     groups = _groups(rows)
-    errors = {key: _of_scans(chosen, subject_of, _median_error) for key, chosen in groups.items()}
+    errors = {key: _of_scans(chosen, subject_of, median_error) for key, chosen in groups.items()}
 
     def mean(chosen: Sequence[StructureScore], name: str) -> Interval:
         return _interval(
@@ -131,6 +131,11 @@ def agreements(rows: Sequence[StructureScore], subject_of: SubjectOf, seed: int 
     )
 
 
+def median_error(rows: Sequence[StructureScore]) -> float:
+    """Median size of the volume error over the structures of one scan, in percent; NaN where none has one."""
+    return _known(median, [abs(row.volume_error_percent) for row in rows])
+
+
 def _groups(rows: Sequence[StructureScore]) -> dict[Key, list[StructureScore]]:
     groups: dict[Key, list[StructureScore]] = {}
     for row in rows:
@@ -156,10 +161,6 @@ def _by_subject(
 
 def _interval(by_subject: dict[str, float], seed: int) -> Interval:
     return interval_of_median(list(by_subject.values()), seed=seed)
-
-
-def _median_error(rows: Sequence[StructureScore]) -> float:
-    return _known(median, [abs(row.volume_error_percent) for row in rows])
 
 
 def _off_ml(row: StructureScore) -> float:

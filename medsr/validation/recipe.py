@@ -15,6 +15,7 @@ from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import Gate, read_gates
 from medsr.metrics.table import UNCERTAINTY_NAMES
 from medsr.physics.tasks import TASKS, Task
+from medsr.validation.criteria import Sheet, is_sheet, read_sheet
 from medsr.validation.methods import ALL_METHODS, LEARNED, check_methods
 
 DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
@@ -31,7 +32,7 @@ class StudyRecipe:
             `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
         methods: Names out of `medsr.validation.methods.ALL_METHODS`.
         workers: Number of worker processes; 0 works in this one.
-        gates: Limits, or files of them; exit code 8 where one is not kept.
+        gates: Limits, files of them, or a TOML file of criteria; exit code 8 where one is not kept.
         blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
         uncertainty: Measure how far the stated uncertainty can be trusted.
         hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
@@ -74,7 +75,16 @@ class StudyRecipe:
         Raises:
             MedsrError: as `medsr.metrics.gates.read_gates`.
         """
-        return read_gates(self.gates)
+        return read_gates([gate for gate in self.gates if not is_sheet(gate)])
+
+    @property
+    def sheet(self) -> Sheet:
+        """The criteria of the acceptance sheet, read: those among the gates, else those that ship with the package.
+
+        Raises:
+            UsageError: as `medsr.validation.criteria.read_sheet`.
+        """
+        return read_sheet(self.gates)
 
     @property
     def measures_uncertainty(self) -> bool:
@@ -98,6 +108,7 @@ class StudyRecipe:
         aside = ("workers", "gates", "enhance")
         content = {key: value for key, value in asdict(self).items() if key not in aside}
         gates = [gate.text for gate in self.limits]
+        gates += [one.text for one in self.sheet.criteria] if self.sheet.asked else []
         deciding: dict[str, Any] = json.loads(json.dumps({**content, "enhance": self.enhance.facts(), "gates": gates}))
         return deciding
 

@@ -15,6 +15,7 @@ from medsr.io.names import nameless
 from medsr.metrics.gates import Verdict, check_gates, judge
 from medsr.model.weights_file import model_facts
 from medsr.record import NOTICE, Record
+from medsr.validation.acceptance import Acceptance, acceptance_of, sheet_verdicts
 from medsr.validation.convention import PAIR_CONVENTION
 from medsr.validation.findings import Findings, Unmeasured, gate_columns
 from medsr.validation.hallucination import HallucinationTests
@@ -39,6 +40,7 @@ class Study:
         findings: Scores of every case that could be measured, and the cases that could not.
         hallucination: Hallucination tests of each scan, task and method; empty where they were not asked for.
         verdicts: Verdicts of the gates.
+        acceptance: Acceptance sheet; a gate only where its criteria were given as one.
         views: File of the views of each scan and task, where there is an output folder.
         record: Account of what was done, with what.
         failures: Reason of each case of `findings.unmeasured`, with the names of files: for the terminal alone.
@@ -47,6 +49,7 @@ class Study:
     findings: Findings
     hallucination: tuple[HallucinationTests, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    acceptance: Acceptance = field(default_factory=Acceptance)
     views: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
@@ -61,6 +64,7 @@ class Study:
         return {
             "hallucination": [one.as_dict() for one in self.hallucination],
             "verdicts": [asdict(one) for one in self.verdicts],
+            "acceptance": [asdict(one) for one in self.acceptance.rows],
             "record": self.record,
         }
 
@@ -93,6 +97,7 @@ def validate(
     """
     began = time.monotonic()
     check_gates(recipe.limits, gate_columns(recipe.methods))
+    sheet = recipe.sheet
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
@@ -107,10 +112,13 @@ def validate(
         raise failed[0][1]
     findings = _together(planned, ended, model, recipe)
     done = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Part)]
+    hallucination = tuple(tests for _, came in done for tests in came.hallucination)
+    acceptance = acceptance_of(sheet, findings, hallucination)
     found = Study(
         findings=findings,
-        hallucination=tuple(tests for _, came in done for tests in came.hallucination),
-        verdicts=_verdicts(findings, recipe),
+        hallucination=hallucination,
+        verdicts=(*_verdicts(findings, recipe), *(sheet_verdicts(acceptance.rows) if sheet.asked else ())),
+        acceptance=acceptance,
         views={} if parts is None else {(one.scan, one.task.name): parts.views(one.key) for one, _ in done},
         record={
             "versions": Record.versions_here(),
@@ -139,7 +147,11 @@ def write_study(found: Study, folder: Path) -> Path:
         OutputError: it can't be written.
     """
     return write_report(
-        StudyReport(found.findings, found.hallucination, found.verdicts, found.views, found.record), folder
+        StudyReport(
+            *(found.findings, found.hallucination, found.verdicts, found.views, found.record),
+            acceptance=found.acceptance,
+        ),
+        folder,
     )
 
 

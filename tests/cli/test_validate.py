@@ -128,3 +128,28 @@ def test_wrong_requests_end_in_code_2(folder, capsys, arguments, word):
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert word in lines[0]
+
+
+def test_criteria_given_as_a_gate_decide_and_those_that_ship_are_only_shown(folder, tmp_path, capsys):
+    arguments = (folder, "--task", "iso2", "--methods", "cubic,ibp", "--out", tmp_path / "out", "-q")
+    assert medsr(*arguments) == 0
+    shown = (tmp_path / "out" / "acceptance.html").read_text()
+    assert "5 not measured" in shown
+    assert "0 failed" not in shown
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        '[[criteria]]\ntext = "ibp gains"\nmetric = "psnr_db"\nmethod = "ibp"\nagainst = "cubic"\nstatistic = "mean"\n'
+        'comparison = ">"\nthreshold = -99\nsource = "this test"\n'
+    )
+    assert medsr(*arguments, "--gate", mine, "--gate", "ibp.psnr>=1") == 8
+    said = capsys.readouterr()
+    assert "not shown with n = 2: at least 6 subjects needed" in said.out
+    assert "passed: ibp.psnr>=1" in said.out
+    assert said.err.startswith("medsr: 1 of 2 gates failed: ibp gains (iso2)")
+    assert (tmp_path / "out" / "acceptance.toml").read_text() == mine.read_text()
+    assert "ibp gains (iso2)" in (tmp_path / "out" / "junit.xml").read_text()
+    mine.write_text(f"{mine.read_text()}fewest = 2\n")
+    assert medsr(*arguments, "--gate", mine) == 0
+    mine.write_text("[[criteria]]\n")
+    assert medsr(*arguments, "--gate", mine) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from medsr.metrics.statistics import holm, interval_of_median, paired, per_subject
+from medsr.metrics.statistics import bootstrap_ends, holm, interval_of_median, paired, per_subject, share_ends
 
 
 def test_scans_of_one_subject_count_once_and_what_is_not_finite_does_not():
@@ -95,3 +95,21 @@ def test_holm_lies_between_the_value_and_bonferroni(p_values):
         assert p <= q <= min(1.0, len(p_values) * p) + 1e-12
     order = np.argsort(p_values, kind="stable")
     assert list(np.array(corrected)[order]) == sorted(corrected)
+
+
+def test_a_share_has_the_exact_interval():
+    """9 of 10 in Clopper and Pearson's table; with all or none of n the other end is (0.05 / 2)^(1/n)."""
+    assert share_ends(9, 10) == pytest.approx((0.5550, 0.9975), abs=1e-4)
+    assert share_ends(6, 6) == pytest.approx((0.025 ** (1 / 6), 1.0))
+    assert share_ends(0, 6) == pytest.approx((0.0, 1 - 0.025 ** (1 / 6)))
+    assert share_ends(0, 0) == (None, None)
+
+
+def test_a_mean_has_an_interval_around_it():
+    values = [1.0, 2.0, 3.0, 4.0, 15.0]
+    low, high = bootstrap_ends(values, np.mean)
+    assert low is not None
+    assert low < np.mean(values) < high
+    assert low > min(values)
+    assert bootstrap_ends(values[:2], np.mean) == (None, None)
+    assert bootstrap_ends([2.0] * 4, np.mean) == (2.0, 2.0)

@@ -20,6 +20,7 @@ from medsr.metrics.table import HEADLINE, INTERIOR, WHOLE
 from medsr.record import NOTICE
 from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
+from medsr.validation.acceptance import SheetRow
 from medsr.validation.agreement import Agreement, AnatomySummary
 from medsr.validation.findings import Findings
 from medsr.validation.gains import GAINS, RANGE, gain_column
@@ -95,6 +96,7 @@ class Document:
     worst_first: tuple[Place, ...]
     hallucination: tuple[HallucinationTests, ...]
     verdicts: tuple[Verdict, ...]
+    acceptance: tuple[SheetRow, ...]
     record: dict[str, Any]
 
 
@@ -103,6 +105,7 @@ def write_document(
     findings: Findings,
     hallucination: Sequence[HallucinationTests],
     verdicts: Sequence[Verdict],
+    acceptance: Sequence[SheetRow],
     record: Mapping[str, object],
 ) -> None:
     """Write validation.json, as `Document` lays it out.
@@ -116,6 +119,7 @@ def write_document(
         **findings.as_dict(),
         "hallucination": [tests.as_dict() for tests in hallucination],
         "verdicts": [asdict(verdict) for verdict in verdicts],
+        "acceptance": [asdict(row) for row in acceptance],
         "record": dict(record),
     }
     _write(path, json.dumps(finite(content), indent=1) + "\n")

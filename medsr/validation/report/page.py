@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medsr.errors import OutputError
@@ -14,10 +14,13 @@ from medsr.io import files
 from medsr.metrics.gates import Verdict
 from medsr.report.blocks import Table
 from medsr.report.pages import rendered
+from medsr.validation.acceptance import Acceptance
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.report import document
+from medsr.validation.report.acceptance import PAGE, acceptance_table, write_acceptance
 from medsr.validation.report.anatomy import anatomy_tables
+from medsr.validation.report.case_facts import case_facts, unit_of
 from medsr.validation.report.curtains import Curtain, curtain, full_colour, plane_for, thumbnail
 from medsr.validation.report.export import finite, write_csv
 from medsr.validation.report.figures import figures_of
@@ -57,6 +60,7 @@ class StudyReport:
         verdicts: Verdicts of the gates; may be empty.
         views: Files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
         record: Whole run record: recipe, model, versions, seeds.
+        acceptance: Acceptance sheet; one without lines has no page.
     """
 
     findings: Findings
@@ -64,6 +68,7 @@ class StudyReport:
     verdicts: tuple[Verdict, ...]
     views: Mapping[Key, Path]
     record: dict[str, object]
+    acceptance: Acceptance = field(default_factory=Acceptance)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ def write_report(report: StudyReport, folder: Path) -> Path:
     for name in ("", CASES, DATA):
         _make(folder / name)
     pictures, thumbnails = _write_cases(report, folder)
+    write_acceptance(report.acceptance, folder)
     page = _index(report, folder, pictures, thumbnails)
     index = folder / "index.html"
     _write(index, page)
@@ -122,7 +128,7 @@ def _write_cases(report: StudyReport, folder: Path) -> tuple[list[Picture], dict
         if views is None:
             continue
         page = f"{CASES}/{stem}.html"
-        _write(folder / CASES / f"{stem}_3d.html", viewer_page(views, f"{stem}.html", _unit(report.findings, key)))
+        _write(folder / CASES / f"{stem}_3d.html", viewer_page(views, f"{stem}.html", unit_of(report.findings, key)))
         thumbnails[page] = thumbnail(views)
         if key in chosen:
             pictures.append(_picture(report.findings, key, chosen[key], page, views))
@@ -138,12 +144,12 @@ def _case_page(report: StudyReport, key: Key, views: CaseViews | None, neighbour
         previous=neighbours[0],
         following=neighbours[1],
         view="" if views is None else f"{case_stem(*key)}_3d.html",
-        facts=_facts(findings, key),
+        facts=case_facts(findings, key),
         curtains=[] if views is None else [curtain(views, plane) for plane in views.planes],
         full=0.0 if views is None else full_colour(views),
         window=(0.0, 0.0) if views is None else views.window,
         located_by="" if views is None else views.located_by,
-        unit=_unit(findings, key),
+        unit=unit_of(findings, key),
         scores=scores_table(findings, *key),
         uncertainty=uncertainty_table(findings, *key),
         record=_pretty(report.record),
@@ -164,7 +170,8 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         "cases": cases_table(findings, _links(report)),
     }
     of_hallucination, of_anatomy = hallucination_tables(report.hallucination), anatomy_tables(findings)
-    _write_machine_files(report, folder, [*tables.values(), *of_hallucination, *of_anatomy])
+    sheet = acceptance_table(report.acceptance.rows)
+    _write_machine_files(report, folder, [*tables.values(), *of_hallucination, *of_anatomy, sheet])
     for figure in (*figures, *hallucination_plots):
         document.write_figure(folder / DATA / f"{figure.name}.csv", figure)
     keys = _worst_first(findings)
@@ -175,6 +182,8 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         verdict=_verdict(report.verdicts),
         passed=all(verdict.passed for verdict in report.verdicts),
         verdicts=report.verdicts,
+        acceptance=report.acceptance,
+        acceptance_page=PAGE,
         shown=lambda value: f"{value:.4g}" if isinstance(value, float) else str(value),
         n_subjects=len({findings.subject_of(scan) for scan, _ in keys}),
         n_scans=len({scan for scan, _ in keys}),
@@ -197,7 +206,8 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
 
 def _write_machine_files(report: StudyReport, folder: Path, tables: Sequence[Table]) -> None:
     document.write_document(
-        folder / "validation.json", report.findings, report.hallucination, report.verdicts, report.record
+        folder / "validation.json",
+        *(report.findings, report.hallucination, report.verdicts, report.acceptance.rows, report.record),
     )
     document.write_schema(folder / "schema.json")
     document.write_gates(folder / "junit.xml", report.verdicts)
@@ -231,38 +241,12 @@ def _picture(findings: Findings, key: Key, word: str, page: str, views: CaseView
     gain = float("nan") if score is None else findings.gain_db(score, "ibp")
     shown = curtain(views, plane_for(views, "" if score is None else score.axes))
     text = "" if gain != gain else f"{gain:+.2f}"
-    return Picture(word, *key, page, text, shown, full_colour(views), _unit(findings, key))
+    return Picture(word, *key, page, text, shown, full_colour(views), unit_of(findings, key))
 
 
 def _links(report: StudyReport) -> dict[Key, tuple[str, str]]:
     stems = {key: f"{CASES}/{case_stem(*key)}" for key in _worst_first(report.findings)}
     return {key: (f"{stem}.html", f"{stem}_3d.html" if key in report.views else "") for key, stem in stems.items()}
-
-
-def _facts(findings: Findings, key: Key) -> dict[str, str]:
-    case = next((case for case in findings.cases if (case.scan, case.task) == key), None)
-    if case is None:
-        return {}
-    known = {
-        "subject": case.subject,
-        "modality": case.modality,
-        "contrast": case.contrast,
-        "degraded axes": case.axes,
-        "factor": f"{case.factor:.3g}",
-        "spacing": f"{' x '.join(f'{h:.3g}' for h in case.spacing_mm)} mm",
-        "profile": case.profile,
-        "degraded by": case.degraded_by,
-        "range R": f"{case.range:.5g}{_unit(findings, key)}",
-        "noise of the reference": f"{case.reference_noise:.3g}{_unit(findings, key)}",
-        "ceiling": f"{case.ceiling_db:.2f} dB",
-        **case.facts,
-    }
-    return {name: value for name, value in known.items() if value}
-
-
-def _unit(findings: Findings, key: Key) -> str:
-    """The unit with a space before it for CT, else nothing."""
-    return next((" HU" for c in findings.cases if (c.scan, c.task) == key and c.modality == "CT"), "")
 
 
 def _verdict(verdicts: Sequence[Verdict]) -> str:

@@ -10,6 +10,8 @@ import pytest
 from made_reports import RECORD, TASKS, made_findings, made_hallucination, made_verdicts
 
 from medsr.report.blocks import Cell, Table, number
+from medsr.validation.acceptance import sheet_rows
+from medsr.validation.criteria import read_sheet
 from medsr.validation.findings import Findings
 from medsr.validation.report.document import schema, write_document, write_gates, write_rows, write_table
 
@@ -23,7 +25,9 @@ def findings() -> Findings:
 
 def written(path: Path, findings: Findings) -> dict[str, object]:
     verdicts = made_verdicts(made_findings(SCANS, TASKS, {}))
-    write_document(path, findings, tuple(made_hallucination(SCANS, TASKS)), verdicts, RECORD)
+    hallucination = tuple(made_hallucination(SCANS, TASKS))
+    acceptance = sheet_rows(read_sheet(()).criteria, findings, hallucination)
+    write_document(path, findings, hallucination, verdicts, acceptance, RECORD)
     content = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert isinstance(content, dict)
     return content
@@ -43,6 +47,7 @@ def test_the_json_keeps_its_schema_and_the_schema_names_every_key(findings: Find
         "structures": "StructureScore",
         "anatomy": "AnatomySummary",
         "agreements": "Agreement",
+        "acceptance": "SheetRow",
     }
     for key, name in rows.items():
         first = content[key][0]  # type: ignore[index]

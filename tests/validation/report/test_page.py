@@ -28,6 +28,7 @@ def test_every_file_is_there_and_every_link_leads_somewhere(index: Path) -> None
     stems = [f"{scan}_{task}" for scan in SCANS for task in TASKS]
     expected = {f"cases/{stem}{end}.html" for stem in stems for end in ("", "_3d")}
     expected |= {"index.html", "validation.json", "schema.json", "scores.csv", "junit.xml"}
+    expected |= {"acceptance.html", "acceptance.toml"}
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert expected == {name for name in found if not name.startswith("data/")}
     assert dead_links(folder) == []
