@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import medsr
-from medsr.cli import batch, calibrate, cards, dicom, enhance, inspect, train, validate
+from medsr.cli import batch, calibrate, cards, dicom, enhance, inspect, reading, train, validate
 from medsr.cli.options import Command, Group, option
 from medsr.errors import MedsrError, ResourceError, UsageError, is_out_of_memory
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("enhance", cls=Command)(enhance.enhance)
 app.command("degrade", cls=Command)(enhance.degrade)
 app.command("validate", cls=Command)(validate.validate)
+app.command("reading", cls=Command)(reading.reading)
 app.command("inspect", cls=Command)(inspect.inspect)
 app.command("models", cls=Command)(inspect.models)
 app.add_typer(batch.batch)

@@ -93,6 +93,15 @@ def validate(
             panel=MEASURES,
         ),
     ] = False,
+    reading: Annotated[
+        str | None,
+        option(
+            "--reading",
+            help="Two methods, such as mean,cubic, for a page on which readers compare them blinded.",
+            panel=OUTPUT,
+            metavar="NAMES",
+        ),
+    ] = None,
     blend: Annotated[
         str | None,
         option(
@@ -160,8 +169,11 @@ def validate(
         "uncertainty": uncertainty or None,
         "hallucination": hallucination or None,
         "anatomy": anatomy or None,
+        "reading": None if reading is None else tuple(reading.split(",")),
     }
     chosen = _recipe(recipe, wanted, {"steps": steps, "noise": noise, "seed": seed, "model": model, "device": device})
+    if chosen.reading and out is None:
+        raise UsageError("a page to read is part of a report; name its folder with --out as well")
     _ = chosen.limits, chosen.sheet  # what is not a gate is refused before hours of work
     for path in (json, csv):
         if path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +49,11 @@ def rendered(template: str, look: Look = STUDY, /, **context: object) -> bytes:
     page = environment().get_template(template)
     html = page.render(policy=allowed, style=Markup(css), script=Markup(code), notice=NOTICE, **context)
     return html.encode("utf-8", "replace")
+
+
+def data_block(content: object) -> Markup:
+    """Plain values as JSON for a tag of its own, without any "<", which could end that tag."""
+    return Markup(json.dumps(content).replace("<", "\\u003c"))
 
 
 def style(names: Sequence[str] = STYLES) -> str:

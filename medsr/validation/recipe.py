@@ -16,7 +16,7 @@ from medsr.metrics.gates import Gate, read_gates
 from medsr.metrics.table import UNCERTAINTY_NAMES
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.criteria import Sheet, is_sheet, read_sheet
-from medsr.validation.methods import ALL_METHODS, LEARNED, check_methods
+from medsr.validation.methods import ALL_METHODS, LEARNED, PICTURED, check_methods
 
 DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
 PAIR = Task("pair")
@@ -37,7 +37,9 @@ class StudyRecipe:
         uncertainty: Measure how far the stated uncertainty can be trusted.
         hallucination: Run the hallucination tests, which plant lesions and look for what is invented, erased or biased.
         anatomy: Segment the reference and the results, and compare the structures of the body.
-        bootstrap_seed: Random seed for the intervals over subjects.
+        reading: Two methods for a page on which readers compare them blinded, out of
+            `medsr.validation.methods.PICTURED`; empty for none.
+        bootstrap_seed: Random seed for the intervals over subjects, and for order and sides of a reading.
         enhance: Settings of the learned methods, their model and device.
     """
 
@@ -51,6 +53,7 @@ class StudyRecipe:
     uncertainty: bool = False
     hallucination: bool = False
     anatomy: bool = False
+    reading: tuple[str, ...] = ()
     bootstrap_seed: int = 0
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
 
@@ -65,6 +68,9 @@ class StudyRecipe:
         asked = [name for name in DECIDED_BY_TASK if getattr(self.enhance, name) != getattr(EnhanceSettings, name)]
         if asked:
             raise UsageError(f"enhance.{asked[0]} is set; in a validation the task or the pair decides about it")
+        pictured = [name for name in PICTURED if name in self.methods]
+        if self.reading and (len(self.reading) != 2 or len({*self.reading} & {*pictured}) != 2):
+            raise UsageError(f"reading is {', '.join(self.reading)}; expected two of {', '.join(pictured)}")
         if self.workers < 0 or self.bootstrap_seed < 0 or not self.methods:
             raise UsageError("expected at least one method, and neither workers nor a seed below 0")
 

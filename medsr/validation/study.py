@@ -41,6 +41,7 @@ class Study:
         hallucination: Hallucination tests of each scan, task and method; empty where they were not asked for.
         verdicts: Verdicts of the gates.
         acceptance: Acceptance sheet; a gate only where its criteria were given as one.
+        reading: Two methods for the page of a blinded reading; empty for none.
         views: File of the views of each scan and task, where there is an output folder.
         record: Account of what was done, with what.
         failures: Reason of each case of `findings.unmeasured`, with the names of files: for the terminal alone.
@@ -50,6 +51,7 @@ class Study:
     hallucination: tuple[HallucinationTests, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     acceptance: Acceptance = field(default_factory=Acceptance)
+    reading: tuple[str, ...] = ()
     views: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
@@ -119,6 +121,7 @@ def validate(
         hallucination=hallucination,
         verdicts=(*_verdicts(findings, recipe), *(sheet_verdicts(acceptance.rows) if sheet.asked else ())),
         acceptance=acceptance,
+        reading=recipe.reading,
         views={} if parts is None else {(one.scan, one.task.name): parts.views(one.key) for one, _ in done},
         record={
             "versions": Record.versions_here(),
@@ -150,6 +153,7 @@ def write_study(found: Study, folder: Path) -> Path:
         StudyReport(
             *(found.findings, found.hallucination, found.verdicts, found.views, found.record),
             acceptance=found.acceptance,
+            reading=found.reading,
         ),
         folder,
     )

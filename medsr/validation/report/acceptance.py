@@ -12,7 +12,7 @@ from medsr.report.text import NOTHING
 from medsr.validation.acceptance import Acceptance, SheetRow
 from medsr.validation.criteria import MEASURES
 
-PAGE = "acceptance.html"
+ACCEPTANCE_PAGE = "acceptance.html"
 CRITERIA = "acceptance.toml"
 LOOKS = {"pass": "good", "fail": "bad", "not measured": "soft"}
 NOTE = (
@@ -38,7 +38,7 @@ def write_acceptance(acceptance: Acceptance, folder: Path) -> None:
         sheet=acceptance_table(acceptance.rows),
         criteria=CRITERIA,
     )
-    for name, content in ((PAGE, page), (CRITERIA, acceptance.criteria.encode())):
+    for name, content in ((ACCEPTANCE_PAGE, page), (CRITERIA, acceptance.criteria.encode())):
         with files.atomic(folder / name) as file:
             file.write(content)
 

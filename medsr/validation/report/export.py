@@ -19,6 +19,7 @@ from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Score
 from medsr.validation.gains import RANGE, gain_column
 from medsr.validation.methods import BASELINES, shown_name
+from medsr.validation.readers import Agreements
 from medsr.validation.report.summary import comparisons_of, uncertainties_of
 
 BESIDE = tuple(map(metric_named, ("ssim", "nrmse", "residual", "high_frequency_power_ratio", "seconds")))
@@ -120,8 +121,8 @@ def write_json(findings: Findings, path: Path, further: Mapping[str, object] | N
     _write({**findings.as_dict(), **(further or {})}, path)
 
 
-def write_plain(report: CalibrationReport, path: Path) -> None:
-    """A calibration as JSON.
+def write_plain(report: CalibrationReport | Agreements, path: Path) -> None:
+    """A calibration, or what came of a reading, as JSON.
 
     Raises:
         OutputError: the file can't be written.

@@ -17,8 +17,9 @@ from medsr.report.pages import rendered
 from medsr.validation.acceptance import Acceptance
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests
+from medsr.validation.reading import ReadingKey
 from medsr.validation.report import document
-from medsr.validation.report.acceptance import PAGE, acceptance_table, write_acceptance
+from medsr.validation.report.acceptance import ACCEPTANCE_PAGE, acceptance_table, write_acceptance
 from medsr.validation.report.anatomy import anatomy_tables
 from medsr.validation.report.case_facts import case_facts, unit_of
 from medsr.validation.report.curtains import Curtain, curtain, full_colour, plane_for, thumbnail
@@ -26,6 +27,7 @@ from medsr.validation.report.export import finite, write_csv
 from medsr.validation.report.figures import figures_of
 from medsr.validation.report.glossary import GLOSSARY
 from medsr.validation.report.hallucination import hallucination_figures, hallucination_tables
+from medsr.validation.report.reading_page import READING_PAGE, write_reading
 from medsr.validation.report.tables import (
     cases_table,
     comparisons_table,
@@ -61,6 +63,7 @@ class StudyReport:
         views: Files of `medsr.validation.view_files`, by scan and task; cases without one are shown without pictures.
         record: Whole run record: recipe, model, versions, seeds.
         acceptance: Acceptance sheet; one without lines has no page.
+        reading: Two methods for the page of a blinded reading; empty for none.
     """
 
     findings: Findings
@@ -69,6 +72,7 @@ class StudyReport:
     views: Mapping[Key, Path]
     record: dict[str, object]
     acceptance: Acceptance = field(default_factory=Acceptance)
+    reading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def write_report(report: StudyReport, folder: Path) -> Path:
         _make(folder / name)
     pictures, thumbnails = _write_cases(report, folder)
     write_acceptance(report.acceptance, folder)
-    page = _index(report, folder, pictures, thumbnails)
+    reading = write_reading(report.findings, report.views, report.reading, folder)
+    page = _index(report, folder, pictures, thumbnails, reading)
     index = folder / "index.html"
     _write(index, page)
     return index
@@ -156,7 +161,13 @@ def _case_page(report: StudyReport, key: Key, views: CaseViews | None, neighbour
     )
 
 
-def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumbnails: Mapping[str, str]) -> bytes:
+def _index(
+    report: StudyReport,
+    folder: Path,
+    pictures: Sequence[Picture],
+    thumbnails: Mapping[str, str],
+    reading: ReadingKey | None,
+) -> bytes:
     findings = report.findings
     strata = telling(findings.strata(method=main_method(findings)))
     figures, hallucination_plots = figures_of(findings, strata), hallucination_figures(report.hallucination)
@@ -183,7 +194,9 @@ def _index(report: StudyReport, folder: Path, pictures: Sequence[Picture], thumb
         passed=all(verdict.passed for verdict in report.verdicts),
         verdicts=report.verdicts,
         acceptance=report.acceptance,
-        acceptance_page=PAGE,
+        acceptance_page=ACCEPTANCE_PAGE,
+        reading=reading,
+        reading_page=READING_PAGE,
         shown=lambda value: f"{value:.4g}" if isinstance(value, float) else str(value),
         n_subjects=len({findings.subject_of(scan) for scan, _ in keys}),
         n_scans=len({scan for scan, _ in keys}),

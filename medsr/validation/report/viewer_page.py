@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import json
 from functools import cache
 from importlib import resources
 
@@ -15,7 +14,7 @@ from markupsafe import Markup
 
 from medsr.errors import OutputError
 from medsr.record import NOTICE
-from medsr.report.pages import asset, environment, style
+from medsr.report.pages import asset, data_block, environment, style
 from medsr.report.security import inline, policy
 from medsr.validation.report.curtains import curtain
 from medsr.validation.views import CaseViews
@@ -57,15 +56,10 @@ def viewer_page(views: CaseViews, page: str, unit: str) -> bytes:
             unit=unit,
             located_by=views.located_by,
             size=f"{' x '.join(map(str, shape))} of {' x '.join(f'{h:.3g}' for h in spacing)} mm",
-            volumes=Markup(_json({name: _nifti(views, name) for name in views.volumes})),
+            volumes=data_block({name: _nifti(views, name) for name in views.volumes}),
         )
     )
     return html.encode("utf-8", "replace")
-
-
-def _json(content: dict[str, str]) -> str:
-    """JSON without any "<", which could end the tag that it stands in."""
-    return json.dumps(content).replace("<", "\\u003c")
 
 
 def _nifti(views: CaseViews, name: str) -> str:
