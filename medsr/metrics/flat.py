@@ -38,7 +38,6 @@ def flat_snr_db(x: Scan, reference: Scan, interior: Mask, data_range: float) -> 
 
 def _variance(x: NDArray[np.generic]) -> NDArray[np.float64]:
     """Variance within the box around every voxel."""
-    data = x.astype(np.float64)
-    data -= data.mean()  # squares of large offsets would drown small variances in rounding
+    data = x.astype(np.float64)  # in single precision the squares of large offsets would drown small variances
     mean, square = (ndimage.uniform_filter(one, BOX_VOX) for one in (data, data**2))
     return np.asarray(np.maximum(square - mean**2, 0.0))

@@ -61,6 +61,7 @@ def test_a_table_is_a_criterion(tmp_path):
         (TABLE.replace("psnr_interior_db", "psnr_of_the_moon"), "no metric is called 'psnr_of_the_moon'"),
         (TABLE.replace('"ibp"', '"magic"'), "no method is called 'magic'"),
         (TABLE.replace('against = "ibp"\n', ""), "against"),
+        (TABLE.replace('against = "ibp"\n', "").replace("p_below = 0.05", "").replace('"mean"', '"share"'), "against"),
         (TABLE.replace("0.05", "1.5"), "between 0 and 1"),
         (TABLE.replace("= 1\n", "= nan\n"), "threshold"),
         (TABLE.replace('"a source"', '" "'), "source"),

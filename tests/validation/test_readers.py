@@ -45,6 +45,8 @@ def test_a_reader_who_always_takes_the_left_does_not_agree_with_themselves():
 def test_artefacts_count_for_the_method_and_not_for_the_side():
     (found,) = agreements_of(KEY, [reader(0, 0, 0, 0, 0, artefacts=("yes", "no"))]).preferences
     assert found.artefacts == {"mean": 2, "cubic": 2}
+    one = Reader("r1", {pair.number: Answer(0, pair.left == "mean", pair.right == "mean") for pair in KEY.pairs})
+    assert agreements_of(KEY, [one]).preferences[0].artefacts == {"mean": 4, "cubic": 0}
 
 
 def test_subjects_and_not_pairs_are_the_unit():

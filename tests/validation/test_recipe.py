@@ -114,3 +114,22 @@ def test_the_recipe_of_the_pipeline_can_be_read():
 
     recipe = read_study_recipe(Path(__file__).parents[2] / "pipelines" / "validate" / "study.toml")
     assert {"iso2", "iso4", "thick5", "noisy2"} <= {task.name for task in recipe.tasks}
+
+
+def test_criteria_lie_beside_the_recipe_and_are_no_gates_of_numbers(tmp_path):
+    text = '[[criteria]]\ntext = "gains"\nmetric = "psnr_db"\nagainst = "ibp"\nstatistic = "mean"\ncomparison = ">"\n'
+    (tmp_path / "mine.toml").write_text(f'{text}threshold = 0\nsource = "ours"\n')
+    (tmp_path / "study.toml").write_text('gates = ["mine.toml", "psnr>=3"]\n')
+    recipe = read_study_recipe(tmp_path / "study.toml")
+    assert [one.text for one in recipe.limits] == ["psnr>=3"]
+    assert [one.text for one in recipe.sheet.criteria] == ["gains"]
+    assert recipe.as_dict()["gates"] == ["psnr>=3", "gains"]
+    assert not StudyRecipe().sheet.asked
+    assert StudyRecipe().as_dict()["gates"] == []
+
+
+def test_a_reading_compares_two_methods_that_are_measured_and_pictured():
+    assert StudyRecipe(reading=("mean", "cubic")).settings_key == StudyRecipe().settings_key
+    for names in (("mean",), ("mean", "mean"), ("mean", "nearest"), ("mean", "cubic", "ibp")):
+        with pytest.raises(UsageError, match="expected two of cubic, ibp, tv, mean, sample"):
+            StudyRecipe(reading=names)
