@@ -107,7 +107,7 @@ def case_pages(report: Path) -> list[Path]:
 
 
 def test_pages_open_alone_without_an_error_a_request_or_a_violation(context: BrowserContext, report: Path) -> None:
-    for path in (report, *case_pages(report)):
+    for path in (report, report.parent / "acceptance.html", *case_pages(report)):
         watched = opened(context, path)
         assert watched.page.locator("img:not([alt]), img[alt='']").count() == 0
         assert watched.page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
@@ -208,7 +208,7 @@ def test_text_stands_out_in_light_and_dark(browser: Browser, report: Path, schem
 def test_a_narrow_window_scrolls_tables_and_not_the_page(browser: Browser, report: Path) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 800})
     page = context.new_page()
-    for path in (report, *case_pages(report)):
+    for path in (report, report.parent / "acceptance.html", *case_pages(report)):
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == 360
     context.close()
