@@ -16,7 +16,7 @@ from medsr.validation.criteria import LESION_CONTRAST, MEASURES, VOLUME_ERROR, C
 from medsr.validation.findings import Findings
 from medsr.validation.gains import median_of
 from medsr.validation.hallucination import HallucinationTests
-from medsr.validation.scores import NAN, StructureScore
+from medsr.validation.scores import NAN, Score, StructureScore, Unmeasured
 
 Outcome = Literal["pass", "fail", "not measured"]
 ByPlace = dict[tuple[str, str], dict[str, float]]
@@ -99,7 +99,8 @@ def sheet_rows(
     """
     tasks = tuple(dict.fromkeys(score.task for score in findings.scores)) or ("",)
     known = {name: _values(name, findings, hallucination) for one in criteria for name in (one.metric, *one.kept)}
-    subjects = {task: {findings.subject_of(s.scan) for s in findings.scores if s.task == task} for task in tasks}
+    cases: list[Score | Unmeasured] = [*findings.scores, *findings.unmeasured]  # what failed must not vanish
+    subjects = {task: {findings.subject_of(one.scan) for one in cases if one.task == task} for task in tasks}
     return tuple(
         _row(one, task, known, len(subjects.get(task, ())), findings.seed)
         for one in criteria

@@ -16,7 +16,7 @@ from medsr.physics.tasks import task_named
 from medsr.validation.acceptance import acceptance_of, sheet_rows, sheet_verdicts
 from medsr.validation.criteria import Criterion, read_sheet
 from medsr.validation.findings import Findings
-from medsr.validation.scores import NAN, Case, StructureScore
+from medsr.validation.scores import NAN, Case, StructureScore, Unmeasured
 from medsr.validation.trial import make_trial, restorations, score
 
 GAIN = Criterion("gain", "psnr_interior_db", "mean", ">=", 1.0, "s", against="ibp", p_below=0.05)
@@ -121,6 +121,8 @@ def test_each_task_is_judged_by_itself():
 def test_subjects_without_the_number_are_counted():
     found = row(GAIN, study([*GAINS, NAN]))
     assert (found.outcome, found.n, found.note) == ("pass", 7, "1 of 8 subjects have no such number")
+    failed = replace(study(GAINS), unmeasured=(Unmeasured("sub-99_T1w", "iso2", "damaged"),))
+    assert row(GAIN, failed).note == "1 of 8 subjects have no such number"
 
 
 def test_lesions_are_those_of_the_hallucination_tests():
