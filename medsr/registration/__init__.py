@@ -1,0 +1,1 @@
+"""Registration: how one scan lies in the body as another shows it."""
