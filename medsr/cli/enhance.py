@@ -94,6 +94,10 @@ def enhance(
         Mode,
         option("--mode", help="Least error, one posterior sample, or the mean and its uncertainty.", panel=SAMPLING),
     ] = DEFAULT.mode,
+    strength: Annotated[
+        float,
+        option("--strength", help="Share of the network's detail, 0 (iterative back-projection) to 1.", panel=SAMPLING),
+    ] = DEFAULT.strength,
     blend: Annotated[
         float, option("--blend", help="Mode sample: from the mean (0) to the sample (1).", panel=SAMPLING)
     ] = DEFAULT.blend,
@@ -167,6 +171,7 @@ def enhance(
         noise=noise,
         modality=None if modality == "auto" else modality,
         mode=mode,
+        strength=strength,
         blend=blend,
         samples=samples,
         steps=steps,

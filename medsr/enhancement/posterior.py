@@ -140,29 +140,39 @@ def solved(
     Args:
         problem: Scan, as `prepared` makes it.
         model: Model that it was prepared for.
-        settings: Request; mode, blend, samples, steps, sampler and seed matter here.
+        settings: Request; mode, strength, blend, samples, steps, sampler and seed matter here.
         on_step: Called in mode "sample" with the number of a step and the noisy detail before it.
 
     Returns:
         The detail (1, 1, I, J, K) and, on the grid of the result, its deviation, both in units of the expected detail;
-        None instead of the deviation in the other modes. Without samples it is what the variance head tells.
+        None instead of the deviation in the other modes. Without samples it is what the variance head tells. What a
+        strength below 1 leaves out of the mean counts as deviation.
     """
     mean = posterior_mean(problem, model)
-    if settings.mode == "mean":
-        return mean.detail, None
     if settings.mode == "sample":
         sample = mean.detail
         for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0)):
             on_step(number, state)
             sample = clean
-        return mean.detail + settings.blend * (sample - mean.detail), None
+        return settings.strength * (mean.detail + settings.blend * (sample - mean.detail)), None
+    shown = mean.detail if settings.strength == 1 else raised(problem, settings.strength * mean.unraised)
+    if settings.mode == "mean":
+        return shown, None
+    deviation = _deviation(problem, mean, model, settings)
+    if settings.strength == 1:
+        return shown, deviation
+    return shown, torch.hypot(deviation, problem.onto_result.linear((mean.detail - shown).abs()))
+
+
+def _deviation(problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings) -> Tensor:
+    """The posterior's standard deviation on the grid of the result: by the variance head, or of samples."""
     if not settings.samples:
-        return mean.detail, problem.onto_result.linear(torch.sqrt(mean.variance))
+        return problem.onto_result.linear(torch.sqrt(mean.variance))
     total = torch.zeros_like(problem.onto_result.linear(mean.detail))
     for number in range(settings.samples):
         sample = last_of(sample_steps(problem, mean, model, settings, number))
         total += problem.onto_result.cubic(sample - mean.detail) ** 2
-    return mean.detail, standard_deviation(total / settings.samples)
+    return standard_deviation(total / settings.samples)
 
 
 def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
@@ -174,10 +184,14 @@ def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
     answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
     detail = problem.op.prox(answer.mean, problem.rest, ratio)
-    x = problem.ibp + problem.detail * detail
-    raise_by = (raised_to(problem.floor, x, problem.op) - x) / problem.detail
     variance = torch.exp(answer.log_variance.clamp(-10, 3))
-    return PosteriorMean(detail + raise_by, variance, unraised=detail)
+    return PosteriorMean(raised(problem, detail), variance, unraised=detail)
+
+
+def raised(problem: Problem, detail: Tensor) -> Tensor:
+    """Detail (1, 1, I, J, K) with which no voxel lies below the scan's floor, in units of the expected detail."""
+    x = problem.ibp + problem.detail * detail
+    return detail + (raised_to(problem.floor, x, problem.op) - x) / problem.detail
 
 
 def sample_steps(

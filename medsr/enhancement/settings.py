@@ -88,6 +88,7 @@ class EnhanceSettings:
         modality: "MR" or "CT" against what the headers say; None: as they say.
         mode: "mean" (least expected error), "sample" (one posterior sample) or "uncertainty" (the mean and its standard
             deviation).
+        strength: Share of the network's detail that is added to the IBP estimate: 1 all of it, 0 none.
         blend: Point between the mean (0) and the sample (1) in mode "sample".
         samples: Number of posterior samples whose standard deviation mode "uncertainty" takes, at least 2; 0: none, the
             network's variance head tells it with the mean.
@@ -116,6 +117,7 @@ class EnhanceSettings:
     noise: float | None = None
     modality: Modality | None = None
     mode: Mode = "mean"
+    strength: float = 1.0
     blend: float = 1.0
     samples: int = 0
     steps: int = 6
@@ -139,6 +141,8 @@ class EnhanceSettings:
         check_choice("mode", self.mode, MODES)
         check_choice("sampler", self.sampler, SAMPLER_NAMES)
         check_choice("profile", self.profile, PROFILE_CHOICES)
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength is {self.strength:g}; expected 0 (no detail of the network) to 1 (all of it)")
         if not 0 <= self.blend <= 1:
             raise UsageError(f"blend is {self.blend:g}; expected 0 (mean) to 1 (sample)")
         if self.samples < 0 or self.samples == 1:

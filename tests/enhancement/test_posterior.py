@@ -13,10 +13,12 @@ from tiny_models import tiny_model
 from medsr.diffusion.noise import sample_noise
 from medsr.diffusion.schedule import START_SIGMA
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.floor import raised_to
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import posterior_mean, prepared, sample_steps
+from medsr.enhancement.posterior import finished, posterior_mean, prepared, sample_steps
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.whole import Whole
+from medsr.errors import UsageError
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
@@ -68,3 +70,41 @@ def test_without_samples_the_uncertainty_is_what_the_variance_head_says_in_the_t
     np.testing.assert_allclose(result.uncertainty.data, found.deviation.data, rtol=1e-4)
     np.testing.assert_array_equal(result.volume.data, enhance(SLICES, MODEL, QUICK, ACQUISITION).volume.data)
     assert set(stages) == {MODEL.n_layers}
+
+
+def test_the_strength_goes_from_iterative_back_projection_to_the_mean():
+    """In between it is a straight line, which is as consistent with the scan as its ends."""
+    shown = {s: enhance(SLICES, MODEL, replace(QUICK, strength=s)) for s in (0.0, 0.25, 1.0)}
+    whole = Whole.of(SLICES, QUICK, ACQUISITION)
+    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, whole, None)
+    ibp = finished(problem, torch.zeros_like(problem.ibp))
+    start = whole.scale.from_model(raised_to(whole.floor, ibp, problem.op))[0, 0].numpy()
+    np.testing.assert_allclose(shown[0.0].volume.data, start, atol=1e-3)
+    np.testing.assert_array_equal(shown[1.0].volume.data, enhance(SLICES, MODEL, QUICK).volume.data)
+    line = 0.75 * shown[0.0].volume.data + 0.25 * shown[1.0].volume.data
+    above = line > 1.01 * SLICES.data.min() + 20  # where nothing was raised to the scan's floor
+    np.testing.assert_allclose(shown[0.25].volume.data[above], line[above], atol=0.02 * np.ptp(line))
+    unraised = finished(problem, 0.25 * posterior_mean(problem, MODEL).unraised)
+    assert shown[0.25].volume.data.min() > whole.scale.from_model(unraised).min()
+
+
+@pytest.mark.parametrize("samples", [0, 2])
+def test_what_a_lesser_strength_leaves_out_counts_as_uncertainty(samples):
+    asked = replace(QUICK, mode="uncertainty", samples=samples)
+    full, half = (enhance(SLICES, MODEL, replace(asked, strength=strength)) for strength in (1.0, 0.5))
+    left_out = np.abs(full.volume.data - half.volume.data)
+    expected = np.hypot(full.uncertainty.data, left_out)
+    np.testing.assert_allclose(half.uncertainty.data, expected, rtol=0.05, atol=0.02 * expected.max())
+    assert half.uncertainty.data.mean() > full.uncertainty.data.mean()
+
+
+def test_a_sample_of_half_the_strength_lies_half_way_to_iterative_back_projection():
+    asked = replace(QUICK, mode="sample")
+    none, half, full = (enhance(SLICES, MODEL, replace(asked, strength=s)).volume.data for s in (0.0, 0.5, 1.0))
+    np.testing.assert_allclose(half, (none + full) / 2, atol=1e-3 * np.ptp(full))
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
+def test_a_strength_outside_0_to_1_is_refused(strength):
+    with pytest.raises(UsageError, match="expected 0"):
+        EnhanceSettings(strength=strength)
