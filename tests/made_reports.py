@@ -18,6 +18,7 @@ from medsr.metrics.tissue import TissueBias
 from medsr.physics.tasks import task_named
 from medsr.validation.acceptance import acceptance_of
 from medsr.validation.criteria import read_sheet
+from medsr.validation.claims import SampledStructure, Unclaimed
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
@@ -113,6 +114,8 @@ def made_findings(scans: Sequence[str], tasks: Sequence[str], facts: dict[str, s
         unmeasured=(Unmeasured("sub-09_T1w", "iso4", "2.5 mm is too coarse for this task; choose thick5"),),
         structures=tuple(_structures(scans, tasks)),
         unsegmented=tuple(Unsegmented(s, t, "its contrast is T2w") for s in scans if s.endswith("T2w") for t in tasks),
+        sampled=tuple(_sampled(scans, tasks)),
+        unclaimed=tuple(Unclaimed(s, t, "its samples are rough") for s in scans[-1:] for t in tasks),
     )
 
 
@@ -125,6 +128,16 @@ def _structures(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[Structur
                     dice = 1 - abs(percent) / 50
                     after = ml * (1 + percent / 100)
                     yield StructureScore(scan, task, method, "head", name, ml, after, percent, dice, 0.4, 1.2)
+
+
+def _sampled(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[SampledStructure]:
+    """The same structures of the mean, with samples that differ by 1 % from it."""
+    for one in _structures(scans, tasks):
+        if one.method == "mean":
+            samples = (0.99 * one.volume_ml, 1.01 * one.volume_ml)
+            yield SampledStructure(
+                one.scan, one.task, one.part, one.structure, one.reference_ml, one.volume_ml, samples
+            )
 
 
 def made_hallucination(scans: Sequence[str], tasks: Sequence[str]) -> Iterator[HallucinationTests]:

@@ -89,7 +89,8 @@ def validate(
         bool,
         option(
             "--anatomy",
-            help="Compare structures of T1w heads and CTs as well; minutes for each method of a head.",
+            help="Compare structures of T1w heads and CTs as well; minutes for each method of a head. With "
+            "--uncertainty, intervals of their volumes too.",
             panel=MEASURES,
         ),
     ] = False,

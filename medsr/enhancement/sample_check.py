@@ -20,34 +20,46 @@ MOST_ROUGHNESS = 1.5  # of a sample over the scan, in the plane that both have; 
 
 
 def check_sample(volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition) -> None:
-    """Refuse to sample a scan whose samples are far rougher, in the plane of its slices, than the scan itself.
-
-    Where every axis is refined there is no such plane, and nothing is refused.
-
-    Args:
-        volume: Input.
-        model: Model that would sample it.
-        settings: Request; sampler, steps, seed and blend matter here.
-        acquisition: Acquisition of the input, and the finer grid.
+    """Refuse to sample a scan that `sample_fault` finds something in; arguments as there.
 
     Raises:
         EnvelopeError: samples of this scan are noise.
     """
+    fault = sample_fault(volume, model, settings, acquisition)
+    if fault:
+        raise EnvelopeError(
+            f"{fault}: mode sample is not valid for it, so use mode mean or uncertainty; --force goes on"
+        )
+
+
+def sample_fault(volume: Volume, model: Model, settings: EnhanceSettings, acquisition: Acquisition) -> str:
+    """What speaks against samples of a scan: that they are far rougher, in the plane of its slices, than the scan.
+
+    Where every axis is refined there is no such plane.
+
+    Args:
+        volume: Input.
+        model: Model that would sample it.
+        settings: Request in mode "sample"; sampler, steps, seed and blend matter here.
+        acquisition: Acquisition of the input, and the finer grid.
+
+    Returns:
+        What was found and what was expected; "" where nothing speaks against them.
+    """
     kept = [axis for axis, changes in enumerate(acquisition.degraded) if not changes]
     if not kept:
-        return
+        return ""
     block = central_block(volume, BLOCK_VOX)
     tried = replace(settings, force=True, region=None, tile=None)
     sample = enhance_region(volume, block, model, tried, acquisition).volume
     scan_roughness = _roughness(crop(volume, block).data, kept)
     ratio = _roughness(sample.data, kept) / max(scan_roughness, 1e-9)
-    if scan_roughness > 0 and ratio > MOST_ROUGHNESS:
-        factor = max(acquisition.factors)
-        raise EnvelopeError(
-            f"at factor {factor:.3g} a sample of this scan is {ratio:.1f} times as rough as the scan in the plane of "
-            f"its slices (expected up to {MOST_ROUGHNESS:g}): mode sample is not valid for it, so use mode mean or "
-            "uncertainty; --force goes on"
-        )
+    if scan_roughness <= 0 or ratio <= MOST_ROUGHNESS:
+        return ""
+    return (
+        f"at factor {max(acquisition.factors):.3g} a sample of this scan is {ratio:.1f} times as rough as the scan in "
+        f"the plane of its slices (expected up to {MOST_ROUGHNESS:g})"
+    )
 
 
 def _roughness(data: NDArray[np.float32], axes: Sequence[int]) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from medsr.anatomy.meshnet import load_meshnet
 from medsr.anatomy.segmentation import Segmentation, doubt, segment_body, segment_head
 from medsr.errors import InputError
 from medsr.model.allocator import returning_freed_memory
+from medsr.validation.claims import SampledStructure, Unclaimed
 from medsr.validation.scores import StructureScore, Unsegmented
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
@@ -20,15 +21,58 @@ from medsr.volume import Volume
 SEGMENTED = ("cubic", "ibp", "tv", "mean")
 """Methods whose results are segmented, where they are measured: a minute or more each."""
 
+SEGMENTED_SAMPLES = 4
+"""Posterior samples that are segmented for intervals of volumes, a minute or more each beside the time to make them.
+
+Their spread sets how wide an interval is from subject to subject; that it holds is up to the number of subjects.
+"""
+
+CLAIMED = "mean"
+"""Method whose volumes are claimed."""
+
 HEAD_CONTRAST = "T1w"
 
 Segment = Callable[[Volume], Segmentation]
 
 
+@dataclass(frozen=True)
+class Anatomy:
+    """What was found in one case.
+
+    Attributes:
+        structures: Structures in the results of `SEGMENTED`.
+        unsegmented: Why there are none, else nothing.
+        sampled: Structures in the mean and in posterior samples, where samples were asked for.
+        unclaimed: Why there are none of these though samples were asked for, else nothing.
+    """
+
+    structures: tuple[StructureScore, ...] = ()
+    unsegmented: tuple[Unsegmented, ...] = ()
+    sampled: tuple[SampledStructure, ...] = ()
+    unclaimed: tuple[Unclaimed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Posterior samples of one case, neither tried nor computed before they are needed.
+
+    Attributes:
+        fault: Function that says what speaks against samples of this scan, "" for nothing.
+        computed: Samples (I, J, K) in the scan's unit.
+    """
+
+    fault: Callable[[], str]
+    computed: Iterable[NDArray[np.float32]]
+
+
 def anatomy_of(
-    trial: Trial, scan: str, task: str, results: Mapping[str, NDArray[np.float32]]
-) -> tuple[tuple[StructureScore, ...], tuple[Unsegmented, ...]]:
-    """The structures of the results of `SEGMENTED`; or why there are none.
+    trial: Trial,
+    scan: str,
+    task: str,
+    results: Mapping[str, NDArray[np.float32]],
+    samples: Samples | None = None,
+) -> Anatomy:
+    """The structures of the results of `SEGMENTED` and of posterior samples; or why there are none.
 
     A T1w head is segmented by a network, a CT by thresholds.
 
@@ -37,19 +81,20 @@ def anatomy_of(
         scan: Name of the reference.
         task: Name of the task.
         results: Results (I, J, K) in the scan's unit, by method.
+        samples: Posterior samples; None where no intervals of volumes are asked for.
 
     Raises:
         ModelError: the network of this installation is damaged.
     """
     contrast = trial.reference.source.contrast
     if trial.reference.modality == "CT":
-        return _compared(trial, scan, task, results, "body", segment_body)
+        return _compared(trial, scan, task, results, samples, "body", segment_body)
     if contrast != HEAD_CONTRAST:
         said = f"its contrast is {contrast}" if contrast else "nothing says its contrast"
-        return (), (Unsegmented(scan, task, f"{said}; the network knows {HEAD_CONTRAST} heads"),)
+        return _without(scan, task, f"{said}; the network knows {HEAD_CONTRAST} heads")
     network = load_meshnet()
     with returning_freed_memory():  # kept, the many sizes of slabs would take twice as much
-        return _compared(trial, scan, task, results, "head", lambda head: segment_head(head, network), doubt)
+        return _compared(trial, scan, task, results, samples, "head", lambda head: segment_head(head, network), doubt)
 
 
 def _compared(
@@ -57,16 +102,17 @@ def _compared(
     scan: str,
     task: str,
     results: Mapping[str, NDArray[np.float32]],
+    samples: Samples | None,
     part: str,
     segment: Segment,
     doubt: Callable[[Segmentation], str] = lambda _: "",
-) -> tuple[tuple[StructureScore, ...], tuple[Unsegmented, ...]]:
+) -> Anatomy:
     """The same for any instrument; nothing where it has doubts about its answer to the reference."""
     try:
         reference = segment(trial.reference)
         doubts = doubt(reference)
         if doubts:
-            return (), (Unsegmented(scan, task, f"the segmentation of the reference can't be right: {doubts}"),)
+            return _without(scan, task, f"the segmentation of the reference can't be right: {doubts}")
         rows = tuple(
             StructureScore(scan, task, method, part, **asdict(one))
             for method in SEGMENTED
@@ -74,5 +120,34 @@ def _compared(
             for one in compare(segment(trial.reference.with_data(results[method])), reference)
         )
     except InputError as error:
-        return (), (Unsegmented(scan, task, str(error)),)
-    return rows, ()
+        return _without(scan, task, str(error))
+    if samples is None:
+        return Anatomy(rows)
+    claimed = [row for row in rows if row.method == CLAIMED]
+    if not claimed:
+        return _unclaimed(
+            rows, scan, task, f"the volumes of the {CLAIMED} are claimed, and it is not among the methods"
+        )
+    fault = samples.fault()
+    if fault:
+        return _unclaimed(
+            rows, scan, task, f"{fault}, so none was segmented; to go on, set force = true under [enhance] in a recipe"
+        )
+    try:
+        volumes = [segment(trial.reference.with_data(x)).volumes_ml() for x in samples.computed]
+    except InputError as error:
+        return _unclaimed(rows, scan, task, f"a sample can't be segmented: {error}")
+    return Anatomy(rows, sampled=tuple(_sampled(row, volumes) for row in claimed))
+
+
+def _sampled(row: StructureScore, volumes: Sequence[Mapping[str, float]]) -> SampledStructure:
+    in_samples = tuple(one[row.structure] for one in volumes)
+    return SampledStructure(row.scan, row.task, row.part, row.structure, row.reference_ml, row.volume_ml, in_samples)
+
+
+def _without(scan: str, task: str, reason: str) -> Anatomy:
+    return Anatomy(unsegmented=(Unsegmented(scan, task, reason),))
+
+
+def _unclaimed(rows: tuple[StructureScore, ...], scan: str, task: str, reason: str) -> Anatomy:
+    return Anatomy(rows, unclaimed=(Unclaimed(scan, task, reason),))

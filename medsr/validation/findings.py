@@ -15,6 +15,7 @@ from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
 from medsr.metrics.table import HEADLINE, INTERIOR, NAMES, UNCERTAINTY_METRICS, UNCERTAINTY_NAMES, WHOLE
 from medsr.validation.agreement import agreements, summaries
+from medsr.validation.claims import SampledStructure, Unclaimed, volume_claims
 from medsr.validation.convention import CONVENTION
 from medsr.validation.gains import GAINS, RANGE, gain_column, gain_db, known, median_of
 from medsr.validation.methods import BASELINES
@@ -65,6 +66,8 @@ class Findings:
         unmeasured: Cases that failed.
         structures: Structures of the body in each result against the reference's; empty where they were not asked for.
         unsegmented: Cases whose structures can't be found, and why.
+        sampled: Structures in the posterior mean and samples; empty where uncertainty and anatomy were not asked for.
+        unclaimed: Cases whose volumes have no interval though both were asked for, and why.
         seed: Random seed for the bootstrap behind the intervals.
     """
 
@@ -79,6 +82,8 @@ class Findings:
     unmeasured: tuple[Unmeasured, ...] = ()
     structures: tuple[StructureScore, ...] = ()
     unsegmented: tuple[Unsegmented, ...] = ()
+    sampled: tuple[SampledStructure, ...] = ()
+    unclaimed: tuple[Unclaimed, ...] = ()
     seed: int = 0
 
     def __repr__(self) -> str:
@@ -222,6 +227,9 @@ class Findings:
             "unmeasured": [asdict(one) for one in self.unmeasured],
             "structures": [asdict(one) for one in self.structures],
             "unsegmented": [asdict(one) for one in self.unsegmented],
+            "sampled": [asdict(one) for one in self.sampled],
+            "unclaimed": [asdict(one) for one in self.unclaimed],
+            "claims": [asdict(one) for one in volume_claims(self.sampled, self.subject_of)],
             "anatomy": [asdict(one) for one in summaries(self.structures, self.subject_of, self.seed)],
             "agreements": [asdict(one) for one in agreements(self.structures, self.subject_of, self.seed)],
             "comparisons": [asdict(one) for one in self.comparisons()],

@@ -17,14 +17,24 @@ from medsr.io.dicom.reading import read_found
 from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
-from medsr.validation.anatomy import anatomy_of
+from medsr.validation.anatomy import SEGMENTED_SAMPLES, Anatomy, Samples, anatomy_of
 from medsr.validation.coverage import measure
 from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
 from medsr.validation.hallucination import HallucinationTests, hallucination_tests, restorers
 from medsr.validation.methods import COMPARED
 from medsr.validation.pairs import pair_trial
 from medsr.validation.recipe import StudyRecipe
-from medsr.validation.trial import Trial, blend_points, case_of, make_trial, measured, named, restorations
+from medsr.validation.trial import (
+    Trial,
+    blend_points,
+    case_of,
+    fault_of_samples,
+    make_trial,
+    measured,
+    named,
+    restorations,
+    samples_of,
+)
 from medsr.validation.views import CaseViews, views_of
 from medsr.volume import Volume
 
@@ -113,7 +123,7 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
     if not results:
         raise InputError("no method is left to measure; choose one that needs no model, or name a model")
     trust = measure(trial, scan, task, model, settings)[0] if model and recipe.measures_uncertainty else ()
-    structures, unsegmented = anatomy_of(trial, scan, task, results) if recipe.anatomy else ((), ())
+    anatomy = _anatomy(trial, scan, task, recipe, model, results) if recipe.anatomy else Anatomy()
     findings = Findings(
         scores=tuple(scores),
         model=named(model),
@@ -122,8 +132,10 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         blend=_blend(trial, planned, recipe, model, results),
         shells=tuple(shells),
         fits=fits,
-        structures=structures,
-        unsegmented=unsegmented,
+        structures=anatomy.structures,
+        unsegmented=anatomy.unsegmented,
+        sampled=anatomy.sampled,
+        unclaimed=anatomy.unclaimed,
     )
     hallucination = (
         _hallucination(planned, reference, recipe, model) if recipe.hallucination and planned.low is None else ()
@@ -161,6 +173,18 @@ def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) 
         task.assumed_fwhm_mm,
     )
     return trial, (fit,)
+
+
+def _anatomy(trial: Trial, scan: str, task: str, recipe: StudyRecipe, model: Model | None, results: Results) -> Anatomy:
+    """Structures of the results; where the uncertainty is asked for as well, those of posterior samples too."""
+    if model is None or not recipe.measures_uncertainty:
+        return anatomy_of(trial, scan, task, results)
+    settings = recipe.enhance
+    samples = Samples(
+        fault=lambda: "" if settings.force else fault_of_samples(trial, model, settings),
+        computed=samples_of(trial, model, settings, SEGMENTED_SAMPLES),
+    )
+    return anatomy_of(trial, scan, task, results, samples)
 
 
 def _blend(

@@ -15,6 +15,7 @@ from torch import Tensor
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.posterior import NOISE_FLOOR
+from medsr.enhancement.sample_check import sample_fault
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.arrays import Mask
 from medsr.metrics.error import data_range, foreground_mask, psnr
@@ -100,6 +101,21 @@ def restorations(
         else:
             x = _restored(METHODS[name](op, y, trial.noise), scale)
         yield name, x, time.monotonic() - began
+
+
+def samples_of(trial: Trial, model: Model, settings: EnhanceSettings, n_samples: int) -> Iterator[NDArray[np.float32]]:
+    """Posterior samples (I, J, K) in the scan's unit, each with the noise of a seed of its own, from the settings' on.
+
+    They are computed when they are asked for, whole or in blocks as the memory allows.
+    """
+    for number in range(n_samples):
+        chosen = replace(settings, mode="sample", blend=1.0, force=True, seed=(settings.seed + number) % 2**64)
+        yield np.array(enhance(trial.input, model, chosen, trial.acquisition).volume.data)
+
+
+def fault_of_samples(trial: Trial, model: Model, settings: EnhanceSettings) -> str:
+    """What speaks against samples of this trial, as `medsr enhance --mode sample` would say; "" where nothing does."""
+    return sample_fault(trial.input, model, replace(settings, mode="sample", blend=1.0), trial.acquisition)
 
 
 def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32], seconds: float) -> Score:

@@ -14,7 +14,7 @@ from medsr.anatomy.meshnet import MeshNet
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.tasks import TASKS
 from medsr.validation import anatomy
-from medsr.validation.anatomy import anatomy_of
+from medsr.validation.anatomy import Samples, anatomy_of
 from medsr.validation.trial import Trial, make_trial, restorations
 from medsr.volume import Source, Volume
 
@@ -36,7 +36,18 @@ def tried(reference: Volume, task: str = "thick5"):
 
 
 def of(trial: Trial, results):
-    return anatomy_of(trial, "sub-a_CT", "thick5", results)
+    found = anatomy_of(trial, "sub-a_CT", "thick5", results)
+    assert (found.sampled, found.unclaimed) == ((), ())  # not asked for
+    return found.structures, found.unsegmented
+
+
+def with_samples(trial: Trial, results, samples, fault: str = ""):
+    return anatomy_of(trial, "sub-a_CT", "thick5", results, Samples(lambda: fault, samples))
+
+
+def must_not_be_computed():
+    raise AssertionError("a sample was computed that nobody needs")
+    yield
 
 
 def test_a_ct_is_compared_by_its_body_and_the_air_inside():
@@ -110,3 +121,47 @@ def test_a_scan_without_contrast_is_passed_over_with_the_reason():
     rows, (missing,) = of(flat, {})
     assert rows == ()
     assert "head in air" in missing.reason
+
+
+def test_samples_are_segmented_by_the_same_instrument_beside_the_mean():
+    trial, results = tried(chest())
+    truth = np.array(trial.reference.data)
+    found = with_samples(trial, {**results, "mean": results["ibp"]}, (truth, results["cubic"], results["ibp"]))
+    of_method = {(row.method, row.structure): row.volume_ml for row in found.structures}
+    assert [row.structure for row in found.sampled] == ["body", "lung and air inside"]
+    for row in found.sampled:
+        cubic, ibp = of_method["cubic", row.structure], of_method["ibp", row.structure]
+        assert (row.part, row.volume_ml) == ("body", ibp)
+        assert row.samples_ml == (row.reference_ml, cubic, ibp)
+    assert found.unclaimed == ()
+
+
+def test_samples_that_are_refused_are_not_computed_and_the_reason_is_given():
+    trial, results = tried(chest())
+    found = with_samples(trial, {"mean": results["ibp"]}, must_not_be_computed(), "its samples are rough")
+    assert found.structures
+    assert found.sampled == ()
+    assert found.unclaimed[0].reason == (
+        "its samples are rough, so none was segmented; to go on, set force = true under [enhance] in a recipe"
+    )
+
+
+def test_nothing_is_claimed_where_the_mean_was_not_run():
+    trial, results = tried(chest())
+    found = with_samples(trial, results, must_not_be_computed())
+    assert "it is not among the methods" in found.unclaimed[0].reason
+    assert found.structures
+
+
+def test_no_sample_is_computed_where_the_reference_can_not_be_segmented():
+    trial, results = tried(head((24, 26, 24), source=Source(contrast="FLAIR")))
+    found = with_samples(trial, {"mean": results["ibp"]}, must_not_be_computed())
+    assert (len(found.unsegmented), found.structures, found.unclaimed) == (1, (), ())
+
+
+def test_a_sample_that_shows_no_body_is_a_reason_and_no_end():
+    trial, results = tried(chest())
+    air = np.full_like(trial.reference.data, -1000)
+    found = with_samples(trial, {"mean": results["ibp"]}, (air,))
+    assert found.structures
+    assert "a sample can't be segmented: no voxel lies above" in found.unclaimed[0].reason

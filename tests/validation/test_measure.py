@@ -16,6 +16,7 @@ from medsr.io import save
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
 from medsr.physics.tasks import TASKS
+from medsr.validation.anatomy import SEGMENTED_SAMPLES
 from medsr.validation.measure import measure_trial
 from medsr.validation.plan import plan_trials
 from medsr.validation.recipe import StudyRecipe
@@ -67,6 +68,39 @@ def test_the_anatomy_is_measured_where_it_is_asked_for(scan, recipe, tmp_path):
         ("ibp", "lung and air inside"),
     }
     assert of_ct.unsegmented == ()
+
+
+@pytest.fixture(scope="module")
+def ct(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scans") / "sub-b_CT.nii.gz"
+    save(head((24, 26, 24), modality="CT"), path)
+    return path
+
+
+def test_volumes_get_intervals_where_anatomy_and_uncertainty_are_asked_for(ct, recipe):
+    asked = replace(recipe, methods=("mean",), anatomy=True, uncertainty=True)
+    found = measured(ct, asked).findings
+    means = {row.structure: row.volume_ml for row in found.structures}
+    assert {row.structure: row.volume_ml for row in found.sampled} == means
+    body = next(row for row in found.sampled if row.structure == "body")
+    assert len(body.samples_ml) == SEGMENTED_SAMPLES
+    assert len(set(body.samples_ml)) > 1  # each has noise of its own
+    for less in (replace(asked, uncertainty=False), replace(asked, anatomy=False)):
+        plain = measured(ct, less).findings
+        assert (plain.sampled, plain.unclaimed) == ((), ())
+
+
+def test_samples_that_enhance_would_refuse_are_a_reason_unless_they_are_forced(ct, recipe, tmp_path):
+    weights = tmp_path / "rough.safetensors"
+    spec = ModelSpec("rough", "0", TINY, NARROW, sample_scale=300.0)
+    weights.write_bytes(weights_bytes(tiny_net().state_dict(), spec))
+    quick = replace(recipe.enhance, model=str(weights))
+    asked = replace(recipe, tasks=(TASKS["thick3"],), methods=("mean",), anatomy=True, uncertainty=True, enhance=quick)
+    found = measured(ct, asked).findings
+    assert found.sampled == ()
+    assert "times as rough as the scan" in found.unclaimed[0].reason
+    forced = measured(ct, replace(asked, enhance=replace(quick, force=True))).findings
+    assert (len(forced.sampled), forced.unclaimed) == (len(forced.structures), ())
 
 
 def test_the_line_goes_to_the_whole_sample_whatever_blend_the_method_sample_has(scan, recipe):

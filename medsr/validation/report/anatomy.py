@@ -6,6 +6,7 @@ from medsr.metrics.statistics import Interval
 from medsr.report.blocks import Cell, Table, interval, number
 from medsr.report.text import NOTHING, aligned
 from medsr.validation.agreement import BEFORE, agreements, summaries
+from medsr.validation.claims import volume_claims
 from medsr.validation.findings import Findings
 
 MANY_ROWS = 12
@@ -13,8 +14,11 @@ PERCENT, SIGNED, OVERLAP, MM = "{:.1f}", "{:+.1f}", "{:.3f}", "{:.2f}"
 
 
 def anatomy_tables(findings: Findings) -> tuple[Table, ...]:
-    """All structures together, each by itself, and what could not be segmented; nothing where nothing was asked for."""
-    tables = (_together(findings), _each(findings), _missing(findings))
+    """All structures together, each by itself, claims of volumes, and what could not be segmented or claimed.
+
+    Nothing where nothing was asked for.
+    """
+    tables = (_together(findings), _each(findings), _claims(findings), _missing(findings), _unclaimed(findings))
     return tuple(table for table in tables if table.rows)
 
 
@@ -92,6 +96,31 @@ def _each(findings: Findings) -> Table:
 def _missing(findings: Findings) -> Table:
     rows = tuple((Cell(one.scan), Cell(one.task), Cell(one.reason)) for one in findings.unsegmented)
     return Table("Not segmented", ("scan", "task", "why"), rows, "", "data/unsegmented.csv")
+
+
+def _claims(findings: Findings) -> Table:
+    rows = tuple(
+        (
+            *(Cell(text) for text in (one.scan, one.task, one.part, one.structure, one.said)),
+            number(one.reference_ml),
+            Cell(NOTHING if one.inside is None else "yes" if one.inside else "no"),
+        )
+        for one in volume_claims(findings.sampled, findings.subject_of)
+    )
+    note = (
+        "Volume in the mean, and an interval from the spread of posterior samples, calibrated on all other subjects "
+        "(split conformal). The level holds for one structure of a new subject that comes from where these do, on "
+        "average over such subjects; not for a given subject, for all structures at once, or on another scanner. "
+        "Subjects that calibrate each other can't check it: with one scan each, the share of them that lies inside is "
+        "fixed by their number. Read how wide the intervals are."
+    )
+    heads = ("scan", "task", "of", "structure", "claim", "reference ml", "reference inside")
+    return Table("Volumes with intervals", heads, rows, note, "data/claims.csv", filtered=len(rows) > MANY_ROWS)
+
+
+def _unclaimed(findings: Findings) -> Table:
+    rows = tuple((Cell(one.scan), Cell(one.task), Cell(one.reason)) for one in findings.unclaimed)
+    return Table("Volumes without intervals", ("scan", "task", "why"), rows, "", "data/unclaimed.csv")
 
 
 def _ratio(method: str, found: Interval) -> Cell:

@@ -22,6 +22,7 @@ from medsr.report.blocks import Cell, Figure, Table
 from medsr.report.junit import JUnitCase, write_junit
 from medsr.validation.acceptance import SheetRow
 from medsr.validation.agreement import Agreement, AnatomySummary
+from medsr.validation.claims import SampledStructure, Unclaimed, VolumeClaim
 from medsr.validation.findings import Findings
 from medsr.validation.gains import GAINS, RANGE, gain_column
 from medsr.validation.hallucination import HallucinationTests
@@ -89,6 +90,9 @@ class Document:
     unmeasured: tuple[Unmeasured, ...]
     structures: tuple[StructureScore, ...]
     unsegmented: tuple[Unsegmented, ...]
+    sampled: tuple[SampledStructure, ...]
+    unclaimed: tuple[Unclaimed, ...]
+    claims: tuple[VolumeClaim, ...]
     anatomy: tuple[AnatomySummary, ...]
     agreements: tuple[Agreement, ...]
     comparisons: tuple[Comparison, ...]
