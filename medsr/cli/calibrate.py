@@ -44,6 +44,7 @@ def calibrate(
 
     Factors come from whole subjects ("sub-01" of "sub-01_T1w.nii.gz").
     Coverage "held out" is that of each subject with the factors of all others.
+    It is an average over voxels: no subject, region or voxel has a guarantee.
     """
     from medsr.io import files
     from medsr.model.allocator import keep_freed_memory

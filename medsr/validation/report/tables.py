@@ -170,9 +170,10 @@ def uncertainty_table(findings: Findings, scan: str | None = None, task: str | N
         if scan is None or (one.scan, one.task) == (scan, task)
     )
     note = (
-        "Coverage as stated, an average over voxels. CRPS stands beside that of one deviation everywhere: smaller is "
-        "better. AUROC 0.5 is blind. White noise is a control, the mean with noise of the stated variance: samples "
-        "that score no better hold nothing but noise."
+        "Coverage as stated, an average over voxels and no guarantee for a subject, a region or a voxel (not "
+        "conformal); that of the interior, of edges and of means over blocks stands beside it. CRPS stands beside that "
+        "of one deviation everywhere: smaller is better. AUROC 0.5 is blind. White noise is a control, the mean with "
+        "noise of the stated variance: samples that score no better hold nothing but noise."
     )
     csv = "data/uncertainty.csv" if scan is None else "../data/uncertainty.csv"
     return Table("Stated uncertainty", heads, rows, note, csv, filtered=scan is None and len(rows) > 12)

@@ -56,8 +56,8 @@ def coverage(found: Sequence[Uncertainty]) -> Figure | None:
         panels.append(panel(name, Axis("stated level", 0.45, 1.0), y, marks))
         rows += list(_coverage_rows(chosen))
     caption = (
-        "Intervals that are right lie on the diagonal: below it they are too narrow. Each dot is a case, the line the "
-        "median. Which voxels are missed is not shown here."
+        "Intervals that are right on average over voxels lie on the diagonal: below it they are too narrow. Each dot "
+        "is a case, the line the median. Which voxels are missed is not shown here; the table tells interior and edges."
     )
     keys = (("before", "as stated"), ("after", "after calibration"))
     return Figure("coverage", "Coverage of the stated intervals", caption, tuple(panels), keys, rows)
