@@ -95,7 +95,7 @@ def volume_claims(rows: Sequence[SampledStructure], subject_of: SubjectOf) -> tu
 
 
 def said(volume_ml: float, claim: Claim | None, wanted: float = WANTED_LEVEL) -> str:
-    """A claim in words, such as "3.41 ml, 67 % interval 3.30 to 3.55 ml (2 other subjects; 90 % needs 9)".
+    """A claim in words, such as "3.41 ml, 67 % interval 3.30 to 3.52 ml (2 other subjects; 90 % needs 9)".
 
     Args:
         volume_ml: Volume in the posterior mean.
