@@ -17,8 +17,8 @@ from medsr.metrics.prior import PriorPart
 from medsr.metrics.tissue import TissueBias
 from medsr.physics.tasks import task_named
 from medsr.validation.acceptance import acceptance_of
-from medsr.validation.criteria import read_sheet
 from medsr.validation.claims import SampledStructure, Unclaimed
+from medsr.validation.criteria import read_sheet
 from medsr.validation.findings import Findings
 from medsr.validation.hallucination import HallucinationTests, Stability
 from medsr.validation.lesions import LesionFinding, NullLesion
