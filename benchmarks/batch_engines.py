@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, work_on
+from medsr.engine.outcome import Outcome, Tally
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load, save

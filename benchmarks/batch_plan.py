@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
+from medsr.engine.outcome import Outcome, Tally
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import save
 from medsr.volume import Volume

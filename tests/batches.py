@@ -9,10 +9,10 @@ from pathlib import Path
 from phantoms import head
 
 from medsr import io
-from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
+from medsr.engine.outcome import Outcome, Tally
 
 os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # computing processes import `copying` from here
 MODEL = {"name": "copy", "version": "0", "sha256": "0" * 64}

@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.pipeline import JOBS, Pipeline, pipeline
-from medsr.batch.store import MADE
+from medsr.engine.pipeline import JOBS, Pipeline, pipeline
+from medsr.engine.store import MADE
 from medsr.errors import InputError, ResourceError
 from medsr.io import files
 

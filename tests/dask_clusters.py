@@ -74,7 +74,8 @@ def dask_cluster(
     quiet = ["--no-dashboard", *secure]
     scheduler = ["distributed.cli.dask_scheduler", f"--port={port}", f"--host={scheme}://{HOST}", *quiet]
     worker = ["distributed.cli.dask_worker", address, "--nthreads=1", "--no-nanny", *quiet]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+    code = os.pathsep.join(map(str, (TESTS, TESTS.parent)))  # that of this checkout, wherever another is installed
+    environment = {**os.environ, "PYTHONPATH": code, "OMP_NUM_THREADS": "1"}
     with ExitStack() as stack:
         processes = []
         for module, *options in (scheduler, *[worker] * n_workers):

@@ -18,10 +18,10 @@ import typer
 from sphinx.application import Sphinx
 
 from medsr import errors
-from medsr.batch.engines import ENGINES
-from medsr.batch.outcome import MEANING
 from medsr.cli.app import INTERRUPTED, app
 from medsr.diffusion.samplers import SAMPLERS
+from medsr.engine.engines import ENGINES
+from medsr.engine.outcome import MEANING
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io.formats import FORMATS
 from medsr.metrics.metric import Metric

@@ -1,68 +1,20 @@
-"""A job is what every case of a run shares; an assignment is the cases of a job that an engine has to do."""
+"""A plan as the job of an engine: what every case shares, and what the processes are started with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from medsr.batch.memory import process_memory
-from medsr.batch.outcome import Outcome
 from medsr.batch.plan import Plan
-from medsr.batch.plan_file import PlannedCase
-from medsr.batch.recipe import Deadlines, present
-from medsr.batch.store import Store
-from medsr.metrics.gates import Gate, case_gates
-from medsr.model.weights import choose_device
+from medsr.engine.job import Assignment, Job
+from medsr.engine.places import places
+from medsr.engine.plan_file import PlannedCase
+from medsr.engine.store import Store
+from medsr.io.recipes import present
+from medsr.metrics.gates import case_gates
 
 STAGES = "medsr.batch.stages"
-OnOutcome = Callable[[PlannedCase, Outcome, bool], None]
-"""Called with a case, its outcome, and whether this run made it: False for what another run kept."""
-OnTick = Callable[[int], None]
-"""Called now and then with the number of cases in work."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What every case of a run shares.
-
-    Attributes:
-        store: State of the output folder.
-        module: Dotted name of the module with `start` and `JOBS` (`pipeline`) for the computing processes.
-        model_sha256: Hash of the weights.
-        settings_key: Hash of the recipe's settings that decide about results.
-        gates: Gates that a finished case must keep to pass.
-        deadlines: Longest silence of each stage.
-    """
-
-    store: Store
-    module: str
-    model_sha256: str
-    settings_key: str
-    gates: tuple[Gate, ...] = ()
-    deadlines: Deadlines = field(default_factory=Deadlines)
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What an engine has to do.
-
-    Attributes:
-        plan: Plan of the output folder, with the recipe.
-        job: What the cases share.
-        cases: Cases that have no outcome yet.
-        only: "failed", or the kinds of failures to which the run is limited; empty for all cases.
-    """
-
-    plan: Plan
-    job: Job
-    cases: Sequence[PlannedCase]
-    only: tuple[str, ...] = ()
-
-    @property
-    def again(self) -> bool:
-        """Whether cases that failed a gate are done again, although their files are whole."""
-        return bool(self.only)
 
 
 def job_of(plan: Plan, store: Store, module: str = STAGES) -> Job:
@@ -77,33 +29,25 @@ def job_of(plan: Plan, store: Store, module: str = STAGES) -> Job:
     return Job(store, module, plan.model["sha256"], recipe.settings_key, case_gates(recipe.gates), recipe.deadlines)
 
 
-def process_options(plan: Plan) -> list[Mapping[str, Any]]:
-    """Options for the `start` of each computing process on this machine: one for each worker of each device.
+def assignment_of(plan: Plan, job: Job, cases: Sequence[PlannedCase], only: Sequence[str] = ()) -> Assignment:
+    """Cases of a plan for an engine.
 
-    Raises:
-        ResourceError: no such device.
+    Args:
+        plan: Plan of the output folder.
+        job: Its job.
+        cases: Cases that are asked for.
+        only: "failed", or the kinds of failures to which the run is limited; empty for all cases.
     """
+    return Assignment(job, cases, lambda: _processes(plan), resuming(job.store.root, only), again=bool(only))
+
+
+def resuming(target: Path, only: Sequence[str] = ()) -> tuple[str, ...]:
+    """Arguments of `medsr` that go on with the plan in an output folder, without a bar."""
+    limited = ("--only", ",".join(only)) if only else ()
+    return ("batch", "resume", str(target.absolute()), "--progress", "none", *limited)
+
+
+def _processes(plan: Plan) -> list[dict[str, Any]]:
     recipe = plan.recipe
-    places = [device for device in devices(recipe.enhance.device) for _ in range(recipe.workers)]
-    shared = {
-        "recipe": present(recipe.as_dict()),
-        "bids": plan.layout == "bids",
-        "memory_bytes": process_memory(recipe, len(places)),
-    }
-    return [{**shared, "device": device} for device in places]
-
-
-def devices(name: str) -> list[str]:
-    """The devices of a name: each CUDA device for "auto" and "cuda", or what stands between commas.
-
-    Raises:
-        ResourceError: no such device.
-    """
-    if name not in ("auto", "cuda"):
-        return [str(choose_device(part.strip())) for part in name.split(",")]
-    first = choose_device(name)
-    if first.type != "cuda":
-        return [first.type]
-    from torch.cuda import device_count
-
-    return [f"cuda:{number}" for number in range(device_count())]
+    shared = {"recipe": present(recipe.as_dict()), "bids": plan.layout == "bids"}
+    return [{**shared, **place} for place in places(recipe.enhance.device, recipe.workers, recipe.memory_gib)]

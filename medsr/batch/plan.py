@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medsr.batch.outcome import Kind
-from medsr.batch.plan_file import Head, PlannedCase, lines_of, planned, read_lines
-from medsr.batch.recipe import BatchRecipe, batch_recipe, present
+from medsr.batch.recipe import BatchRecipe, batch_recipe
+from medsr.engine.outcome import Kind
+from medsr.engine.plan_file import Head, PlannedCase, lines_of, planned, read_lines
+from medsr.engine.selection import Shard, part_of
 from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError
@@ -22,11 +23,11 @@ from medsr.io.bids import bids_name
 from medsr.io.discover import Discovery, discover
 from medsr.io.formats import suffix_for
 from medsr.io.found import Found
-from medsr.io.names import case_id, digest, fingerprint, safe, shard_of
+from medsr.io.names import case_id, digest, fingerprint, safe
+from medsr.io.recipes import present
 from medsr.model.spec import ModelSpec
 
-Shard = tuple[int, int]
-"""Number of the shard from 1, and how many there are."""
+COMMAND = "batch"
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,8 @@ class Plan:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def shard(self, shard: Shard | None) -> tuple[PlannedCase, ...]:
-        """The cases of one shard: by hash, so that a new case moves no other."""
-        if shard is None:
-            return self.cases
-        return tuple(case for case in self.cases if shard_of(case.case, shard[1]) == shard[0] - 1)
+        """The cases of one shard; None for all of them."""
+        return part_of(self.cases, shard)
 
     @property
     def voxels(self) -> int:
@@ -103,15 +102,14 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
     return PlannedCase(
         case=case,
         files=tuple(str(path.absolute()) for path in found.files),
-        number=found.number,
         target=target,
         shown=target if is_open else "",
-        reference="" if reference is None else str(reference.absolute()),
         fingerprint=fingerprint(found.files),
         voxels=voxels,
         input_bytes=4 * n_voxels,
         problem=_without_policies(problem, found, recipe),
         kind=kind,
+        given={"number": found.number, "reference": "" if reference is None else str(reference.absolute())},
     )
 
 
@@ -179,7 +177,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    head = Head(plan.recipe.as_dict(), plan.model, plan.layout, plan.left_out)
+    head = Head(COMMAND, plan.recipe.as_dict(), plan.model, {"layout": plan.layout}, plan.left_out)
     with files.atomic(path) as file:
         for line in lines_of(head, plan.cases):
             file.write(line)
@@ -191,6 +189,6 @@ def read_plan(path: Path) -> Plan:
     Raises:
         InputError: none there, or not of this version.
     """
-    head, rows = read_lines(path)
+    head, rows = read_lines(path, COMMAND)
     cases = tuple(planned(row) for row in rows)
-    return Plan(batch_recipe(present(head.recipe)), head.model, head.layout, cases, head.left_out)
+    return Plan(batch_recipe(present(head.recipe)), head.model, head.more["layout"], cases, head.left_out)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from medsr.engine.deadlines import Deadlines
 from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
@@ -16,23 +17,6 @@ from medsr.metrics.gates import case_gates
 
 MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
 """What changes nothing in a result, and so is not part of a case's key."""
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """Longest silence of a stage in seconds before the process is taken for hung.
-
-    Attributes:
-        read: While the scan is read.
-        enhance: While it is enhanced.
-        write: While the results are written.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
-
-    read: float = 300.0
-    enhance: float = 900.0
-    write: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -110,9 +94,3 @@ def batch_recipe(content: Mapping[str, Any], where: str = "recipe") -> BatchReci
         UsageError: an unknown key or a value of the wrong kind.
     """
     return parsed(BatchRecipe, content, where)
-
-
-def present(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table without the keys that were not set: a recipe may leave them out, but not set them to nothing."""
-    kept = {key: value for key, value in table.items() if value is not None}
-    return {key: present(value) if isinstance(value, dict) else value for key, value in kept.items()}

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 
-from medsr.batch.outcome import Outcome, Row, Tally
 from medsr.batch.plan import Plan
-from medsr.batch.progress import row, rows, status
 from medsr.batch.run_files import write_cases, write_junit_of_run, write_run
 from medsr.batch.run_page import write_page
-from medsr.batch.store import Store
+from medsr.engine.outcome import Outcome, Row, Tally
+from medsr.engine.progress import row, rows, status
+from medsr.engine.store import Store
+from medsr.engine.work import OnChange
 from medsr.errors import OutputError
 
 PAGE_EVERY_S = 5.0
 SHOWN = 300
 PATHS = ("model", "references", "include", "exclude")  # keys of a recipe that may name files of the input
-OnProgress = Callable[[Tally, Outcome | None, int], None]
-"""Called with the count, the outcome that is new if there is one, and the number of cases in work."""
 
 
 class Reports:
@@ -31,7 +30,7 @@ class Reports:
         whole: Whether the run works on the whole plan, so that its count is that of the plan.
     """
 
-    def __init__(self, plan: Plan, store: Store, on_progress: OnProgress | None, *, whole: bool) -> None:
+    def __init__(self, plan: Plan, store: Store, on_progress: OnChange | None, *, whole: bool) -> None:
         self._plan, self._store, self._on_progress, self._whole = plan, store, on_progress, whole
         self._written = 0.0
         self._tally: Tally | None = None

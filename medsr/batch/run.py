@@ -10,18 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.claims import sweep_claims
-from medsr.batch.engines import DEFAULT, engine_named
-from medsr.batch.job import STAGES, Assignment, job_of
-from medsr.batch.outcome import Outcome, Tally
-from medsr.batch.plan import Plan, Shard, make_plan, write_plan
-from medsr.batch.plan_file import PlannedCase
-from medsr.batch.progress import Count
+from medsr.batch.job import STAGES, assignment_of, job_of
+from medsr.batch.plan import Plan, make_plan, write_plan
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.reports import OnProgress, Reports
-from medsr.batch.selection import chosen, still_to_do
+from medsr.batch.reports import Reports
 from medsr.batch.sidecars import description_of
-from medsr.batch.store import FOLDER, Store
+from medsr.engine.engines import DEFAULT
+from medsr.engine.outcome import Tally
+from medsr.engine.selection import Shard, chosen
+from medsr.engine.store import FOLDER, Store
+from medsr.engine.work import OnChange
+from medsr.engine.work import work_on as engine_work
 from medsr.errors import InputError, OutputError, UsageError
 from medsr.io import files
 from medsr.io.formats import WRITABLE, titles
@@ -34,7 +33,7 @@ def batch(
     source: Path,
     target: Path,
     recipe: BatchRecipe | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnChange | None = None,
     *,
     only: Sequence[str] = (),
     shard: Shard | None = None,
@@ -118,7 +117,7 @@ def begin(plan: Plan, target: Path) -> Store:
 def run_plan(
     plan: Plan,
     store: Store,
-    on_progress: OnProgress | None = None,
+    on_progress: OnChange | None = None,
     *,
     only: Sequence[str] = (),
     shard: Shard | None = None,
@@ -153,7 +152,7 @@ def run_plan(
 def work_on(
     plan: Plan,
     store: Store,
-    on_change: OnProgress,
+    on_change: OnChange,
     *,
     only: Sequence[str] = (),
     shard: Shard | None = None,
@@ -176,27 +175,6 @@ def work_on(
     Raises:
         MedsrError: the run itself can't go on.
     """
-    used = engine_named(engine)
-    used.check_installed()
-    job, cases = job_of(plan, store, module), chosen(plan, store, only, shard)
-    count, skipped = Count(cases), sum(plan.left_out.values())
-    left = still_to_do(job, cases, count, again=bool(only))
-    on_change(count.tally(skipped), None, 0)
-
-    def on_outcome(case: PlannedCase, outcome: Outcome, here: bool) -> None:
-        count.add(case, outcome, now=here)
-        on_change(count.tally(skipped), outcome if here else None, 0)
-
-    if left:
-        assignment = Assignment(plan, job, left, tuple(only))
-        given = used.options({}) if options is None else options
-        used.load().work(assignment, given, on_outcome, lambda running: on_change(count.tally(skipped), None, running))
-    _tidy(store)
-    return count.tally(skipped)
-
-
-def _tidy(store: Store) -> None:
-    """Remove what killed runs left, at the end of a run."""
-    states = store.states()
-    sweep_claims(store.claims, lambda case: states.get(case) in ("done", "failed"))
-    store.sweep_drafts()
+    job = job_of(plan, store, module)
+    assignment = assignment_of(plan, job, chosen(plan.cases, store, only, shard), only)
+    return engine_work(assignment, on_change, skipped=sum(plan.left_out.values()), engine=engine, options=options)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.outcome import MEANING, Row, Tally
+from medsr.engine.outcome import MEANING, Row, Tally
 from medsr.io import files
 from medsr.record import NOTICE, Record
 from medsr.report.junit import Ending, JUnitCase, write_junit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medsr.batch.outcome import MEANING, Row, Tally
+from medsr.engine.outcome import MEANING, Row, Tally
 from medsr.io import files
 from medsr.report.pages import Look, rendered
 

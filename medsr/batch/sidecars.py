@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import medsr
-from medsr.batch.plan_file import PlannedCase
+from medsr.engine.plan_file import PlannedCase
 from medsr.io import bids, files, formats
 from medsr.record import NOTICE, Record
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from medsr.batch.checks import blind_checks, blind_words, reference_checks
-from medsr.batch.pipeline import JOBS, OnProgress, Pipeline, Request, pipeline
 from medsr.batch.recipe import BatchRecipe, batch_recipe
 from medsr.batch.sidecars import write_sidecar
-from medsr.batch.store import MADE, THUMB
 from medsr.batch.thumbnails import write_thumbnail
+from medsr.engine.pipeline import JOBS, OnProgress, Pipeline, Request, pipeline
+from medsr.engine.store import MADE, THUMB
 from medsr.enhancement.files import enhance_volumes, write_results
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
@@ -123,7 +123,7 @@ def start(options: dict[str, Any]) -> Pipeline:
     """Load the model.
 
     Args:
-        options: Keys recipe, device, bids and memory_bytes, from `job.process_options`.
+        options: Keys recipe, device, bids and memory_bytes, as `job` makes them.
     """
     keep_freed_memory()
     recipe = batch_recipe(options["recipe"])

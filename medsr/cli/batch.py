@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from medsr.batch.engines import DEFAULT, ENGINES, engine_named
 from medsr.cli.options import Command, Group, option
+from medsr.engine.engines import DEFAULT, ENGINES, engine_named
 from medsr.errors import CasesFailedError, UsageError
 
 if TYPE_CHECKING:
-    from medsr.batch.outcome import Outcome, Tally
-    from medsr.batch.plan import Plan, Shard
-    from medsr.batch.plan_file import PlannedCase
+    from medsr.batch.plan import Plan
+    from medsr.engine.outcome import Outcome, Tally
+    from medsr.engine.plan_file import PlannedCase
+    from medsr.engine.selection import Shard
 
     EngineName = str
 else:
@@ -133,9 +134,10 @@ def run(
     }
     options = used.options({name: value for name, value in given.items() if value is not None})
     if print_script:
-        from medsr.batch.slurm_engine import slurm_script
+        from medsr.batch.job import resuming
+        from medsr.engine.slurm_engine import slurm_script
 
-        typer.echo(slurm_script(target, options, kinds(only)), nl=False)
+        typer.echo(slurm_script(target, options, resuming(target, kinds(only))), nl=False)
         return
     from medsr.batch.recipe import BatchRecipe, read_batch_recipe
     from medsr.batch.run import begin, plan_batch, run_plan
@@ -171,7 +173,7 @@ def resume(
     """Go on with the plan in OUT, as it stands."""
     from medsr.batch.plan import read_plan
     from medsr.batch.run import run_plan
-    from medsr.batch.store import Store
+    from medsr.engine.store import Store
 
     store = Store(target)
     plan = read_plan(store.plan)
@@ -192,9 +194,9 @@ def show_status(
     anonymous: AnonymousOption = False,
 ) -> None:
     """How far a run is, and what failed."""
-    from medsr.batch.plan_file import planned, read_lines
-    from medsr.batch.progress import status
-    from medsr.batch.store import Store
+    from medsr.engine.plan_file import planned, read_lines
+    from medsr.engine.progress import status
+    from medsr.engine.store import Store
 
     if case is not None:
         _show_case(target, case)
@@ -229,7 +231,7 @@ def shard_of(text: str | None) -> Shard | None:
 
 
 def _finish(tally: Tally, target: Path, names: Mapping[str, str]) -> None:
-    from medsr.batch.progress import status
+    from medsr.engine.progress import status
 
     typer.echo(_line(tally), err=True)
     if tally.failed:
@@ -264,8 +266,8 @@ def _with_name(reason: str, case: str, names: Mapping[str, str]) -> str:
 
 
 def _show_case(target: Path, case: str) -> None:
-    from medsr.batch.plan_file import planned, read_lines
-    from medsr.batch.store import Store
+    from medsr.engine.plan_file import planned, read_lines
+    from medsr.engine.store import Store
 
     store = Store(target)
     found = [planned(row) for row in read_lines(store.plan)[1] if row["case"].startswith(case)]

@@ -80,7 +80,7 @@ def file_found(path: Path, place: str) -> Found:
 
 
 def _kind_of(error: MedsrError) -> Kind:
-    """The kind of a failure by its exception; the kinds that a worker adds are in `medsr.batch.pipeline`."""
+    """The kind of a failure by its exception; the kinds that a worker adds are in `medsr.engine.pipeline`."""
     return "geometry" if isinstance(error, GeometryError) else "unreadable"
 
 

@@ -59,6 +59,12 @@ def parsed(kind: type[Recipe], content: Mapping[str, Any], where: str) -> Recipe
         raise UsageError(f"{where}: {place}: {first['msg']}") from error
 
 
+def present(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table without the keys that were not set: a recipe may leave them out, but not set them to nothing."""
+    kept = {key: value for key, value in table.items() if value is not None}
+    return {key: present(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
 def _known_at(kind: Any, place: Sequence[int | str]) -> list[str]:
     """Names of the fields that a dataclass has at a place within another one."""
     for part in place:

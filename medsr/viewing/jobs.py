@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from medsr.batch.outcome import Outcome, Tally
-from medsr.batch.plan_file import PlannedCase
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, run_plan
+from medsr.engine.outcome import Outcome, Tally
+from medsr.engine.plan_file import PlannedCase
 from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.recipe import read_batch_recipe
 from medsr.batch.run import batch
+from medsr.engine.outcome import Outcome, Tally
 
 
 def main(source: Path, target: Path) -> int:

@@ -78,8 +78,8 @@ def test_a_table_names_inputs_outputs_and_references(tmp_path):
     table.write_text("input,output,reference\na.nii.gz,first.nii.gz,fine.nii.gz\nb.nii.gz,,\nmissing.nii.gz,,\n")
     first, second, missing = make_plan(table, tmp_path / "out", BatchRecipe(), MODEL).cases
     assert first.target == "first.nii.gz"
-    assert first.reference.endswith("fine.nii.gz")
-    assert (second.target, second.reference, second.problem) == ("b.nii.gz", "", "")
+    assert first.given["reference"].endswith("fine.nii.gz")
+    assert (second.target, second.given["reference"], second.problem) == ("b.nii.gz", "", "")
     assert missing.kind == "unreadable"
 
 
@@ -100,7 +100,7 @@ def test_dicom_series_are_named_by_hashes_and_damaged_ones_are_cases(tmp_path):
     whole, cut = sorted(planned(source).cases, key=lambda case: case.kind)
     assert SECRET not in whole.target
     assert whole.shown == whole.target
-    assert (whole.number, len(whole.files), whole.problem) == (1, 4, "")
+    assert (whole.given["number"], len(whole.files), whole.problem) == (1, 4, "")
     assert cut.kind == "unreadable"
 
 

@@ -14,10 +14,10 @@ from batches import MODEL, copied, scans
 
 from medsr.batch.job import job_of
 from medsr.batch.plan import make_plan
-from medsr.batch.progress import Count
 from medsr.batch.recipe import BatchRecipe
-from medsr.batch.selection import still_to_do
-from medsr.batch.store import Store
+from medsr.engine.progress import Count
+from medsr.engine.selection import still_to_do
+from medsr.engine.store import Store
 from medsr.errors import MedsrError
 
 USUAL = BatchRecipe()

@@ -8,11 +8,11 @@ import json
 import pytest
 from batches import MODEL, scans
 
-from medsr.batch.outcome import Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.reports import Reports
 from medsr.batch.run import begin, run_plan, work_on
+from medsr.engine.outcome import Tally
 
 NAMES = [f"good{number}.nii.gz" for number in range(4)]
 PART = Tally(2)

@@ -7,12 +7,13 @@ import shutil
 import pytest
 from batches import MODEL, copied, leftovers, results, scans
 
-from medsr.batch.outcome import Outcome
 from medsr.batch.plan import make_plan
-from medsr.batch.progress import status
-from medsr.batch.recipe import BatchRecipe, Deadlines
+from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
-from medsr.batch.store import Store
+from medsr.engine.deadlines import Deadlines
+from medsr.engine.outcome import Outcome
+from medsr.engine.progress import status
+from medsr.engine.store import Store
 from medsr.errors import UsageError
 
 RETRIED = ["killonce.nii.gz", "memory.nii.gz"]  # they go through with a smaller tile
@@ -21,7 +22,7 @@ GOOD = [f"good{number}.nii.gz" for number in range(5)]
 
 def by_name(target, outcomes):
     """Outcomes by the name of their output."""
-    from medsr.batch.plan_file import planned, read_lines
+    from medsr.engine.plan_file import planned, read_lines
 
     targets = {row["case"]: planned(row).target for row in read_lines(Store(target).plan)[1]}
     return {targets[outcome.case]: outcome for outcome in outcomes}

@@ -5,9 +5,9 @@ import json
 from html import unescape
 from xml.etree import ElementTree
 
-from medsr.batch.outcome import Outcome, Row, Tally
 from medsr.batch.run_files import write_cases, write_junit_of_run, write_run
 from medsr.batch.run_page import time_text, write_page
+from medsr.engine.outcome import Outcome, Row, Tally
 
 HOSTILE = '<script>alert("x")</script> & \x07 "'
 ROWS = [

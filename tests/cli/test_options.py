@@ -6,9 +6,9 @@ import sys
 import pytest
 import typer.main
 
-from medsr.batch.engines import ENGINES
 from medsr.cli.app import app, run
 from medsr.cli.options import TaskName, bytes_of
+from medsr.engine.engines import ENGINES
 from medsr.errors import UsageError
 from medsr.physics.tasks import TASKS
 

@@ -11,11 +11,11 @@ import pytest
 from batches import MODEL, leftovers, results, scans
 from dask_clusters import TESTS, dask_cluster
 
-from medsr.batch.dask_engine import Options
-from medsr.batch.outcome import Outcome, Tally
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
+from medsr.engine.dask_engine import Options
+from medsr.engine.outcome import Outcome, Tally
 from medsr.errors import ResourceError
 
 pytest.importorskip("distributed", reason="needs pip install medsr[dask]")
@@ -59,7 +59,7 @@ def test_a_killed_worker_costs_nothing(
 
 
 def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medsr.batch.dask_engine.CONNECT_S", 0.5)
+    monkeypatch.setattr("medsr.engine.dask_engine.CONNECT_S", 0.5)
     plan = make_plan(scans(tmp_path / "in", NAMES[:1]), tmp_path / "out", BatchRecipe(), MODEL)
     store = begin(plan, tmp_path / "out")
     with pytest.raises(ResourceError, match="no dask scheduler answers"):

@@ -14,8 +14,8 @@ from dask_clusters import Certificates, certificates, dask_cluster
 from peers import needs
 from tiny_models import tiny_model
 
-from medsr.batch.progress import status
 from medsr.cli.app import run
+from medsr.engine.progress import status
 from medsr.model.weights import weights_bytes
 
 pytest.importorskip("distributed", reason="needs pip install medsr[dask]")

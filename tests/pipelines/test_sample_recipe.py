@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from medsr.batch.recipe import BatchRecipe, Deadlines, batch_recipe, read_batch_recipe
+from medsr.batch.recipe import BatchRecipe, batch_recipe, read_batch_recipe
+from medsr.engine.deadlines import Deadlines
 from medsr.enhancement.settings import EnhanceSettings, Input, Output
 from medsr.io.recipes import read_toml
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from medsr.batch.outcome import STATES, Outcome, State, Written
-from medsr.batch.plan_file import PlannedCase
+from medsr.engine.outcome import STATES, Outcome, State, Written
+from medsr.engine.plan_file import PlannedCase
 from medsr.errors import InputError, OutputError
 from medsr.io import files
 from medsr.io.names import digest

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from batches import MODEL, copied, scans
 
+from medsr.batch.job import resuming
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
-from medsr.batch.slurm_engine import Options, slurm_script
+from medsr.engine.slurm_engine import Options, slurm_script
 from medsr.errors import ResourceError, UsageError
 
 
@@ -23,7 +24,7 @@ def sbatch_that_runs(folder, monkeypatch, command):
 
 def test_the_script_says_what_is_done():
     options = Options(4, ["--gres=gpu:1", "--time=8:00:00"])
-    assert slurm_script(Path("/data/my out"), options, only=["failed"]) == (
+    assert slurm_script(Path("/data/my out"), options, resuming(Path("/data/my out"), ["failed"])) == (
         "#!/bin/bash\n"
         "#SBATCH --job-name=medsr\n"
         "#SBATCH --array=1-4\n"
@@ -54,7 +55,7 @@ def test_outcomes_that_the_tasks_kept_are_those_of_the_run(tmp_path, monkeypatch
     tally = work_on(plan, store, lambda tally, outcome, running: outcomes.append(outcome), engine="slurm")
     assert (tally.done, tally.kinds, tally.left) == (1, {"bug": 1}, 0)
     assert sorted(outcome.state for outcome in outcomes if outcome is not None) == ["done", "failed"]
-    assert (tmp_path / "sent").read_text() == slurm_script(out, Options())
+    assert (tmp_path / "sent").read_text() == slurm_script(out, Options(), resuming(out))
 
 
 def test_an_array_that_breaks_ends_the_run_with_what_slurm_said(tmp_path, monkeypatch):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.claims import Claim
-from medsr.batch.plan_file import PlannedCase
-from medsr.batch.recipe import Deadlines
+from medsr.engine.claims import Claim
+from medsr.engine.deadlines import Deadlines
+from medsr.engine.plan_file import PlannedCase
 from medsr.io.names import nameless
 from medsr.worker.parent import WarmWorker
 
@@ -32,7 +32,7 @@ class CaseInFlight:
         work: Folder for the files that are made of it.
         attempt: Number of the attempt, from 1.
         alone: Whether nothing else may be in the process with it.
-        tile: Largest tile after a death in voxels; None for the recipe's.
+        tile: Largest tile after a death in voxels; None for the one that was asked for.
         stage: "read", "enhance" or "write".
         peak_memory_bytes: Peak memory of the process while the case was in it.
     """
@@ -51,13 +51,12 @@ class CaseInFlight:
         return {
             "case": self.case.case,
             "files": list(self.case.files),
-            "number": self.case.number,
-            "reference": self.case.reference,
             "name": Path(self.case.target).name,
             "work": str(self.work),
             "tile": self.tile,
             "input_bytes": self.case.input_bytes,
             "result_bytes": 4 * self.case.voxels,
+            **self.case.given,
         }
 
 

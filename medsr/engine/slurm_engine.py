@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsr.batch.store import Store
+from medsr.engine.store import Store
 from medsr.errors import ResourceError, UsageError
 from medsr.io import files
 
 if TYPE_CHECKING:
-    from medsr.batch.job import Assignment, OnOutcome, OnTick
+    from medsr.engine.job import Assignment, OnOutcome, OnTick
 
 SCRIPT = "slurm.sh"
 
@@ -59,14 +59,14 @@ def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tic
         OutputError: the script can't be written.
     """
     store = assignment.job.store
-    _run(store, slurm_script(store.root, options, assignment.only))
+    _run(store, slurm_script(store.root, options, assignment.command))
     for case in assignment.cases:
         outcome = store.outcome(case.case)
         if outcome is not None and outcome.state in ("done", "failed"):
             on_outcome(case, outcome, True)
 
 
-def slurm_script(target: Path, options: Options, only: Sequence[str] = ()) -> str:
+def slurm_script(target: Path, options: Options, command: Sequence[str]) -> str:
     """The text for `sbatch`: an array whose task i works on shard i of the plan in `target`.
 
     A task ends well although cases failed, since their outcomes say so, and Slurm would give up the other tasks.
@@ -74,11 +74,10 @@ def slurm_script(target: Path, options: Options, only: Sequence[str] = ()) -> st
     Args:
         target: Output folder, on a file system that all nodes share.
         options: Size of the array and options for sbatch.
-        only: Kinds of failures, as for `medsr batch resume --only`.
+        command: Arguments of `medsr` that go on with the plan; --shard is added to them.
     """
     folder = target.absolute()
-    command = [sys.executable, "-m", "medsr.cli", "batch", "resume", str(folder), "--progress", "none"]
-    command += ["--only", ",".join(only)] if only else []
+    words = [sys.executable, "-m", "medsr.cli", *command]
     head = [
         "--job-name=medsr",
         f"--array=1-{options.tasks}",
@@ -88,7 +87,7 @@ def slurm_script(target: Path, options: Options, only: Sequence[str] = ()) -> st
     lines = [
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in head),
-        f'{shlex.join(command)} --shard "$SLURM_ARRAY_TASK_ID/{options.tasks}" || [ $? -eq 7 ]',
+        f'{shlex.join(words)} --shard "$SLURM_ARRAY_TASK_ID/{options.tasks}" || [ $? -eq 7 ]',
     ]
     return "\n".join(lines) + "\n"
 

@@ -10,11 +10,12 @@ import signal
 import pytest
 from batches import MODEL, scans
 
-from medsr.batch.claims import Claim
 from medsr.batch.plan import make_plan
-from medsr.batch.recipe import BatchRecipe, Deadlines
+from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin
-from medsr.batch.slots import CaseInFlight, WorkerSlot
+from medsr.engine.claims import Claim
+from medsr.engine.deadlines import Deadlines
+from medsr.engine.slots import CaseInFlight, WorkerSlot
 
 LONG_S = 60  # a test that waits this long has failed
 

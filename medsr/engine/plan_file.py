@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.outcome import Kind
+from medsr.engine.outcome import Kind
 from medsr.errors import InputError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +21,26 @@ class PlannedCase:
     Attributes:
         case: Id of the case.
         files: Absolute paths of the input files.
-        number: Number of the volume among the files of a DICOM series, from 1; 0 for NIfTI.
         target: Path of the output, relative to the output folder.
         shown: The target where it is made of labels or hashes and may be shown, else "".
-        reference: Absolute path of the high-resolution scan to measure against; "" for none.
         fingerprint: Hash of sizes and times of the input files.
         voxels: Number of voxels of the result.
         input_bytes: Memory of the input as float32.
         problem: Reason to fail without any work; "" for none.
         kind: Kind of the problem.
+        given: What the stages are told of this case besides, as plain values.
     """
 
     case: str
     files: tuple[str, ...]
-    number: int
     target: str
     shown: str
-    reference: str
     fingerprint: str
     voxels: int
     input_bytes: int
     problem: str = ""
     kind: Kind = ""
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,18 @@ class Head:
     """First line of the file: what all cases share.
 
     Attributes:
+        command: Command of `medsr` whose plan it is.
         recipe: Keys of the recipe.
         model: Name, version and hash of the weights.
-        layout: Layout of the input, as in `Discovery`.
+        more: What else the command keeps, as plain values.
         left_out: Number of files that are not cases, by reason.
         schema: Version of the file's layout.
     """
 
+    command: str
     recipe: dict[str, Any]
     model: dict[str, str]
-    layout: str
+    more: dict[str, Any]
     left_out: dict[str, int]
     schema: int = SCHEMA
 
@@ -71,22 +71,31 @@ def lines_of(head: Head, cases: Iterable[PlannedCase]) -> Iterator[bytes]:
         yield (json.dumps(asdict(case), separators=(",", ":")) + "\n").encode()
 
 
-def read_lines(path: Path) -> tuple[Head, list[dict[str, Any]]]:
+def read_lines(path: Path, command: str = "") -> tuple[Head, list[dict[str, Any]]]:
     """The head, and each case as it stands in the file.
 
+    Args:
+        path: The file.
+        command: Command of `medsr` whose plan is expected; "" for any.
+
     Raises:
-        InputError: none there, or not of this version.
+        InputError: none there, of another command, or not of this version.
     """
     try:
         with path.open(encoding="utf-8") as lines:
-            head = Head(**json.loads(next(lines)))
-            if head.schema != SCHEMA:
-                raise InputError(f"{path}: a plan of schema {head.schema}; plan again with this version")
+            first = json.loads(next(lines))
+            if first["schema"] != SCHEMA:
+                raise InputError(f"{path}: a plan of schema {first['schema']}; plan again with this version")
+            head = Head(**first)
+            if command not in ("", head.command):
+                raise InputError(f"{path.parent.parent}: holds a run of medsr {head.command}, not of medsr {command}")
             return head, [json.loads(line) for line in lines]
     except OSError as error:
-        raise InputError(f"{path.parent.parent}: holds no run of medsr batch; name the OUT of one") from error
+        raise InputError(
+            f"{path.parent.parent}: holds no run of medsr {command or 'batch'}; name the OUT of one"
+        ) from error
     except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise InputError(f"{path}: is damaged; plan again with medsr batch IN OUT") from error
+        raise InputError(f"{path}: is damaged; plan again, with the input") from error
 
 
 def planned(row: dict[str, Any]) -> PlannedCase:

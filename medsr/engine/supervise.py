@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.checks import verdict
-from medsr.batch.claims import Claim
-from medsr.batch.job import Job, OnOutcome, OnTick
-from medsr.batch.outcome import RETRIED, Kind, Outcome, Written
-from medsr.batch.plan_file import PlannedCase
-from medsr.batch.slots import CaseInFlight, SlotEvent, WorkerSlot
-from medsr.batch.store import case_key
+from medsr.engine.claims import Claim
+from medsr.engine.job import Job, OnOutcome, OnTick
+from medsr.engine.outcome import RETRIED, Kind, Outcome, Written
+from medsr.engine.plan_file import PlannedCase
+from medsr.engine.slots import CaseInFlight, SlotEvent, WorkerSlot
+from medsr.engine.store import case_key
+from medsr.engine.verdict import verdict
 from medsr.errors import OutputError, ResourceError
 from medsr.io.names import digest, nameless
 

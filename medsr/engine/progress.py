@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from medsr.batch.outcome import Outcome, Row, Tally, kinds_of
-from medsr.batch.plan_file import PlannedCase, read_lines
-from medsr.batch.store import Store
+from medsr.engine.outcome import Outcome, Row, Tally, kinds_of
+from medsr.engine.plan_file import PlannedCase, read_lines
+from medsr.engine.store import Store
 
 
 @dataclass

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medsr.batch import claims
-from medsr.batch.claims import EMPTY_S, Claim, sweep_claims
+from medsr.engine import claims
+from medsr.engine.claims import EMPTY_S, Claim, sweep_claims
 
 
 @pytest.fixture

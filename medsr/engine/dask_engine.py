@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medsr.batch.job import Assignment, Job, OnOutcome, OnTick, process_options
-from medsr.batch.outcome import Outcome
-from medsr.batch.plan_file import PlannedCase, planned
-from medsr.batch.recipe import Deadlines
-from medsr.batch.store import Store
-from medsr.batch.supervise import Supervisor
+from medsr.engine.deadlines import Deadlines
+from medsr.engine.job import Assignment, Job, OnOutcome, OnTick
+from medsr.engine.outcome import Outcome
+from medsr.engine.plan_file import PlannedCase, planned
+from medsr.engine.store import Store
+from medsr.engine.supervise import Supervisor
 from medsr.errors import MedsrError, ResourceError, UsageError
 from medsr.metrics.gates import case_gates
 
@@ -138,7 +138,7 @@ def _shared(assignment: Assignment) -> dict[str, Any]:
     return {
         "root": str(job.store.root.absolute()),
         "module": job.module,
-        "process": dict(process_options(assignment.plan)[0]),
+        "process": dict(assignment.processes()[0]),
         "model_sha256": job.model_sha256,
         "settings_key": job.settings_key,
         "gates": [gate.text for gate in job.gates],

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from medsr.batch.checks import verdict
-from medsr.batch.job import Job
-from medsr.batch.outcome import KINDS, Outcome
-from medsr.batch.plan import Plan, Shard
-from medsr.batch.plan_file import PlannedCase
-from medsr.batch.progress import Count
-from medsr.batch.store import Store
+from medsr.engine.job import Job
+from medsr.engine.outcome import KINDS, Outcome
+from medsr.engine.plan_file import PlannedCase
+from medsr.engine.progress import Count
+from medsr.engine.store import Store
+from medsr.engine.verdict import verdict
 from medsr.errors import UsageError
+from medsr.io.names import shard_of
+
+Shard = tuple[int, int]
+"""Number of the shard from 1, and how many there are."""
 
 
-def chosen(plan: Plan, store: Store, only: Sequence[str] = (), shard: Shard | None = None) -> list[PlannedCase]:
+def part_of(cases: Sequence[PlannedCase], shard: Shard | None) -> tuple[PlannedCase, ...]:
+    """The cases of one shard: by hash, so that a new case moves no other. None for all of them."""
+    if shard is None:
+        return tuple(cases)
+    return tuple(case for case in cases if shard_of(case.case, shard[1]) == shard[0] - 1)
+
+
+def chosen(
+    cases: Sequence[PlannedCase], store: Store, only: Sequence[str] = (), shard: Shard | None = None
+) -> list[PlannedCase]:
     """The cases that are asked for.
 
     Args:
-        plan: Plan of the output folder.
+        cases: All cases of a plan.
         store: State of the output folder.
         only: "failed", or kinds of failures; empty for all cases.
         shard: Part of the plan; None for the whole.
@@ -29,11 +41,11 @@ def chosen(plan: Plan, store: Store, only: Sequence[str] = (), shard: Shard | No
     unknown = [kind for kind in only if kind != "failed" and kind not in KINDS[1:]]
     if unknown:
         raise UsageError(f"--only {unknown[0]}: expected failed, or some of {', '.join(KINDS[1:])}")
-    cases = list(plan.shard(shard))
+    part = list(part_of(cases, shard))
     if not only:
-        return cases
+        return part
     states = store.states()
-    failed = [case for case in cases if states.get(case.case) == "failed"]
+    failed = [case for case in part if states.get(case.case) == "failed"]
     if "failed" in only:
         return failed
     found = ((case, store.read(case.case, "failed")) for case in failed)

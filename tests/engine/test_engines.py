@@ -8,12 +8,12 @@ from dataclasses import fields, is_dataclass
 import pytest
 from batches import MODEL, scans
 
-from medsr.batch.engines import ENGINES, Engine, engine_named
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
 from medsr.cli.batch import ENGINE_HELP
 from medsr.cli.batch import run as command
+from medsr.engine.engines import ENGINES, Engine, engine_named
 from medsr.errors import ResourceError, UsageError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from batches import copied, leftovers, results, scans
 
-from medsr.batch.claims import Claim
-from medsr.batch.store import Store
+from medsr.engine.claims import Claim
+from medsr.engine.store import Store
 
 NAME = "good.nii.gz"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medsr.batch.job import Assignment, OnOutcome, OnTick, process_options
-from medsr.batch.supervise import Supervisor
+from medsr.engine.job import Assignment, OnOutcome, OnTick
+from medsr.engine.supervise import Supervisor
 
 
 @dataclass(frozen=True)
 class Options:
-    """No options: devices, workers and memory stand in the recipe."""
+    """No options: devices, workers and memory stand in recipes."""
 
 
 def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tick: OnTick) -> None:
@@ -26,5 +26,5 @@ def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tic
         OutputError: outcomes can't be kept.
         ResourceError: a device is missing, or a process can't start.
     """
-    with Supervisor(assignment.job, process_options(assignment.plan)) as supervisor:
+    with Supervisor(assignment.job, assignment.processes()) as supervisor:
         supervisor.run(assignment.cases, on_outcome, on_tick, assignment.again)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from medsr.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
-    from medsr.batch.job import Assignment, OnOutcome, OnTick
+    from medsr.engine.job import Assignment, OnOutcome, OnTick
 
 
 class EngineModule(Protocol):
@@ -101,18 +101,18 @@ class Engine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("local", "processes of this machine", "medsr.batch.local_engine"),
+        Engine("local", "processes of this machine", "medsr.engine.local_engine"),
         Engine(
             "dask",
             "workers of a dask cluster",
-            "medsr.batch.dask_engine",
+            "medsr.engine.dask_engine",
             needs="distributed",
             install="pip install 'medsr[dask]'",
         ),
         Engine(
             "slurm",
             "a job array of Slurm",
-            "medsr.batch.slurm_engine",
+            "medsr.engine.slurm_engine",
             needs="sbatch",
             install="run where jobs are sent to Slurm, or add --print-script",
             takes_shards=False,

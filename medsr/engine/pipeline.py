@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from medsr.batch.outcome import Kind
-from medsr.batch.store import MADE
+from medsr.engine.outcome import Kind
+from medsr.engine.store import MADE
 from medsr.errors import (
     EnvelopeError,
     GeometryError,
@@ -35,7 +35,7 @@ from medsr.worker.child import Job, Report
 
 OnProgress = Callable[[str, int, int], None]
 Request = dict[str, Any]
-"""Keys: case, files, number, reference, name (of the output), work (folder), tile, input_bytes, result_bytes."""
+"""Keys: case, files, name of the output, work (folder), tile, input_bytes, result_bytes, and what the case is given."""
 
 
 class ChangedError(Exception):
