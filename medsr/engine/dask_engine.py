@@ -32,7 +32,7 @@ CONFIG = {
     "distributed.worker.daemon": False,
 }
 
-_supervisors: dict[str, Supervisor] = {}
+_supervisors: dict[str, tuple[dict[str, Any], Supervisor]] = {}  # by output folder, with the job
 _one_at_a_time = threading.Lock()
 
 
@@ -87,7 +87,7 @@ def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tic
     unreached = 0
     with _connected(options) as client:
         tasks = _tasks(assignment.cases, len(client.scheduler_info(n_workers=-1)["workers"]))
-        futures = client.map(work_on_task, tasks, shared=_shared(assignment), pure=False, retries=RETRIES)
+        futures = client.map(work_on_task, tasks, shared=shared_of(assignment), pure=False, retries=RETRIES)
         for future in _finished(futures):
             if future.status != "finished":
                 unreached += 1
@@ -115,11 +115,8 @@ def work_on_task(cases: list[dict[str, Any]], shared: dict[str, Any]) -> list[tu
         MedsrError: the worker's machine can't do it; dask tries another one.
     """
     outcomes: list[tuple[str, bool]] = []
-    root = shared["root"]
     with _one_at_a_time:
-        supervisor = _supervisors.get(root)
-        if supervisor is None:
-            supervisor = _supervisors[root] = Supervisor(_job(shared), [shared["process"]])
+        supervisor = _supervisor(shared)
         try:
             supervisor.run(
                 [planned(case) for case in cases],
@@ -127,13 +124,25 @@ def work_on_task(cases: list[dict[str, Any]], shared: dict[str, Any]) -> list[tu
                 again=shared["again"],
             )
         except MedsrError:
-            _supervisors.pop(root).__exit__()
+            _supervisors.pop(shared["root"])[1].__exit__()
             raise
     return outcomes
 
 
-def _shared(assignment: Assignment) -> dict[str, Any]:
-    """What all tasks share, as plain values for the way to a worker."""
+def _supervisor(shared: Mapping[str, Any]) -> Supervisor:
+    """The supervisor that an earlier task of the same job left, or a new one in place of another job's."""
+    root, asked = shared["root"], {key: value for key, value in shared.items() if key != "again"}
+    known = _supervisors.get(root)
+    if known is not None and known[0] == asked:
+        return known[1]
+    if known is not None:
+        known[1].__exit__()
+    _supervisors[root] = asked, Supervisor(_job(shared), [shared["process"]])
+    return _supervisors[root][1]
+
+
+def shared_of(assignment: Assignment) -> dict[str, Any]:
+    """What all tasks of an assignment share, as plain values for the way to a worker."""
     job = assignment.job
     return {
         "root": str(job.store.root.absolute()),
