@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 from medsr.errors import InputError, ModelError
@@ -51,4 +52,17 @@ def hang(state, request, report):
     return {}
 
 
-JOBS = {"echo": echo, "fail": fail, "stumble": stumble, "exhaust": exhaust, "hang": hang}
+def later(state, request, report):
+    """An answer that comes when the job `now` is done."""
+    LATER.append(Future())
+    return LATER[0]
+
+
+def now(state, request, report):
+    """Answer, and let `later` answer."""
+    LATER[0].set_result({"said": "later"})
+    return {"said": "now"}
+
+
+LATER = []
+JOBS = {"later": later, "now": now, "echo": echo, "fail": fail, "stumble": stumble, "exhaust": exhaust, "hang": hang}

@@ -1,7 +1,8 @@
 """Three stages of many cases in one computing process: while one is enhanced, the next is read and the last written.
 
 Jobs for `medsr.worker.child`: "read" starts reading and returns, "enhance" takes what was read and starts writing,
-"write" waits for what is written. What is read ahead, and what waits to be written, is bounded in bytes.
+"write" tells when that is written, while the next one is enhanced. What is read ahead, and what waits to be written, is
+bounded in bytes.
 """
 
 from __future__ import annotations
@@ -188,8 +189,8 @@ def _listed(made: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _wait_for_writing(line: Pipeline, request: Request, report: Report) -> dict[str, Any]:
-    return line.written.pop(request["case"]).result()
+def _tell_when_written(line: Pipeline, request: Request, report: Report) -> Future[dict[str, Any]]:
+    return line.written.pop(request["case"])
 
 
 def failure(error: Exception, stage: str, paths: Iterable[str], work: str) -> dict[str, Any]:
@@ -221,4 +222,4 @@ def _kind(error: Exception, stage: str) -> Kind:
     return next((name for known, name in KINDS if isinstance(error, known)), "bug")
 
 
-JOBS: Mapping[str, Job] = {"read": _start_reading, "enhance": _enhance, "write": _wait_for_writing}
+JOBS: Mapping[str, Job] = {"read": _start_reading, "enhance": _enhance, "write": _tell_when_written}

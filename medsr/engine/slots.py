@@ -94,7 +94,7 @@ class WorkerSlot:
         in_flight: Cases in the process, the oldest first.
         generation: Number of processes ended so far; events of earlier ones are stale.
         last_sign: Time of the last sign of life, on the monotonic clock.
-        submitted: Jobs that have not ended, each with its case; the process does the first.
+        submitted: Jobs that have not ended, each with its case, the oldest first.
     """
 
     module: str
@@ -136,14 +136,14 @@ class WorkerSlot:
         """Note a sign of life."""
         self.last_sign = time.monotonic()
         if event.kind == "done":
-            self.submitted.popleft()
+            self.submitted.remove((event.active, event.job))
         if event.kind == "stage":
             event.active.stage = event.content["stage"]
 
     def follow(self, active: CaseInFlight) -> None:
         """Go on after a case was enhanced: with the next one, while this one is written."""
-        self._enhance_next(active)
         self._submit("write", active)
+        self._enhance_next(active)
 
     def leave(self, active: CaseInFlight) -> None:
         """Let a case out; if it did not get through, the next one is enhanced."""

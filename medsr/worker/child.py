@@ -2,8 +2,9 @@
 
 `python -m medsr.worker.child MODULE OPTIONS NICENESS` where MODULE has `start(options) -> state` and `JOBS`, a table
 of `job(state, request, report) -> answer`; options, requests, reports and answers are JSON objects, one a line, on the
-standard streams. What a library prints goes to standard error. The process ends with its parent, and takes the
-`folder` of its options with it, since a parent that was killed can't.
+standard streams. A job whose answer is a `Future` goes on in a thread of its own while the next one begins. What a
+library prints goes to standard error. The process ends with its parent, and takes the `folder` of its options with it,
+since a parent that was killed can't.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from importlib import import_module
 from types import FrameType
@@ -27,7 +29,8 @@ from medsr.errors import MedsrError, is_out_of_memory
 
 Report = Callable[[str, dict[str, Any]], None]
 """Called with the kind of an event and its content, while a job runs."""
-Job = Callable[[Any, dict[str, Any], Report], dict[str, Any]]
+Answer = dict[str, Any]
+Job = Callable[[Any, dict[str, Any], Report], Answer | Future[Answer]]
 
 OUT_OF_MEMORY = "out of memory; choose a smaller region, a lower memory limit or another machine"
 
@@ -40,7 +43,7 @@ def main(module_name: str, options: dict[str, Any], niceness: int) -> None:
         options: Options for its `start`; the child removes the `folder` in them when its parent is gone.
         niceness: How far everything else on the machine comes first.
     """
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    out = _Lines(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, _leave)
     if hasattr(os, "nice"):
@@ -58,15 +61,31 @@ def main(module_name: str, options: dict[str, Any], niceness: int) -> None:
 
 
 def _finish(job: Job, state: Any, content: dict[str, Any], report: Report) -> None:
-    report("done", job(state, content, report))
+    answer = job(state, content, report)
+    if isinstance(answer, Future):
+        answer.add_done_callback(lambda done: _attempt(lambda: report("done", done.result()), report))
+    else:
+        report("done", answer)
 
 
-def _reporter(out: TextIO, number: int) -> Report:
-    def report(kind: str, content: dict[str, Any]) -> None:
-        out.write(json.dumps({"number": number, "kind": kind, "content": content}) + "\n")
-        out.flush()
+class _Lines:
+    """Lines to the parent, each whole, from whatever thread.
 
-    return report
+    Args:
+        out: Stream to the parent.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._lock = out, threading.Lock()
+
+    def write(self, content: dict[str, Any]) -> None:
+        with self._lock:
+            self._out.write(json.dumps(content) + "\n")
+            self._out.flush()
+
+
+def _reporter(out: _Lines, number: int) -> Report:
+    return lambda kind, content: out.write({"number": number, "kind": kind, "content": content})
 
 
 def _attempt(work: Callable[[], Any], report: Report) -> None:

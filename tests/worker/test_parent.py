@@ -65,6 +65,14 @@ def test_reports_come_in_order_and_the_answer_last(new_worker):
     assert events[2].content["state"]["colour"] == "red"
 
 
+def test_a_job_that_answers_later_keeps_no_other_waiting(new_worker):
+    worker = new_worker()
+    later, now = ask(worker, "later"), ask(worker, "now")
+    assert now.last().content == {"said": "now"}
+    assert later.last().content == {"said": "later"}
+    assert not worker.is_busy
+
+
 def test_one_start_serves_many_jobs(new_worker):
     worker = new_worker()
     worker.warm()
