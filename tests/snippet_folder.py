@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,11 @@ def make_folder(root: Path) -> Path:
 def use_tiny_weights(root: Path, monkeypatch) -> None:
     """Let medsr-base be the tiny weights, and the samples the small scans, here and in processes started from here."""
     monkeypatch.setattr(medsr.weights.__spec__.loader, "path", str(root / "weights" / "__init__.py"))
-    monkeypatch.setenv("PYTHONPATH", str(root / "start"))
+    code = (
+        root / "start",
+        Path(__file__).resolve().parents[1],
+    )  # this checkout comes first
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, code)))
     small = {"bchadult01_T1w": "reference.nii.gz", "bchadult01_T1w_thick5": "scan.nii.gz"}
     monkeypatch.setattr(
         medsr.samples, "sample_path", lambda name="bchadult01_T1w": root / "here" / small[name], raising=True

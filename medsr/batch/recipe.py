@@ -53,8 +53,6 @@ class BatchRecipe:
     def __post_init__(self) -> None:
         if self.workers < 1 or self.queue_gib <= 0 or (self.memory_gib is not None and self.memory_gib <= 0):
             raise UsageError("expected at least one worker, and more than 0 GiB of memory and queue")
-        if min(asdict(self.deadlines).values()) <= 0:
-            raise UsageError("a deadline is 0 s or less; expected more")
         if self.enhance.region is not None or self.enhance.output.like is not None:
             raise UsageError("enhance.region and enhance.output.like are for one scan; leave them out of a batch")
         case_gates(self.gates)

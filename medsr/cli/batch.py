@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,22 +13,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from medsr.cli.options import Command, Group, option
-from medsr.engine.engines import DEFAULT, ENGINES, engine_named
+from medsr.cli.sharing import (
+    CASES,
+    EngineOption,
+    PrintScriptOption,
+    SbatchOption,
+    SchedulerOption,
+    ShardOption,
+    TasksOption,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    ended_by_sigterm,
+    options_of,
+    shard_of,
+)
+from medsr.engine.engines import DEFAULT, engine_named
 from medsr.errors import CasesFailedError, UsageError
 
 if TYPE_CHECKING:
     from medsr.batch.plan import Plan
     from medsr.engine.outcome import Outcome, Tally
     from medsr.engine.plan_file import PlannedCase
-    from medsr.engine.selection import Shard
-
-    EngineName = str
-else:
-    EngineName = Literal[tuple(ENGINES)]
 
 OnProgress = Callable[["Tally", "Outcome | None", int], None]
 TABLE_ROWS = 30
-ENGINE_HELP = f"Where cases are worked on: {'; '.join(f'{one.name}, {one.summary}' for one in ENGINES.values())}."
 
 
 class RunUnlessNamed(Group):
@@ -47,13 +55,9 @@ batch = typer.Typer(
     cls=RunUnlessNamed,
     help="Folders of scans: medsr batch IN OUT [RECIPE]; then medsr batch status OUT, medsr batch resume OUT.",
 )
-CASES, ENGINE = "Cases", "Engine"
 Only = Annotated[
     str | None,
     option("--only", help="Only what failed: failed, or kinds such as oom,timeout.", panel=CASES, metavar="KINDS"),
-]
-ShardOption = Annotated[
-    str | None, option("--shard", help="Only the I-th of N parts, from 1.", panel=CASES, metavar="I/N")
 ]
 Progress = Literal["auto", "json", "none"]
 AnonymousOption = Annotated[
@@ -89,50 +93,28 @@ def run(
     shard: ShardOption = None,
     anonymous: AnonymousOption = False,
     progress: ProgressOption = "auto",
-    engine: Annotated[EngineName, option("--engine", help=ENGINE_HELP, panel=ENGINE)] = DEFAULT,
-    scheduler: Annotated[
-        str | None, option("--scheduler", help="dask: tcp://host:8786 or tls://host:8786.", panel=ENGINE, metavar="URL")
-    ] = None,
-    tls_ca: Annotated[
-        Path | None,
-        option("--tls-ca", help="dask: PEM file that vouches for the scheduler.", panel=ENGINE, metavar="FILE"),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, option("--tls-cert", help="dask: PEM file with our certificate.", panel=ENGINE, metavar="FILE")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, option("--tls-key", help="dask: PEM file with its key.", panel=ENGINE, metavar="FILE")
-    ] = None,
-    tasks: Annotated[
-        int | None,
-        option(
-            "--tasks",
-            help="slurm: tasks of the array; dask: workers on this machine; else 1.",
-            panel=ENGINE,
-            metavar="N",
-        ),
-    ] = None,
-    sbatch: Annotated[
-        list[str] | None,
-        option("--sbatch", help="slurm: an option, such as --sbatch=--gres=gpu:1.", panel=ENGINE, metavar="OPTION"),
-    ] = None,
-    print_script: Annotated[
-        bool, option("--print-script", help="slurm: show the script, do nothing.", panel=ENGINE)
-    ] = False,
+    engine: EngineOption = DEFAULT,
+    scheduler: SchedulerOption = None,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    tasks: TasksOption = None,
+    sbatch: SbatchOption = None,
+    print_script: PrintScriptOption = False,
 ) -> None:
     """Enhance every scan of IN into OUT; run it again to go on where it stopped."""
     used, part = engine_named(engine), shard_of(shard)
-    given = {
-        "scheduler": scheduler,
-        "tls_ca": tls_ca,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "tasks": tasks,
-        "sbatch": sbatch or None,
-        "print_script": print_script or None,
-        "shard": part,
-    }
-    options = used.options({name: value for name, value in given.items() if value is not None})
+    options = options_of(
+        used,
+        scheduler=scheduler,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tasks=tasks,
+        sbatch=sbatch,
+        print_script=print_script,
+        shard=part,
+    )
     if print_script:
         from medsr.batch.job import resuming
         from medsr.engine.slurm_engine import slurm_script
@@ -214,20 +196,6 @@ def show_status(
 def kinds(text: str | None) -> tuple[str, ...]:
     """Kinds separated by commas."""
     return () if text is None else tuple(part.strip() for part in text.split(","))
-
-
-def shard_of(text: str | None) -> Shard | None:
-    """A shard such as "3/8", from 1; None stays None.
-
-    Raises:
-        UsageError: anything else.
-    """
-    if text is None:
-        return None
-    number, _, count = text.partition("/")
-    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"--shard is {text!r}; expected I/N, such as 3/8, with I from 1 to N")
-    return int(number), int(count)
 
 
 def _finish(tally: Tally, target: Path, names: Mapping[str, str]) -> None:
@@ -315,15 +283,10 @@ def _say_left_out(plan: Plan, *, err: bool = False) -> None:
         typer.echo(f"left out: {count} x {reason}", err=err)
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 @contextmanager
 def _watched(how: Progress, names: Mapping[str, str]) -> Iterator[OnProgress | None]:
     """A callback that shows how far the run is; SIGTERM ends a run like Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ended_by_sigterm():
         if how == "none":
             yield None
         elif how == "json":
@@ -332,8 +295,6 @@ def _watched(how: Progress, names: Mapping[str, str]) -> Iterator[OnProgress | N
             yield from _bar()
         else:
             yield _plain_lines(names)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _json_line(tally: Tally, outcome: Outcome | None, running: int) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsr.cli import options
+from medsr.cli import options, sharing
 from medsr.cli.options import ACQUISITION, INPUT, MEASURES, MODEL, OUTPUT, SAMPLING, TaskName, option
+from medsr.engine.engines import DEFAULT, engine_named
 from medsr.errors import UsageError
 from medsr.physics.profiles import Profile
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from medsr.validation.recipe import StudyRecipe
     from medsr.validation.study import Study
 
+AFTERWARDS = ("json", "csv", "pdf", "quiet")
+"""Parameters that say what becomes of the whole study; a task that works on a part of it gets none of them."""
+
 
 def validate(
+    context: typer.Context,
     references: Annotated[
         list[Path] | None, typer.Argument(metavar="REF", help="High-resolution scans, or folders of them.")
     ] = None,
@@ -123,8 +128,20 @@ def validate(
     ] = None,
     device: Annotated[str | None, options.device(MODEL)] = None,
     workers: Annotated[
-        int | None, option("--workers", help="Processes; else 0, which works in this one.", panel=MODEL, metavar="N")
+        int | None,
+        option(
+            "--workers", help="Processes for each device; else one, or none without --out.", panel=MODEL, metavar="N"
+        ),
     ] = None,
+    shard: sharing.ShardOption = None,
+    engine: sharing.EngineOption = DEFAULT,
+    scheduler: sharing.SchedulerOption = None,
+    tls_ca: sharing.TlsCaOption = None,
+    tls_cert: sharing.TlsCertOption = None,
+    tls_key: sharing.TlsKeyOption = None,
+    tasks: sharing.TasksOption = None,
+    sbatch: sharing.SbatchOption = None,
+    print_script: sharing.PrintScriptOption = False,
     out: Annotated[
         Path | None,
         option(
@@ -147,6 +164,19 @@ def validate(
     quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
 ) -> None:
     """Degrade references, or take real pairs; restore them by every method, and measure."""
+    used, part = engine_named(engine), sharing.shard_of(shard)
+    chosen_options = sharing.options_of(
+        used,
+        scheduler=scheduler,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tasks=tasks,
+        sbatch=sbatch,
+        print_script=print_script,
+        shard=part,
+    )
+    command = (*sharing.words_of(context, (*sharing.NAMES, *AFTERWARDS)), "--quiet")
     from medsr.io import files
     from medsr.io.manifest import facts_of
     from medsr.model.allocator import keep_freed_memory
@@ -157,6 +187,11 @@ def validate(
         raise UsageError("nothing to measure; name references, or a table of real pairs with --pairs")
     if by is not None and manifest is None and pairs is None:
         raise UsageError("--by names columns of a manifest or of pairs; give --manifest or --pairs as well")
+    if part is not None and (json is not None or csv is not None or pdf):
+        raise UsageError("--json, --csv and --pdf are for the whole study; leave them out of a part")
+    if print_script:
+        typer.echo(_script(out, chosen_options, command), nl=False)
+        return
     if pdf and out is None:
         raise UsageError("--pdf prints a report; name its folder with --out as well")
     if pdf:
@@ -181,18 +216,33 @@ def validate(
             files.check_writable(path)
     keep_freed_memory()
     columns = by.split(",") if by else []
-    found = study.validate(
-        references or [],
-        chosen,
-        out,
-        pairs=() if pairs is None else study.read_pairs(pairs, [] if manifest else columns),
-        facts={} if manifest is None else facts_of(manifest, columns),
-        on_case=None if quiet else _report_case,
-    )
-    _show(found, out, json, csv)
+    used.check_installed()
+    with sharing.ended_by_sigterm():
+        found = study.validate(
+            references or [],
+            chosen,
+            out,
+            pairs=() if pairs is None else study.read_pairs(pairs, [] if manifest else columns),
+            facts={} if manifest is None else facts_of(manifest, columns),
+            on_case=None if quiet else _report_case,
+            division=study.Division(engine, chosen_options, part, command),
+        )
+    if found.left:
+        n_cases = int(str(found.record["cases"]))
+        typer.echo(f"{n_cases - found.left} of {n_cases} cases have ended; the report is written when all have")
+    else:
+        _show(found, out, json, csv)
     if pdf and out is not None:
         typer.echo(f"printed: {write_pdf(out / 'index.html')}")
-    study.check_study(found)
+    study.check_study(found, whole=part is None)
+
+
+def _script(out: Path | None, chosen: Any, command: tuple[str, ...]) -> str:
+    from medsr.engine.slurm_engine import slurm_script
+
+    if out is None:
+        raise UsageError("--print-script: the tasks keep their cases in a folder; name it with --out as well")
+    return slurm_script(out, chosen, command)
 
 
 def _recipe(path: Path | None, wanted: dict[str, Any], drawing: dict[str, Any]) -> StudyRecipe:

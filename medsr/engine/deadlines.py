@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from medsr.errors import UsageError
 from medsr.io.recipes import FORBID_UNKNOWN
 
 
@@ -16,6 +17,9 @@ class Deadlines:
         read: While the scan is read.
         enhance: While it is enhanced.
         write: While the results are written.
+
+    Raises:
+        UsageError: a deadline that has passed before work begins.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -23,3 +27,7 @@ class Deadlines:
     read: float = 300.0
     enhance: float = 900.0
     write: float = 300.0
+
+    def __post_init__(self) -> None:
+        if min(self.read, self.enhance, self.write) <= 0:
+            raise UsageError("a deadline is 0 s or less; expected more")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.arrays import rms
@@ -93,7 +94,10 @@ class HallucinationTests:
 
 
 def restorers(
-    model: Model | None, settings: EnhanceSettings, names: Sequence[str] = COMPARED
+    model: Model | None,
+    settings: EnhanceSettings,
+    names: Sequence[str] = COMPARED,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, RestoreScan]:
     """The methods of those names: baselines, "mean" and "sample"; the learned ones only where there is a model."""
     found: dict[str, RestoreScan] = {}
@@ -101,7 +105,8 @@ def restorers(
         if name in METHODS:
             found[name] = _baseline(name)
         elif model is not None:
-            found[name] = _learned(model, replace(settings, mode="mean" if name == "mean" else "sample"))
+            chosen = replace(settings, mode="mean" if name == "mean" else "sample")
+            found[name] = _learned(model, chosen, on_progress)
     return found
 
 
@@ -243,8 +248,8 @@ def _baseline(name: str) -> RestoreScan:
     return restore
 
 
-def _learned(model: Model, settings: EnhanceSettings) -> RestoreScan:
+def _learned(model: Model, settings: EnhanceSettings, on_progress: OnProgress | None) -> RestoreScan:
     def restore(scan: Volume, acquisition: Acquisition) -> NDArray[np.float32]:
-        return np.asarray(enhance(scan, model, settings, acquisition).volume.data)
+        return np.asarray(enhance(scan, model, settings, acquisition, on_progress).volume.data)
 
     return restore

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError
 from medsr.io import load
@@ -66,6 +67,9 @@ class PlannedTrial:
         low: Files of the low-resolution scan of a real pair, else None.
         facts: Entries of a manifest.
         error: Reason why it can't be measured, or None.
+        files: Every file that is read.
+        sha256: Hash of their contents.
+        voxels: Number of voxels of the reference, 0 where headers do not show it.
     """
 
     key: str
@@ -75,6 +79,9 @@ class PlannedTrial:
     low: ScanFiles | None
     facts: dict[str, str]
     error: Exception | None = None
+    files: tuple[str, ...] = ()
+    sha256: str = ""
+    voxels: int = 0
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -97,25 +104,62 @@ class Measured:
     views: CaseViews
 
 
+@dataclass(frozen=True)
+class Scans:
+    """What is read of one case.
+
+    Attributes:
+        reference: High-resolution scan.
+        low: Low-resolution scan of a real pair, else None.
+    """
+
+    reference: Volume
+    low: Volume | None
+
+
 def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
-    """Read, degrade or pair, restore by every method, and measure.
+    """Read and measure one case; arguments and errors as for `read_scans` and `measure_scans`."""
+    return measure_scans(planned, read_scans(planned), recipe)
+
+
+def read_scans(planned: PlannedTrial) -> Scans:
+    """The scans of a case without an error.
+
+    Raises:
+        MedsrError: as `io.load`.
+    """
+    return Scans(_read(planned.reference), None if planned.low is None else _read(planned.low))
+
+
+def measure_scans(
+    planned: PlannedTrial,
+    scans: Scans,
+    recipe: StudyRecipe,
+    on_progress: OnProgress | None = None,
+    memory_bytes: int | None = None,
+) -> Measured:
+    """Degrade or pair, restore by every method, and measure.
 
     Args:
         planned: Case without an error.
+        scans: What was read of it.
         recipe: Methods, model and what else is measured.
+        on_progress: Called as the work goes on.
+        memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
 
     Raises:
-        MedsrError: as `io.load`, `make_trial`, `pair_trial`, `load_model`.
+        MedsrError: as `make_trial`, `pair_trial`, `load_model`.
     """
     model = _model(recipe.enhance.model, recipe.enhance.device) if recipe.needs_model else None
-    reference = _read(planned.reference)
     settings = replace(recipe.enhance, force=True)  # scans outside the envelope are measured, and the report says so
-    trial, fits = _trial(planned, reference, settings)
+    trial, fits = _trial(planned, scans, settings)
     scan, task = planned.scan, planned.task.name
     results: Results = {}
     scores: list[Score] = []
     shells: list[Shells] = []
-    for method, x, seconds in restorations(trial, model, recipe.methods, settings):
+    for method, x, seconds in restorations(trial, model, recipe.methods, settings, on_progress, memory_bytes):
+        if on_progress is not None:
+            on_progress(method, len(results), len(recipe.methods))
         score, along = measured(trial, scan, task, method, x, seconds)
         scores.append(score)
         shells += along
@@ -129,7 +173,7 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         model=named(model),
         cases=(case_of(trial, scan, task, planned.facts),),
         uncertainties=trust,
-        blend=_blend(trial, planned, recipe, model, results),
+        blend=_blend(trial, planned, recipe, model, results, on_progress, memory_bytes),
         shells=tuple(shells),
         fits=fits,
         structures=anatomy.structures,
@@ -137,9 +181,8 @@ def measure_trial(planned: PlannedTrial, recipe: StudyRecipe) -> Measured:
         sampled=anatomy.sampled,
         unclaimed=anatomy.unclaimed,
     )
-    hallucination = (
-        _hallucination(planned, reference, recipe, model) if recipe.hallucination and planned.low is None else ()
-    )
+    wanted = recipe.hallucination and planned.low is None
+    hallucination = _hallucination(planned, scans.reference, recipe, model, on_progress) if wanted else ()
     return Measured(findings, hallucination, views_of(scan, task, trial, results))
 
 
@@ -159,13 +202,13 @@ def _read(files: ScanFiles) -> Volume:
     return scans[0].volume
 
 
-def _trial(planned: PlannedTrial, reference: Volume, settings: EnhanceSettings) -> tuple[Trial, tuple[PairFit, ...]]:
+def _trial(planned: PlannedTrial, scans: Scans, settings: EnhanceSettings) -> tuple[Trial, tuple[PairFit, ...]]:
     task = planned.task
-    if planned.low is None:
-        return make_trial(reference, task, settings), ()
+    if scans.low is None:
+        return make_trial(scans.reference, task, settings), ()
     trial, fit = pair_trial(
-        _read(planned.low),
-        reference,
+        scans.low,
+        scans.reference,
         planned.scan,
         task.name,
         settings,
@@ -188,7 +231,13 @@ def _anatomy(trial: Trial, scan: str, task: str, recipe: StudyRecipe, model: Mod
 
 
 def _blend(
-    trial: Trial, planned: PlannedTrial, recipe: StudyRecipe, model: Model | None, results: Results
+    trial: Trial,
+    planned: PlannedTrial,
+    recipe: StudyRecipe,
+    model: Model | None,
+    results: Results,
+    on_progress: OnProgress | None,
+    memory_bytes: int | None,
 ) -> tuple[BlendPoint, ...]:
     """The line from mean to posterior sample; what of both is not there yet is computed."""
     if not recipe.blend or model is None:
@@ -196,13 +245,17 @@ def _blend(
     whole = replace(recipe.enhance, blend=1.0)
     ends = {name: x for name, x in results.items() if name == "mean" or (name == "sample" and whole == recipe.enhance)}
     missing = [name for name in ("mean", "sample") if name not in ends]
-    ends |= {name: x for name, x, _ in restorations(trial, model, missing, whole)}
+    ends |= {name: x for name, x, _ in restorations(trial, model, missing, whole, on_progress, memory_bytes)}
     return blend_points(trial, planned.scan, planned.task.name, ends["mean"], ends["sample"], recipe.blend)
 
 
 def _hallucination(
-    planned: PlannedTrial, reference: Volume, recipe: StudyRecipe, model: Model | None
+    planned: PlannedTrial,
+    reference: Volume,
+    recipe: StudyRecipe,
+    model: Model | None,
+    on_progress: OnProgress | None,
 ) -> tuple[HallucinationTests, ...]:
     names: Sequence[str] = [name for name in COMPARED if name in recipe.methods]
-    methods = restorers(model, replace(recipe.enhance, force=True), names)
+    methods = restorers(model, replace(recipe.enhance, force=True), names, on_progress)
     return hallucination_tests(planned.scan, reference, planned.task, methods, recipe.enhance.seed)

@@ -164,27 +164,27 @@ def _under_tasks(
     facts: dict[str, str],
     shared: str,
 ) -> Iterator[PlannedTrial]:
-    content = ""
+    hashed = _Hashed(("",))
     if error is None:
         try:
-            content = _content(place)
+            hashed = _hashed(place)
         except MedsrError as unreadable:
             error = unreadable
+    n_voxels = 0 if grid is None else grid.n_voxels
     for task in tasks:
         if grid is None or is_for(grid.spacing_mm, task):
-            key = digest(content, _text(task), scan, shared) if error is None else ""
-            yield PlannedTrial(key, scan, task, place, None, facts, error)
+            key = digest(*hashed.contents, _text(task), scan, shared) if error is None else ""
+            yield PlannedTrial(key, scan, task, place, None, facts, error, hashed.files, hashed.sha256, n_voxels)
 
 
 def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
     low, high = (ScanFiles((str(path),)) for path in (pair.low, pair.high))
     try:
-        contents = [_content(_listed(place)) for place in (low, high)]
+        hashed = _hashed(_listed(low), _listed(high))
     except MedsrError as error:
         return PlannedTrial("", pair.name, pair.assumed, high, low, pair.facts, error)
-    return PlannedTrial(
-        digest(*contents, _text(pair.assumed), pair.name, shared), pair.name, pair.assumed, high, low, pair.facts
-    )
+    key = digest(*hashed.contents, _text(pair.assumed), pair.name, shared)
+    return PlannedTrial(key, pair.name, pair.assumed, high, low, pair.facts, files=hashed.files, sha256=hashed.sha256)
 
 
 def _listed(place: ScanFiles) -> ScanFiles:
@@ -195,9 +195,23 @@ def _listed(place: ScanFiles) -> ScanFiles:
     return ScanFiles(tuple(str(one.path) for one in find_series(path).files))
 
 
-def _content(place: ScanFiles) -> str:
-    hashed = files.sha256_of_digests(files.sha256_file(Path(path)) for path in place.paths)
-    return f"{hashed}|{place.number}"
+@dataclass(frozen=True)
+class _Hashed:
+    """What some scans hold: a text for each, all their files, and one hash of these."""
+
+    contents: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+def _hashed(*scans: ScanFiles) -> _Hashed:
+    digests = [[files.sha256_file(Path(path)) for path in scan.paths] for scan in scans]
+    found = zip(scans, digests, strict=True)
+    return _Hashed(
+        contents=tuple(f"{files.sha256_of_digests(own)}|{scan.number}" for scan, own in found),
+        files=tuple(path for scan in scans for path in scan.paths),
+        sha256=files.sha256_of_digests(one for own in digests for one in own),
+    )
 
 
 def _text(task: Task) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from medsr.engine.deadlines import Deadlines
 from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
@@ -19,6 +20,7 @@ from medsr.validation.criteria import Sheet, is_sheet, read_sheet
 from medsr.validation.methods import ALL_METHODS, LEARNED, PICTURED, check_methods
 
 DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
+LONGEST_SILENCE_S = 3600.0  # structures and intervals are measured without a word
 PAIR = Task("pair")
 """What is asked of a real pair: to restore the low scan as it is."""
 
@@ -31,7 +33,8 @@ class StudyRecipe:
         tasks: Tasks that degrade every reference. Each is a table of its own: `name`, and the keys of
             `medsr.physics.tasks.Task`, or `base`, a named task whose keys hold where no other is given.
         methods: Names out of `medsr.validation.methods.ALL_METHODS`.
-        workers: Number of worker processes; 0 works in this one.
+        workers: Number of processes for each device; 0 works in this process where nothing is kept in a folder, and in
+            one of its own where cases are.
         gates: Limits, files of them, or a TOML file of criteria; exit code 8 where one is not kept.
         blend: Weights of the sample, 0 (mean) to 1 (sample), for the line of error against texture.
         uncertainty: Measure how far the stated uncertainty can be trusted.
@@ -40,6 +43,8 @@ class StudyRecipe:
         reading: Two methods for a page on which readers compare them blinded, out of
             `medsr.validation.methods.PICTURED`; empty for none.
         bootstrap_seed: Random seed for the intervals over subjects, and for order and sides of a reading.
+        memory_gib: Memory for each worker; None for its share of four fifths of the machine's.
+        deadlines: Longest silence of each stage before a process is taken for hung.
         enhance: Settings of the learned methods, their model and device.
     """
 
@@ -55,6 +60,8 @@ class StudyRecipe:
     anatomy: bool = False
     reading: tuple[str, ...] = ()
     bootstrap_seed: int = 0
+    memory_gib: float | None = None
+    deadlines: Deadlines = field(default_factory=lambda: Deadlines(enhance=LONGEST_SILENCE_S))
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
 
     def __post_init__(self) -> None:
@@ -73,6 +80,8 @@ class StudyRecipe:
             raise UsageError(f"reading is {', '.join(self.reading)}; expected two of {', '.join(pictured)}")
         if self.workers < 0 or self.bootstrap_seed < 0 or not self.methods:
             raise UsageError("expected at least one method, and neither workers nor a seed below 0")
+        if self.memory_gib is not None and self.memory_gib <= 0:
+            raise UsageError(f"memory_gib is {self.memory_gib}; expected more than 0")
 
     @property
     def limits(self) -> tuple[Gate, ...]:
@@ -111,7 +120,7 @@ class StudyRecipe:
 
     def as_dict(self) -> dict[str, Any]:
         """What decided about the numbers, for the report: neither paths nor machines."""
-        aside = ("workers", "gates", "enhance")
+        aside = ("workers", "memory_gib", "deadlines", "gates", "enhance")
         content = {key: value for key, value in asdict(self).items() if key not in aside}
         gates = [gate.text for gate in self.limits]
         gates += [one.text for one in self.sheet.criteria] if self.sheet.asked else []

@@ -1,6 +1,6 @@
 """What a study keeps of each finished case, so that the next run measures nothing twice: OUT/parts/KEY.json and .npz.
 
-The views are written first, so that a .json stands for both. Numbers that JSON lacks are written as words.
+A case counts where both are there. Numbers that JSON lacks are written as words.
 """
 
 from __future__ import annotations
@@ -49,9 +49,14 @@ class Parts:
 
     root: Path
 
+    @property
+    def folder(self) -> Path:
+        """Where the parts lie."""
+        return self.root / FOLDER
+
     def views(self, key: str) -> Path:
         """The file of a case's views."""
-        return self.root / FOLDER / f"{key}.npz"
+        return self.folder / f"{key}.npz"
 
     def prepare(self) -> None:
         """Make the folder, and remove what a killed run left half written.
@@ -59,15 +64,14 @@ class Parts:
         Raises:
             OutputError: it can't be made or written.
         """
-        folder = self.root / FOLDER
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(files.unwritable(folder, error)) from error
-        for draft in folder.glob(".part-*"):
+            raise OutputError(files.unwritable(self.folder, error)) from error
+        for draft in self.folder.glob(".part-*"):
             with suppress(OSError):
                 draft.unlink()
-        files.check_writable(folder / "probe")
+        files.check_writable(self.folder / "probe")
 
     def read(self, key: str) -> Part | None:
         """A finished case, None where there is none that can be read."""
@@ -79,26 +83,36 @@ class Parts:
         except (OSError, ValueError, LookupError, InputError, ValidationError):
             return None
 
-    def write(self, key: str, measured: Measured) -> Part:
-        """Keep a finished case.
+    def is_damaged(self, key: str) -> bool:
+        """Whether there are files of a case, but not such that they can be read."""
+        return (self._path(key).exists() or self.views(key).exists()) and self.read(key) is None
 
-        Raises:
-            OutputError: it can't be written.
-        """
-        write_views(measured.views, self.views(key))
-        part = Part(measured.findings, measured.hallucination)
-        content = {
-            "schema": SCHEMA,
-            "key": key,
-            "findings": part.findings.as_dict(),
-            "hallucination": [one.as_dict() for one in part.hallucination],
-        }
-        with files.atomic(self._path(key)) as file:
-            file.write((json.dumps(_worded(content), indent=1) + "\n").encode())
-        return part
+    def discard(self, key: str) -> None:
+        """Remove the files of a case."""
+        for path in (self._path(key), self.views(key)):
+            path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self.root / FOLDER / f"{key}.json"
+        return self.folder / f"{key}.json"
+
+
+def write_part(key: str, measured: Measured, folder: Path) -> Part:
+    """Write KEY.json and KEY.npz of a finished case.
+
+    Raises:
+        OutputError: they can't be written.
+    """
+    write_views(measured.views, folder / f"{key}.npz")
+    part = Part(measured.findings, measured.hallucination)
+    content = {
+        "schema": SCHEMA,
+        "key": key,
+        "findings": part.findings.as_dict(),
+        "hallucination": [one.as_dict() for one in part.hallucination],
+    }
+    with files.atomic(folder / f"{key}.json") as file:
+        file.write((json.dumps(_worded(content), indent=1) + "\n").encode())
+    return part
 
 
 def _part(content: Any, key: str) -> Part | None:

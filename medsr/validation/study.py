@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from medsr.engine.engines import DEFAULT
 from medsr.errors import CasesFailedError, GateError, MedsrError, UsageError
 from medsr.io.names import nameless
 from medsr.metrics.gates import Verdict, check_gates, judge
@@ -23,10 +26,10 @@ from medsr.validation.measure import PlannedTrial
 from medsr.validation.plan import Pair, plan_trials, read_pairs
 from medsr.validation.recipe import StudyRecipe
 from medsr.validation.report.page import StudyReport, write_report
+from medsr.validation.run import WHOLE, Division, Ending, OnEnd, run_here, run_kept
 from medsr.validation.store import Part, Parts
-from medsr.validation.workers import measure_all
 
-__all__ = ["OnCase", "Pair", "Study", "check_study", "read_pairs", "validate", "write_study"]
+__all__ = ["Division", "OnCase", "Pair", "Study", "check_study", "read_pairs", "validate", "write_study"]
 
 OnCase = Callable[[str, str, Findings | str, int, int], None]
 """Called with scan, task, the findings of the case or why it has none, the cases that ended, and all cases."""
@@ -44,7 +47,9 @@ class Study:
         reading: Two methods for the page of a blinded reading; empty for none.
         views: File of the views of each scan and task, where there is an output folder.
         record: Account of what was done, with what.
-        failures: Reason of each case of `findings.unmeasured`, with the names of files: for the terminal alone.
+        failures: Reason of each case that failed in this part of the study, with the names of files: for the terminal
+            alone.
+        left: Number of cases that have not ended, because they belong to other parts; there is no report then.
     """
 
     findings: Findings
@@ -55,6 +60,7 @@ class Study:
     views: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     record: dict[str, object] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    left: int = 0
 
     def __repr__(self) -> str:
         passed = sum(verdict.passed for verdict in self.verdicts)
@@ -79,16 +85,18 @@ def validate(
     pairs: Sequence[Pair] = (),
     facts: Mapping[str, dict[str, str]] | None = None,
     on_case: OnCase | None = None,
+    division: Division = WHOLE,
 ) -> Study:
     """Measure every reference under every task, and every real pair; what is finished already is not done again.
 
     Args:
         references: High-resolution scans: NIfTI files, DICOM series, folders of both.
         recipe: Tasks, methods, gates, what else is measured, and the number of worker processes.
-        folder: Folder that keeps finished cases and gets the report; None keeps nothing.
+        folder: Folder that keeps finished cases and gets the report when all have ended; None keeps nothing.
         pairs: Real pairs of `read_pairs`.
         facts: Entries of a manifest, by name of the scan.
         on_case: Called with each case that ends.
+        division: Part of the cases that is worked on, and where; runs on one folder share the work.
 
     Returns:
         Scores, hallucination tests, verdicts and the record of the run. A case that fails beside others is listed in
@@ -100,29 +108,30 @@ def validate(
     began = time.monotonic()
     check_gates(recipe.limits, gate_columns(recipe.methods))
     sheet = recipe.sheet
+    if folder is None and (division.shard is not None or division.engine != DEFAULT):
+        raise UsageError("parts of a study and engines of a cluster need a folder that keeps its cases; name one")
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
     if not planned:
         raise UsageError("no case to measure: no scan, or none that the tasks are meant for")
-    parts = None if folder is None else Parts(folder)
-    if parts is not None:
-        parts.prepare()
-    ended, n_before = _ended(planned, recipe, parts, on_case)
+    ended, n_before = _ended(planned, recipe, model, folder, division, _telling(on_case))
     failed = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Exception)]
-    if len(planned) == 1 and failed:
+    if len(planned) == 1 and failed and division.shard is None:
         raise failed[0][1]
-    findings = _together(planned, ended, model, recipe)
     done = [(one, came) for one, came in zip(planned, ended, strict=True) if isinstance(came, Part)]
+    n_left = len(planned) - len(done) - len(failed)
+    findings = _together(planned, ended, model, recipe)
     hallucination = tuple(tests for _, came in done for tests in came.hallucination)
     acceptance = acceptance_of(sheet, findings, hallucination)
+    criteria = sheet_verdicts(acceptance.rows) if sheet.asked else ()
     found = Study(
         findings=findings,
         hallucination=hallucination,
-        verdicts=(*_verdicts(findings, recipe), *(sheet_verdicts(acceptance.rows) if sheet.asked else ())),
+        verdicts=() if n_left else (*_verdicts(findings, recipe), *criteria),
         acceptance=acceptance,
         reading=recipe.reading,
-        views={} if parts is None else {(one.scan, one.task.name): parts.views(one.key) for one, _ in done},
+        views={} if folder is None else {(one.scan, one.task.name): Parts(folder).views(one.key) for one, _ in done},
         record={
             "versions": Record.versions_here(),
             "model": model,
@@ -133,9 +142,10 @@ def validate(
             "seconds": round(time.monotonic() - began, 3),
             "notice": NOTICE,
         },
-        failures=tuple(f"{one.scan}, {one.task.name}: {_said(came)}" for one, came in failed),
+        failures=tuple(f"{one.scan}, {one.task.name}: {_said(came)}" for one, came in failed if division.has(one)),
+        left=n_left,
     )
-    if folder is not None:
+    if folder is not None and not n_left:
         write_study(found, folder)
     return found
 
@@ -159,15 +169,19 @@ def write_study(found: Study, folder: Path) -> Path:
     )
 
 
-def check_study(found: Study) -> None:
+def check_study(found: Study, *, whole: bool = True) -> None:
     """Nothing where every case was measured and every gate is kept.
+
+    Args:
+        found: The study, or a part of it.
+        whole: Whether gates are asked as well; they judge the study, and no part of it.
 
     Raises:
         GateError: a gate is not kept; this says more than a case that failed.
         CasesFailedError: some cases could not be measured.
     """
     missing = found.failures
-    failed = [verdict.gate for verdict in found.verdicts if not verdict.passed]
+    failed = [verdict.gate for verdict in found.verdicts if whole and not verdict.passed]
     without = f"; {len(missing)} cases could not be measured" if missing else ""
     if failed:
         raise GateError(f"{len(failed)} of {len(found.verdicts)} gates failed: {', '.join(failed)}{without}")
@@ -177,41 +191,32 @@ def check_study(found: Study) -> None:
         )
 
 
-Ending = Part | Exception
-
-
 def _ended(
-    planned: Sequence[PlannedTrial], recipe: StudyRecipe, parts: Parts | None, on_case: OnCase | None
-) -> tuple[list[Ending], int]:
+    planned: Sequence[PlannedTrial],
+    recipe: StudyRecipe,
+    model: Mapping[str, str],
+    folder: Path | None,
+    division: Division,
+    on_end: OnEnd,
+) -> tuple[Sequence[Ending | None], int]:
     """What came of each case, now or in an earlier run; and how many earlier ones were taken over."""
-    ended: dict[int, Ending] = {}
+    if folder is None and not recipe.workers:
+        return run_here(planned, recipe, on_end), 0
+    with nullcontext(folder) if folder is not None else TemporaryDirectory(prefix="medsr-") as place:
+        return run_kept(planned, recipe, model.get("sha256", ""), Path(place), division, on_end)
 
-    def end(number: int, came: Ending) -> None:
-        ended[number] = came
-        one = planned[number]
+
+def _telling(on_case: OnCase | None) -> OnEnd:
+    def on_end(one: PlannedTrial, came: Ending, n_ended: int, n_cases: int) -> None:
         if on_case is not None:
             outcome = _said(came) if isinstance(came, Exception) else came.findings
-            on_case(one.scan, one.task.name, outcome, len(ended), len(planned))
+            on_case(one.scan, one.task.name, outcome, n_ended, n_cases)
 
-    for number, one in enumerate(planned):
-        before = one.error or (None if parts is None else parts.read(one.key))
-        if before is not None:
-            end(number, before)
-    n_before = sum(isinstance(came, Part) for came in ended.values())
-    left = [number for number in range(len(planned)) if number not in ended]
-    for position, came in measure_all([planned[number] for number in left], recipe):
-        number = left[position]
-        if isinstance(came, Exception):
-            end(number, came)
-        elif parts is None:
-            end(number, Part(came.findings, came.hallucination))
-        else:
-            end(number, parts.write(planned[number].key, came))
-    return [ended[number] for number in range(len(planned))], n_before
+    return on_end
 
 
 def _together(
-    planned: Sequence[PlannedTrial], ended: Sequence[Ending], model: Mapping[str, str], recipe: StudyRecipe
+    planned: Sequence[PlannedTrial], ended: Sequence[Ending | None], model: Mapping[str, str], recipe: StudyRecipe
 ) -> Findings:
     """One set of findings; facts of a manifest are those of this run, whenever a case was measured."""
     cases = list(zip(planned, ended, strict=True))

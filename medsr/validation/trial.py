@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.noise import refines_plane, scan_noise
-from medsr.enhancement.posterior import NOISE_FLOOR
+from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.sample_check import sample_fault
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.metrics.arrays import Mask
@@ -84,9 +84,23 @@ def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Tria
 
 
 def restorations(
-    trial: Trial, model: Model | None, methods: Sequence[str], settings: EnhanceSettings
+    trial: Trial,
+    model: Model | None,
+    methods: Sequence[str],
+    settings: EnhanceSettings,
+    on_progress: OnProgress | None = None,
+    memory_bytes: int | None = None,
 ) -> Iterator[tuple[str, NDArray[np.float32], float]]:
-    """Name, result in the scan's unit and seconds of each method in turn; measured outside the envelope as well."""
+    """Name, result in the scan's unit and seconds of each method in turn; measured outside the envelope as well.
+
+    Args:
+        trial: Trial to restore.
+        model: Model of the learned methods, which are left out without one.
+        methods: Names out of `medsr.validation.methods.ALL_METHODS`.
+        settings: Settings of the learned methods.
+        on_progress: Called as a learned method goes on.
+        memory_bytes: Memory that a learned method may use; None: most of what is free.
+    """
     op, scale = trial.acquisition.op, trial.scale
     y = scale.to_model(_tensor(trial.input))
     for name in methods:
@@ -95,7 +109,7 @@ def restorations(
             if model is None:
                 continue
             chosen = replace(settings, mode="mean" if name == "mean" else "sample", force=True)
-            x = np.array(enhance(trial.input, model, chosen, trial.acquisition).volume.data)
+            x = _learned(trial, model, chosen, on_progress, memory_bytes)
         elif name == BAND_LIMITED:
             x = _restored(band_limited(op, y, trial.noise, scale.to_model(_tensor(trial.reference))), scale)
         else:
@@ -116,6 +130,13 @@ def samples_of(trial: Trial, model: Model, settings: EnhanceSettings, n_samples:
 def fault_of_samples(trial: Trial, model: Model, settings: EnhanceSettings) -> str:
     """What speaks against samples of this trial, as `medsr enhance --mode sample` would say; "" where nothing does."""
     return sample_fault(trial.input, model, replace(settings, mode="sample", blend=1.0), trial.acquisition)
+
+
+def _learned(
+    trial: Trial, model: Model, settings: EnhanceSettings, on_progress: OnProgress | None, memory_bytes: int | None
+) -> NDArray[np.float32]:
+    result = enhance(trial.input, model, settings, trial.acquisition, on_progress, memory_bytes=memory_bytes)
+    return np.array(result.volume.data)
 
 
 def score(trial: Trial, scan: str, task: str, method: str, x: NDArray[np.float32], seconds: float) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from phantoms import head
@@ -40,6 +41,51 @@ def test_a_folder_becomes_a_report_and_a_second_run_measures_nothing(folder, tmp
     assert capsys.readouterr().err == ""
     record = json.loads((tmp_path / "out" / "validation.json").read_text())["record"]
     assert (record["cases"], record["measured_before"], record["failed"]) == (2, 2, 0)
+
+
+def test_parts_of_a_study_leave_report_and_gates_to_the_last(folder, tmp_path, capsys):
+    study = (folder, "--task", "iso2", "--task", "thick3", "--methods", "ibp", "--out", tmp_path / "out")
+    gated = (*study, "--gate", "ibp.psnr>=99", "-q")
+    (folder / "sub-c_T1w.nii.gz").write_bytes(b"not a scan")
+    codes = {medsr(*gated, "--shard", f"{number}/2") for number in (1, 2)}
+    assert 7 in codes
+    assert codes <= {0, 7}
+    said = capsys.readouterr()
+    assert "of 6 cases have ended; the report is written when all have" in said.out
+    assert "index.html" in said.out
+    assert medsr(*gated) == 8
+    record = json.loads((tmp_path / "out" / "validation.json").read_text())["record"]
+    assert (record["cases"], record["measured_before"], record["failed"]) == (6, 4, 2)
+
+
+def test_an_array_of_slurm_measures_the_parts(folder, tmp_path, monkeypatch, capsys):
+    """With a program sbatch that runs the tasks one after the other."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "sbatch").write_text(
+        '#!/bin/sh\ncp "$2" "$(dirname "$0")/sent"\n'
+        'for task in 1 2; do SLURM_ARRAY_TASK_ID=$task bash "$2" || exit 1; done\n'
+    )
+    (programs / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
+    (folder / "sub-c_T1w.nii.gz").write_bytes(b"not a scan")
+    measured = ("--task", "iso2", "--methods", "ibp", "--seed", "0", "--gate", "ibp.psnr>=1")
+    study = (folder, *measured, "--out", tmp_path / "out")
+    array = ("--engine", "slurm", "--tasks", "2")
+    assert medsr(*study, *array, "--print-script") == 0
+    script = capsys.readouterr().out
+    assert script.splitlines()[-1] == (
+        f"{sys.executable} -m medsr.cli validate {folder} --task iso2 --methods ibp --gate 'ibp.psnr>=1' --seed 0 "
+        f'--out {tmp_path / "out"} --quiet --shard "$SLURM_ARRAY_TASK_ID/2" || [ $? -eq 7 ]'
+    )
+    assert not (tmp_path / "out").exists()
+    found = tmp_path / "f.json"
+    assert medsr(*study, *array, "--json", found, "-q") == 7
+    assert (programs / "sent").read_text() == script
+    content = json.loads(found.read_text())
+    assert len(content["scores"]) == 2
+    assert [one["scan"] for one in content["unmeasured"]] == ["sub-c_T1w"]
+    assert (tmp_path / "out" / "index.html").is_file()
 
 
 def test_the_anatomy_of_a_ct_stands_in_text_and_json(tmp_path, capsys):
@@ -121,6 +167,12 @@ def test_pairs_need_no_reference_beside_them(folder, tmp_path, capsys):
         (("IN", "--profile", "box"), "--profile"),
         (("IN", "--task", "iso2", "--pdf"), "--out"),
         (("IN", "--recipe", "missing.toml"), "recipe"),
+        (("IN", "--task", "iso2", "--shard", "1/2"), "folder"),
+        (("IN", "--task", "iso2", "--out", "IN", "--shard", "3/2"), "--shard"),
+        (("IN", "--task", "iso2", "--out", "IN", "--shard", "1/2", "--json", "f.json"), "--json"),
+        (("IN", "--task", "iso2", "--scheduler", "tcp://host:8786"), "--engine dask"),
+        (("IN", "--task", "iso2", "--engine", "slurm", "--print-script"), "--out"),
+        (("IN", "--task", "iso2", "--out", "IN", "--engine", "slurm", "--tasks", "0"), "--tasks"),
     ],
 )
 def test_wrong_requests_end_in_code_2(folder, capsys, arguments, word):

@@ -11,8 +11,9 @@ from batches import MODEL, scans
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, work_on
-from medsr.cli.batch import ENGINE_HELP
-from medsr.cli.batch import run as command
+from medsr.cli.batch import run
+from medsr.cli.sharing import ENGINE_HELP
+from medsr.cli.validate import validate
 from medsr.engine.engines import ENGINES, Engine, engine_named
 from medsr.errors import ResourceError, UsageError
 
@@ -21,7 +22,8 @@ from medsr.errors import ResourceError, UsageError
 def test_an_engine_has_options_that_the_command_line_has_and_works_on_assignments(engine: Engine) -> None:
     module = engine.load()
     assert is_dataclass(module.Options)
-    assert {field.name for field in fields(module.Options)} <= set(inspect.signature(command).parameters)
+    for command in (run, validate):
+        assert {field.name for field in fields(module.Options)} <= set(inspect.signature(command).parameters)
     assert list(inspect.signature(module.work).parameters) == ["assignment", "options", "on_outcome", "on_tick"]
     assert engine.options({}) == module.Options()
     assert f"{engine.name}, {engine.summary}" in ENGINE_HELP

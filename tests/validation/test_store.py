@@ -15,7 +15,7 @@ from medsr.physics.tasks import TASKS
 from medsr.validation.findings import BlendPoint, Findings
 from medsr.validation.hallucination import hallucination_tests, restorers
 from medsr.validation.measure import Measured
-from medsr.validation.store import Parts
+from medsr.validation.store import Parts, write_part
 from medsr.validation.trial import make_trial
 from medsr.validation.view_files import read_views
 from medsr.validation.views import views_of
@@ -40,13 +40,13 @@ def test_numbers_come_back_bit_for_bit_also_those_that_json_has_not(parts, numbe
         {"name": "tiny"},
         blend=(BlendPoint("sub-a_T1w", "iso2", 0.5, numbers[2], 1.0),),
     )
-    parts.write("0", Measured(findings, (), VIEWS))
+    write_part("0", Measured(findings, (), VIEWS), parts.folder)
     assert str(parts.read("0").findings.as_dict()) == str(findings.as_dict())
 
 
 def test_hallucination_tests_and_views_come_back(parts):
     hallucination = hallucination_tests("sub-a_T1w", FINE, TASKS["iso2"], restorers(None, EnhanceSettings(), ["ibp"]))
-    written = parts.write("1", Measured(Findings((SCORE,), {}), hallucination, VIEWS))
+    written = write_part("1", Measured(Findings((SCORE,), {}), hallucination, VIEWS), parts.folder)
     again = parts.read("1")
     assert str(again.findings.as_dict()) == str(written.findings.as_dict())
     assert again.hallucination == hallucination
@@ -54,23 +54,23 @@ def test_hallucination_tests_and_views_come_back(parts):
 
 
 def test_a_part_counts_only_as_a_whole(parts):
-    parts.write("2", Measured(Findings((SCORE,), {}), (), VIEWS))
-    text = (parts.root / "parts" / "2.json").read_text()
+    write_part("2", Measured(Findings((SCORE,), {}), (), VIEWS), parts.folder)
+    text = (parts.folder / "2.json").read_text()
     assert parts.read("3") is None
-    (parts.root / "parts" / "3.json").write_text(text)
+    (parts.folder / "3.json").write_text(text)
     assert parts.read("3") is None  # no views, and another case's numbers
-    (parts.root / "parts" / "3.npz").write_bytes(parts.views("2").read_bytes())
+    (parts.folder / "3.npz").write_bytes(parts.views("2").read_bytes())
     assert parts.read("3") is None
-    (parts.root / "parts" / "2.json").write_text(text.replace('"psnr_db": 20.0', '"psnr_db": "much"'))
+    (parts.folder / "2.json").write_text(text.replace('"psnr_db": 20.0', '"psnr_db": "much"'))
     assert parts.read("2") is None
-    (parts.root / "parts" / "2.json").write_text(text.replace('"comb"', '"forgotten"'))
+    (parts.folder / "2.json").write_text(text.replace('"comb"', '"forgotten"'))
     assert parts.read("2") is None  # of a version that measured less
-    (parts.root / "parts" / "2.json").write_text(text.replace('"findings"', '"found"'))
+    (parts.folder / "2.json").write_text(text.replace('"findings"', '"found"'))
     assert parts.read("2") is None
 
 
 def test_drafts_of_a_killed_run_are_removed(parts):
-    draft = parts.root / "parts" / ".part-0123.json"
+    draft = parts.folder / ".part-0123.json"
     draft.write_text("{")
     parts.prepare()
     assert not draft.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,12 +12,12 @@ from phantoms import head
 from tiny_models import write_tiny
 
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import CasesFailedError, GateError, InputError, UsageError
+from medsr.errors import CasesFailedError, GateError, InputError, ResourceError, UsageError
 from medsr.io import load, save
 from medsr.model.weights import load_model
 from medsr.physics.tasks import TASKS, degrade
 from medsr.validation.recipe import StudyRecipe
-from medsr.validation.study import check_study, read_pairs, validate
+from medsr.validation.study import Division, check_study, read_pairs, validate, write_study
 from medsr.validation.trial import make_trial, measured, restorations
 
 QUICK = EnhanceSettings(samples=2, steps=2, flips=0)
@@ -205,3 +206,35 @@ def test_a_study_in_worker_processes_is_the_same(done, scans, tmp_path):
     again = validate([scans / "sub-a_T1w.nii.gz"], one, tmp_path / "out", facts={"sub-a_T1w": {"scanner": "one"}})
     expected = [s for s in found.findings.scores if (s.scan, s.task) == ("sub-a_T1w", "iso2")]
     assert untimed(again.findings.scores) == untimed(expected)
+
+
+def test_shards_give_the_report_of_one_run_when_the_last_has_ended(done, scans, tmp_path):
+    _, full, found = done
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    write_study(found, whole)
+    facts = {"sub-a_T1w": {"scanner": "one"}}
+    for number in (1, 2, 3):
+        part = validate([scans], full, out, facts=facts, division=Division(shard=(number, 3)))
+        assert (out / "index.html").is_file() == (part.left == 0)
+        assert bool(part.verdicts) == (part.left == 0)  # gates judge the whole
+    assert part.left == 0
+    assert untimed(part.findings.scores) == untimed(found.findings.scores)
+    one, shared = (json.loads((place / "validation.json").read_text()) for place in (whole, out))
+    assert without_times(shared) == without_times(one)
+
+
+def test_a_part_of_a_study_needs_a_folder(scans, recipe):
+    with pytest.raises(UsageError, match="need a folder"):
+        validate([scans], recipe, division=Division(shard=(1, 2)))
+
+
+def test_an_older_folder_of_parts_is_taken_over(scans, recipe, tmp_path):
+    chosen = replace(recipe, methods=("ibp",), tasks=(TASKS["iso2"],))
+    validate([scans], chosen, tmp_path)
+    shutil.rmtree(tmp_path / ".medsr")
+    assert validate([scans], chosen, tmp_path).record["measured_before"] == 2
+
+
+def test_a_scan_too_large_for_the_memory_of_a_process_is_refused_as_a_batch_refuses_it(scans, recipe, tmp_path):
+    with pytest.raises(ResourceError, match=r"needs about .* GiB and 0\.1 GiB may be used"):
+        validate([scans / "sub-a_T1w.nii.gz"], replace(recipe, tasks=(TASKS["iso2"],), memory_gib=0.1), tmp_path)
