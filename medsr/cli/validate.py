@@ -177,6 +177,7 @@ def validate(
         shard=part,
     )
     command = (*sharing.words_of(context, (*sharing.NAMES, *AFTERWARDS)), "--quiet")
+    from medsr.engine.slurm_engine import slurm_script
     from medsr.io import files
     from medsr.io.manifest import facts_of
     from medsr.model.allocator import keep_freed_memory
@@ -190,7 +191,9 @@ def validate(
     if part is not None and (json is not None or csv is not None or pdf):
         raise UsageError("--json, --csv and --pdf are for the whole study; leave them out of a part")
     if print_script:
-        typer.echo(_script(out, chosen_options, command), nl=False)
+        if out is None:
+            raise UsageError("--print-script: the tasks keep their cases in a folder; name it with --out as well")
+        typer.echo(slurm_script(out, chosen_options, command), nl=False)
         return
     if pdf and out is None:
         raise UsageError("--pdf prints a report; name its folder with --out as well")
@@ -235,14 +238,6 @@ def validate(
     if pdf and out is not None:
         typer.echo(f"printed: {write_pdf(out / 'index.html')}")
     study.check_study(found, whole=part is None)
-
-
-def _script(out: Path | None, chosen: Any, command: tuple[str, ...]) -> str:
-    from medsr.engine.slurm_engine import slurm_script
-
-    if out is None:
-        raise UsageError("--print-script: the tasks keep their cases in a folder; name it with --out as well")
-    return slurm_script(out, chosen, command)
 
 
 def _recipe(path: Path | None, wanted: dict[str, Any], drawing: dict[str, Any]) -> StudyRecipe:
