@@ -37,6 +37,10 @@ class Copying:
             threading.Event().wait()
         if "memory" in name and request["tile"] is None:
             raise ResourceError("out of memory")
+        if "meet" in name:  # the first with the second, at a pipe beside their folder
+            os.close(
+                os.open(Path(request["files"][0]).parent.with_name("pipe"), os.O_RDONLY if "1" in name else os.O_WRONLY)
+            )
         if "bug" in name:
             raise ZeroDivisionError(f"in {request['files'][0]}")
         return scan

@@ -46,7 +46,6 @@ class Named:
         if scan.scan == "bug":
             raise KeyError("nobody meant this")
         if scan.scan == "patient" and not place.with_name("enough").exists():
-            place.with_name("begun").touch()
             threading.Event().wait()
         with place.with_name(MEASURED).open("a") as lines:
             lines.write(f"{scan.scan}\n")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from medsr.errors import InputError
+from medsr.io.names import digest
 
 SCHEMA = 1
 State = Literal["publish", "done", "failed", "skipped"]
@@ -197,3 +200,9 @@ class Tally:
 def kinds_of(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """Failures by kind, the most frequent first."""
     return dict(Counter(outcome.kind for outcome in outcomes if outcome.state == "failed").most_common())
+
+
+def stamped(outcome: Outcome) -> Outcome:
+    """The outcome with this machine, as a short hash, and the time."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(outcome, host=digest(socket.gethostname())[:8], finished=now)

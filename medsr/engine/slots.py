@@ -114,8 +114,16 @@ class WorkerSlot:
     @property
     def can_take(self) -> bool:
         """Whether another case may come in: one is read ahead, no more."""
-        unwritten = sum(active.stage != "write" for active in self.in_flight)
-        return unwritten < 2 and not any(active.alone for active in self.in_flight)
+        return self._n_unwritten < 2 and not any(active.alone for active in self.in_flight)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the process has no case to enhance."""
+        return not self._n_unwritten
+
+    @property
+    def _n_unwritten(self) -> int:
+        return sum(active.stage != "write" for active in self.in_flight)
 
     @property
     def pid(self) -> int | None:
@@ -129,7 +137,7 @@ class WorkerSlot:
             self.last_sign = time.monotonic()
         self.in_flight.append(active)
         self._submit("read", active, may_start=is_first)
-        if sum(other.stage != "write" for other in self.in_flight) == 1:
+        if self._n_unwritten == 1:
             self._submit("enhance", active)
 
     def note(self, event: SlotEvent) -> None:

@@ -9,14 +9,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medsr.engine.claims import Claim
 from medsr.engine.job import Job, OnOutcome, OnTick
-from medsr.engine.outcome import RETRIED, Kind, Outcome, Written
+from medsr.engine.outcome import RETRIED, Kind, Outcome, Written, stamped
 from medsr.engine.plan_file import PlannedCase
 from medsr.engine.slots import CaseInFlight, SlotEvent, WorkerSlot
 from medsr.engine.store import case_key
@@ -88,9 +86,7 @@ class Supervisor:
         ticked = 0.0
         self._redo, self._on_outcome = again, on_outcome
         while True:
-            for slot in self._slots:
-                while slot.can_take and (active := self._next(waiting, slot)) is not None:
-                    slot.take(active)
+            self._fill(waiting)
             if not (waiting or self._retries or self._claims or any(slot.in_flight for slot in self._slots)):
                 return
             with suppress(queue.Empty):
@@ -100,6 +96,18 @@ class Supervisor:
                 self._watch(ticked)
                 if on_tick is not None:
                     on_tick(sum(len(slot.in_flight) for slot in self._slots))
+
+    def _fill(self, waiting: deque[PlannedCase]) -> None:
+        """Give idle processes a case each; others read ahead while enough is left for those that will be idle next."""
+        for slot in self._slots:
+            if slot.is_idle and slot.can_take and (active := self._next(waiting, slot)) is not None:
+                slot.take(active)
+        for slot in self._slots:
+            while slot.can_take and len(waiting) >= len(self._slots):
+                active = self._next(waiting, slot)
+                if active is None:
+                    break
+                slot.take(active)
 
     def _next(self, waiting: deque[PlannedCase], slot: WorkerSlot) -> CaseInFlight | None:
         """The next case that can be begun, claimed; None where there is none now."""
@@ -272,7 +280,7 @@ class Supervisor:
             facts=answer["facts"],
         )
         try:
-            published = job.store.publish(case, _stamped(self._judged(outcome)), active.work)
+            published = job.store.publish(case, stamped(self._judged(outcome)), active.work)
         except OutputError as error:
             self._failed(active, "write", "write", self._unwritable(case, error).reason)
             return
@@ -284,13 +292,8 @@ class Supervisor:
 
     def _end(self, case: PlannedCase, outcome: Outcome, claim: Claim, *, here: bool = True) -> None:
         if outcome != self._job.store.read(case.case, outcome.state):
-            outcome = _stamped(outcome)
+            outcome = stamped(outcome)
             with suppress(OutputError):  # a full disk: the outcome counts in this run, and the next one does it again
                 self._job.store.write(outcome)
         claim.give_back()
         self._on_outcome(case, outcome, here)
-
-
-def _stamped(outcome: Outcome) -> Outcome:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return replace(outcome, host=digest(socket.gethostname())[:8], finished=now)

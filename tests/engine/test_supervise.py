@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from batches import copied, leftovers, results, scans
 
+from medsr.batch.recipe import BatchRecipe
 from medsr.engine.claims import Claim
+from medsr.engine.deadlines import Deadlines
 from medsr.engine.store import Store
 
 NAME = "good.nii.gz"
@@ -37,6 +41,15 @@ def lost_at_first(monkeypatch, meanwhile):
 
     monkeypatch.setattr(Claim, "is_lost", property(is_lost))
     return asked
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="cases meet at a named pipe")
+@pytest.mark.parametrize("names", [["meet1", "meet2"], ["a_meet1", "between", "meet2"]])
+def test_processes_share_the_last_cases_instead_of_one_reading_ahead(tmp_path, names):
+    source = scans(tmp_path / "in", [f"{name}.nii.gz" for name in names])
+    os.mkfifo(tmp_path / "pipe")
+    _, outcomes = copied(source, tmp_path / "out", BatchRecipe(workers=2, deadlines=Deadlines(enhance=20)))
+    assert [(outcome.state, outcome.attempts) for outcome in outcomes] == [("done", 1)] * len(names)
 
 
 def test_what_was_made_under_a_lost_lease_is_not_published_and_the_case_is_done_again(tmp_path, monkeypatch, published):
