@@ -94,7 +94,7 @@ def test_an_input_that_changed_since_its_key_was_made_is_not_measured(tmp_path):
     Path(planned[0].paths[0]).write_text("another scan")
     found = kept(planned, tmp_path / "out", division=Division(module=STAGES))
     assert type(found["a"]) is InputError
-    assert "changed" in str(found["a"])
+    assert "the input changed while it was read" in str(found["a"])
 
 
 @pytest.fixture

@@ -233,6 +233,9 @@ def test_an_older_folder_of_parts_is_taken_over(scans, recipe, tmp_path):
     validate([scans], chosen, tmp_path)
     shutil.rmtree(tmp_path / ".medsr")
     assert validate([scans], chosen, tmp_path).record["measured_before"] == 2
+    next((tmp_path / "parts").glob("*.json")).unlink()
+    again = validate([scans], chosen, tmp_path)
+    assert (again.record["measured_before"], again.failures) == (1, ())
 
 
 def test_a_scan_too_large_for_the_memory_of_a_process_is_refused_as_a_batch_refuses_it(scans, recipe, tmp_path):
