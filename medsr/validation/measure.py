@@ -67,6 +67,7 @@ class PlannedTrial:
         low: Files of the low-resolution scan of a real pair, else None.
         facts: Entries of a manifest.
         error: Reason why it can't be measured, or None.
+        registered: Whether the two scans of a real pair are in one patient frame already.
         files: Every file that is read.
         sha256: Hash of their contents.
         voxels: Number of voxels of the reference, 0 where headers do not show it.
@@ -79,6 +80,7 @@ class PlannedTrial:
     low: ScanFiles | None
     facts: dict[str, str]
     error: Exception | None = None
+    registered: bool = True
     files: tuple[str, ...] = ()
     sha256: str = ""
     voxels: int = 0
@@ -167,7 +169,8 @@ def measure_scans(
     if not results:
         raise InputError("no method is left to measure; choose one that needs no model, or name a model")
     trust = measure(trial, scan, task, model, settings)[0] if model and recipe.measures_uncertainty else ()
-    anatomy = _anatomy(trial, scan, task, recipe, model, results) if recipe.anatomy else Anatomy()
+    sampled = _samples(trial, recipe, model, on_progress, memory_bytes)
+    anatomy = anatomy_of(trial, scan, task, results, sampled) if recipe.anatomy else Anatomy()
     findings = Findings(
         scores=tuple(scores),
         model=named(model),
@@ -214,20 +217,26 @@ def _trial(planned: PlannedTrial, scans: Scans, settings: EnhanceSettings) -> tu
         settings,
         task.assumed_profile or "auto",
         task.assumed_fwhm_mm,
+        registered=planned.registered,
     )
     return trial, (fit,)
 
 
-def _anatomy(trial: Trial, scan: str, task: str, recipe: StudyRecipe, model: Model | None, results: Results) -> Anatomy:
-    """Structures of the results; where the uncertainty is asked for as well, those of posterior samples too."""
+def _samples(
+    trial: Trial,
+    recipe: StudyRecipe,
+    model: Model | None,
+    on_progress: OnProgress | None,
+    memory_bytes: int | None,
+) -> Samples | None:
+    """Posterior samples whose structures are measured, where the uncertainty is asked for."""
     if model is None or not recipe.measures_uncertainty:
-        return anatomy_of(trial, scan, task, results)
+        return None
     settings = recipe.enhance
-    samples = Samples(
+    return Samples(
         fault=lambda: "" if settings.force else fault_of_samples(trial, model, settings),
-        computed=samples_of(trial, model, settings, SEGMENTED_SAMPLES),
+        computed=samples_of(trial, model, settings, SEGMENTED_SAMPLES, on_progress, memory_bytes),
     )
-    return anatomy_of(trial, scan, task, results, samples)
 
 
 def _blend(

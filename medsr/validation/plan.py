@@ -23,7 +23,7 @@ from medsr.validation.measure import PlannedTrial, ScanFiles
 from medsr.validation.recipe import PAIR, StudyRecipe
 
 MEASURES = "1"  # raised when a number changes its meaning, so that no older part is taken for it
-PAIR_COLUMNS = ("low", "high", "profile", "thickness", "scan")
+PAIR_COLUMNS = ("low", "high", "profile", "thickness", "register", "scan")
 MAX_TABLE_BYTES = 1 << 24
 
 
@@ -36,6 +36,7 @@ class Pair:
         high: Path of the high-resolution scan.
         name: Name for reports, as `scan_name` allows.
         assumed: Profile and thickness assumed of the low-resolution scan, as a task.
+        registered: Whether the two are in one patient frame already.
         facts: Further columns that were asked for.
     """
 
@@ -44,6 +45,7 @@ class Pair:
     name: str
     assumed: Task
     facts: dict[str, str]
+    registered: bool = True
 
 
 def plan_trials(
@@ -89,7 +91,8 @@ def read_pairs(path: Path, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
     """The pairs of a tab-separated table; paths are relative to its folder.
 
     Args:
-        path: Table with columns low and high, and where they are known profile, thickness (mm) and scan.
+        path: Table with columns low and high, and where they are known profile, thickness (mm) and scan; "yes" in a
+            column register has the two registered first.
         columns: Further columns to keep as facts; others, which may say who somebody is, are not kept.
 
     Raises:
@@ -118,6 +121,9 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
     shape = next((one for one in PROFILE_CHOICES if one == profile), None)
     if shape is None:
         raise UsageError(f"{table}, line {line}: profile is {profile!r}; choose {', '.join(PROFILE_CHOICES)}")
+    register = row.get("register") or "no"
+    if register not in ("yes", "no"):
+        raise UsageError(f"{table}, line {line}: register is {register!r}; expected yes or no")
     try:
         width = float(thickness) if thickness else None
     except ValueError as error:
@@ -128,6 +134,7 @@ def _pair(table: Path, line: int, row: Mapping[str, str | None], columns: Sequen
         name=scan_name(row.get("scan") or Path(low).name),
         assumed=replace(PAIR, assumed_profile=shape, assumed_fwhm_mm=width),
         facts={name: row.get(name) or "" for name in columns},
+        registered=register == "no",
     )
 
 
@@ -174,7 +181,18 @@ def _under_tasks(
     for task in tasks:
         if grid is None or is_for(grid.spacing_mm, task):
             key = digest(*hashed.contents, _text(task), scan, shared) if error is None else ""
-            yield PlannedTrial(key, scan, task, place, None, facts, error, hashed.files, hashed.sha256, n_voxels)
+            yield PlannedTrial(
+                key,
+                scan,
+                task,
+                place,
+                None,
+                facts,
+                error,
+                files=hashed.files,
+                sha256=hashed.sha256,
+                voxels=n_voxels,
+            )
 
 
 def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
@@ -183,8 +201,19 @@ def _of_pair(pair: Pair, shared: str) -> PlannedTrial:
         hashed = _hashed(_listed(low), _listed(high))
     except MedsrError as error:
         return PlannedTrial("", pair.name, pair.assumed, high, low, pair.facts, error)
-    key = digest(*hashed.contents, _text(pair.assumed), pair.name, shared)
-    return PlannedTrial(key, pair.name, pair.assumed, high, low, pair.facts, files=hashed.files, sha256=hashed.sha256)
+    asked = () if pair.registered else ("register",)
+    key = digest(*hashed.contents, _text(pair.assumed), pair.name, shared, *asked)
+    return PlannedTrial(
+        key,
+        pair.name,
+        pair.assumed,
+        high,
+        low,
+        pair.facts,
+        registered=pair.registered,
+        files=hashed.files,
+        sha256=hashed.sha256,
+    )
 
 
 def _listed(place: ScanFiles) -> ScanFiles:

@@ -206,6 +206,9 @@ class PairFit:
         covered: Share of the voxels of y that both scans cover.
         turn_deg: Angle between the two scans' axes.
         interpolated: Axes along which x had to be interpolated, such as "R A"; "" where its own voxels were taken.
+        moved_mm: Shift of the middle of x that registration asked for; None where x was taken as registered.
+        moved_deg: Turn that it asked for.
+        registration_error_mm: What it says of its own error (`medsr.registration.rigid.register`).
     """
 
     scan: str
@@ -217,6 +220,9 @@ class PairFit:
     covered: float
     turn_deg: float
     interpolated: str
+    moved_mm: float | None = None
+    moved_deg: float | None = None
+    registration_error_mm: float | None = None
 
 
 @dataclass(frozen=True)

@@ -117,14 +117,21 @@ def restorations(
         yield name, x, time.monotonic() - began
 
 
-def samples_of(trial: Trial, model: Model, settings: EnhanceSettings, n_samples: int) -> Iterator[NDArray[np.float32]]:
+def samples_of(
+    trial: Trial,
+    model: Model,
+    settings: EnhanceSettings,
+    n_samples: int,
+    on_progress: OnProgress | None = None,
+    memory_bytes: int | None = None,
+) -> Iterator[NDArray[np.float32]]:
     """Posterior samples (I, J, K) in the scan's unit, each with the noise of a seed of its own, from the settings' on.
 
     They are computed when they are asked for, whole or in blocks as the memory allows.
     """
     for number in range(n_samples):
         chosen = replace(settings, mode="sample", blend=1.0, force=True, seed=(settings.seed + number) % 2**64)
-        yield np.array(enhance(trial.input, model, chosen, trial.acquisition).volume.data)
+        yield _learned(trial, model, chosen, on_progress, memory_bytes)
 
 
 def fault_of_samples(trial: Trial, model: Model, settings: EnhanceSettings) -> str:

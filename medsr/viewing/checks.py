@@ -24,7 +24,8 @@ from medsr.record import NOTICE, Record
 from medsr.validation.baselines import METHODS
 from medsr.validation.findings import Findings
 from medsr.validation.methods import BASELINES
-from medsr.validation.pairs import Aligned, aligned, tensor_of
+from medsr.validation.pair_grids import Aligned, aligned
+from medsr.validation.pairs import tensor_of
 from medsr.validation.store import Parts
 from medsr.validation.study import Study, write_study
 from medsr.validation.trial import Trial, case_of, measured

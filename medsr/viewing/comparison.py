@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from medsr import affine as grids
 from medsr.errors import UsageError
-from medsr.validation.pairs import DIFFERENT, SAME_PLACE_VOX
+from medsr.validation.pair_grids import DIFFERENT, SAME_PLACE_VOX
 from medsr.volume import Volume
 
 

@@ -17,7 +17,8 @@ from medsr.errors import UsageError
 from medsr.io import load
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
-from medsr.validation.pairs import aligned, pair_trial, paired, tensor_of
+from medsr.validation.pair_grids import aligned, paired
+from medsr.validation.pairs import pair_trial, tensor_of
 from medsr.validation.trial import make_trial, restorations, score
 
 SETTINGS = EnhanceSettings()

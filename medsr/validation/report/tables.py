@@ -187,7 +187,8 @@ def unmeasured_table(findings: Findings) -> Table:
 
 def fits_table(findings: Findings) -> Table:
     """Real pairs: how the low scan relates to the high one."""
-    heads = ("pair", "task", "correlation", "slope", "offset", "shift mm", "turn deg", "covered", "interpolated")
+    matched = ("correlation", "slope", "offset", "shift mm", "turn deg", "covered", "interpolated")
+    heads = ("pair", "task", *matched, "moved mm", "moved deg", "registration error mm")
     rows = tuple(
         (
             Cell(one.scan),
@@ -199,10 +200,16 @@ def fits_table(findings: Findings) -> Table:
             number(one.turn_deg),
             number(one.covered, "{:.0%}"),
             Cell(one.interpolated or NOTHING),
+            number(one.moved_mm),
+            number(one.moved_deg),
+            number(one.registration_error_mm),
         )
         for one in findings.fits
     )
-    note = "The low scan was fitted to the degraded high one by a line before anything was measured; CT was left alone."
+    note = (
+        "The low scan was fitted to the degraded high one by a line before anything was measured; CT was left alone. "
+        "Where registration was asked for, the high scan was moved first; its error is that of even against odd slices."
+    )
     return Table("Real pairs", heads, rows, note, "data/pairs.csv")
 
 
