@@ -1,11 +1,11 @@
-"""The tables of the model card and of the page of results: the recipe study.toml on the validation scans, resumable."""
+"""The tables of the model card and of the page of results: three recipes on the validation scans, resumable."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,51 +16,50 @@ from medsr.validation.findings import Findings
 from medsr.validation.gains import GAINS, gain_column
 from medsr.validation.recipe import read_study_recipe
 from medsr.validation.report.export import finite, markdown_of, write_csv, write_json
-from medsr.validation.study import check_study, validate
+from medsr.validation.study import Study, check_study, validate
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
-RECIPE = Path(__file__).parent / "study.toml"
-LEVELS = ("iso2", "iso4", "thick5")  # the tasks whose levels are tabled; of the others the gains alone
+LESION_SCANS = ("bchadult01_T1w", "openms20_FLAIR", "prostatex0218_T2w", "cmbcrc01_CT")
 RESULTS = Path("results")
 
 
 def main(model: str | None, wanted: Sequence[str]) -> None:
-    """Write results/validation.{json,csv,md}, variants.json, the report in results/validation, and the page of results.
+    """Write the reports and tables that README.md names into results/, and the table of the page of results.
 
     Args:
-        model: packaged name or weights file; None for the recipe's.
+        model: packaged name or weights file; None for the recipes'.
         wanted: names of scans, such as "bchadult01_T1w"; all where none is given. Results of some scans go to
             results/some, so that no card is made of them.
     """
-    recipe = read_study_recipe(RECIPE)
-    recipe = recipe if model is None else replace(recipe, model=model)
-    scans = [path for path in sorted(SCANS.glob("*.nii.gz")) if not wanted or _label(path.name) in wanted]
     results = RESULTS / "some" if wanted else RESULTS
     results.mkdir(parents=True, exist_ok=True)
-    found = validate(scans, recipe, results / "validation", on_case=_report_case)
-    levels = _of_tasks(found.findings, LEVELS)
-    write_json(levels, results / "validation.json")
-    write_csv(levels, results / "validation.csv")
-    _write(results / "validation.md", markdown_of(levels))
-    variants = {"model": found.findings.model, "rows": list(_variants(found.findings))}
+    scans = {_label(path.name): path for path in sorted(SCANS.glob("*.nii.gz"))}
+    chosen = {name: path for name, path in scans.items() if not wanted or name in wanted}
+    study = _measured("study", "validation", chosen.values(), model, results)
+    write_json(study.findings, results / "validation.json")
+    write_csv(study.findings, results / "validation.csv")
+    _write(results / "validation.md", markdown_of(study.findings))
+    conditions = _measured("conditions", "conditions", chosen.values(), model, results)
+    variants = {"model": conditions.findings.model, "rows": list(_gains(conditions.findings))}
     _write(results / "variants.json", json.dumps(finite(variants), indent=1) + "\n")
-    check_study(found)
+    lesions = [path for name, path in chosen.items() if name in LESION_SCANS]
+    parts = [study, conditions, *([_measured("lesions", "lesions", lesions, model, results)] if lesions else [])]
     if not wanted:
-        _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), levels))
+        _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), study.findings))
+    for part in parts:
+        check_study(part)
 
 
-def _of_tasks(findings: Findings, tasks: Sequence[str]) -> Findings:
-    """The rows of some tasks."""
-    rows = {
-        name: tuple(row for row in getattr(findings, name) if row.task in tasks)
-        for name in ("scores", "cases", "uncertainties", "blend", "shells", "fits", "unmeasured")
-    }
-    return replace(findings, **rows)
+def _measured(recipe: str, folder: str, scans: Iterable[Path], model: str | None, results: Path) -> Study:
+    """What came of the recipe of a name; its report lies in a folder of `results`."""
+    read = read_study_recipe(Path(__file__).with_name(f"{recipe}.toml"))
+    asked = read if model is None else replace(read, enhance=replace(read.enhance, model=model))
+    return validate(list(scans), asked, results / folder, on_case=_report_case)
 
 
-def _variants(findings: Findings) -> Iterator[dict[str, str | float]]:
+def _gains(findings: Findings) -> Iterator[dict[str, str | float]]:
     for score in findings.scores:
-        if score.method == "mean" and score.task not in LEVELS:
+        if score.method == "mean":
             gains = {gain_column("ibp", one): findings.gain_db(score, "ibp", one) for one in GAINS}
             yield {"scan": _label(score.scan), "task": score.task, **gains}
 

@@ -110,10 +110,17 @@ def test_a_case_that_is_measured_in_more_ways_is_another_case(change):
     assert replace(plain, **change).settings_key != plain.settings_key
 
 
-def test_the_recipe_of_the_pipeline_can_be_read():
-
-    recipe = read_study_recipe(Path(__file__).parents[2] / "pipelines" / "validate" / "study.toml")
-    assert {"iso2", "iso4", "thick5", "noisy2"} <= {task.name for task in recipe.tasks}
+@pytest.mark.parametrize(
+    ("name", "tasks"),
+    [
+        ("study", {"iso2", "iso4", "thick5"}),
+        ("conditions", {"noisy2", "iso2, kspace"}),
+        ("lesions", {"iso2", "thick5"}),
+    ],
+)
+def test_the_recipes_of_the_pipeline_can_be_read(name, tasks):
+    recipe = read_study_recipe(Path(__file__).parents[2] / "pipelines" / "validate" / f"{name}.toml")
+    assert tasks <= {task.name for task in recipe.tasks}
 
 
 def test_criteria_lie_beside_the_recipe_and_are_no_gates_of_numbers(tmp_path):
