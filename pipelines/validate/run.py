@@ -1,4 +1,4 @@
-"""The tables of the model card and of the page of results: three recipes on the validation scans, resumable."""
+"""The tables of the model card and of the page of results: four recipes on the validation scans, resumable."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from medsr.validation.report.export import finite, markdown_of, write_csv, write
 from medsr.validation.study import Study, check_study, validate
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
+STRUCTURE_SCANS = ("bchadult01_T1w", "openms12_T1w", "openms20_T1w", "cmbcrc01_CT", "sts001_CT", "sts037_CT")
 LESION_SCANS = ("bchadult01_T1w", "openms20_FLAIR", "prostatex0218_T2w", "cmbcrc01_CT")
 RESULTS = Path("results")
 
@@ -42,8 +43,10 @@ def main(model: str | None, wanted: Sequence[str]) -> None:
     conditions = _measured("conditions", "conditions", chosen.values(), model, results)
     variants = {"model": conditions.findings.model, "rows": list(_gains(conditions.findings))}
     _write(results / "variants.json", json.dumps(finite(variants), indent=1) + "\n")
-    lesions = [path for name, path in chosen.items() if name in LESION_SCANS]
-    parts = [study, conditions, *([_measured("lesions", "lesions", lesions, model, results)] if lesions else [])]
+    parts = [study, conditions]
+    for recipe, names in (("structures", STRUCTURE_SCANS), ("lesions", LESION_SCANS)):
+        if some := [chosen[name] for name in names if name in chosen]:
+            parts.append(_measured(recipe, recipe, some, model, results))
     if not wanted:
         _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), study.findings))
     for part in parts:
