@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from medsr.errors import ModelError
 
-STRUCTURES, TISSUES = "model30chan18cls", "model20chan3cls"
-"""The networks: 17 structures of the brain, and its white and grey matter; both for T1w heads."""
+STRUCTURES = "model30chan18cls"
+"""The network: 17 structures of the brain in T1w heads."""
 
 SUMS = "SHA256SUMS"
 SLAB_PLANES = 4  # computed at a time: few enough that memory goes to what the layers must remember
@@ -58,16 +58,13 @@ class MeshNet:
             return torch.cat([slab[0].argmax(0).to(torch.uint8) for slab in slabs])
 
 
-def load_meshnet(name: str = STRUCTURES) -> MeshNet:
-    """A network that ships with the package, its files checked by their SHA-256.
-
-    Args:
-        name: `STRUCTURES` or `TISSUES`.
+def load_meshnet() -> MeshNet:
+    """The network that ships with the package, its files checked by their SHA-256.
 
     Raises:
         ModelError: a file is missing or is not the one that was shipped.
     """
-    return read_meshnet(Path(str(resources.files(__package__) / "networks")), name)
+    return read_meshnet(Path(str(resources.files(__package__) / "networks")), STRUCTURES)
 
 
 def read_meshnet(folder: Path, name: str) -> MeshNet:

@@ -1,4 +1,4 @@
-"""The networks: their files, the arithmetic of their layers, and the slabs that make the whole."""
+"""The network: its files, the arithmetic of its layers, and the slabs that make the whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from medsr.anatomy.meshnet import STRUCTURES, TISSUES, load_meshnet, read_meshnet
+from medsr.anatomy.meshnet import STRUCTURES, load_meshnet, read_meshnet
 from medsr.errors import ModelError
 
 NETWORKS = Path(str(resources.files("medsr.anatomy"))) / "networks"
@@ -51,20 +51,18 @@ def by_hand(name: str, x: torch.Tensor) -> np.ndarray:
     return np.moveaxis(values, -1, 0)
 
 
-@pytest.mark.parametrize(("name", "n_classes", "n_channels"), [(STRUCTURES, 18, 30), (TISSUES, 3, 20)])
-def test_a_network_computes_what_its_files_say(name, n_classes, n_channels):
-    net = load_meshnet(name)
+def test_the_network_computes_what_its_files_say():
+    net = load_meshnet()
     x = scan(9, 7, 8)
     found = net.layers(x[None, None])[0].numpy()
-    expected = by_hand(name, x)
-    assert found.shape == expected.shape == (n_classes, 9, 7, 8)
+    expected = by_hand(STRUCTURES, x)
+    assert found.shape == expected.shape == (18, 9, 7, 8)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
-    assert net.layers[0].out_channels == n_channels
-    assert len(net.names) == n_classes
+    assert net.layers[0].out_channels == 30
+    assert len(net.names) == 18
 
 
 def test_the_classes_have_the_names_of_their_file():
-    assert load_meshnet(TISSUES).names == ("background", "White Matter", "Grey Matter")
     names = load_meshnet().names
     assert (names[4], names[14], names[17]) == ("Inferior Lateral Ventricle", "Hippocampus", "VentralDC")
 
@@ -93,19 +91,19 @@ def copied(tmp_path):
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_changed_file_is_refused(copied, file):
-    path = copied / TISSUES / file
+    path = copied / STRUCTURES / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=f"^{TISSUES}/{file} has SHA-256 .*; reinstall medsr$"):
-        read_meshnet(copied, TISSUES)
+    with pytest.raises(ModelError, match=f"^{STRUCTURES}/{file} has SHA-256 .*; reinstall medsr$"):
+        read_meshnet(copied, STRUCTURES)
 
 
-@pytest.mark.parametrize("file", [*(f"{TISSUES}/{file}" for file in FILES), "SHA256SUMS"])
+@pytest.mark.parametrize("file", [*(f"{STRUCTURES}/{file}" for file in FILES), "SHA256SUMS"])
 def test_a_missing_file_is_refused(copied, file):
     (copied / file).unlink()
     with pytest.raises(ModelError, match="reinstall medsr") as caught:
-        read_meshnet(copied, TISSUES)
+        read_meshnet(copied, STRUCTURES)
     assert "\n" not in str(caught.value)
 
 
@@ -113,10 +111,10 @@ def test_a_missing_file_is_refused(copied, file):
 def test_damaged_sums_are_refused(copied, sums):
     (copied / "SHA256SUMS").write_bytes(sums)
     with pytest.raises(ModelError, match="reinstall medsr"):
-        read_meshnet(copied, TISSUES)
+        read_meshnet(copied, STRUCTURES)
 
 
-def test_the_networks_ship_with_their_licence_and_say_where_they_come_from():
+def test_the_network_ships_with_its_licence_and_says_where_it_comes_from():
     assert "MIT License" in (NETWORKS / "LICENSE").read_text()
     text = (NETWORKS / "README.md").read_text()
-    assert all(word in text for word in (STRUCTURES, TISSUES, "brainchop", "MIT", "8(83):5098"))
+    assert all(word in text for word in (STRUCTURES, "brainchop", "MIT", "8(83):5098"))
