@@ -73,6 +73,21 @@ def doubt(found: Segmentation) -> str:
     return f"it has no {missing[0]}; expected every structure of a whole head" if missing else ""
 
 
+def brain_of(found: Segmentation, head: Volume) -> NDArray[np.bool_]:
+    """The brain of a head: all its structures, closed by 1 voxel of their grid, holes filled.
+
+    Args:
+        found: Structures of `segment_head`.
+        head: Head that they were found in, whose grid is wanted.
+
+    Returns:
+        Voxels more than half of which, by trilinear interpolation, lie in the brain, (I, J, K).
+    """
+    closed = ndimage.binary_fill_holes(ndimage.binary_closing(found.labels > 0)).astype(np.float32)
+    into = np.linalg.inv(found.affine) @ head.affine
+    return np.asarray(ndimage.affine_transform(closed, into[:3, :3], into[:3, 3], head.shape, order=1) > 0.5)
+
+
 def segment_body(scan: Volume) -> Segmentation:
     """The body in a CT and the air inside, most of it lung, on the scan's own grid.
 

@@ -14,6 +14,7 @@ WHERE: dict[Part, str] = {
     "interior": f"deeper than {DEPTH_MM:g} mm below the body's surface",
     "surface": "in the mask without the interior",
     "edges": "at the strongest tenth of the reference's edges",
+    "brain": "in the brain of a T1w head, where the anatomy was asked for and finds a whole one",
 }
 
 Better = Literal["higher", "lower"] | float
@@ -99,7 +100,7 @@ def in_parts(
     unit: str = "",
     digits: str = ".4f",
 ) -> tuple[Metric[Restoration], ...]:
-    """One error in the interior, at the surface, at edges, and in the whole mask; NaN in a part that has no voxels.
+    """One error in each part and in the whole mask; NaN in a part that is not known or has no voxels.
 
     Args:
         name: Name of the number in the whole mask, without its unit.
@@ -114,7 +115,11 @@ def in_parts(
     end = suffix(unit) if unit else ""
 
     def within(part: Part) -> Callable[[Restoration], float]:
-        return lambda r: measure(r, r.parts[part]) if r.parts[part].any() else float("nan")
+        def measured(r: Restoration) -> float:
+            where = r.parts.get(part)
+            return float("nan") if where is None or not where.any() else measure(r, where)
+
+        return measured
 
     parts = tuple(
         Metric(

@@ -296,5 +296,8 @@ UNCERTAINTY_NAMES = (*(f"coverage{100 * level:g}" for level in LEVELS), *_names(
 INTERIOR, WHOLE = metric_named("psnr_interior_db"), metric_named("psnr_db")
 """PSNR of the body's interior, which gains are told of first, and that of the whole mask beside it."""
 
+BRAIN = metric_named("psnr_brain_db")
+"""PSNR of the brain, where there is a mask of it."""
+
 HEADLINE = (INTERIOR, WHOLE, metric_named("ssim"))
 """Metrics that every summary shows, and that a batch measures where a case has a reference."""

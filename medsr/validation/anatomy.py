@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medsr.anatomy.comparison import compare
 from medsr.anatomy.meshnet import load_meshnet
-from medsr.anatomy.segmentation import Segmentation, doubt, segment_body, segment_head
+from medsr.anatomy.segmentation import Segmentation, brain_of, doubt, segment_body, segment_head
 from medsr.errors import InputError
 from medsr.model.allocator import returning_freed_memory
 from medsr.validation.claims import SampledStructure, Unclaimed
@@ -33,6 +33,25 @@ CLAIMED = "mean"
 HEAD_CONTRAST = "T1w"
 
 Segment = Callable[[Volume], Segmentation]
+
+
+@dataclass(frozen=True)
+class ReferenceAnatomy:
+    """The structures of one reference, which those of every result are compared with.
+
+    Attributes:
+        part: What was segmented: "head" or "body"; "" where there is nothing to compare with.
+        segment: Instrument that found them, and that finds those of the results; None as above.
+        found: Structures; None as above.
+        brain: Voxels of the brain of a head, (I, J, K) bool; None in everything else.
+        fault: Why there is nothing to compare with, else "".
+    """
+
+    part: str = ""
+    segment: Segment | None = None
+    found: Segmentation | None = None
+    brain: NDArray[np.bool_] | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,8 +84,40 @@ class Samples:
     computed: Iterable[NDArray[np.float32]]
 
 
+def reference_anatomy(reference: Volume) -> ReferenceAnatomy:
+    """The structures of a T1w head, by a network, or of a CT, by thresholds; or why there are none.
+
+    Args:
+        reference: High-resolution scan.
+
+    Raises:
+        ModelError: the network of this installation is damaged.
+    """
+    try:
+        if reference.modality == "CT":
+            return ReferenceAnatomy("body", segment_body, segment_body(reference))
+        contrast = reference.source.contrast
+        if contrast != HEAD_CONTRAST:
+            said = f"its contrast is {contrast}" if contrast else "nothing says its contrast"
+            return ReferenceAnatomy(fault=f"{said}; the network knows {HEAD_CONTRAST} heads")
+        network = load_meshnet()
+
+        def segment(head: Volume) -> Segmentation:
+            with returning_freed_memory():  # kept, the many sizes of slabs would take twice as much
+                return segment_head(head, network)
+
+        found = segment(reference)
+    except InputError as error:
+        return ReferenceAnatomy(fault=str(error))
+    doubts = doubt(found)
+    if doubts:
+        return ReferenceAnatomy(fault=f"the segmentation of the reference can't be right: {doubts}")
+    return ReferenceAnatomy("head", segment, found, brain_of(found, reference))
+
+
 def anatomy_of(
     trial: Trial,
+    reference: ReferenceAnatomy,
     scan: str,
     task: str,
     results: Mapping[str, NDArray[np.float32]],
@@ -74,50 +125,23 @@ def anatomy_of(
 ) -> Anatomy:
     """The structures of the results of `SEGMENTED` and of posterior samples; or why there are none.
 
-    A T1w head is segmented by a network, a CT by thresholds.
-
     Args:
         trial: Trial that the results were made of.
+        reference: Structures of its reference.
         scan: Name of the reference.
         task: Name of the task.
         results: Results (I, J, K) in the scan's unit, by method.
         samples: Posterior samples; None where no intervals of volumes are asked for.
-
-    Raises:
-        ModelError: the network of this installation is damaged.
     """
-    contrast = trial.reference.source.contrast
-    if trial.reference.modality == "CT":
-        return _compared(trial, scan, task, results, samples, "body", segment_body)
-    if contrast != HEAD_CONTRAST:
-        said = f"its contrast is {contrast}" if contrast else "nothing says its contrast"
-        return _without(scan, task, f"{said}; the network knows {HEAD_CONTRAST} heads")
-    network = load_meshnet()
-    with returning_freed_memory():  # kept, the many sizes of slabs would take twice as much
-        return _compared(trial, scan, task, results, samples, "head", lambda head: segment_head(head, network), doubt)
-
-
-def _compared(
-    trial: Trial,
-    scan: str,
-    task: str,
-    results: Mapping[str, NDArray[np.float32]],
-    samples: Samples | None,
-    part: str,
-    segment: Segment,
-    doubt: Callable[[Segmentation], str] = lambda _: "",
-) -> Anatomy:
-    """The same for any instrument; nothing where it has doubts about its answer to the reference."""
+    segment, truth = reference.segment, reference.found
+    if segment is None or truth is None:
+        return _without(scan, task, reference.fault)
     try:
-        reference = segment(trial.reference)
-        doubts = doubt(reference)
-        if doubts:
-            return _without(scan, task, f"the segmentation of the reference can't be right: {doubts}")
         rows = tuple(
-            StructureScore(scan, task, method, part, **asdict(one))
+            StructureScore(scan, task, method, reference.part, **asdict(one))
             for method in SEGMENTED
             if method in results
-            for one in compare(segment(trial.reference.with_data(results[method])), reference)
+            for one in compare(segment(trial.reference.with_data(results[method])), truth)
         )
     except InputError as error:
         return _without(scan, task, str(error))

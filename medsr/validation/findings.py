@@ -147,7 +147,7 @@ class Findings:
         """
         rows: list[dict[str, object]] = []
         for (task, method), chosen in groups_of(self.scores).items():
-            gains, whole = ([self.gain_db(score, "ibp", one) for score in chosen] for one in GAINS)
+            gains, whole = ([self.gain_db(score, "ibp", one) for score in chosen] for one in (INTERIOR, WHOLE))
             rows.append(
                 {
                     "task": task,

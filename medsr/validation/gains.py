@@ -8,10 +8,10 @@ from statistics import median
 
 from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
-from medsr.metrics.table import INTERIOR, WHOLE
+from medsr.metrics.table import BRAIN, INTERIOR, WHOLE
 from medsr.validation.scores import NAN, Score
 
-GAINS = (INTERIOR, WHOLE)
+GAINS = (INTERIOR, WHOLE, BRAIN)
 """Numbers that gains are taken in."""
 
 RANGE = ("least_gain_interior_db", "most_gain_interior_db")
@@ -35,6 +35,11 @@ def gain_db(scores: Sequence[Score], score: Score, over: str, metric: Metric[Res
     same = (s for s in scores if (s.scan, s.task, s.method) == (score.scan, score.task, over))
     other = next(same, None)
     return NAN if other is None else score[metric.name] - other[metric.name]
+
+
+def measured_in(metric: Metric[Restoration], scores: Iterable[Score]) -> bool:
+    """Whether a metric has a number in any of the scores: a part that no scan has takes no room in a table."""
+    return bool(known(score[metric.name] for score in scores))
 
 
 def known(values: Iterable[float]) -> list[float]:

@@ -18,7 +18,7 @@ from medsr.io.dicom.reading import read_found
 from medsr.io.dicom.triage import triage_files
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import Task
-from medsr.validation.anatomy import SEGMENTED_SAMPLES, Anatomy, Samples, anatomy_of
+from medsr.validation.anatomy import SEGMENTED_SAMPLES, Anatomy, Samples, anatomy_of, reference_anatomy
 from medsr.validation.coverage import measure
 from medsr.validation.findings import BlendPoint, Findings, PairFit, Score, Shells
 from medsr.validation.hallucination import HallucinationTests, hallucination_tests, restorers
@@ -155,6 +155,9 @@ def measure_scans(
     model = _model(recipe.enhance.model, recipe.enhance.device) if recipe.needs_model else None
     settings = replace(recipe.enhance, force=True)  # scans outside the envelope are measured, and the report says so
     trial, fits = _trial(planned, scans, settings)
+    structures = reference_anatomy(trial.reference) if recipe.anatomy else None
+    if structures is not None:
+        trial = replace(trial, brain=structures.brain)
     scan, task = planned.scan, planned.task.name
     results: Results = {}
     scores: list[Score] = []
@@ -170,7 +173,7 @@ def measure_scans(
         raise InputError("no method is left to measure; choose one that needs no model, or name a model")
     trust = measure(trial, scan, task, model, settings)[0] if model and recipe.measures_uncertainty else ()
     sampled = _samples(trial, recipe, model, on_progress, memory_bytes)
-    anatomy = anatomy_of(trial, scan, task, results, sampled) if recipe.anatomy else Anatomy()
+    anatomy = Anatomy() if structures is None else anatomy_of(trial, structures, scan, task, results, sampled)
     findings = Findings(
         scores=tuple(scores),
         model=named(model),

@@ -21,7 +21,7 @@ from medsr.validation.hallucination import HallucinationTests
 from medsr.validation.measure import Measured
 from medsr.validation.view_files import write_views
 
-SCHEMA = 4
+SCHEMA = 5
 FOLDER = "parts"
 MAX_BYTES = 1 << 26
 

@@ -48,6 +48,7 @@ class Trial:
         mask: Voxels of the reference where errors count.
         data_range: Data range R of the convention.
         degraded_by: True profile where `acquisition` holds another one, else "".
+        brain: Voxels of the reference's brain, (I, J, K); None where they are not known.
     """
 
     reference: Volume
@@ -58,11 +59,13 @@ class Trial:
     mask: NDArray[np.bool_]
     data_range: float
     degraded_by: str = ""
+    brain: NDArray[np.bool_] | None = None
 
     @cached_property
     def parts(self) -> Mapping[Part, Mask]:
         """Parts of the mask that errors are measured in as well."""
-        return parts_of(self.reference.data, self.mask, self.reference.modality, self.acquisition.fine_spacing_mm)
+        reference, spacing_mm = self.reference, self.acquisition.fine_spacing_mm
+        return parts_of(reference.data, self.mask, reference.modality, spacing_mm, self.brain)
 
 
 def named(model: Model | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from torch import nn
 
 from medsr.anatomy.conform import SIDE
 from medsr.anatomy.meshnet import MeshNet
-from medsr.anatomy.segmentation import Segmentation, doubt, segment_body, segment_head
+from medsr.anatomy.segmentation import Segmentation, brain_of, doubt, segment_body, segment_head
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -48,6 +48,22 @@ def test_a_structure_lies_where_it_is_in_the_body(matrix):
     expected = np.zeros(scan.shape, np.uint8)
     expected[LARGE] = 1
     np.testing.assert_array_equal(back, expected)  # the smaller box is not part of the largest
+
+
+@pytest.mark.parametrize(
+    "matrix", [affine((1.0, 1.0, 2.0)), affine((0.8, 1.0, 1.0), axes=(1, 2, 0), flips=(-1, -1, 1))]
+)
+def test_the_brain_is_all_structures_on_the_grid_of_the_head_with_its_holes_filled(matrix):
+    """A box of two structures around a cavity that the network names none, and a cleft of one voxel between them."""
+    found = Segmentation(np.zeros((60, 60, 60), np.uint8), np.diag([1.0, 1.0, 1.0, 1.0]), ("background", "a", "b"))
+    found.labels[10:30, 10:50, 10:50], found.labels[30:50, 10:50, 10:50] = 1, 2
+    found.labels[15:20, 20:30, 20:30], found.labels[30, 12:48, 12:48] = 0, 0
+    head = Volume(np.zeros((60, 60, 60), np.float32), matrix)
+    centre = matrix @ np.array([30, 30, 30, 1.0])
+    found.affine[:3, 3] = centre[:3] - 30
+    brain = brain_of(found, head)
+    places = np.moveaxis(np.indices(head.shape), 0, -1) @ matrix[:3, :3].T + matrix[:3, 3] - found.affine[:3, 3]
+    np.testing.assert_array_equal(brain, ((places > 9.5) & (places < 49.5)).all(-1))
 
 
 def test_volumes_are_in_millilitres():

@@ -103,6 +103,15 @@ def test_a_flat_scan_has_no_edges_and_an_empty_mask_no_parts():
     assert not any(part.any() for part in parts_of(data, nothing, "MR", (1, 1, 1)).values())
 
 
+def test_the_brain_is_a_part_only_where_it_is_known_and_only_within_the_mask():
+    data = box((20, 20, 20), 4)
+    mask = foreground_mask(data, "MR")
+    assert "brain" not in parts_of(data, mask, "MR", (1, 1, 1))
+    brain = np.zeros(data.shape, dtype=bool)
+    brain[:10, 6:14, 6:14] = True
+    np.testing.assert_array_equal(parts_of(data, mask, "MR", (1, 1, 1), brain)["brain"], brain & mask)
+
+
 def test_a_scan_of_nothing_is_refused():
     with pytest.raises(InputError, match="scan of a body is needed"):
         parts_of(np.zeros((5, 5, 5)), np.ones((5, 5, 5), dtype=bool), "MR", (1, 1, 1))

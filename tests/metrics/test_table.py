@@ -30,6 +30,8 @@ REFERENCE = torch.from_numpy(RNG.normal(100, 20, (24, 24, 24)).astype(np.float32
 INSIDE = np.zeros((24, 24, 24), dtype=bool)
 INSIDE[3:-3, 3:-3, 3:-3] = True
 EDGES = RNG.random((24, 24, 24)) < 0.1
+BRAIN = np.zeros((24, 24, 24), dtype=bool)
+BRAIN[8:18, 6:20, 7:16] = True
 NOISE = torch.from_numpy(RNG.normal(0, 20, (24, 24, 24)).astype(np.float32))
 
 
@@ -38,7 +40,7 @@ def restoration(x: torch.Tensor, seconds: float = 1.0, parts: dict[Part, Mask] |
         return scan[..., ::2]
 
     mask = np.ones(x.shape, dtype=bool)
-    parts = {"interior": INSIDE, "surface": ~INSIDE, "edges": EDGES} if parts is None else parts
+    parts = {"interior": INSIDE, "surface": ~INSIDE, "edges": EDGES, "brain": BRAIN} if parts is None else parts
     coarse = every_second(REFERENCE) + 1.0
     return Restoration(
         x, REFERENCE, mask, parts, 100.0, (1, 1, 1), (2,), (24, 24, 12), every_second, coarse, 1.0, seconds
@@ -106,6 +108,19 @@ def test_a_part_without_voxels_has_no_number(name: str) -> None:
     assert np.isfinite(
         metric_named(name.replace("interior", "surface").replace("psnr", "nrmse").removesuffix("_db")).measure(found)
     )
+
+
+@pytest.mark.parametrize("name", ["psnr_brain_db", "ssim_brain", "nrmse_brain", "mae_brain", "drift_brain"])
+def test_a_scan_whose_brain_is_not_known_has_no_number_of_it(name: str) -> None:
+    without = restoration(REFERENCE + NOISE, parts={"interior": INSIDE, "surface": ~INSIDE, "edges": EDGES})
+    assert np.isnan(metric_named(name).measure(without))
+    assert np.isfinite(metric_named(name).measure(WRONG))
+
+
+def test_an_error_outside_the_brain_is_not_seen_in_it() -> None:
+    found = restoration(torch.where(torch.from_numpy(BRAIN), REFERENCE, REFERENCE + 5))
+    assert metric_named("mae_brain").measure(found) == 0
+    assert metric_named("mae_interior").measure(found) > 0
 
 
 def test_every_error_is_measured_in_every_part_and_named_alike() -> None:

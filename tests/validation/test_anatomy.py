@@ -14,8 +14,8 @@ from medsr.anatomy.meshnet import MeshNet
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.tasks import TASKS
 from medsr.validation import anatomy
-from medsr.validation.anatomy import Samples, anatomy_of
-from medsr.validation.trial import Trial, make_trial, restorations
+from medsr.validation.anatomy import Samples, anatomy_of, reference_anatomy
+from medsr.validation.trial import Trial, make_trial, restorations, score
 from medsr.volume import Source, Volume
 
 METHODS = ("nearest", "cubic", "ibp")
@@ -36,13 +36,14 @@ def tried(reference: Volume, task: str = "thick5"):
 
 
 def of(trial: Trial, results):
-    found = anatomy_of(trial, "sub-a_CT", "thick5", results)
+    found = anatomy_of(trial, reference_anatomy(trial.reference), "sub-a_CT", "thick5", results)
     assert (found.sampled, found.unclaimed) == ((), ())  # not asked for
     return found.structures, found.unsegmented
 
 
 def with_samples(trial: Trial, results, samples, fault: str = ""):
-    return anatomy_of(trial, "sub-a_CT", "thick5", results, Samples(lambda: fault, samples))
+    reference = reference_anatomy(trial.reference)
+    return anatomy_of(trial, reference, "sub-a_CT", "thick5", results, Samples(lambda: fault, samples))
 
 
 def must_not_be_computed():
@@ -104,6 +105,27 @@ def test_a_t1w_head_is_compared_by_the_network():
         ("mean", "head", "brain"),
     ]
     assert 0.9 < rows[0].dice < rows[1].dice == 1
+
+
+@pytest.mark.usefixtures("bright")
+def test_the_errors_in_the_brain_are_measured_in_the_mask_of_the_reference():
+    trial, _ = tried(t1w((144, 168, 136)))
+    brain = reference_anatomy(trial.reference).brain
+    assert brain.shape == trial.reference.shape
+    assert 700 < brain.sum() * np.prod(trial.reference.spacing_mm) / 1000 < 2200
+    known = replace(trial, brain=brain)
+    outside = np.where(brain, trial.reference.data, trial.reference.data + 50).astype(np.float32)
+    found = score(known, "sub-a_T1w", "thick5", "mean", outside, 0.0)
+    assert (found["nrmse_brain"], found["mae_brain"]) == (0, 0)
+    assert found["nrmse_interior"] > 0
+    assert np.isnan(score(trial, "sub-a_T1w", "thick5", "mean", outside, 0.0)["nrmse_brain"])
+
+
+@pytest.mark.usefixtures("bright")
+def test_what_is_no_whole_t1w_head_has_no_brain():
+    assert reference_anatomy(chest()).brain is None
+    assert reference_anatomy(t1w((90, 90, 80))).brain is None
+    assert reference_anatomy(head((144, 168, 136), source=Source(contrast="T2w"))).brain is None
 
 
 @pytest.mark.usefixtures("bright")

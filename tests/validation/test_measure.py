@@ -16,7 +16,8 @@ from medsr.io import save
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
 from medsr.physics.tasks import TASKS
-from medsr.validation.anatomy import SEGMENTED_SAMPLES
+from medsr.validation import measure
+from medsr.validation.anatomy import SEGMENTED_SAMPLES, ReferenceAnatomy
 from medsr.validation.measure import measure_trial
 from medsr.validation.plan import plan_trials
 from medsr.validation.recipe import StudyRecipe
@@ -54,6 +55,25 @@ def test_scans_outside_the_envelope_are_measured_in_everything(scan, recipe):
     assert [one.method for one in found.hallucination] == ["ibp", "mean"]
     assert [point.blend for point in found.findings.blend] == [0.0, 1.0]
     assert found.findings.model["name"] == "narrow"
+
+
+def test_one_mask_of_the_brain_is_made_for_all_methods_before_they_run(scan, recipe, monkeypatch):
+    asked = []
+
+    def found(reference):
+        asked.append(reference)
+        brain = np.zeros(reference.shape, dtype=bool)
+        brain[8:16, 8:18, 8:16] = True
+        return ReferenceAnatomy(brain=brain, fault="this phantom has a brain and nothing else")
+
+    monkeypatch.setattr(measure, "reference_anatomy", found)
+    scores = measured(scan, replace(recipe, methods=("cubic", "ibp"), anatomy=True)).findings.scores
+    assert len(asked) == 1
+    assert [np.isfinite(score["psnr_brain_db"]) for score in scores] == [True, True]
+    plain = measured(scan, replace(recipe, methods=("cubic", "ibp"))).findings.scores
+    assert [np.isnan(score["psnr_brain_db"]) for score in plain] == [True, True]
+    assert [score["psnr_interior_db"] for score in plain] == [score["psnr_interior_db"] for score in scores]
+    assert len(asked) == 1
 
 
 def test_the_anatomy_is_measured_where_it_is_asked_for(scan, recipe, tmp_path):

@@ -41,7 +41,7 @@ from medsr.validation.scores import (
 )
 from medsr.validation.subjects import Comparison, Stratum
 
-SCHEMA = 2  # 1 had no parts of the mask
+SCHEMA = 3  # 1 had no parts of the mask, 2 not the brain
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 

@@ -13,11 +13,11 @@ from medsr.io import files
 from medsr.metrics.judged import Restoration
 from medsr.metrics.metric import Metric
 from medsr.metrics.parts import DEPTH_MM
-from medsr.metrics.table import INTERIOR, WHOLE, metric_named
+from medsr.metrics.table import BRAIN, INTERIOR, WHOLE, metric_named
 from medsr.report.text import aligned, digits
 from medsr.validation.calibration import CalibrationReport
 from medsr.validation.findings import Findings, Score
-from medsr.validation.gains import RANGE, gain_column
+from medsr.validation.gains import RANGE, gain_column, measured_in
 from medsr.validation.methods import BASELINES, shown_name
 from medsr.validation.readers import Agreements
 from medsr.validation.report.summary import comparisons_of, uncertainties_of
@@ -27,12 +27,16 @@ HEADINGS = (
     *("method", INTERIOR.head, *(f"over {name}" for name in BASELINES), WHOLE.head),
     *(metric.head for metric in BESIDE),
 )
+BRAIN_HEADINGS = (BRAIN.head, "brain, over ibp")
 
 
 def table_of(findings: Findings, scan: str, task: str) -> str:
     """The methods of one scan and task as an aligned text table."""
     rows = [s for s in findings.scores if (s.scan, s.task) == (scan, task)]
-    return aligned([HEADINGS, *(_cells(findings, score) for score in rows)])
+    if not measured_in(BRAIN, rows):
+        return aligned([HEADINGS, *(_cells(findings, score) for score in rows)])
+    with_brain = ((*_cells(findings, score), *_brain_cells(findings, score)) for score in rows)
+    return aligned([(*HEADINGS, *BRAIN_HEADINGS), *with_brain])
 
 
 def text_of(findings: Findings) -> str:
@@ -158,6 +162,10 @@ def _cells(findings: Findings, score: Score) -> tuple[str, ...]:
         *(digits(findings.gain_db(score, name), "{:+.2f}") for name in BASELINES),
         *(digits(score[metric.name], metric.pattern) for metric in (WHOLE, *BESIDE)),
     )
+
+
+def _brain_cells(findings: Findings, score: Score) -> tuple[str, ...]:
+    return digits(score[BRAIN.name], BRAIN.pattern), digits(findings.gain_db(score, "ibp", BRAIN), "{:+.2f}")
 
 
 def finite(value: object) -> object:

@@ -11,7 +11,7 @@ CEILING = Term(
     beware="is an estimate: the true one may lie higher",
 )
 PARTS = Term(
-    label="interior, surface, edges",
+    label=", ".join(WHERE),
     what="; ".join(f"{part}: {place}" for part, place in WHERE.items()),
     beware="the interior of a head holds more than the brain",
 )

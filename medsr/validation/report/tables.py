@@ -7,11 +7,11 @@ from operator import itemgetter
 from statistics import median
 
 from medsr.metrics.statistics import interval_of_median, per_subject
-from medsr.metrics.table import INTERIOR, METRICS, UNCERTAINTY_METRICS, WHOLE, metric_named
+from medsr.metrics.table import BRAIN, INTERIOR, METRICS, UNCERTAINTY_METRICS, WHOLE, metric_named
 from medsr.report.blocks import Cell, Table, interval, number
 from medsr.report.text import NOTHING
 from medsr.validation.findings import Findings
-from medsr.validation.gains import GAINS
+from medsr.validation.gains import GAINS, measured_in
 from medsr.validation.methods import BAND_LIMITED, BASELINES, shown_name
 from medsr.validation.report.export import no_interior
 from medsr.validation.report.summary import PERCENTS
@@ -25,6 +25,7 @@ MEDIAN_HEADS = (
     *("task", "method", "scans", "subjects", INTERIOR.head, "gain over cubic dB", "gain over ibp dB"),
     *(WHOLE.head, "its gain over ibp dB", SSIM.head, DETAIL.head, RESIDUAL.head, "ceiling dB"),
 )
+BRAIN_HEADS = (BRAIN.head, "brain, gain over ibp dB")
 CASE_HEADS = (
     *("", "scan", "task", "axes", "contrast", "gain over ibp dB", "gain over cubic dB"),
     *(INTERIOR.head, WHOLE.head, SSIM.head, RESIDUAL.head, "coverage 90 %", "ceiling dB", "3D"),
@@ -42,10 +43,15 @@ def main_method(findings: Findings) -> str:
 def medians_table(findings: Findings) -> Table:
     """Per task and method: median over subjects with its interval, beside the ceiling that the reference sets."""
     rows = []
+    with_brain = measured_in(BRAIN, findings.scores)
     for task, method in dict.fromkeys((s.task, s.method) for s in findings.scores):
         chosen = [s for s in findings.scores if (s.task, s.method) == (task, method)]
         over = _over_subjects(findings, chosen)
         ceilings = [case.ceiling_db for case in findings.cases if case.task == task]
+        brain = (
+            over(itemgetter(BRAIN.name), BRAIN.pattern),
+            over(lambda s: findings.gain_db(s, "ibp", BRAIN), GAIN),
+        )
         rows.append(
             (
                 Cell(task),
@@ -59,6 +65,7 @@ def medians_table(findings: Findings) -> Table:
                 over(lambda s: findings.gain_db(s, "ibp", WHOLE), GAIN),
                 *(over(itemgetter(one.name), one.pattern) for one in (SSIM, DETAIL, RESIDUAL)),
                 number(median(ceilings) if ceilings else None),
+                *(brain if with_brain else ()),
             )
         )
     note = (
@@ -67,7 +74,8 @@ def medians_table(findings: Findings) -> Table:
     )
     if findings.without_interior():
         note = f"{note} {no_interior(findings)}."
-    return Table("Medians over subjects", MEDIAN_HEADS, tuple(rows), note, "data/medians.csv")
+    heads = (*MEDIAN_HEADS, *(BRAIN_HEADS if with_brain else ()))
+    return Table("Medians over subjects", heads, tuple(rows), note, "data/medians.csv")
 
 
 def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
@@ -142,13 +150,18 @@ def cases_table(findings: Findings, links: Links) -> Table:
 
 
 def scores_table(findings: Findings, scan: str, task: str) -> Table:
-    """All scores of all methods on one case, one row a number."""
+    """All scores of all methods on one case, one row a number; parts that no method was measured in are left out."""
     scores = [s for s in findings.scores if (s.scan, s.task) == (scan, task)]
     case = next((c for c in findings.cases if (c.scan, c.task) == (scan, task)), None)
-    rows = [(Cell(one.head), *(number(s[one.name], one.pattern) for s in scores)) for one in METRICS]
+    rows = [
+        (Cell(one.head), *(number(s[one.name], one.pattern) for s in scores))
+        for one in METRICS
+        if one.part is None or measured_in(one, scores)
+    ]
     rows += [
         (Cell(f"{one.label}, gain over {name} dB"), *(number(findings.gain_db(s, name, one), GAIN) for s in scores))
         for one in GAINS
+        if measured_in(one, scores)
         for name in BASELINES
     ]
     note = "" if case is None else f"Ceiling by the reference's own noise: {case.ceiling_db:.2f} dB (an estimate)."
