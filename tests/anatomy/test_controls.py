@@ -1,4 +1,4 @@
-"""What must fail does fail, on real heads: the deep brain of a coarser scan, a blurred one, and another person."""
+"""What must fail does fail, on real heads: a coarser scan, a blurred one, another person, one upside down."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 DEEP = (slice(85, 173), slice(93, 181), slice(79, 167))  # of the conformed grid: thalamus, caudate, ventricles around
 NUMBERS = (1, 3, 7, 8, 9, 10, 13)  # structures of which much lies inside
+THALAMUS = 7
 BLUR_MM = 4.0
 
 
@@ -56,3 +57,10 @@ def test_a_coarser_scan_loses_overlap_and_a_blurred_one_and_another_person_lose_
     assert 0.75 < of_cubic < 0.97
     assert overlap(reference.with_data(blurred)) < of_cubic - 0.3
     assert overlap(load(shared_data / "train" / "sub-dcmqaasl01_T1w.nii.gz")) < of_cubic - 0.3
+
+
+def test_an_upside_down_head_shows_no_thalamus(reference):
+    """Its size alone would pass: the network calls as much of it brain."""
+    upside_down = reference.with_data(np.ascontiguousarray(reference.data[:, :, ::-1]))
+    assert (deep_brain(reference) == THALAMUS).sum() > 1000
+    assert not (deep_brain(upside_down) == THALAMUS).any()
