@@ -17,6 +17,8 @@ from medsr.volume import Volume
 
 AIR_BELOW_HU = -500.0  # halfway between air and water
 LUNG_ABOVE_HU = -950.0  # lung holds tissue, the air around a body does not
+LEAST_LUNG_ML = 100.0  # less may be a pocket of gas and what it lies in
+MEDIAN_LUNG_ABOVE_HU = -900.0  # a bowel that was blown up for a scan was found at -926, two lungs at -853 and -860
 LEAST_AIR_ML = 1.0  # less is noise, or the gap in a fold of the skin
 CT_NAMES = ("outside", "body", "lung and air inside")
 LEAST_BRAIN_ML, MOST_BRAIN_ML = 700.0, 2200.0  # of children from about a year on and of adults, with ventricles
@@ -110,6 +112,21 @@ def segment_body(scan: Volume) -> Segmentation:
     like_lung = np.asarray(ndimage.median(scan.data, parts, numbers)) > LUNG_ABOVE_HU
     inside = (sizes_ml >= LEAST_AIR_ML) & (enclosed | like_lung) & (numbers > 0)
     return Segmentation(np.where(inside[parts], 2, dense).astype(np.uint8), scan.affine, CT_NAMES)
+
+
+def lung_of(scan: Volume) -> NDArray[np.bool_]:
+    """The lung in a CT, (I, J, K): parts of the air inside of at least 100 ml with a median above -900 HU.
+
+    Airways that join it and vessels below -500 HU count as lung; gas in a bowel does not.
+
+    Raises:
+        InputError: as `segment_body`.
+    """
+    parts, n_parts = ndimage.label(segment_body(scan).labels == CT_NAMES.index("lung and air inside"))
+    numbers = np.arange(n_parts + 1)
+    sizes_ml = np.bincount(parts.ravel(), minlength=n_parts + 1) * float(np.prod(scan.spacing_mm)) / 1000
+    dense = np.asarray(ndimage.median(scan.data, parts, numbers)) > MEDIAN_LUNG_ABOVE_HU
+    return np.asarray((dense & (sizes_ml >= LEAST_LUNG_ML) & (numbers > 0))[parts])
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -27,6 +27,7 @@ from medsr.physics.tasks import Task, degrade
 from medsr.validation.baselines import METHODS
 from medsr.validation.lesions import CONTRASTS, LesionFinding, NullLesion, lesion_findings, null_lesion
 from medsr.validation.methods import COMPARED
+from medsr.validation.nodules import choose_nodules, nodule_height, part_with_lung
 from medsr.validation.patterns import PatternFinding, pattern_findings, phantom_of
 from medsr.validation.planting import DIAMETERS_MM, choose_lesions, tissue_contrast
 from medsr.volume import Volume
@@ -64,7 +65,7 @@ class HallucinationTests:
         scan: Name of the reference.
         task: Name of the task.
         method: Name of the method.
-        lesions: Planted lesions by size and contrast.
+        lesions: Planted lesions by size and contrast; in a CT that shows lung, nodules in it as well.
         patterns: What became of bars, crosses and letters; empty where there was no room for them.
         false_lesions: Blobs that the reference does not have, by size.
         null_lesion: Response to lesions that the scanner can't see; None where none could be planted.
@@ -119,7 +120,7 @@ def hallucination_tests(
     contrasts: Sequence[float] = CONTRASTS,
     side_vox: int = SIDE_VOX,
 ) -> tuple[HallucinationTests, ...]:
-    """Every hallucination test on the middle of one scan, for every method.
+    """Every hallucination test on the middle of one scan, and nodules where a CT holds the most lung, for every method.
 
     Args:
         scan: Name of the reference.
@@ -134,8 +135,15 @@ def hallucination_tests(
         InputError: the part holds no body, or shows fewer than three intensities.
         UsageError: it is too coarse or too small for the task.
     """
-    part = central(reference.to_ras(), side_vox)
-    return tuple(_tested(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items())
+    turned = reference.to_ras()
+    part, with_lung = central(turned, side_vox), part_with_lung(turned, side_vox)
+    found = [_tested(scan, part, task, name, restore, seed, contrasts) for name, restore in methods.items()]
+    if with_lung is None:
+        return tuple(found)
+    return tuple(
+        replace(tests, lesions=(*tests.lesions, *_nodules(tests.method, *with_lung, task, methods[tests.method], seed)))
+        for tests in found
+    )
 
 
 def central(reference: Volume, side_vox: int) -> Volume:
@@ -206,6 +214,20 @@ def _tested(
         flagged=flagged,
         patches=patches,
         stability=stability(part, task, restore, mask, R, seed),
+    )
+
+
+def _nodules(
+    name: str, part: Volume, lung: NDArray[np.bool_], task: Task, restore: RestoreScan, seed: int
+) -> tuple[LesionFinding, ...]:
+    _, acquisition = degrade(part, task, seed)
+    nodules = choose_nodules(part, lung, acquisition, seed)
+    if not nodules:
+        return ()
+    unit = tissue_contrast(part, foreground_mask(part.data, part.modality))
+    contrasts = (nodule_height(part, lung) / unit,)
+    return lesion_findings(
+        name, lambda whole: restore(*degrade(whole, task, seed)), part, acquisition, nodules, unit, contrasts
     )
 
 

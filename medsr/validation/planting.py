@@ -1,4 +1,4 @@
-"""Lesions to plant in a scan: small balls, discs and rods in its tissue."""
+"""Lesions to plant in a scan: what they look like, and where in its tissue small balls, discs and rods go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 from medsr.metrics.tissue import tissue_levels, tissue_limits
 from medsr.volume import Volume
 
-Triple = tuple[int, int, int]
+Place = tuple[float, float, float]
 Array = NDArray[np.float64]
 Window = tuple[slice, slice, slice]
 
@@ -21,8 +21,17 @@ EDGE_MM = 1.0
 APART_MM = 16.0  # twice the largest diameter, so that no two meet in one coarse voxel
 N_PLACES = 40
 DEPTH_MM = 6.0  # below the surface of the mask
-SHAPES = {"ball": (1.0, 1.0, 1.0), "disc": (0.63, 1.26, 1.26), "rod": (0.8, 1.6, 0.8)}
+AT_A_SLICE, BETWEEN_SLICES = "nodule at a slice", "nodule between slices"
+SHAPES = {
+    "ball": (1.0, 1.0, 1.0),
+    "disc": (0.63, 1.26, 1.26),
+    "rod": (0.8, 1.6, 0.8),
+    AT_A_SLICE: (1.0, 1.0, 1.0),
+    BETWEEN_SLICES: (1.0, 1.0, 1.0),
+}
 """Diameters along the slices' axis and the two others, over that of a ball of the same volume."""
+
+IN_TISSUE = ("ball", "disc", "rod")
 
 
 @dataclass(frozen=True)
@@ -30,13 +39,13 @@ class Lesion:
     """An ellipsoid with a soft edge.
 
     Attributes:
-        place: Centre, in voxels.
+        place: Centre, in voxels; of a nodule it may lie between two.
         diameter_mm: Diameter at half its contrast, of a ball of the same volume.
         shape: Name in `SHAPES`.
         axis: Axis of the slices, which a disc is thin along.
     """
 
-    place: Triple
+    place: Place
     diameter_mm: float
     shape: str = "ball"
     axis: int = 2
@@ -52,7 +61,7 @@ def choose_lesions(
     mask: NDArray[np.bool_],
     seed: int = 0,
     diameters_mm: Sequence[float] = DIAMETERS_MM,
-    shapes: Sequence[str] = tuple(SHAPES),
+    shapes: Sequence[str] = IN_TISSUE,
     axis: int = 2,
 ) -> tuple[Lesion, ...]:
     """Lesions of every size and then every shape in turn, at random places inside the tissue that do not touch.
@@ -106,7 +115,7 @@ def planted(reference: Volume, lesions: Sequence[Lesion]) -> Array:
 def window_of(reference: Volume, lesion: Lesion, reach_mm: float) -> Window:
     """The voxels within a distance of a lesion's centre along each axis."""
     i, j, k = (
-        slice(max(0, p - int(np.ceil(reach_mm / h))), min(n, p + int(np.ceil(reach_mm / h)) + 1))
+        slice(max(0, int(np.floor(p - reach_mm / h))), min(n, int(np.ceil(p + reach_mm / h)) + 1))
         for p, h, n in zip(lesion.place, reference.spacing_mm, reference.shape, strict=True)
     )
     return i, j, k

@@ -12,7 +12,7 @@ from torch import nn
 
 from medsr.anatomy.conform import SIDE
 from medsr.anatomy.meshnet import MeshNet
-from medsr.anatomy.segmentation import Segmentation, brain_of, doubt, segment_body, segment_head
+from medsr.anatomy.segmentation import Segmentation, brain_of, doubt, lung_of, segment_body, segment_head
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -127,6 +127,17 @@ def test_the_slices_are_those_across_the_body_however_they_are_stored():
     )
     expected = np.moveaxis(segment_body(scan).labels, 2, 0)[::-1]
     np.testing.assert_array_equal(segment_body(turned).labels, expected)
+
+
+def test_lung_is_told_from_gas_and_from_small_pockets():
+    data = np.full((70, 44, 30), -1000, np.float32)
+    data[2:68, 2:42] = 40
+    data[5:25, 6:32, 2:28] = -850  # 108 ml
+    data[28:48, 6:32, 2:28] = -925  # as much, of gas
+    data[51:65, 6:32, 2:28] = -850  # 76 ml
+    expected = np.zeros(data.shape, dtype=bool)
+    expected[5:25, 6:32, 2:28] = True
+    np.testing.assert_array_equal(lung_of(Volume(data, affine((2.0, 2.0, 2.0)), "CT")), expected)
 
 
 def test_an_empty_ct_is_refused():
