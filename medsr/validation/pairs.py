@@ -67,10 +67,10 @@ def pair_trial(
     fitted = pair.scan.with_data((slope * pair.scan.data + offset).astype(np.float32))
     off_mm = float(np.linalg.norm(shift_mm(fitted.data, seen, fitted.spacing_mm.tolist(), inside)))
     if not correlation >= LEAST_CORRELATION:
+        advice = ": register them (yes in the column register), and" if motion is None else " after registration:"
         raise UsageError(
             f"low and high scan correlate by {correlation:.2f} where both show the body, and match best "
-            f"{off_mm:.1f} mm apart; expected at least {LEAST_CORRELATION:g}: register them, and pair scans of one "
-            "contrast"
+            f"{off_mm:.1f} mm apart; expected at least {LEAST_CORRELATION:g}{advice} pair scans of one contrast"
         )
     known = settings if settings.noise is None else replace(settings, noise=slope * settings.noise)
     scale = scale_of(fitted.data, fitted.modality)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import affine, grainy, head
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from medsr.enhancement.region import Box, crop
 from medsr.enhancement.settings import EnhanceSettings
@@ -133,6 +134,38 @@ def test_a_small_turn_is_followed():
     assert fit.turn_deg == pytest.approx(3)
     assert fit.correlation > 0.99
     assert fit.covered < 1
+
+
+def test_a_pair_that_was_moved_is_registered_and_what_was_moved_is_said():
+    texture = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=FINE.shape), 2.5)
+    fine = FINE.with_data((FINE.data * (1 + 0.2 * texture / texture.std())).astype(np.float32))
+    coarse, _ = degrade(fine, TASK)
+    turn, shift_mm = Rotation.from_euler("xyz", (3, -2, 2), degrees=True), (2.0, -1.5, 1.0)
+    motion = np.eye(4)  # about the origin, which is the middle of the phantom
+    motion[:3, :3], motion[:3, 3] = turn.as_matrix(), shift_mm
+    moved = replace(fine, affine=motion @ fine.affine)
+    with pytest.raises(UsageError, match=r"match best .* mm apart.*yes in the column register"):
+        paired_trial(coarse, moved)
+    trial, fit = paired_trial(coarse, moved, registered=False)
+    assert fit.moved_mm == pytest.approx(np.linalg.norm(shift_mm), abs=0.1)
+    assert fit.moved_deg == pytest.approx(np.degrees(turn.magnitude()), abs=0.5)
+    assert 0 < fit.registration_error_mm < 0.5
+    assert fit.shift_mm < 0.1
+    assert fit.turn_deg < 1
+    assert fit.correlation > 0.999
+    _, plain = paired_trial(coarse, fine)
+    assert (plain.moved_mm, plain.moved_deg, plain.registration_error_mm) == (None, None, None)
+    inside = trial.mask
+    places = np.argwhere(inside) @ trial.reference.affine[:3, :3].T + trial.reference.affine[:3, 3]
+    own = np.linalg.solve(fine.affine, np.column_stack([places, np.ones(len(places))]).T)[:3]
+    expected = ndimage.map_coordinates(fine.data, own, order=3, mode="nearest")
+    assert np.sqrt(np.mean((trial.reference.data[inside] - expected) ** 2)) < 0.05 * trial.data_range
+
+
+def test_two_contrasts_that_were_registered_are_refused_without_advice_to_register_them():
+    dark = FINE.with_data((FINE.data.max() - FINE.data).astype(np.float32))
+    with pytest.raises(UsageError, match=r"0\.85 after registration: pair scans of one contrast$"):
+        paired_trial(degrade(dark, TASK)[0], FINE, registered=False)
 
 
 def test_what_does_not_belong_together_is_refused():

@@ -131,6 +131,7 @@ def test_pairs_are_rows_of_a_table(scans):
         ("low\thigh\nx.nii\t\n", "line 2"),
         ("low\thigh\tprofile\nx.nii\ty.nii\tround\n", "'round'"),
         ("low\thigh\tthickness\nx.nii\ty.nii\tthick\n", "number of mm"),
+        ("low\thigh\tregister\nx.nii\ty.nii\tmaybe\n", "line 2: register is 'maybe'; expected yes or no"),
     ],
 )
 def test_a_table_that_cant_be_used_is_refused(tmp_path, text, said):
@@ -138,6 +139,23 @@ def test_a_table_that_cant_be_used_is_refused(tmp_path, text, said):
     table.write_text(text)
     with pytest.raises(UsageError, match=said):
         read_pairs(table)
+
+
+def test_the_column_register_says_whether_two_scans_lie_in_one_frame(scans):
+    table = scans / "pairs.tsv"
+    table.write_text(
+        "low\thigh\tregister\n"
+        "sub-a_T1w.nii.gz\tsub-b_T1w.nii.gz\tyes\n"
+        "sub-a_T1w.nii.gz\tsub-b_T1w.nii.gz\tno\n"
+        "sub-a_T1w.nii.gz\tsub-b_T1w.nii.gz\t\n"
+    )
+    pairs = read_pairs(table)
+    assert [one.registered for one in pairs] == [False, True, True]
+    asked, plain, silent = (plan_trials([], RECIPE, "", pairs=[one])[0] for one in pairs)
+    assert [one.registered for one in (asked, plain, silent)] == [False, True, True]
+    assert asked.key != plain.key == silent.key
+    table.write_text("low\thigh\nsub-a_T1w.nii.gz\tsub-b_T1w.nii.gz\n")
+    assert plan_trials([], RECIPE, "", pairs=read_pairs(table))[0].key == plain.key
 
 
 def test_a_pair_whose_file_is_missing_is_a_case_with_its_reason(tmp_path):
