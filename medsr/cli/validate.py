@@ -37,7 +37,7 @@ def validate(
         Path | None,
         option(
             "--pairs",
-            help="Table of real scans registered to each other: low, high, and profile, thickness, scan.",
+            help="Table of real pairs: low, high, and profile, thickness, register (yes or no), scan.",
             panel=INPUT,
             metavar="TSV",
         ),
