@@ -128,7 +128,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def leftovers(folder: Path) -> list[str]:
     hidden = folder / ".medsr"
-    found = [*(hidden / "drafts").iterdir(), *(hidden / "claims").iterdir(), *folder.rglob(".part-*")]
+    found = [*(hidden / "drafts").iterdir(), *(hidden / "leases").iterdir(), *folder.rglob(".part-*")]
     return [path.name for path in found]
 
 

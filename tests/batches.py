@@ -54,5 +54,5 @@ def results(target: Path) -> dict[str, bytes]:
 def leftovers(target: Path) -> list[str]:
     """Files of an output folder that no finished run leaves."""
     hidden = target / ".medsr"
-    found = [*(hidden / "drafts").rglob("*"), *(hidden / "claims").rglob("*"), *target.rglob(".part-*")]
+    found = [*(hidden / "drafts").rglob("*"), *(hidden / "leases").rglob("*"), *target.rglob(".part-*")]
     return sorted(path.name for path in found)

@@ -101,7 +101,7 @@ def _is_given(value: object) -> bool:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a run like Ctrl-C does, so that other runs need not wait for its claims."""
+    """SIGTERM ends a run like Ctrl-C does, so that other runs need not wait for its leases."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield

@@ -12,10 +12,10 @@ the modules here in this order:
       dask_engine               a dask cluster
       slurm_engine              a job array of Slurm
     places, deadlines           devices and memory of each process, and how long it may be silent
-    supervise, slots            claims cases and sends them through processes; survives their deaths and hangs
+    supervise, slots            takes cases and sends them through processes; survives their deaths and hangs
     pipeline                    inside a process: one case is read, one enhanced and one written at a time
     outcome, verdict            what became of a case, and whether its gates are kept
-    store, claims               what is kept in OUT/.medsr; leases, so that no case is done twice
+    store, leases               what is kept in OUT/.medsr; leases, so that no case is done twice
 
 The supervisor never touches a voxel, and a computing process never decides about a case: so either may die at any
 moment. What is known of a run stands in the output folder, and the next run goes on from there.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medsr.engine.claims import Claim
 from medsr.engine.deadlines import Deadlines
+from medsr.engine.leases import Lease
 from medsr.engine.plan_file import PlannedCase
 from medsr.io.names import nameless
 from medsr.worker.parent import WarmWorker
@@ -28,7 +28,7 @@ class CaseInFlight:
 
     Attributes:
         case: Case as the plan has it.
-        claim: Lease on the case, held by this run.
+        lease: Lease on the case, held by this run.
         work: Folder for the files that are made of it.
         attempt: Number of the attempt, from 1.
         alone: Whether nothing else may be in the process with it.
@@ -38,7 +38,7 @@ class CaseInFlight:
     """
 
     case: PlannedCase
-    claim: Claim
+    lease: Lease
     work: Path
     attempt: int = 1
     alone: bool = False

@@ -5,7 +5,7 @@ names, then the outcome is renamed to "done": whoever is killed in between, the 
 
     .medsr/plan.jsonl                  the plan; names files of the input
     .medsr/cases/ID.STATE.json         outcomes
-    .medsr/claims/ID.lock              leases of running cases
+    .medsr/leases/ID.lock              leases of running cases
     .medsr/drafts/ID-RANDOM            files of a case being made, swept when the case is next begun
     .medsr/drafts/page-RANDOM          pages and tables being made, swept at the end of a run
     .medsr/thumbs/ID.png               pictures
@@ -61,9 +61,9 @@ class Store:
         return self.folder / "plan.jsonl"
 
     @property
-    def claims(self) -> Path:
+    def leases(self) -> Path:
         """Folder of the leases."""
-        return self.folder / "claims"
+        return self.folder / "leases"
 
     @property
     def logs(self) -> Path:
@@ -81,7 +81,7 @@ class Store:
             OutputError: they can't be made or written.
         """
         try:
-            for name in ("cases", "claims", "drafts", "thumbs", "logs"):
+            for name in ("cases", "leases", "drafts", "thumbs", "logs"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(files.unwritable(self.root, error)) from error
@@ -109,7 +109,7 @@ class Store:
 
     def sweep_drafts(self) -> None:
         """Remove what killed runs left of pages, unless a case is in work somewhere."""
-        if not any(self.claims.iterdir()):
+        if not any(self.leases.iterdir()):
             for draft in [*(self.folder / "drafts").glob("page-*"), *(self.folder / "drafts").glob(".part-*")]:
                 _remove(draft)
 

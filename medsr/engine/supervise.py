@@ -1,4 +1,4 @@
-"""The supervisor: cases are claimed, sent through computing processes, watched, tried again, and their outcome kept."""
+"""The supervisor: leases on cases are taken, cases computed in processes, watched and tried again, outcomes kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medsr.engine.claims import Claim
 from medsr.engine.job import Job, OnOutcome, OnTick
+from medsr.engine.leases import Lease
 from medsr.engine.outcome import RETRIED, Kind, Outcome, Written, stamped
 from medsr.engine.plan_file import PlannedCase
 from medsr.engine.slots import CaseInFlight, SlotEvent, WorkerSlot
@@ -23,7 +23,7 @@ from medsr.errors import OutputError, ResourceError
 from medsr.io.names import digest, nameless
 
 TICK_S = 0.5
-CLAIM_AGAIN_S = 1.0
+TRY_AGAIN_S = 1.0
 ATTEMPTS = 2
 SMALLER_TILE = 64
 
@@ -45,8 +45,8 @@ class Supervisor:
             for number, options in enumerate(processes)
         ]
         self._retries: deque[CaseInFlight] = deque()
-        self._claims: dict[str, tuple[PlannedCase, Claim]] = {}  # of cases that another run has
-        self._next_claim = 0.0
+        self._elsewhere: dict[str, tuple[PlannedCase, Lease]] = {}  # of cases that another run has
+        self._next_try = 0.0
         self._redo = False
         self._on_outcome: OnOutcome = lambda *_: None
 
@@ -65,7 +65,7 @@ class Supervisor:
     def _drop(self, in_flight: Iterable[CaseInFlight]) -> None:
         for active in in_flight:
             shutil.rmtree(active.work, ignore_errors=True)
-            active.claim.give_back()
+            active.lease.give_back()
 
     def run(
         self, cases: Iterable[PlannedCase], on_outcome: OnOutcome, on_tick: OnTick | None = None, again: bool = False
@@ -87,7 +87,7 @@ class Supervisor:
         self._redo, self._on_outcome = again, on_outcome
         while True:
             self._fill(waiting)
-            if not (waiting or self._retries or self._claims or any(slot.in_flight for slot in self._slots)):
+            if not (waiting or self._retries or self._elsewhere or any(slot.in_flight for slot in self._slots)):
                 return
             with suppress(queue.Empty):
                 self._handle(self._events.get(timeout=TICK_S))
@@ -110,57 +110,57 @@ class Supervisor:
                 slot.take(active)
 
     def _next(self, waiting: deque[PlannedCase], slot: WorkerSlot) -> CaseInFlight | None:
-        """The next case that can be begun, claimed; None where there is none now."""
+        """The next case that can be begun, with its lease taken; None where there is none now."""
         if self._retries:
             if not self._retries[0].alone or not slot.in_flight:
                 return self._retries.popleft()
             return None
         while waiting or self._due():
-            case, claim = self._candidate(waiting)
+            case, lease = self._candidate(waiting)
             try:
-                taken = claim.take()
+                taken = lease.take()
             except OutputError as error:  # no space or no folder: what is in work may free some by ending
                 if any(other.in_flight for other in self._slots):
                     waiting.appendleft(case)
                     return None
-                self._end(case, self._unwritable(case, error), claim)
+                self._end(case, self._unwritable(case, error), lease)
                 continue
             if not taken:
-                self._claims[case.case] = case, claim
+                self._elsewhere[case.case] = case, lease
                 continue
-            active = self._begun(case, claim)
+            active = self._begun(case, lease)
             if active is not None:
                 return active
         return None
 
     def _due(self) -> bool:
-        return bool(self._claims) and time.monotonic() >= self._next_claim
+        return bool(self._elsewhere) and time.monotonic() >= self._next_try
 
-    def _candidate(self, waiting: deque[PlannedCase]) -> tuple[PlannedCase, Claim]:
+    def _candidate(self, waiting: deque[PlannedCase]) -> tuple[PlannedCase, Lease]:
         if waiting:
             case = waiting.popleft()
-            return case, Claim(self._job.store.claims, case.case)
-        self._next_claim = time.monotonic() + CLAIM_AGAIN_S / max(1, len(self._claims))
-        return self._claims.pop(next(iter(self._claims)))
+            return case, Lease(self._job.store.leases, case.case)
+        self._next_try = time.monotonic() + TRY_AGAIN_S / max(1, len(self._elsewhere))
+        return self._elsewhere.pop(next(iter(self._elsewhere)))
 
-    def _begun(self, case: PlannedCase, claim: Claim) -> CaseInFlight | None:
-        """A claimed case that can be begun; None where it has an outcome without work."""
+    def _begun(self, case: PlannedCase, lease: Lease) -> CaseInFlight | None:
+        """A case that can be begun, its lease held; None where it has an outcome without work."""
         store = self._job.store
         try:
             found = store.recovered(case, self._job.model_sha256, self._job.settings_key)
             if found is not None and not (self._redo and found.state == "failed"):
-                self._end(case, self._judged(found), claim, here=False)
+                self._end(case, self._judged(found), lease, here=False)
                 return None
             if case.problem:
                 store.sweep(case.case)
                 outcome = Outcome(case.case, "failed", case.kind, nameless(case.problem, case.files), stage="plan")
-                self._end(case, outcome, claim)
+                self._end(case, outcome, lease)
                 return None
             if shutil.disk_usage(store.root).free < case.voxels:
                 raise OutputError("less disk space is left than the result takes; free some")
-            return CaseInFlight(case, claim, store.new_work(case.case))
+            return CaseInFlight(case, lease, store.new_work(case.case))
         except OutputError as error:
-            self._end(case, self._unwritable(case, error), claim)
+            self._end(case, self._unwritable(case, error), lease)
             return None
 
     def _unwritable(self, case: PlannedCase, error: OutputError) -> Outcome:
@@ -224,7 +224,7 @@ class Supervisor:
         try:
             active.work = self._job.store.new_work(active.case.case)
         except OutputError as error:
-            self._end(active.case, self._unwritable(active.case, error), active.claim)
+            self._end(active.case, self._unwritable(active.case, error), active.lease)
             return
         self._retries.append(active)
 
@@ -253,15 +253,15 @@ class Supervisor:
             log=log,
         )
         shutil.rmtree(active.work, ignore_errors=True)
-        self._end(active.case, outcome, active.claim)
+        self._end(active.case, outcome, active.lease)
 
     def _finished(self, active: CaseInFlight, answer: dict[str, Any]) -> None:
         """Publish what was made, unless another run took the case over meanwhile."""
         case, job = active.case, self._job
-        if active.claim.is_lost:
+        if active.lease.is_lost:
             shutil.rmtree(active.work, ignore_errors=True)
-            active.claim.give_back()
-            self._claims[case.case] = case, Claim(job.store.claims, case.case)
+            active.lease.give_back()
+            self._elsewhere[case.case] = case, Lease(job.store.leases, case.case)
             return
         folder = Path(case.target).parent
         written = [Written(**{**one, "name": (folder / one["name"]).as_posix()}) for one in answer["written"]]
@@ -284,16 +284,16 @@ class Supervisor:
         except OutputError as error:
             self._failed(active, "write", "write", self._unwritable(case, error).reason)
             return
-        active.claim.give_back()
+        active.lease.give_back()
         self._on_outcome(case, published, True)
 
     def _judged(self, outcome: Outcome) -> Outcome:
         return verdict(outcome, self._job.gates)
 
-    def _end(self, case: PlannedCase, outcome: Outcome, claim: Claim, *, here: bool = True) -> None:
+    def _end(self, case: PlannedCase, outcome: Outcome, lease: Lease, *, here: bool = True) -> None:
         if outcome != self._job.store.read(case.case, outcome.state):
             outcome = stamped(outcome)
             with suppress(OutputError):  # a full disk: the outcome counts in this run, and the next one does it again
                 self._job.store.write(outcome)
-        claim.give_back()
+        lease.give_back()
         self._on_outcome(case, outcome, here)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from medsr.engine.claims import sweep_claims
 from medsr.engine.engines import DEFAULT, engine_named
 from medsr.engine.job import Assignment
+from medsr.engine.leases import sweep_leases
 from medsr.engine.outcome import Outcome, Tally
 from medsr.engine.plan_file import PlannedCase
 from medsr.engine.progress import Count
@@ -62,5 +62,5 @@ def work_on(
 def _tidy(store: Store) -> None:
     """Remove what killed runs left, at the end of a run."""
     states = store.states()
-    sweep_claims(store.claims, lambda case: states.get(case) in ("done", "failed"))
+    sweep_leases(store.leases, lambda case: states.get(case) in ("done", "failed"))
     store.sweep_drafts()

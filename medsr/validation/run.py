@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medsr.engine.claims import Claim
 from medsr.engine.engines import DEFAULT
+from medsr.engine.leases import Lease
 from medsr.engine.outcome import Kind, Outcome, Tally
 from medsr.engine.selection import Shard
 from medsr.engine.store import Store
@@ -164,8 +164,8 @@ def _discard_damaged(left: Mapping[str, PlannedTrial], parts: Parts, store: Stor
     states = store.states()
     for case, one in left.items():
         if parts.is_damaged(one.key) and states.get(case) != "publish":
-            claim = Claim(store.claims, case)
-            if claim.take():
+            lease = Lease(store.leases, case)
+            if lease.take():
                 if parts.is_damaged(one.key):
                     parts.discard(one.key)
-                claim.give_back()
+                lease.give_back()

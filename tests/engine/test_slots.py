@@ -13,8 +13,8 @@ from batches import MODEL, scans
 from medsr.batch.plan import make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin
-from medsr.engine.claims import Claim
 from medsr.engine.deadlines import Deadlines
+from medsr.engine.leases import Lease
 from medsr.engine.slots import CaseInFlight, WorkerSlot
 
 LONG_S = 60  # a test that waits this long has failed
@@ -26,7 +26,7 @@ def in_flight(tmp_path):
     source, target = scans(tmp_path / "in", ["first.nii.gz", "second.nii.gz"]), tmp_path / "out"
     plan = make_plan(source, target, BatchRecipe(), MODEL)
     store = begin(plan, target)
-    return [CaseInFlight(case, Claim(store.claims, case.case), store.new_work(case.case)) for case in plan.cases]
+    return [CaseInFlight(case, Lease(store.leases, case.case), store.new_work(case.case)) for case in plan.cases]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from batches import copied, leftovers, results, scans
 
 from medsr.batch.recipe import BatchRecipe
-from medsr.engine.claims import Claim
 from medsr.engine.deadlines import Deadlines
+from medsr.engine.leases import Lease
 from medsr.engine.store import Store
 
 NAME = "good.nii.gz"
@@ -39,7 +39,7 @@ def lost_at_first(monkeypatch, meanwhile):
             meanwhile()
         return len(asked) == 1
 
-    monkeypatch.setattr(Claim, "is_lost", property(is_lost))
+    monkeypatch.setattr(Lease, "is_lost", property(is_lost))
     return asked
 
 

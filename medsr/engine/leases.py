@@ -1,4 +1,4 @@
-"""Claims on cases, so that runs on one output folder share the work: leases, taken over when a holder is gone.
+"""Leases on cases, so that runs on one output folder share the work; taken over when a holder is gone.
 
 `filelock.SoftFileLease` needs neither flock nor clocks that agree, so it works on network file systems. It is a hint
 and no mutual exclusion: a holder that was frozen may wake up and go on. So a result is dropped when its lease was
@@ -23,17 +23,17 @@ SWEEP_S = 2.0
 EMPTY_S = 5.0  # a holder writes into its lease at once; one that stays empty for so long died before it could
 
 
-class Claim:
+class Lease:
     """A lease on one case, not yet taken.
 
     Args:
-        folder: Folder of all claims.
+        folder: Folder of all leases.
         case: Id of the case.
     """
 
     def __init__(self, folder: Path, case: str) -> None:
         self._path = folder / f"{case}.lock"
-        self._lease = SoftFileLease(
+        self._lock = SoftFileLease(
             self._path, lease_duration=LEASE_S, heartbeat_interval=HEARTBEAT_S, thread_local=False
         )
         self._empty: tuple[tuple[int, int], float] | None = None  # the file that is empty, and since when
@@ -48,7 +48,7 @@ class Claim:
             OutputError: the folder can't be written.
         """
         try:
-            self._lease.acquire(timeout=wait_s)
+            self._lock.acquire(timeout=wait_s)
         except Timeout:
             return self._remove_abandoned() and self.take()
         except OSError as error:
@@ -56,7 +56,7 @@ class Claim:
         return True
 
     def _remove_abandoned(self) -> bool:
-        """Remove a lease that this claim has found empty for long; filelock takes such a one for held for ever."""
+        """Remove a file that was found empty for long; filelock takes such a one for held for ever."""
         try:
             found = self._path.stat()
         except OSError:
@@ -73,19 +73,19 @@ class Claim:
     @property
     def is_lost(self) -> bool:
         """Whether another run may have taken it over meanwhile."""
-        return not self._lease.is_locked or self._lease.compromise is not None
+        return not self._lock.is_locked or self._lock.compromise is not None
 
     def give_back(self) -> None:
         """Release it."""
         with suppress(OSError):
-            self._lease.release()
+            self._lock.release()
 
 
-def sweep_claims(folder: Path, is_ended: Callable[[str], bool]) -> None:
-    """Remove claims that killed runs left on cases that have ended.
+def sweep_leases(folder: Path, is_ended: Callable[[str], bool]) -> None:
+    """Remove leases that killed runs left on cases that have ended.
 
     Args:
-        folder: Folder of all claims.
+        folder: Folder of all leases.
         is_ended: Says of a case's id whether the case has ended.
     """
     for path in list(folder.glob("*.lock")):
@@ -94,6 +94,6 @@ def sweep_claims(folder: Path, is_ended: Callable[[str], bool]) -> None:
                 if not path.stat().st_size:
                     path.unlink()
                     continue
-            claim = Claim(folder, path.stem)
-            if claim.take(SWEEP_S):
-                claim.give_back()
+            lease = Lease(folder, path.stem)
+            if lease.take(SWEEP_S):
+                lease.give_back()
