@@ -85,7 +85,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Failure:
-    """A row that a gate refuses; `scan` is "median" where the median over subjects fails."""
+    """A row that a gate refuses; `scan` names the statistic where one over subjects fails, such as "median"."""
 
     scan: str
     task: str

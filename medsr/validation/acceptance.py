@@ -115,7 +115,7 @@ def sheet_verdicts(rows: Sequence[SheetRow]) -> tuple[Verdict, ...]:
             f"{row.text} ({row.task})" if row.task else row.text,
             passed=row.outcome == "pass",
             checked=row.n,
-            failures=(Failure(row.statistic, row.task, row.method, _said(row)),) if row.outcome == "fail" else (),
+            failures=() if row.outcome == "pass" else (_failure(row),),
         )
         for row in rows
     )
@@ -221,11 +221,12 @@ def _worse(name: str, ours: Mapping[str, float], theirs: Mapping[str, float]) ->
 
 
 def _how(one: Criterion, metric: str) -> str:
-    """What to do so that it is measured."""
+    """What is missing, and what would measure it."""
     measure = MEASURES[metric]
     methods = " and ".join(name for name in (one.method, one.against) if name)
     return f"no subject has the {measure.label} of {methods}" + (f"; {measure.asked_by}" if measure.asked_by else "")
 
 
-def _said(row: SheetRow) -> str:
-    return f"{row.value:.4g} ({row.note})"
+def _failure(row: SheetRow) -> Failure:
+    value = row.outcome if row.outcome == "not measured" else f"{row.value:.4g}"
+    return Failure(f"{row.statistic} over subjects", row.task, row.method, f"{value} ({row.note})")

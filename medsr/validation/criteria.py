@@ -34,7 +34,7 @@ class Measure:
         better: "higher", "lower", or the value that it should be near.
         pattern: Pattern for `str.format`.
         unit: Unit; "" for none.
-        asked_by: What to do so that it is measured; "" where it always is.
+        asked_by: Option that measures it, and of what; "" where it always is measured.
     """
 
     label: str
@@ -52,8 +52,12 @@ class Measure:
 
 MEASURES: Mapping[str, Measure] = {
     **{one.name: Measure(one.label, one.better, one.pattern, one.unit) for one in METRICS},
-    VOLUME_ERROR: Measure("volume error of structures", "lower", "{:.2f}", "%", "ask for it by --anatomy"),
-    LESION_CONTRAST: Measure("contrast of planted lesions", 1.0, "{:.3f}", "", "ask for it by --hallucination"),
+    VOLUME_ERROR: Measure(
+        "volume error of structures", "lower", "{:.2f}", "%", "--anatomy measures it, where a scan can be segmented"
+    ),
+    LESION_CONTRAST: Measure(
+        "contrast of planted lesions", 1.0, "{:.3f}", "", "--hallucination measures it, on references and not on pairs"
+    ),
 }
 """Every metric; the median size of the volume error over structures; the median share of planted contrast."""
 

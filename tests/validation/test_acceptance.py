@@ -172,9 +172,13 @@ def test_a_sheet_says_how_many_lines_passed_and_its_lines_are_gates_where_asked(
     assert acceptance.summary == "1 passed, 4 not measured"
     verdicts = sheet_verdicts(acceptance.rows)
     assert [one.passed for one in verdicts] == [False] * 4 + [True]
-    assert str(verdicts[0]).endswith("(nothing was measured)")
+    assert [one.checked for one in verdicts] == [0, 0, 0, 0, 7]
+    assert str(verdicts[2]).endswith(
+        "(mean over subjects iso2 mean: not measured (no subject has the contrast of planted lesions of mean and "
+        "cubic; --hallucination measures it, on references and not on pairs))"
+    )
     (failed,) = sheet_verdicts([row(GAIN, study([0.5] * 7))])
-    assert str(failed) == "FAILED: gain (iso2) (mean iso2 mean: 0.5 (the limit is not kept))"
+    assert str(failed) == "FAILED: gain (iso2) (mean over subjects iso2 mean: 0.5 (the limit is not kept))"
 
 
 def test_whose_a_scan_is_comes_from_the_cases():

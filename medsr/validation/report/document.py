@@ -203,9 +203,8 @@ def _harmless(value: object) -> object:
 def _gate(verdict: Verdict) -> JUnitCase:
     if verdict.passed:
         return JUnitCase(verdict.gate)
-    return JUnitCase(
-        verdict.gate, "failure", "gate", f"{len(verdict.failures)} of {verdict.checked} values fail", str(verdict)
-    )
+    counted = f"{len(verdict.failures)} of {verdict.checked} values fail" if verdict.checked else "nothing was measured"
+    return JUnitCase(verdict.gate, "failure", "gate", counted, str(verdict))
 
 
 def _write(path: Path, text: str) -> None:

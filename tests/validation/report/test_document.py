@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from made_reports import RECORD, TASKS, made_findings, made_hallucination, made_verdicts
 
+from medsr.metrics.gates import Failure, Verdict
 from medsr.report.blocks import Cell, Table, number
 from medsr.validation.acceptance import sheet_rows
 from medsr.validation.criteria import read_sheet
@@ -89,6 +90,14 @@ def test_junit_has_a_case_a_gate_and_the_failing_rows(findings: Findings, tmp_pa
     assert [case.get("name") for case in cases] == [verdict.gate for verdict in verdicts]
     assert [case.find("failure") is None for case in cases] == [verdict.passed for verdict in verdicts]
     assert suite.get("failures") == str(sum(not verdict.passed for verdict in verdicts))
+
+
+def test_junit_says_how_many_values_fail_and_where_there_were_none(tmp_path: Path) -> None:
+    failure = Failure("sub-01_T1w", "iso2", "mean", 1.0)
+    verdicts = [Verdict("psnr>=2", False, 3, (failure,)), Verdict("lesions", False, 0, (failure,))]
+    write_gates(tmp_path / "j.xml", verdicts)
+    said = [one.get("message") for one in ElementTree.parse(tmp_path / "j.xml").iter("failure")]
+    assert said == ["1 of 3 values fail", "nothing was measured"]
 
 
 def test_a_table_is_written_with_all_its_digits(tmp_path: Path) -> None:
