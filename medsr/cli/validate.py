@@ -11,15 +11,14 @@ import typer
 
 from medsr.cli import options, sharing
 from medsr.cli.options import ACQUISITION, INPUT, MEASURES, MODEL, OUTPUT, SAMPLING, TaskName, option
+from medsr.cli.study_lines import print_case, print_study
 from medsr.engine.engines import DEFAULT, engine_named
 from medsr.errors import UsageError
 from medsr.physics.profiles import Profile
 
 if TYPE_CHECKING:
     from medsr.physics.tasks import Task
-    from medsr.validation.findings import Findings
     from medsr.validation.recipe import StudyRecipe
-    from medsr.validation.study import Study
 
 AFTERWARDS = ("json", "csv", "pdf", "quiet")
 """Parameters that say what becomes of the whole study; a task that works on a part of it gets none of them."""
@@ -183,6 +182,7 @@ def validate(
     from medsr.model.allocator import keep_freed_memory
     from medsr.report.pdf import check_pdf, write_pdf
     from medsr.validation import study
+    from medsr.validation.report.export import write_csv, write_json
 
     if not references and pairs is None:
         raise UsageError("nothing to measure; name references, or a table of real pairs with --pairs")
@@ -227,14 +227,20 @@ def validate(
             out,
             pairs=() if pairs is None else study.read_pairs(pairs, [] if manifest else columns),
             facts={} if manifest is None else facts_of(manifest, columns),
-            on_case=None if quiet else _report_case,
+            on_case=None if quiet else print_case,
             division=study.Division(engine, chosen_options, part, command),
         )
     if found.left:
         n_cases = int(str(found.record["cases"]))
         typer.echo(f"{n_cases - found.left} of {n_cases} cases have ended; the report is written when all have")
     else:
-        _show(found, out, json, csv)
+        print_study(found)
+        if json is not None:
+            write_json(found.findings, json, found.further())
+        if csv is not None:
+            write_csv(found.findings, csv)
+        if out is not None:
+            typer.echo(f"report: {out / 'index.html'}")
     if pdf and out is not None:
         typer.echo(f"printed: {write_pdf(out / 'index.html')}")
     study.check_study(found, whole=part is None)
@@ -268,42 +274,3 @@ def _blends(text: str | None) -> tuple[float, ...] | None:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--blend is {text!r}; expected numbers from 0 to 1, such as 0,0.5,1") from error
-
-
-def _report_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
-    if isinstance(came, str):
-        typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: FAILED: {came}", err=True)
-        return
-    from medsr.metrics.table import INTERIOR
-    from medsr.report.text import digits
-
-    levels = ", ".join(f"{score.method} {digits(score[INTERIOR.name], INTERIOR.pattern)}" for score in came.scores)
-    typer.echo(f"[{n_ended}/{n_cases}] {scan} {task}: interior {levels} dB", err=True)
-
-
-def _show(found: Study, out: Path | None, json: Path | None, csv: Path | None) -> None:
-    """Tables, hallucination tests and verdicts on standard output; the files that were asked for."""
-    from medsr.validation.report import export as tables
-    from medsr.validation.report.anatomy import anatomy_text
-    from medsr.validation.report.summary import hallucination_text
-
-    typer.echo(tables.text_of(found.findings), nl=False)
-    if found.hallucination:
-        typer.echo(f"\n{hallucination_text(found.hallucination)}")
-    if found.findings.structures or found.findings.unsegmented:
-        typer.echo(f"\n{anatomy_text(found.findings)}")
-    if json is not None:
-        tables.write_json(found.findings, json, found.further())
-    if csv is not None:
-        tables.write_csv(found.findings, csv)
-    for fit in found.findings.fits:
-        typer.echo(
-            f"{fit.scan}: low scan times {fit.slope:.4g} plus {fit.offset:.4g}, correlation {fit.correlation:.3f}, "
-            f"{fit.shift_mm:.2f} mm off; interpolated along {fit.interpolated or 'no axis'}"
-        )
-    for failure in found.failures:
-        typer.echo(f"not measured: {failure}", err=True)
-    for verdict in found.verdicts:
-        typer.echo(str(verdict))
-    if out is not None:
-        typer.echo(f"report: {out / 'index.html'}")

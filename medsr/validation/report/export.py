@@ -51,7 +51,8 @@ def text_of(findings: Findings) -> str:
         parts.append(f"{scan}, {task} (degraded axes: {axes}{ceiling})\n{table_of(findings, scan, task)}")
     if len({s.scan for s in findings.scores}) > 1:
         parts.append(f"Medians over scans\n{medians_of(findings)}")
-        parts.append(f"Paired differences over subjects\n{comparisons_of(findings)}")
+        if findings.comparisons():
+            parts.append(f"Paired differences over subjects\n{comparisons_of(findings)}")
     if findings.without_interior():
         parts.append(no_interior(findings))
     if findings.uncertainties:

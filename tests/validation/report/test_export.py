@@ -43,6 +43,13 @@ def test_text_and_markdown_tell_of_the_interior_first_and_of_scans_that_have_non
 def test_several_scans_get_medians(findings: Findings) -> None:
     more = Findings((*findings.scores, a_score("ibp", 25.0, "b"), a_score("mean", 25.5, "b")), findings.model)
     assert "Medians over scans" in text_of(more)
+    assert "Paired differences over subjects" in text_of(more)
+
+
+def test_baselines_alone_have_no_empty_table_of_paired_differences() -> None:
+    text = text_of(Findings(tuple(a_score(method, 20.0, scan) for scan in "ab" for method in ("cubic", "ibp")), {}))
+    assert "Medians over scans" in text
+    assert "Paired differences" not in text
 
 
 def test_json_and_csv_hold_the_same_scores(findings: Findings, tmp_path: Path) -> None:
