@@ -109,7 +109,7 @@ def _answers(itk: Any, fixed: Volume, moving: Volume, middle: NDArray[np.float64
 
 
 def _found(itk: Any, images: Sequence[Any], start: Any, level: int, mask: Any) -> Any:
-    """The transform of one level, from RAS-turned LPS of the fixed scan to that of the moving one."""
+    """The transform of one level, from LPS mm in the fixed scan to LPS mm in the moving one."""
     fixed, moving = (
         itk.SmoothingRecursiveGaussian(image, SMOOTHING_MM[level]) if SMOOTHING_MM[level] else image for image in images
     )

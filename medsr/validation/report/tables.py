@@ -199,9 +199,10 @@ def unmeasured_table(findings: Findings) -> Table:
 
 
 def fits_table(findings: Findings) -> Table:
-    """Real pairs: how the low scan relates to the high one."""
+    """Real pairs: how the low scan relates to the high one, and what registration moved where any was registered."""
     matched = ("correlation", "slope", "offset", "shift mm", "turn deg", "covered", "interpolated")
-    heads = ("pair", "task", *matched, "moved mm", "moved deg", "registration error mm")
+    registered = any(one.moved_mm is not None for one in findings.fits)
+    heads = ("pair", "task", *matched, *(("moved mm", "moved deg", "registration error mm") if registered else ()))
     rows = tuple(
         (
             Cell(one.scan),
@@ -213,16 +214,16 @@ def fits_table(findings: Findings) -> Table:
             number(one.turn_deg),
             number(one.covered, "{:.0%}"),
             Cell(one.interpolated or NOTHING),
-            number(one.moved_mm),
-            number(one.moved_deg),
-            number(one.registration_error_mm),
+            *(map(number, (one.moved_mm, one.moved_deg, one.registration_error_mm)) if registered else ()),
         )
         for one in findings.fits
     )
-    note = (
-        "The low scan was fitted to the degraded high one by a line before anything was measured; CT was left alone. "
-        "Where registration was asked for, the high scan was moved first; its error is that of even against odd slices."
-    )
+    note = "The low scan was fitted to the degraded high one by a line before anything was measured; CT was left alone."
+    if registered:
+        note += (
+            " Where registration was asked for, the high scan was moved first; the error is half of what the answers "
+            "of even and of odd slices differ by."
+        )
     return Table("Real pairs", heads, rows, note, "data/pairs.csv")
 
 

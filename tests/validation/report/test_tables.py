@@ -1,12 +1,15 @@
-"""The brain in tables: where no scan has a mask of it, it takes no room."""
+"""Tables of a report hold only what a study has: the brain, and what registration moved, take no room where there is none."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from made_scores import made_score
 
 from medsr.validation.findings import Findings
 from medsr.validation.report.export import table_of, text_of
-from medsr.validation.report.tables import medians_table, scores_table
+from medsr.validation.report.tables import fits_table, medians_table, scores_table
+from medsr.validation.scores import PairFit
 
 PLAIN = Findings((made_score(method="ibp"), made_score(psnr_db=21.0)), {})
 WITH_BRAIN = Findings(
@@ -44,3 +47,22 @@ def test_no_table_tells_of_a_brain_that_no_scan_has():
     assert not [head for head in heads if "brain" in head]
     assert "brain" not in text_of(PLAIN)
     assert all(len(row) == len(medians_table(PLAIN).heads) for row in medians_table(PLAIN).rows)
+
+
+FIT = PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.5, "R")
+REGISTERED = ("moved mm", "moved deg", "registration error mm")
+
+
+def test_pairs_say_what_registration_moved_where_it_was_asked_for() -> None:
+    moved = replace(FIT, scan="sub-b_T1w", moved_mm=2.7, moved_deg=4.1, registration_error_mm=0.12)
+    table = fits_table(Findings((), {}, fits=(FIT, moved)))
+    assert table.heads[-3:] == REGISTERED
+    assert [[cell.text for cell in row[-3:]] for row in table.rows] == [["–", "–", "–"], ["2.70", "4.10", "0.12"]]
+    assert "half" in table.note
+
+
+def test_pairs_that_were_taken_as_registered_have_no_columns_of_dashes() -> None:
+    table = fits_table(Findings((), {}, fits=(FIT,)))
+    assert not {*REGISTERED} & {*table.heads}
+    assert {len(row) for row in table.rows} == {len(table.heads)}
+    assert "registration" not in table.note
