@@ -232,7 +232,7 @@ def unwritable(path: Path, error: OSError | ValueError) -> str:
     """Why a path can't be written, and what to do about it, in one line."""
     code = error.errno if isinstance(error, OSError) else None
     advice = "choose another folder"
-    if code in (errno.ENOENT, errno.ENOTDIR):
+    if code == errno.ENOENT:
         advice = "make its folder first"
     elif code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = "free some disk space"

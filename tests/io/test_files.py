@@ -87,6 +87,14 @@ def test_paths_that_cannot_be_written_are_refused_before_and_while_writing(tmp_p
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("case", "advice"), [("missing folder", "make its folder first"), ("file as folder", "choose another folder")]
+)
+def test_the_advice_fits_what_is_in_the_way(tmp_path, case, advice):
+    with pytest.raises(OutputError, match=f"; {advice}$"):
+        files.check_writable(unwritable_paths(tmp_path)[case])
+
+
 def test_checking_leaves_nothing_behind(tmp_path):
     files.check_writable(tmp_path / "scan.nii.gz")
     assert list(tmp_path.iterdir()) == []
