@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ APART_DEG, APART_MM = 0.5, 0.5  # per axis: where the halves start from, to eith
 SEED = 7  # of the choice of voxels: the same scans give the same answer
 LEAST_OVERLAP = 0.2  # of the fixed scan's field of view
 FWHM_PER_SIGMA = 2.3548
-MISSING = 'registration needs SimpleITK: pip install "medsr[formats]"'
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,16 @@ class Rigid:
     def moved(self, scan: Volume) -> Volume:
         """The moving scan where it belongs: its voxels are as they were, its affine is not."""
         return replace(scan, affine=self.matrix @ scan.affine)
+
+
+def check_installed() -> None:
+    """Nothing where scans can be registered here.
+
+    Raises:
+        InputError: SimpleITK is missing.
+    """
+    if find_spec("SimpleITK") is None:
+        raise InputError('registration needs SimpleITK: pip install "medsr[formats]"')
 
 
 def register(fixed: Volume, moving: Volume) -> Rigid:
@@ -186,10 +196,9 @@ def _lps(point: NDArray[np.float64]) -> NDArray[np.float64]:
 @contextmanager
 def _one_thread() -> Iterator[Any]:
     """SimpleITK with one thread: sums of several differ in their last digits from run to run."""
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise InputError(MISSING) from error
+    check_installed()
+    import SimpleITK
+
     process = SimpleITK.ProcessObject
     process.SetGlobalWarningDisplay(False)
     before = process.GetGlobalDefaultNumberOfThreads()

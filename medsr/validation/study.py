@@ -18,6 +18,7 @@ from medsr.io.names import nameless
 from medsr.metrics.gates import Verdict, check_gates, judge
 from medsr.model.weights_file import model_facts
 from medsr.record import NOTICE, Record
+from medsr.registration.rigid import check_installed
 from medsr.validation.acceptance import Acceptance, acceptance_of, sheet_verdicts
 from medsr.validation.convention import PAIR_CONVENTION
 from medsr.validation.findings import Findings, Unmeasured, gate_columns
@@ -110,6 +111,8 @@ def validate(
     sheet = recipe.sheet
     if folder is None and (division.shard is not None or division.engine != DEFAULT):
         raise UsageError("parts of a study and engines of a cluster need a folder that keeps its cases; name one")
+    if not all(pair.registered for pair in pairs):
+        check_installed()
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
     planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)

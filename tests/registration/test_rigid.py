@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from medsr.errors import InputError
 from medsr.io import load
 from medsr.physics.tasks import TASKS, degrade
-from medsr.registration.rigid import Rigid, register
+from medsr.registration.rigid import Rigid, check_installed, register
 from medsr.samples import sample_path
 from medsr.volume import Volume
 
@@ -97,6 +98,13 @@ def test_scans_that_share_too_little_are_refused() -> None:
     far = replace(SCAN, affine=motion((0, 0, 0), (125, 0, 0)) @ SCAN.affine)
     with pytest.raises(InputError, match=r"share \d+% of the first one's field of view; expected at least 20%"):
         register(SCAN, far)
+
+
+def test_without_simpleitk_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    for call in (check_installed, lambda: register(SCAN, SCAN)):
+        with pytest.raises(InputError, match=r'SimpleITK: pip install "medsr\[formats\]"$'):
+            call()
 
 
 def test_a_scan_that_shows_nothing_is_refused() -> None:

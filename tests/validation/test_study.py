@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
@@ -198,6 +199,14 @@ def test_a_real_pair_is_measured_beside_references(scans, recipe, tmp_path):
     assert fit.slope == pytest.approx(1 / 3, rel=1e-3)
     assert "Real pairs" in found.findings.convention
     assert validate([], chosen, tmp_path / "out", pairs=pairs).record["measured_before"] == 1
+
+
+def test_a_study_that_can_register_no_pair_ends_before_any_case(recipe, tmp_path, monkeypatch):
+    (tmp_path / "pairs.tsv").write_text("low\thigh\tregister\nlow.nii.gz\thigh.nii.gz\tyes\n")
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises(InputError, match="registration needs SimpleITK"):
+        validate([], recipe, tmp_path / "out", pairs=read_pairs(tmp_path / "pairs.tsv"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_study_in_worker_processes_is_the_same(done, scans, tmp_path):
