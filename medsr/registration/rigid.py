@@ -33,9 +33,9 @@ class Rigid:
 
     Attributes:
         matrix: (4, 4) float64, from RAS+ mm in the moving scan to RAS+ mm in the fixed one.
-        shift_mm: Length of the shift of the middle of what both cover.
+        shift_mm: Length of the shift at the middle of the fixed scan.
         turn_deg: Angle of the turn.
-        error_mm: Estimated root mean square error over what both cover (`register`).
+        error_mm: Estimated root mean square error over the fixed scan's field of view (`register`).
     """
 
     matrix: NDArray[np.float64]

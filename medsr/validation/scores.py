@@ -206,7 +206,7 @@ class PairFit:
         covered: Share of the voxels of y that both scans cover.
         turn_deg: Angle between the two scans' axes.
         interpolated: Axes along which x had to be interpolated, such as "R A"; "" where its own voxels were taken.
-        moved_mm: Shift of the middle of x that registration asked for; None where x was taken as registered.
+        moved_mm: Shift of x at the middle of y that registration asked for; None where x was taken as registered.
         moved_deg: Turn that it asked for.
         registration_error_mm: What it says of its own error (`medsr.registration.rigid.register`).
     """

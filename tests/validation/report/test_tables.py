@@ -1,4 +1,4 @@
-"""Tables of a report hold only what a study has: the brain, and what registration moved, take no room where there is none."""
+"""Tables of a report hold only what a study has: no room for a brain, or for a registration, that there was not."""
 
 from __future__ import annotations
 
