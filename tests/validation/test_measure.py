@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,13 @@ from medsr.errors import InputError
 from medsr.io import save
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
-from medsr.physics.tasks import TASKS
+from medsr.physics.tasks import TASKS, degrade
 from medsr.validation import measure
 from medsr.validation.anatomy import SEGMENTED_SAMPLES, ReferenceAnatomy
 from medsr.validation.measure import measure_trial
-from medsr.validation.plan import plan_trials
+from medsr.validation.plan import plan_trials, read_pairs
 from medsr.validation.recipe import StudyRecipe
+from medsr.validation.stages import given_of, trial_of
 
 FINE = head((24, 26, 24))
 NARROW = Envelope(max_factor=1.5, max_factor_several=1.5, max_coarse_mm=1.5, fine_mm=(0.5, 2.0))
@@ -121,6 +123,19 @@ def test_samples_that_enhance_would_refuse_are_a_reason_unless_they_are_forced(c
     assert "times as rough as the scan" in found.unclaimed[0].reason
     forced = measured(ct, replace(asked, enhance=replace(quick, force=True))).findings
     assert (len(forced.sampled), forced.unclaimed) == (len(forced.structures), ())
+
+
+@pytest.mark.parametrize("asked", ["yes", "no"])
+def test_a_pair_is_registered_in_a_computing_process_where_its_row_asks_for_it(asked, recipe, tmp_path):
+    fine = head((28, 30, 42))
+    save(fine, tmp_path / "high.nii.gz")
+    save(degrade(fine, TASKS["thick3"])[0], tmp_path / "low.nii.gz")
+    (tmp_path / "pairs.tsv").write_text(f"low\thigh\tprofile\tregister\nlow.nii.gz\thigh.nii.gz\tgaussian\t{asked}\n")
+    (planned,) = plan_trials([], recipe, "", pairs=read_pairs(tmp_path / "pairs.tsv"))
+    sent = trial_of(json.loads(json.dumps(given_of(planned))))
+    assert sent == planned
+    (fit,) = measure_trial(sent, recipe).findings.fits
+    assert [fit.moved_mm is None, fit.registration_error_mm is None] == [asked == "no"] * 2
 
 
 def test_the_line_goes_to_the_whole_sample_whatever_blend_the_method_sample_has(scan, recipe):
