@@ -102,6 +102,11 @@ def test_a_sample_of_half_the_strength_lies_half_way_to_iterative_back_projectio
     asked = replace(QUICK, mode="sample")
     none, half, full = (enhance(SLICES, MODEL, replace(asked, strength=s)).volume.data for s in (0.0, 0.5, 1.0))
     np.testing.assert_allclose(half, (none + full) / 2, atol=1e-3 * np.ptp(full))
+    whole = Whole.of(SLICES, QUICK, ACQUISITION)
+    problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, whole, None)
+    ibp = whole.scale.from_model(finished(problem, torch.zeros_like(problem.ibp)))[0, 0].numpy()
+    np.testing.assert_allclose(none, ibp, atol=1e-3)
+    assert np.abs(full - none).max() > 0.01 * np.ptp(full)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
