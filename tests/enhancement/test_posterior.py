@@ -15,7 +15,7 @@ from medsr.diffusion.schedule import START_SIGMA
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.floor import raised_to
 from medsr.enhancement.piece import posterior
-from medsr.enhancement.posterior import finished, posterior_mean, prepared, sample_steps
+from medsr.enhancement.posterior import finished, posterior_mean, prepared, raised, sample_steps
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
@@ -84,8 +84,10 @@ def test_the_strength_goes_from_iterative_back_projection_to_the_mean():
     line = 0.75 * shown[0.0].volume.data + 0.25 * shown[1.0].volume.data
     above = line > 1.01 * SLICES.data.min() + 20  # where nothing was raised to the scan's floor
     np.testing.assert_allclose(shown[0.25].volume.data[above], line[above], atol=0.02 * np.ptp(line))
-    unraised = finished(problem, 0.25 * posterior_mean(problem, MODEL).unraised)
-    assert shown[0.25].volume.data.min() > whole.scale.from_model(unraised).min()
+    share = 0.25 * posterior_mean(problem, MODEL).unraised  # of what the network says, before anything is raised
+    assert shown[0.25].volume.data.min() > whole.scale.from_model(finished(problem, share)).min()
+    expected = whole.scale.from_model(finished(problem, raised(problem, share)))[0, 0].numpy()
+    np.testing.assert_allclose(shown[0.25].volume.data, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("samples", [0, 2])
