@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -84,9 +85,9 @@ def pair_trial(
         covered=float(pair.scan.data.size / low.data.size),
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
         interpolated=interpolated,
-        moved_mm=None if motion is None else motion.shift_mm,
-        moved_deg=None if motion is None else motion.turn_deg,
-        registration_error_mm=None if motion is None else motion.error_mm,
+        moved_mm=math.nan if motion is None else motion.shift_mm,
+        moved_deg=math.nan if motion is None else motion.turn_deg,
+        registration_error_mm=math.nan if motion is None else motion.error_mm,
     )
     noise = scan_noise(fitted, scale, known, plane_refined=refines_plane(fitted, pair.acquisition))
     R = data_range(truth.data, mask, truth.modality)

@@ -6,6 +6,7 @@ Every class here but `Score`, which has `Score.row`, turns into JSON by `datacla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
@@ -206,7 +207,7 @@ class PairFit:
         covered: Share of the voxels of y that both scans cover.
         turn_deg: Angle between the two scans' axes.
         interpolated: Axes along which x had to be interpolated, such as "R A"; "" where its own voxels were taken.
-        moved_mm: Shift of x at the middle of y that registration asked for; None where x was taken as registered.
+        moved_mm: Shift of x at the middle of y that registration asked for; NaN where x was taken as registered.
         moved_deg: Turn that it asked for.
         registration_error_mm: What it says of its own error (`medsr.registration.rigid.register`).
     """
@@ -220,9 +221,14 @@ class PairFit:
     covered: float
     turn_deg: float
     interpolated: str
-    moved_mm: float | None = None
-    moved_deg: float | None = None
-    registration_error_mm: float | None = None
+    moved_mm: float = math.nan
+    moved_deg: float = math.nan
+    registration_error_mm: float = math.nan
+
+    @property
+    def registered(self) -> bool:
+        """Whether x was moved by a registration."""
+        return not math.isnan(self.moved_mm)
 
 
 @dataclass(frozen=True)
