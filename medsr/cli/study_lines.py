@@ -45,7 +45,7 @@ def print_study(found: Study) -> None:
 
 def _of_pair(fit: PairFit) -> str:
     moved = ""
-    if fit.registered:
+    if fit.was_registered:
         moved = (
             f"high scan moved by {fit.moved_mm:.2f} mm and {fit.moved_deg:.2f} degrees, "
             f"estimated error {fit.registration_error_mm:.2f} mm; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from medsr.physics.acquisition import Acquisition
 from medsr.physics.profiles import ProfileChoice
 from medsr.registration.rigid import register
 from medsr.validation.pair_grids import paired, turn_deg
-from medsr.validation.scores import PairFit
+from medsr.validation.scores import NAN, PairFit
 from medsr.validation.trial import Trial
 from medsr.volume import Volume
 
@@ -85,9 +84,9 @@ def pair_trial(
         covered=float(pair.scan.data.size / low.data.size),
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
         interpolated=interpolated,
-        moved_mm=math.nan if motion is None else motion.shift_mm,
-        moved_deg=math.nan if motion is None else motion.turn_deg,
-        registration_error_mm=math.nan if motion is None else motion.error_mm,
+        moved_mm=NAN if motion is None else motion.shift_mm,
+        moved_deg=NAN if motion is None else motion.turn_deg,
+        registration_error_mm=NAN if motion is None else motion.error_mm,
     )
     noise = scan_noise(fitted, scale, known, plane_refined=refines_plane(fitted, pair.acquisition))
     R = data_range(truth.data, mask, truth.modality)

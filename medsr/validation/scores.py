@@ -207,8 +207,8 @@ class PairFit:
         covered: Share of the voxels of y that both scans cover.
         turn_deg: Angle between the two scans' axes.
         interpolated: Axes along which x had to be interpolated, such as "R A"; "" where its own voxels were taken.
-        moved_mm: Shift of x at the middle of y that registration asked for; NaN where x was taken as registered.
-        moved_deg: Turn that it asked for.
+        moved_mm: Shift of x at the middle of y that registration found; NaN, as the next two, without registration.
+        moved_deg: Turn that it found.
         registration_error_mm: What it says of its own error (`medsr.registration.rigid.register`).
     """
 
@@ -221,13 +221,13 @@ class PairFit:
     covered: float
     turn_deg: float
     interpolated: str
-    moved_mm: float = math.nan
-    moved_deg: float = math.nan
-    registration_error_mm: float = math.nan
+    moved_mm: float = NAN
+    moved_deg: float = NAN
+    registration_error_mm: float = NAN
 
     @property
-    def registered(self) -> bool:
-        """Whether x was moved by a registration."""
+    def was_registered(self) -> bool:
+        """Whether the two were registered before anything was measured."""
         return not math.isnan(self.moved_mm)
 
 

@@ -169,7 +169,10 @@ def everything(findings):
         seed=3,
         blend=(BlendPoint("sub-a_T1w", "iso2", 0.5, 20.0, 0.4),),
         shells=(Shells("sub-a_T1w", "iso2", "mean", "S", (0.1, 0.2), (1.0, 0.3)),),
-        fits=(PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),),
+        fits=(
+            PairFit("sub-a_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, ""),
+            PairFit("sub-b_T1w", "pair", 2.0, 1.0, 0.9, 0.2, 1.0, 0.0, "", 2.7, 4.1, 0.1),
+        ),
         unmeasured=(Unmeasured("sub-d_T1w", "iso2", "is truncated"),),
         structures=(StructureScore("sub-a_T1w", "iso2", "mean", "head", "Caudate", 8.0, 7.9, -1.25, 0.9, 0.3, 1.0),),
         unsegmented=(Unsegmented("sub-a_T2w", "iso2", "its contrast is T2w"),),
@@ -181,6 +184,7 @@ def test_findings_come_back_from_their_json(everything):
     again = Findings.from_dict(content)
     assert str(again.as_dict()) == str(everything.as_dict())
     assert math.isnan(again.scores[0]["hfen"])
+    assert [fit.was_registered for fit in again.fits] == [False, True]
 
 
 @pytest.mark.parametrize(

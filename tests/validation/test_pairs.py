@@ -154,6 +154,7 @@ def test_a_pair_that_was_moved_is_registered_and_what_was_moved_is_said():
     assert fit.turn_deg < 1
     assert fit.correlation > 0.999
     _, plain = paired_trial(coarse, fine)
+    assert (fit.was_registered, plain.was_registered) == (True, False)
     assert np.isnan([plain.moved_mm, plain.moved_deg, plain.registration_error_mm]).all()
     inside = trial.mask
     places = np.argwhere(inside) @ trial.reference.affine[:3, :3].T + trial.reference.affine[:3, 3]

@@ -201,7 +201,7 @@ def unmeasured_table(findings: Findings) -> Table:
 def fits_table(findings: Findings) -> Table:
     """Real pairs: how the low scan relates to the high one, and what registration moved where any was registered."""
     matched = ("correlation", "slope", "offset", "shift mm", "turn deg", "covered", "interpolated")
-    registered = any(one.registered for one in findings.fits)
+    registered = any(one.was_registered for one in findings.fits)
     heads = ("pair", "task", *matched, *(("moved mm", "moved deg", "registration error mm") if registered else ()))
     rows = tuple(
         (
