@@ -58,6 +58,7 @@ def test_a_scan_that_was_turned_and_shifted_is_brought_back_to_thick_slices(foun
     assert found.turn_deg == pytest.approx(np.degrees(Rotation.from_matrix(moved[:3, :3]).magnitude()), abs=0.1)
     assert found.shift_mm == pytest.approx(np.linalg.norm(SHIFT_MM), abs=0.3)
     assert 0 < found.error_mm < 0.3
+    assert found.error_mm == pytest.approx(error_mm(found, moved), abs=0.05)  # what it says is about what it is
 
 
 def test_the_other_contrast_is_no_obstacle(thick: Volume) -> None:
