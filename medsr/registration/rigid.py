@@ -152,7 +152,7 @@ def _every_other(itk: Any, image: Any, fixed: Volume, first: int) -> Any:
 def _as_wide(scan: Volume, other: Volume) -> NDArray[np.float32]:
     """The voxels of a scan, blurred along each axis to what the other scan's voxels are wide along it."""
     ours, theirs = scan.affine[:3, :3], other.affine[:3, :3]
-    cosines = np.abs((ours / scan.spacing_mm).T @ (theirs / other.spacing_mm))
+    cosines = (ours / scan.spacing_mm).T @ (theirs / other.spacing_mm)
     wide = np.sqrt((cosines**2) @ other.spacing_mm**2)
     sigma = np.sqrt(np.maximum(wide**2 - scan.spacing_mm**2, 0.0)) / FWHM_PER_SIGMA / scan.spacing_mm
     return np.asarray(ndimage.gaussian_filter(scan.data, sigma, mode="nearest"), np.float32)
