@@ -23,7 +23,7 @@ N_STEPS = 200
 FIRST_STEP_MM, LAST_STEP_MM = (2.0, 0.5, 0.1), 1e-3
 APART_DEG, APART_MM = 0.5, 0.5  # per axis: where the halves start from, to either side of the answer
 SEED = 7  # of the choice of voxels: the same scans give the same answer
-LEAST_OVERLAP = 0.2  # of the fixed scan's field of view
+LEAST_OVERLAP = 0.2  # of the field of view of one of the two: a thin slab may lie whole within the other scan
 FWHM_PER_SIGMA = 2.3548
 
 
@@ -75,10 +75,10 @@ def register(fixed: Volume, moving: Volume) -> Rigid:
         InputError: SimpleITK is missing, or the two share too little of the body.
     """
     fixed, moving = fixed.to_ras(), moving.to_ras()
-    overlap = _overlap(fixed, moving)
+    overlap = max(_overlap(fixed, moving), _overlap(moving, fixed))
     if overlap < LEAST_OVERLAP:
         raise InputError(
-            f"the two scans share {overlap:.0%} of the first one's field of view; expected at least "
+            f"the two scans share {overlap:.0%} of the smaller field of view; expected at least "
             f"{LEAST_OVERLAP:.0%} to register them: check that they show the same part of one body"
         )
     middle = fixed.affine @ [*(np.array(fixed.shape) - 1) / 2, 1]
@@ -158,10 +158,10 @@ def _as_wide(scan: Volume, other: Volume) -> NDArray[np.float32]:
     return np.asarray(ndimage.gaussian_filter(scan.data, sigma, mode="nearest"), np.float32)
 
 
-def _overlap(fixed: Volume, moving: Volume) -> float:
-    """Share of the fixed scan's field of view that the moving one covers where its header puts it."""
-    places = np.linalg.solve(moving.affine, _grid(fixed).T)[:3].T
-    return float(np.mean(np.all((places > -0.5) & (places < np.array(moving.shape) - 0.5), axis=1)))
+def _overlap(scan: Volume, other: Volume) -> float:
+    """Share of a scan's field of view that another covers, where their headers put them."""
+    places = np.linalg.solve(other.affine, _grid(scan).T)[:3].T
+    return float(np.mean(np.all((places > -0.5) & (places < np.array(other.shape) - 0.5), axis=1)))
 
 
 def _grid(scan: Volume) -> NDArray[np.float64]:

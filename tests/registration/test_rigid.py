@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from medsr.enhancement.region import Box, crop
 from medsr.errors import InputError
 from medsr.io import load
 from medsr.physics.tasks import TASKS, degrade
@@ -95,9 +96,16 @@ def test_moving_a_scan_changes_its_place_and_not_its_voxels() -> None:
     np.testing.assert_allclose(moved.affine, rigid.matrix @ SCAN.affine)
 
 
+def test_a_slab_within_the_other_scan_is_enough(thick: Volume) -> None:
+    """It covers 15 % of the field of view."""
+    moved, slab = motion(), crop(noisy(SCAN, 1), Box((0, 0, 55), (*SCAN.shape[:2], 75)))
+    found = register(thick, replace(slab, affine=moved @ slab.affine))
+    assert error_mm(found, moved) < 1
+
+
 def test_scans_that_share_too_little_are_refused() -> None:
     far = replace(SCAN, affine=motion((0, 0, 0), (125, 0, 0)) @ SCAN.affine)
-    with pytest.raises(InputError, match=r"share \d+% of the first one's field of view; expected at least 20%"):
+    with pytest.raises(InputError, match=r"share \d+% of the smaller field of view; expected at least 20%"):
         register(SCAN, far)
 
 
