@@ -100,8 +100,18 @@ def cubic_matrix(n_fine: int, n_coarse: int) -> Matrix:
 
     Solved exactly: recursive prefilters, SciPy's for one, are off by up to 1e-5 of the signal on short axes.
     """
-    samples = _cubic_splines(np.arange(n_coarse, dtype=np.float64), n_coarse)
-    values = _cubic_splines(_fine_positions(n_fine, n_coarse), n_coarse)
+    return cubic_at(_fine_positions(n_fine, n_coarse), n_coarse)
+
+
+def cubic_at(positions: NDArray[np.float64], n: int) -> Matrix:
+    """Cubic B-spline interpolation of n samples, (len(positions), n), mirrored at the faces and constant beyond them.
+
+    Args:
+        positions: Places (m,) in samples, 0 at the first.
+        n: Number of samples.
+    """
+    samples = _cubic_splines(np.arange(n, dtype=np.float64), n)
+    values = _cubic_splines(np.clip(positions, -0.5, n - 0.5), n)
     return np.asarray(np.linalg.solve(samples.T, values.T).T, dtype=np.float64)
 
 

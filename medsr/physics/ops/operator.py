@@ -97,11 +97,11 @@ class Separable:
         order = [(dim, axis) for dim, axis in zip((-3, -2, -1), self.axes, strict=True) if axis is not None]
         order.sort(key=lambda item: item[1].n_coarse / item[1].n_fine, reverse=not shrink)
         for dim, axis in order:
-            x = _along(_tensor(axis, kind, roughness, x.dtype, x.device), x, dim)
+            x = along(_tensor(axis, kind, roughness, x.dtype, x.device), x, dim)
         return x
 
 
-def _along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
+def along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
     """Multiply `matrix` (out, in) along axis `dim` (-3, -2 or -1) of x."""
     if dim == -1:
         return x @ matrix.T
