@@ -17,6 +17,7 @@ from medsr.metrics.error import data_range, foreground_mask
 from medsr.model.intensity import scale_of
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.profiles import ProfileChoice
+from medsr.registration.intensities import Line, line_onto
 from medsr.registration.rigid import register
 from medsr.validation.pair_grids import paired, turn_deg
 from medsr.validation.scores import NAN, PairFit
@@ -63,23 +64,23 @@ def pair_trial(
     mask = foreground_mask(truth.data, truth.modality) & _away_from_faces(pair.acquisition)
     seen = op(tensor_of(truth)).numpy()
     inside = op(torch.from_numpy(mask.astype(np.float32))).numpy() > 0.5
-    slope, offset, correlation = _line(pair.scan, seen, inside)
-    fitted = pair.scan.with_data((slope * pair.scan.data + offset).astype(np.float32))
+    line = _line(pair.scan, seen, inside)
+    fitted = pair.scan.with_data(line.applied(pair.scan.data))
     off_mm = float(np.linalg.norm(shift_mm(fitted.data, seen, fitted.spacing_mm.tolist(), inside)))
-    if not correlation >= LEAST_CORRELATION:
+    if not line.correlation >= LEAST_CORRELATION:
         advice = ": register them (yes in the column register), and" if motion is None else " after registration:"
         raise UsageError(
-            f"low and high scan correlate by {correlation:.2f} where both show the body, and match best "
+            f"low and high scan correlate by {line.correlation:.2f} where both show the body, and match best "
             f"{off_mm:.1f} mm apart; expected at least {LEAST_CORRELATION:g}{advice} pair scans of one contrast"
         )
-    known = settings if settings.noise is None else replace(settings, noise=slope * settings.noise)
+    known = settings if settings.noise is None else replace(settings, noise=line.slope * settings.noise)
     scale = scale_of(fitted.data, fitted.modality)
     fit = PairFit(
         scan=scan,
         task=task,
-        slope=slope,
-        offset=offset,
-        correlation=correlation,
+        slope=line.slope,
+        offset=line.offset,
+        correlation=line.correlation,
         shift_mm=off_mm,
         covered=float(pair.scan.data.size / low.data.size),
         turn_deg=turn_deg(low.to_ras(), high.to_ras()),
@@ -106,18 +107,11 @@ def _away_from_faces(acquisition: Acquisition) -> NDArray[np.bool_]:
     return kept
 
 
-def _line(scan: Volume, seen: NDArray[np.float32], inside: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Slope and offset that take y to the unit of A x, and the correlation of the two; CT keeps its units.
-
-    Least squares of y over A x, turned round: the noise is in y, and a fit the other way round would flatten contrast.
-    """
+def _line(scan: Volume, seen: NDArray[np.float32], inside: NDArray[np.bool_]) -> Line:
+    """The line that takes y to the unit of A x; CT keeps its units."""
     y, x = scan.data[inside].astype(np.float64), seen[inside].astype(np.float64)
     if y.size < 2 or np.ptp(y) == 0 or np.ptp(x) == 0:
         raise UsageError(
             "the low scan shows nothing where the high one shows the body; check that they belong together"
         )
-    correlation = float(np.corrcoef(y, x)[0, 1])
-    if scan.modality == "CT" or correlation == 0:
-        return 1.0, 0.0, correlation
-    slope = float(x.std() / y.std()) / correlation
-    return slope, float(x.mean() - slope * y.mean()), correlation
+    return line_onto(y, x, scan.modality)
