@@ -7,10 +7,10 @@ import typing
 from importlib import metadata
 from pathlib import Path
 
-from medsr.enhancement import enhancement, entry
+from medsr.fusion import either, entry
 
 # The types of `medsr.enhance` are names that only a type checker loads; the function that it calls has the same.
-entry.enhance.__annotations__ = typing.get_type_hints(enhancement.enhance)
+entry.enhance.__annotations__ = typing.get_type_hints(either.enhance)
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 

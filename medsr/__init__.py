@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medsr import errors
-    from medsr.enhancement.entry import enhance
     from medsr.enhancement.settings import EnhanceSettings
+    from medsr.fusion.entry import enhance
     from medsr.io import load, load_all, save
     from medsr.model.weights import load_model
     from medsr.physics.tasks import degrade
@@ -23,7 +23,7 @@ _MODULES = {
     "EnhanceSettings": "medsr.enhancement.settings",
     "Volume": "medsr.volume",
     "degrade": "medsr.physics.tasks",
-    "enhance": "medsr.enhancement.entry",
+    "enhance": "medsr.fusion.entry",
     "load": "medsr.io",
     "load_all": "medsr.io",
     "load_model": "medsr.model.weights",

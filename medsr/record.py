@@ -59,6 +59,7 @@ class Record:
         warnings: Facts that a careful reader should know.
         output: Slices, scale, clipped voxels and filled source slices of a DICOM series; empty for one file.
         uncertainty: Whether the map is calibrated and, by level, the half width of an interval over the map.
+        stacks: Of stacks that were fused, each one's input, acquisition, pose, intensity line and residual; else empty.
         notice: Uses that the result must not be put to.
         schema: Version of this layout.
     """
@@ -83,6 +84,7 @@ class Record:
     warnings: tuple[str, ...] = ()
     output: dict[str, Any] = field(default_factory=dict)
     uncertainty: dict[str, Any] = field(default_factory=dict)
+    stacks: tuple[dict[str, Any], ...] = ()
     notice: str = NOTICE
     schema: int = SCHEMA
 
@@ -108,7 +110,7 @@ class Record:
                 raise InputError(f"record has schema {content['schema']}; this version reads schema {SCHEMA}")
             known = {entry.name for entry in fields(cls)}
             content = {key: value for key, value in content.items() if key in known}
-            for key in ("warnings", "envelope_measured"):
+            for key in ("warnings", "envelope_measured", "stacks"):
                 content[key] = tuple(content.get(key, ()))
             return cls(**content)
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from dicom_phantoms import write_classic
+from fusion_stacks import stack, truth
 from phantoms import head
 from tiny_models import write_tiny
 
@@ -29,6 +30,8 @@ def make_folder(root: Path) -> Path:
     thick, _ = degrade(reference, TASKS["thick5"])
     medsr.save(reference, here / "reference.nii.gz", dtype="int16")
     medsr.save(thick, here / "scan.nii.gz", dtype="int16")
+    for axis, name in enumerate(("sagittal", "coronal", "axial")):
+        medsr.save(stack(truth(), axis), here / f"{name}.nii.gz", dtype="int16")
     for folder, scan in (("references", reference), ("scans", thick)):
         (here / folder).mkdir()
         for number in (1, 2):

@@ -13,8 +13,8 @@ from phantoms import head
 from tiny_models import tiny_model
 
 import medsr
-from medsr.enhancement.enhancement import enhance
 from medsr.errors import InputError
+from medsr.fusion.either import enhance
 from medsr.physics.acquisition import acquisition_of
 
 SCAN = head((14, 16, 6), (1.0, 1.0, 2.5))

@@ -32,7 +32,9 @@ DEFAULT = EnhanceSettings()
 
 
 def enhance(
-    source: Annotated[Path, typer.Argument(metavar="IN", help=f"{readable()}.")],
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help=f"{readable()}; several stacks of one body become one scan.")
+    ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}, or a folder for a DICOM series.")
     ],
@@ -156,10 +158,11 @@ def enhance(
     quiet: Annotated[bool, options.quiet(OUTPUT)] = False,
     verbose: Annotated[bool, options.verbose(OUTPUT)] = False,
 ) -> None:
-    """Enhance a low-resolution scan; the run record goes beside the result."""
+    """Enhance a low-resolution scan, or several stacks of one body; the run record goes beside the result."""
     from medsr.affine import axes_text
     from medsr.enhancement.files import enhance_file, names_of
     from medsr.enhancement.outputs import check_new, check_target, record_path
+    from medsr.fusion.files import check_files, fuse_files
     from medsr.model.allocator import keep_freed_memory
     from medsr.record import assumption_text
 
@@ -187,18 +190,21 @@ def enhance(
         output=Output(format, like, dtype, compress, keep_private, parametric_map),
     )
     limit = bytes_of(memory, "--memory")
-    check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
+    source, *others = sources
+    if others:
+        check_files(sources, target, settings)
+    else:
+        check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     check_new(target, settings, overwrite=overwrite)
     keep_freed_memory()
+    told = estimated(source.name, quiet)
     with reported(source.name, quiet) as on_progress:
-        records = enhance_file(
-            source,
-            target,
-            settings,
-            on_progress=on_progress,
-            memory_bytes=limit,
-            on_estimate=estimated(source.name, quiet),
-        )
+        if others:
+            records = fuse_files(sources, target, settings, on_progress, memory_bytes=limit, on_estimate=told)
+        else:
+            records = enhance_file(
+                source, target, settings, on_progress=on_progress, memory_bytes=limit, on_estimate=told
+            )
     for record in records:
         for warning in record.warnings:
             typer.echo(f"warning: {warning}", err=True)
@@ -207,7 +213,14 @@ def enhance(
     spacings = axes_text(records[0].task["fine_spacing_mm"])
     for path in names_of(target, settings, len(records)):
         typer.echo(f"{path}: {spacings} mm; record {record_path(path)}")
-    typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
+    for place, stack in enumerate(records[0].stacks, start=1):
+        typer.echo(
+            f"stack {place}   shifted {stack['shift_mm']:.1f} mm, turned {stack['turn_deg']:.1f} degrees, registered "
+            f"to {stack['registration_error_mm']:.2f} mm; correlation {stack['correlation']:.2f}; residual "
+            f"{stack['residual']:.2f}; {assumption_text(stack['task']['assumed'])}"
+        )
+    if not records[0].stacks:
+        typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
     typer.echo(
         f"residual  {records[0].residual or 0:.2f} of the noise; near 1 is right, near 0 keeps the scan's noise, "
         "above 1.3 contradicts the scan"

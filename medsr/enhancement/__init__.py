@@ -1,7 +1,7 @@
 """The enhancement of one scan, from a request to results and files.
 
 - `settings`: `EnhanceSettings`, the request, with every default.
-- `entry`: `enhance`, the public function, without PyTorch; `enhancement`: what it does; `result`: what it returns.
+- `enhancement`: `enhance`, of one scan (`medsr.fusion.entry` is what scripts call); `result`: what it returns.
 - `assumed`: how a scan was acquired, by settings, headers and voxels; `noise`: the noise that it holds.
 - `floor`: raises what is darker than anything in the scan; `whole`: what every part of a scan takes from the whole.
 - `piece`: a scan or part of a scan in one piece; `region` and `blocks` cut larger scans into parts, `memory` says how.

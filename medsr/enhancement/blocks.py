@@ -160,7 +160,7 @@ class _Assembled:
             ),
         )
         uncertainty = None if self.uncertainty is None else finer.with_data(self.uncertainty)
-        return Enhancement(finer, uncertainty, volume.with_data(self.residual), record)
+        return Enhancement(finer, uncertainty, volume.with_data(self.residual), record, acquisition)
 
 
 def _rms(values: NDArray[np.float32]) -> float:

@@ -62,7 +62,7 @@ def enhance(
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
 ) -> Enhancement:
-    """`medsr.enhancement.entry.enhance`, which says what all this is, with PyTorch loaded."""
+    """`medsr.fusion.entry.enhance`, which says what all this is, with PyTorch loaded."""
     settings = settings or EnhanceSettings()
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
     volume, told = _of_modality(volume, settings)

@@ -121,7 +121,7 @@ def enhance_piece(
         warnings=(*volume.source.warnings, *verdict.warnings, *trust.warnings),
         uncertainty=trust.facts,
     )
-    return Enhancement(finer, uncertainty, residual, record)
+    return Enhancement(finer, uncertainty, residual, record, acquisition)
 
 
 @dataclass(frozen=True)

@@ -156,11 +156,13 @@ def enhance_region(
     shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"
+    residual = inner(result.residual, part)
     return replace(
         result,
         volume=inner(result.volume, part),
         uncertainty=None if result.uncertainty is None else inner(result.uncertainty, part),
-        residual=inner(result.residual, part),
+        residual=residual,
+        acquisition=_like(acquisition, residual),
         record=replace(result.record, warnings=(*result.record.warnings, said)),
     )
 

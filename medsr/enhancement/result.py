@@ -24,12 +24,14 @@ class Enhancement:
         residual: Scan minus degraded result, in the scan's unit, on the scan's own grid, or on that of its acquired
             samples where it was stored finer (`medsr.physics.acquired_grid`).
         record: What was done.
+        acquisition: How the scan was taken to have been acquired, and the fine grid.
     """
 
     volume: Volume
     uncertainty: Volume | None
     residual: Volume
     record: Record
+    acquisition: Acquisition
 
     def __repr__(self) -> str:
         residual = "" if self.record.residual is None else f", residual {self.record.residual:.2f} noise units"

@@ -1,7 +1,8 @@
-"""`medsr.enhance` as scripts find it: PyTorch, which takes seconds to load, comes with the first call."""
+"""`medsr.enhance` as scripts find it, without PyTorch, which takes seconds to load and comes with the first call."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def enhance(
-    scan: Volume | Path | str,
+    scan: Volume | Path | str | Sequence[Volume | Path | str],
     model: Model | None = None,
     settings: EnhanceSettings | None = None,
     acquisition: Acquisition | None = None,
@@ -32,10 +33,11 @@ def enhance(
     docs/explanation/equations.md has the mathematics.
 
     Args:
-        scan: The input, or the path of a NIfTI file or DICOM series that holds one scan.
+        scan: The input, or the path of a NIfTI file or DICOM series that holds one scan; or several stacks of one body,
+            which are fused (docs/how_to/stacks.md).
         model: Loaded model; None: the one that `settings` name, on the device that they name.
         settings: What is asked; None: the defaults.
-        acquisition: How the scan was acquired, and the finer grid; None: as `settings` ask.
+        acquisition: How one scan was acquired, and the finer grid; None: as `settings` ask.
         on_progress: Called with the stage, the finished parts and all parts.
         on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
             where a scan is computed in blocks.
@@ -48,14 +50,15 @@ def enhance(
     Raises:
         EnvelopeError: outside what the model was validated on, or a sample asked for where samples are noise, and
             `settings.force` is not set.
-        InputError: a path that can't be read or holds several scans, or a constant image.
+        InputError: a path that can't be read or holds several scans, a constant image, or stacks that do not belong
+            together.
         ModelError: the model that `settings` name can't be loaded.
         ResourceError: not even the smallest blocks fit into `memory_bytes`, or a region does not.
-        UsageError: a grid, acquisition or region that does not fit the scan.
+        UsageError: a grid, acquisition or region that does not fit the scan, or that several stacks can't share.
     """
-    from medsr.enhancement import enhancement
+    from medsr.fusion import either
 
-    return enhancement.enhance(
+    return either.enhance(
         scan,
         model,
         settings,

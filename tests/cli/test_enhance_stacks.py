@@ -1,0 +1,83 @@
+"""Several stacks on the command line: one file with its record, or one line and the documented code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_phantoms import write_classic
+from fusion_stacks import stack, truth
+from tiny_models import write_tiny
+
+from medsr.cli.app import run
+from medsr.io import load, save
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stacks")
+    axial, coronal = stack(truth(40), 2), stack(truth(40), 1)
+    save(axial, path / "axial.nii.gz", dtype="int16")
+    save(coronal, path / "coronal.nii.gz", dtype="int16")
+    save([axial, axial], path / "twice.nii.gz", dtype="int16")
+    write_classic(path / "series", axial.data.astype(np.int16), axial.affine)
+    write_tiny(path / "tiny.safetensors")
+    return path
+
+
+def enhance(folder: Path, *arguments: object) -> int:
+    model = ["--model", str(folder / "tiny.safetensors"), "--flips", "0", "-q"]
+    return run(["enhance", *[str(one) for one in arguments], *model])
+
+
+def test_stacks_give_one_file_its_map_and_its_record(folder, tmp_path, capsys):
+    target = tmp_path / "fused.nii.gz"
+    assert enhance(folder, folder / "axial.nii.gz", folder / "coronal.nii.gz", target, "--mode", "uncertainty") == 0
+    said = capsys.readouterr().out
+    assert "stack 1 " in said
+    assert "stack 2 " in said
+    assert "residual" in said
+    names = ["fused.nii.gz", "fused.nii.gz.json", "fused_uncertainty.nii.gz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert load(target).shape == (40, 40, 40)
+    record = json.loads((tmp_path / "fused.nii.gz.json").read_text())
+    assert len(record["stacks"]) == 2
+    assert "axial" not in json.dumps(record)
+
+
+def test_a_series_is_fused_with_a_file(folder, tmp_path):
+    assert enhance(folder, folder / "series", folder / "coronal.nii.gz", tmp_path / "fused.nii.gz") == 0
+
+
+@pytest.mark.parametrize(
+    ("second", "target", "options", "code", "word"),
+    [
+        ("axial.nii.gz", "out.nii.gz", [], 3, "same voxels"),
+        ("twice.nii.gz", "out.nii.gz", [], 3, "2 volumes"),
+        ("missing.nii.gz", "out.nii.gz", [], 3, "missing.nii.gz"),
+        ("coronal.nii.gz", "folder", [], 2, "no DICOM series yet"),
+        ("coronal.nii.gz", "coronal.nii.gz", [], 2, "input itself"),
+        ("coronal.nii.gz", "out.nii.gz", ["--mode", "sample"], 2, "no posterior samples"),
+        ("coronal.nii.gz", "out.nii.gz", ["--region", "0:9,0:9,0:9"], 2, "region"),
+        ("coronal.nii.gz", "out.nii.gz", ["--factor", "2"], 2, "--spacing"),
+        ("coronal.nii.gz", "out.nii.gz", ["--noise", "2"], 2, "--noise"),
+        ("coronal.nii.gz", "out.nii.gz", ["--volume", "1"], 2, "--volume"),
+    ],
+)
+def test_one_line_says_why_not_and_nothing_is_written(folder, tmp_path, capsys, second, target, options, code, word):
+    place = folder / target if target == second else tmp_path / target
+    before = sorted(folder.rglob("*"))
+    assert enhance(folder, folder / "axial.nii.gz", folder / second, place, *options) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert word in lines[0]
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_registration_says_which_extra_it_needs(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "SimpleITK", None)
+    assert enhance(folder, folder / "axial.nii.gz", folder / "coronal.nii.gz", tmp_path / "out.nii.gz") == 3
+    assert "medsr[formats]" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+"""Several stacks give more than the best of them alone, wherever they lie and whatever their unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fusion_stacks import at, error, motion, stack, truth
+from tiny_models import tiny_model
+
+import medsr
+from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.result import Enhancement
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.errors import InputError, ResourceError, UsageError
+from medsr.fusion.fusion import fuse
+from medsr.record import Record
+from medsr.volume import Volume
+
+SCAN = truth()
+MODEL = tiny_model(silent=True)
+AXIAL, CORONAL, SAGITTAL = (stack(SCAN, axis) for axis in (2, 1, 0))
+IN_PLACE = [at(np.eye(4))] * 3
+MAP = EnhanceSettings(mode="uncertainty", flips=0)
+
+
+@pytest.fixture(scope="module")
+def two() -> Enhancement:
+    return fuse([AXIAL, CORONAL], MODEL, MAP, poses=IN_PLACE[:2])
+
+
+@pytest.fixture(scope="module")
+def three() -> Enhancement:
+    return fuse([AXIAL, CORONAL, SAGITTAL], MODEL, MAP, poses=IN_PLACE)
+
+
+@pytest.fixture(scope="module")
+def alone() -> float:
+    """Error of the best stack alone."""
+    return min(error(enhance(one, MODEL, MAP).volume, SCAN) for one in (AXIAL, CORONAL, SAGITTAL))
+
+
+def test_one_stack_is_enhanced_as_ever():
+    expected = enhance(AXIAL, MODEL, MAP)
+    found = fuse([AXIAL], MODEL, MAP)
+    np.testing.assert_array_equal(found.volume.data, expected.volume.data)
+    assert found.record.stacks == ()
+
+
+def test_every_further_stack_adds_to_the_result(alone, two, three):
+    assert error(two.volume, SCAN) < 0.85 * alone  # 1.4 dB
+    assert error(three.volume, SCAN) < 0.7 * alone  # 3.1 dB
+    assert three.volume.shape == SCAN.shape
+    np.testing.assert_allclose(three.volume.affine, SCAN.affine, atol=1e-9)
+
+
+def test_stacks_that_agree_are_more_certain(two, three):
+    assert two.uncertainty is not None
+    assert three.uncertainty is not None
+    alone = enhance(AXIAL, MODEL, MAP).uncertainty
+    assert alone is not None
+    assert three.uncertainty.data.mean() < two.uncertainty.data.mean() < alone.data.mean()
+    assert fuse([AXIAL, CORONAL], MODEL, EnhanceSettings(flips=0), poses=IN_PLACE[:2]).uncertainty is None
+
+
+def test_the_record_says_all_of_every_stack(three):
+    record = three.record
+    assert [one["input"]["shape"] for one in record.stacks] == [list(s.shape) for s in (AXIAL, CORONAL, SAGITTAL)]
+    assert record.residual == pytest.approx(max(one["residual"] for one in record.stacks), abs=1e-3)
+    assert record.settings["mode"] == "uncertainty"
+    assert [one["covered"] for one in record.stacks] == [1.0, 1.0, 1.0]
+    assert Record.from_json(record.to_json()) == record
+
+
+def test_the_residual_is_that_of_the_first_stack(two):
+    predicted = two.acquisition.op(torch.from_numpy(np.array(two.volume.data))).numpy()
+    np.testing.assert_allclose(two.residual.data, AXIAL.data - predicted, atol=1e-3 * AXIAL.data.max())
+
+
+def test_a_stack_that_was_moved_adds_as_much_where_its_place_is_known(alone, two):
+    moved = motion(SCAN, (4, -3, 2), (1, -2, 1.5))
+    found = fuse([AXIAL, stack(SCAN, 1, moved)], MODEL, MAP, poses=[IN_PLACE[0], at(moved)])
+    assert alone - error(found.volume, SCAN) > 0.8 * (alone - error(two.volume, SCAN))
+
+
+def test_the_place_of_a_stack_is_found(alone, two):
+    moved = motion(SCAN, (2, -3, 2), (1, -2, 1.5))
+    found = fuse([AXIAL, stack(SCAN, 1, moved)], MODEL, MAP)
+    assert alone - error(found.volume, SCAN) > 0.7 * (alone - error(two.volume, SCAN))
+    assert found.record.stacks[1]["turn_deg"] == pytest.approx(4.1, abs=0.6)
+    assert 0 < found.record.stacks[1]["registration_error_mm"] < 0.6
+
+
+def test_the_unit_of_a_stack_does_not_matter(two):
+    other = CORONAL.with_data((1.4 * CORONAL.data + 30).astype(np.float32))
+    found = fuse([AXIAL, other], MODEL, MAP, poses=IN_PLACE[:2])
+    assert np.abs(found.volume.data - two.volume.data).max() < 0.02 * np.ptp(SCAN.data)
+    doubled = fuse([one.with_data(2 * one.data) for one in (AXIAL, CORONAL)], MODEL, MAP, poses=IN_PLACE[:2])
+    assert np.abs(doubled.volume.data - 2 * two.volume.data).max() < 1e-2 * np.ptp(SCAN.data)
+
+
+def test_the_order_of_stacks_of_one_field_of_view_matters_little(two):
+    found = fuse([CORONAL, AXIAL], MODEL, MAP, poses=IN_PLACE[:2])
+    assert np.sqrt(np.mean((found.volume.data - two.volume.data) ** 2)) < 0.02 * np.ptp(SCAN.data)
+
+
+def test_the_axes_as_stored_do_not_matter(two):
+    turned = Volume(
+        np.ascontiguousarray(CORONAL.data.transpose(2, 0, 1)[:, ::-1]),
+        CORONAL.affine @ np.array([[0, -1, 0, CORONAL.shape[0] - 1], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]]),
+    )
+    found = fuse([AXIAL, turned], MODEL, MAP, poses=IN_PLACE[:2])
+    assert np.abs(found.volume.data - two.volume.data).max() < 1e-2 * np.ptp(SCAN.data)
+
+
+def test_where_one_stack_ends_there_is_no_seam(two):
+    """Half of the field of view is covered by both: beyond it the result passes into that of the first alone."""
+    half = replace(CORONAL, data=np.ascontiguousarray(CORONAL.data[:24]))
+    found = fuse([AXIAL, half], MODEL, MAP, poses=IN_PLACE[:2]).volume.data
+    alone = enhance(AXIAL, MODEL, MAP).volume.data
+    both = two.volume.data
+    width = np.ptp(SCAN.data)
+    assert np.abs(found[32:] - alone[32:]).mean() < 0.01 * width
+    assert np.abs(found[:16] - both[:16]).mean() < 0.01 * width
+    jump = np.abs(np.diff(found, axis=0)).mean(axis=(1, 2))
+    assert jump[23] < 1.25 * max(jump[19:22].max(), jump[26:29].max())
+
+
+def test_parallel_stacks_half_a_slice_apart_are_fused_too(alone):
+    half_a_slice = SCAN.affine.copy()
+    half_a_slice[2, 3] += 2 * SCAN.affine[2, 2]
+    shifted = SCAN.with_data(np.ascontiguousarray(SCAN.data[:, :, 2:46]), half_a_slice)
+    found = fuse([AXIAL, stack(shifted, 2)], MODEL, MAP, poses=IN_PLACE[:2])
+    assert error(found.volume, SCAN) < 0.97 * error(enhance(AXIAL, MODEL, MAP).volume, SCAN)
+
+
+def test_ct_keeps_its_unit():
+    scans = [replace(one, data=one.data - 500, modality="CT") for one in (AXIAL, CORONAL)]
+    found = fuse(scans, MODEL, MAP, poses=IN_PLACE[:2])
+    assert found.record.stacks[1]["slope"] == 1.0
+    assert found.record.stacks[1]["offset"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("stacks", "said"),
+    [
+        ([AXIAL, AXIAL], "stacks 1 and 2 hold the same voxels"),
+        ([AXIAL, replace(CORONAL, modality="CT")], "stack 2 is CT, the first one MR"),
+        ([AXIAL, CORONAL.with_data(np.ascontiguousarray(CORONAL.data[:, :3]))], "leave localizers out"),
+        ([AXIAL, CORONAL.with_data(-CORONAL.data)], r"correlate by -0\.\d+ where both show the body"),
+    ],
+)
+def test_stacks_that_do_not_belong_together_are_refused(stacks, said):
+    with pytest.raises(InputError, match=said):
+        fuse(stacks, MODEL, MAP, poses=IN_PLACE[:2])
+
+
+def test_stacks_without_overlap_are_refused():
+    far = np.eye(4)
+    far[0, 3] = 200
+    with pytest.raises(InputError, match="share 0% of the first one's field of view"):
+        fuse([AXIAL, CORONAL.with_data(CORONAL.data, far @ CORONAL.affine)], MODEL, MAP)
+    with pytest.raises(InputError, match="share 0 voxels of the body"):
+        fuse([AXIAL, CORONAL], MODEL, MAP, poses=[IN_PLACE[0], at(far)])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"mode": "sample"},
+        {"mode": "uncertainty", "samples": 2},
+        {"region": ((0, 0, 0), (4, 4, 4))},
+        {"factors": (2.0,)},
+        {"spacing_mm": (1.0, 1.0, 2.0)},
+        {"noise": 3.0},
+    ],
+)
+def test_what_several_stacks_cannot_share_is_refused(asked):
+    with pytest.raises(UsageError):
+        fuse([AXIAL, CORONAL], MODEL, EnhanceSettings(**asked))
+
+
+def test_no_stacks_are_refused():
+    with pytest.raises(UsageError, match="no stacks"):
+        medsr.enhance([])
+
+
+def test_more_than_the_memory_holds_is_refused_before_any_work():
+    with pytest.raises(ResourceError, match="coarser --spacing"):
+        fuse([AXIAL, CORONAL], MODEL, MAP, memory_bytes=2**20)
+
+
+def test_python_fuses_volumes_and_paths(two, tmp_path):
+    medsr.save(CORONAL, tmp_path / "coronal.nii.gz", dtype="float32")
+    found = medsr.enhance([AXIAL, tmp_path / "coronal.nii.gz"], MODEL, MAP)
+    assert np.sqrt(np.mean((found.volume.data - two.volume.data) ** 2)) < 0.02 * np.ptp(SCAN.data)
+    with pytest.raises(UsageError, match="those of one scan"):
+        medsr.enhance([AXIAL, CORONAL], MODEL, MAP, two.acquisition)
