@@ -136,6 +136,16 @@ def test_parallel_stacks_half_a_slice_apart_are_fused_too(alone):
     assert error(found.volume, SCAN) < 0.97 * error(enhance(AXIAL, MODEL, MAP).volume, SCAN)
 
 
+def test_slices_that_lost_their_signal_do_little_harm(alone, two):
+    dark = np.array(CORONAL.data)
+    dark[:, 5] *= 0.3
+    found = fuse([AXIAL, CORONAL.with_data(dark)], MODEL, MAP, poses=IN_PLACE[:2])
+    assert error(found.volume, SCAN) < 1.2 * alone
+    lost = found.record.stacks[1]["residual"]
+    assert lost > 1.5 * two.record.stacks[1]["residual"]  # the record tells of it
+    assert any("stack 2 contradicts the result" in text for text in found.record.warnings)
+
+
 def test_ct_keeps_its_unit():
     scans = [replace(one, data=one.data - 500, modality="CT") for one in (AXIAL, CORONAL)]
     found = fuse(scans, MODEL, MAP, poses=IN_PLACE[:2])
