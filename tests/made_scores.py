@@ -17,6 +17,6 @@ def made_score(
     return Score(scan, task, "S" if task.startswith("thick") else "R A S", method, values)
 
 
-def untimed(scores: tuple[Score, ...]) -> list[dict[str, str | float]]:
-    """Rows of scores without what differs from run to run."""
-    return [{name: value for name, value in score.row().items() if name != "seconds"} for score in scores]
+def untimed(scores: tuple[Score, ...]) -> list[dict[str, str]]:
+    """Rows of scores without what differs from run to run, as text, in which nan is equal to itself."""
+    return [{name: repr(value) for name, value in score.row().items() if name != "seconds"} for score in scores]

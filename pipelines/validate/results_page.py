@@ -9,8 +9,8 @@ from pathlib import Path
 from medsr.errors import InputError
 from medsr.io import files
 from medsr.metrics.statistics import Interval
+from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.validation.findings import Findings
-from medsr.validation.gains import GAINS
 from medsr.validation.report.export import markdown_of, no_interior
 
 PAGE = Path("docs/explanation/results.md")
@@ -50,7 +50,8 @@ def _medians(findings: Findings) -> Iterator[str]:
     yield f"| task | subjects | {heads} | subjects improved over tv | whole mask: over ibp, dB |"
     yield f"|---|---|{'---|' * len(names)}---|---|"
     inside, whole = (
-        {(one.task, one.baseline): one.test for one in findings.comparisons(metric.name, names)} for metric in GAINS
+        {(one.task, one.baseline): one.test for one in findings.comparisons(metric.name, names)}
+        for metric in (INTERIOR, WHOLE)
     )
     for task in dict.fromkeys(score.task for score in findings.scores):
         tests = [inside[task, name] for name in names]

@@ -12,8 +12,9 @@ from pathlib import Path
 from results_page import PAGE, rewritten
 
 from medsr.io import files
+from medsr.metrics.table import INTERIOR, WHOLE
 from medsr.validation.findings import Findings
-from medsr.validation.gains import GAINS, gain_column
+from medsr.validation.gains import gain_column
 from medsr.validation.recipe import read_study_recipe
 from medsr.validation.report.export import finite, markdown_of, write_csv, write_json
 from medsr.validation.study import Study, check_study, validate
@@ -63,7 +64,7 @@ def _measured(recipe: str, folder: str, scans: Iterable[Path], model: str | None
 def _gains(findings: Findings) -> Iterator[dict[str, str | float]]:
     for score in findings.scores:
         if score.method == "mean":
-            gains = {gain_column("ibp", one): findings.gain_db(score, "ibp", one) for one in GAINS}
+            gains = {gain_column("ibp", one): findings.gain_db(score, "ibp", one) for one in (INTERIOR, WHOLE)}
             yield {"scan": _label(score.scan), "task": score.task, **gains}
 
 

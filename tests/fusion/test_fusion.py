@@ -170,7 +170,7 @@ def test_stacks_that_do_not_belong_together_are_refused(stacks, said):
 def test_stacks_without_overlap_are_refused():
     far = np.eye(4)
     far[0, 3] = 200
-    with pytest.raises(InputError, match="share 0% of the first one's field of view"):
+    with pytest.raises(InputError, match="share 0% of the smaller field of view"):
         fuse([AXIAL, CORONAL.with_data(CORONAL.data, far @ CORONAL.affine)], MODEL, MAP)
     with pytest.raises(InputError, match="share 0 voxels of the body"):
         fuse([AXIAL, CORONAL], MODEL, MAP, poses=[IN_PLACE[0], at(far)])
