@@ -26,7 +26,7 @@ SAME = Rigid(np.eye(4), 0.0, 0.0, 0.0)
 UNIT = Line(1.0, 0.0, 1.0)
 WHOLE = 0.999  # of the weights of a stack's voxel must lie within the target's field of view
 BODY = 0.15  # of the 99th percentile of what the first stack shows: what is darker is background
-TRIMMED, FAR = 4, 5.0  # fits of the line, without what is further off than this times the median
+TRIMMED, FAR = 10, 3.0  # fits of the line, without what is further off than this times the median
 FEWEST_VOX = 200  # of the stack that show the body in both
 # Training scans and a knee in two orientations correlate by 0.82 to 0.95, T1w and FLAIR of one head by 0.55, T1w of two
 # heads by 0.60, T1w and T2w by less than 0.1.

@@ -141,9 +141,28 @@ def test_slices_that_lost_their_signal_do_little_harm(alone, two):
     dark[:, 5] *= 0.3
     found = fuse([AXIAL, CORONAL.with_data(dark)], MODEL, MAP, poses=IN_PLACE[:2])
     assert error(found.volume, SCAN) < 1.2 * alone
+    assert found.record.stacks[1]["slope"] == pytest.approx(two.record.stacks[1]["slope"], rel=0.02)
     lost = found.record.stacks[1]["residual"]
     assert lost > 1.5 * two.record.stacks[1]["residual"]  # the record tells of it
     assert any("stack 2 contradicts the result" in text for text in found.record.warnings)
+
+
+def test_nothing_is_darker_than_the_first_stack(two, three):
+    for result in (two, three):
+        assert result.volume.data.min() >= AXIAL.data.min() - 1e-3
+
+
+def test_isotropic_stacks_half_a_voxel_apart_give_half_their_spacing():
+    def coarse(start: int) -> Volume:
+        data = SCAN.data[start : start + 46, :46, :46].reshape(23, 2, 23, 2, 23, 2).mean(axis=(1, 3, 5))
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        affine[:3, 3] = (0.5 + start, 0.5, 0.5)
+        return Volume(np.ascontiguousarray(data, dtype=np.float32), affine)
+
+    found = fuse([coarse(0), coarse(1)], MODEL, MAP, poses=IN_PLACE[:2])
+    assert found.volume.shape == (46, 46, 46)
+    known = SCAN.with_data(np.ascontiguousarray(SCAN.data[:46, :46, :46]))
+    assert error(found.volume, known) < 0.99 * error(enhance(coarse(0), MODEL, MAP).volume, known)
 
 
 def test_ct_keeps_its_unit():

@@ -25,6 +25,17 @@ def test_the_answer_solves_the_normal_equations():
     assert float(gradient.norm() / start.norm()) < 0.02
 
 
+def test_few_steps_are_enough_where_stacks_differ_much_in_noise():
+    mean, one = normal(SHAPE, 0), torch.ones(SHAPE, dtype=torch.float64)
+    other = Posed(Separable((None, AxisSampling(9, 3, "box", 3.0), None)), np.eye(4), SHAPE, SHAPE)
+    terms = [
+        Term(OP, normal((2, 9, 10), 2), torch.full((2, 9, 10), 20.0, dtype=torch.float64)),
+        Term(other, normal((8, 3, 10), 3), torch.full((8, 3, 10), 2.0, dtype=torch.float64)),
+    ]
+    exact = estimate(terms, mean, one, most_steps=500)
+    assert float((estimate(terms, mean, one, most_steps=6) - exact).norm() / (exact - mean).norm()) < 0.01
+
+
 def test_what_was_expected_stays_where_it_agrees_or_nothing_was_measured():
     mean = normal(SHAPE, 0)
     one = torch.ones(SHAPE, dtype=torch.float64)
