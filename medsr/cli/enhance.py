@@ -32,11 +32,14 @@ DEFAULT = EnhanceSettings()
 
 
 def enhance(
-    sources: Annotated[
-        list[Path], typer.Argument(metavar="IN...", help=f"{readable()}; several stacks of one body become one scan.")
-    ],
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help=f"Name ending in {endings()}, or a folder for a DICOM series.")
+    source: Annotated[Path, typer.Argument(metavar="IN", help=f"{readable()}.")],
+    further: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[IN...] OUT",
+            help="More stacks of the same body, which become one scan with the first; then the output, a name ending "
+            f"in {endings()}, or a folder for a DICOM series.",
+        ),
     ],
     modality: Annotated[
         ModalityChoice, option("--modality", help="Against what the headers say.", panel=INPUT)
@@ -190,9 +193,10 @@ def enhance(
         output=Output(format, like, dtype, compress, keep_private, parametric_map),
     )
     limit = bytes_of(memory, "--memory")
-    source, *others = sources
+    *others, target = further
+    stacks = [source, *others]
     if others:
-        check_files(sources, target, settings)
+        check_files(stacks, target, settings)
     else:
         check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     check_new(target, settings, overwrite=overwrite)
@@ -200,7 +204,7 @@ def enhance(
     told = estimated(source.name, quiet)
     with reported(source.name, quiet) as on_progress:
         if others:
-            records = fuse_files(sources, target, settings, on_progress, memory_bytes=limit, on_estimate=told)
+            records = fuse_files(stacks, target, settings, on_progress, memory_bytes=limit, on_estimate=told)
         else:
             records = enhance_file(
                 source, target, settings, on_progress=on_progress, memory_bytes=limit, on_estimate=told

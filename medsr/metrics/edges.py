@@ -46,6 +46,11 @@ def gradient_similarity(x: Scan, reference: Scan, mask: Mask, data_range: float)
 
 
 def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """With what a kernel that is cut off answers to a constant taken out, so that it sums to zero."""
+    return _cut_off(x) - _cut_off(np.ones((1, 1, 1))).item() * x
+
+
+def _cut_off(x: NDArray[np.float64]) -> NDArray[np.float64]:
     reach = LOG_RADIUS_VOX / LOG_SIGMA_VOX
     return np.asarray(ndimage.gaussian_laplace(x, LOG_SIGMA_VOX, mode="reflect", truncate=reach))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phantoms import head
 from scipy import ndimage
@@ -37,6 +37,7 @@ def test_hfen_is_that_of_a_dense_kernel():
 
 
 @given(st.floats(0.01, 3), st.floats(-500, 500))
+@example(1.0, 500.0)
 def test_hfen_of_scaled_detail_is_what_is_missing_and_a_constant_does_not_matter(share, offset):
     _, reference = pair()
     assert hfen(share * reference + offset, reference, EVERYWHERE) == pytest.approx(abs(1 - share), abs=1e-5)
