@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 import typing
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from medsr.fusion import either, entry
+from medsr.enhancement import enhancement
+from medsr.fusion import entry
 
-# The types of `medsr.enhance` are names that only a type checker loads; the function that it calls has the same.
-entry.enhance.__annotations__ = typing.get_type_hints(either.enhance)
+# The types of `medsr.enhance` are names that only a type checker loads; of one scan, the function that it calls has
+# the same.
+types = typing.get_type_hints(enhancement.enhance)
+one_scan = types["scan"]
+entry.enhance.__annotations__ = {**types, "scan": one_scan | Sequence[one_scan]}
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 

@@ -13,8 +13,8 @@ from phantoms import head
 from tiny_models import tiny_model
 
 import medsr
+from medsr.enhancement.enhancement import enhance
 from medsr.errors import InputError
-from medsr.fusion.either import enhance
 from medsr.physics.acquisition import acquisition_of
 
 SCAN = head((14, 16, 6), (1.0, 1.0, 2.5))
@@ -107,7 +107,12 @@ def test_inspecting_a_nifti_takes_no_torch(tmp_path, spacing_mm):
 
 
 def test_the_public_function_is_called_as_the_one_that_does_the_work():
-    assert inspect.signature(medsr.enhance) == inspect.signature(enhance)
+    ours, work = (dict(inspect.signature(one).parameters) for one in (medsr.enhance, enhance))
+    assert list(ours) == list(work)
+    assert (
+        ours.pop("scan").default is work.pop("scan").default is inspect.Parameter.empty
+    )  # several stacks are a scan too
+    assert ours == work
 
 
 def test_enhancing_a_nifti_imports_nothing_that_it_does_not_use(tmp_path):

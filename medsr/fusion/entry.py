@@ -56,15 +56,27 @@ def enhance(
         ResourceError: not even the smallest blocks fit into `memory_bytes`, or a region does not.
         UsageError: a grid, acquisition or region that does not fit the scan, or that several stacks can't share.
     """
-    from medsr.fusion import either
+    from medsr.enhancement import enhancement
+    from medsr.volume import Volume
 
-    return either.enhance(
-        scan,
-        model,
-        settings,
-        acquisition,
-        on_progress,
-        on_state=on_state,
-        memory_bytes=memory_bytes,
-        on_estimate=on_estimate,
-    )
+    if isinstance(scan, (Volume, Path, str)):
+        return enhancement.enhance(
+            scan,
+            model,
+            settings,
+            acquisition,
+            on_progress,
+            on_state=on_state,
+            memory_bytes=memory_bytes,
+            on_estimate=on_estimate,
+        )
+    from medsr.enhancement.settings import EnhanceSettings
+    from medsr.errors import UsageError
+    from medsr.fusion.fusion import fuse
+    from medsr.io import load
+
+    if acquisition is not None or on_state is not None:
+        raise UsageError("an acquisition and the steps of a sample are those of one scan; leave them out")
+    settings = settings or EnhanceSettings()
+    stacks = [one if isinstance(one, Volume) else load(one, settings.policies) for one in scan]
+    return fuse(stacks, model, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)

@@ -53,7 +53,7 @@ def fuse_files(
 
     Args:
         sources: NIfTI files, DICOM folders or any file of a series, two or more.
-        target: File name that ends in .nii or .nii.gz.
+        target: Name of one file, of a format that is no series.
         settings: What is asked.
         on_progress: Called as the work goes on.
         memory_bytes: Memory that may be used; None: most of what is free.

@@ -123,11 +123,11 @@ def _fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: Enhan
     first = alone[0]
     target = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
     width = scale_of(measured(first), first.volume.modality).width
+    expected = resampled(first.volume, SAME, target)
     stacks: list[Stack] = []
     for number, (one, pose) in enumerate(zip(alone, poses, strict=True)):
         op = operator(one.acquisition, pose, target)
         covered = covered_by(op)
-        expected = resampled(first.volume, SAME, target)
         line = line_of(one, op, covered, expected, number + 1) if number else UNIT
         stacks.append(Stack(one, pose, line, op, covered))
     prior = prior_of(stacks, target, width)

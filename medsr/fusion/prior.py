@@ -43,11 +43,11 @@ def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
     """
     total, precision, count = (torch.zeros(target.shape) for _ in range(3))
     for number, stack in enumerate(stacks):
-        alone, scale = stack.alone, abs(stack.line.slope)
-        mean = stack.line.slope * resampled(alone.volume, stack.pose, target) + stack.line.offset
+        alone, slope = stack.alone, stack.line.slope
+        mean = slope * resampled(alone.volume, stack.pose, target) + stack.line.offset
         if alone.uncertainty is None:
             raise ValueError("the prior needs the uncertainty of every stack")
-        deviation = scale * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
+        deviation = slope * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
         weight = torch.ones(target.shape)
         if number:
             depth = depth_mm(alone.volume, stack.pose, target) / float(alone.residual.spacing_mm.max())

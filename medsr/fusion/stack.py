@@ -28,9 +28,9 @@ WHOLE = 0.999  # of the weights of a stack's voxel must lie within the target's 
 BODY = 0.15  # of the 99th percentile of what the first stack shows: what is darker is background
 TRIMMED, FAR = 10, 3.0  # fits of the line, without what is further off than this times the median
 FEWEST_VOX = 200  # of the stack that show the body in both
+FEWEST_IN_SLICE = 20  # of those, for a correlation
 # Training scans and a knee in two orientations correlate by 0.82 to 0.95, T1w and FLAIR of one head by 0.55, T1w of two
 # heads by 0.60, T1w and T2w by less than 0.1.
-FEWEST_IN_SLICE = 20
 LEAST_CORRELATION = 0.7
 OUTLYING = 1.7  # times as far off as the slices of a stack usually are
 MISMATCH = 0.005  # of the range: what interpolation and a pose that is slightly off add to the noise

@@ -86,7 +86,7 @@ def write_itk(volumes: Sequence[Volume], path: Path | str, *, dtype: str | None 
     path = Path(path)
     stored = stored_of(volumes, path, dtype)
     itk = _itk()
-    frames = [_image(itk, frame, volumes[0].affine) for frame in _frames(stored)]
+    frames = [image_of(itk, frame, volumes[0].affine) for frame in _frames(stored)]
     with tempfile.TemporaryDirectory() as folder, files.atomic(path) as file:
         made = Path(folder) / f"scan{path.suffix.lower()}"
         itk.WriteImage(frames[0] if len(frames) == 1 else itk.JoinSeries(frames), str(made), True)
@@ -211,7 +211,8 @@ def _frames(stored: NDArray[Any]) -> list[NDArray[Any]]:
     return [stored] if stored.ndim == 3 else [stored[..., t] for t in range(stored.shape[3])]
 
 
-def _image(itk: Any, data: NDArray[Any], affine: NDArray[np.float64]) -> Any:
+def image_of(itk: Any, data: NDArray[Any], affine: NDArray[np.float64]) -> Any:
+    """A SimpleITK image of the module `itk` from voxels (I, J, K) and their affine (4, 4), voxel index to RAS+ mm."""
     image = itk.GetImageFromArray(np.ascontiguousarray(data.T))
     lps, spacing = LPS_TO_RAS @ affine, grids.spacing_mm(affine)
     image.SetSpacing([float(h) for h in spacing])

@@ -14,6 +14,8 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from medsr.errors import InputError
+from medsr.io.itk import LPS_TO_RAS, image_of
+from medsr.physics.profiles import FWHM_PER_SIGMA
 from medsr.volume import Volume
 
 SMOOTHING_MM = (4.0, 2.0, 0.0)  # of both scans, from the coarsest level to the finest
@@ -24,7 +26,6 @@ FIRST_STEP_MM, LAST_STEP_MM = (2.0, 0.5, 0.1), 1e-3
 APART_DEG, APART_MM = 0.5, 0.5  # per axis: where the halves start from, to either side of the answer
 SEED = 7  # of the choice of voxels: the same scans give the same answer
 LEAST_OVERLAP = 0.2  # of the field of view of one of the two: a thin slab may lie whole within the other scan
-FWHM_PER_SIGMA = 2.3548
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def register(fixed: Volume, moving: Volume) -> Rigid:
 
 def _answers(itk: Any, fixed: Volume, moving: Volume, middle: NDArray[np.float64]) -> tuple[Any, list[Any]]:
     """The transform found on all slices, and those found on every other one."""
-    images = _image(itk, _as_wide(fixed, moving), fixed.affine), _image(itk, _as_wide(moving, fixed), moving.affine)
+    images = image_of(itk, _as_wide(fixed, moving), fixed.affine), image_of(itk, _as_wide(moving, fixed), moving.affine)
     whole = itk.Euler3DTransform()
     whole.SetCenter(_lps(middle).tolist())
     for level in range(len(SMOOTHING_MM)):
@@ -171,26 +172,16 @@ def _grid(scan: Volume) -> NDArray[np.float64]:
     return np.asarray(np.stack([i, j, k, np.ones_like(i)], axis=1) @ scan.affine.T)
 
 
-def _image(itk: Any, data: NDArray[np.float32], affine: NDArray[np.float64]) -> Any:
-    image = itk.GetImageFromArray(np.ascontiguousarray(data.T))
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((np.diag([-1.0, -1.0, 1.0]) @ affine[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(_lps(affine[:3, 3]).tolist())
-    return image
-
-
 def _matrix(transform: Any) -> NDArray[np.float64]:
     """(4, 4) in RAS+ mm of a transform in ITK's LPS."""
     turn, centre = np.array(transform.GetMatrix()).reshape(3, 3), np.array(transform.GetCenter())
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = turn, centre + np.array(transform.GetTranslation()) - turn @ centre
-    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
-    return np.asarray(flip @ matrix @ flip)
+    return np.asarray(LPS_TO_RAS @ matrix @ LPS_TO_RAS)
 
 
 def _lps(point: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(point * [-1.0, -1.0, 1.0])
+    return np.asarray(LPS_TO_RAS[:3, :3] @ point)
 
 
 @contextmanager

@@ -109,7 +109,10 @@ def read_pairs(path: Path, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
         raise InputError(f"{path}: can't be read; expected a table of tab-separated values") from error
     for name in ("low", "high", *columns):
         if name not in known:
-            raise UsageError(f"{path}: has no column {name!r}; it has {', '.join(known) or 'none'}")
+            raise UsageError(
+                f"{path}: has no column {name!r} among {len(known)}; expected a first line of names between tabs, "
+                "such as low and high"
+            )
     return tuple(_pair(path, number, row, columns) for number, row in enumerate(rows, start=2))
 
 

@@ -158,6 +158,15 @@ def test_the_column_register_says_whether_two_scans_lie_in_one_frame(scans):
     assert plan_trials([], RECIPE, "", pairs=read_pairs(table))[0].key == plain.key
 
 
+def test_a_table_without_a_line_of_names_is_not_quoted(tmp_path):
+    """Its first line may hold patients."""
+    table = tmp_path / "pairs.tsv"
+    table.write_text("A Person\tlow.nii\n")
+    with pytest.raises(UsageError, match="no column 'low' among 2") as refused:
+        read_pairs(table)
+    assert "Person" not in str(refused.value)
+
+
 def test_a_pair_whose_file_is_missing_is_a_case_with_its_reason(tmp_path):
     table = tmp_path / "pairs.tsv"
     table.write_text("low\thigh\nlow.nii\thigh.nii\n")
