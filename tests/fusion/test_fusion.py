@@ -101,6 +101,13 @@ def test_the_unit_of_a_stack_does_not_matter(two):
     assert np.abs(doubled.volume.data - 2 * two.volume.data).max() < 1e-2 * np.ptp(SCAN.data)
 
 
+def test_the_uncertainty_of_a_stack_is_in_the_unit_of_the_first(two):
+    """Else a stack in small numbers would pass for a precise one."""
+    small = CORONAL.with_data((CORONAL.data / 8).astype(np.float32))
+    found = fuse([AXIAL, small], MODEL, MAP, poses=IN_PLACE[:2])
+    np.testing.assert_allclose(found.uncertainty.data, two.uncertainty.data, rtol=0.05)
+
+
 def test_the_order_of_stacks_of_one_field_of_view_matters_little(two):
     found = fuse([CORONAL, AXIAL], MODEL, MAP, poses=IN_PLACE[:2])
     assert np.sqrt(np.mean((found.volume.data - two.volume.data) ** 2)) < 0.02 * np.ptp(SCAN.data)

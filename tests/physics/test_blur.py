@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medsr.physics.blur import ANATOMY_FWHM, own_fwhm, slice_fwhm, step_fwhm, upper_band
+from medsr.physics.blur import ANATOMY_FWHM, WIDTHS, own_fwhm, slice_fwhm, step_fwhm, upper_band
 from medsr.physics.ops.matrices import kspace_matrix, profile_matrix
 from medsr.physics.profiles import box, gaussian
 
@@ -61,7 +61,7 @@ def test_the_scanner_and_anatomy_add_up_as_variances():
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("width", [0.7, 1.0, 1.4])
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.4, 1.8])
 def test_the_width_of_slices_is_the_one_at_which_their_plane_looks_alike(width, axis):
     fine = blobs((120, 120, 120))
     matrix = profile_matrix(120, 24, gaussian, 5 * width)
@@ -69,6 +69,12 @@ def test_the_width_of_slices_is_the_one_at_which_their_plane_looks_alike(width, 
     spacing = [5.0 if other == axis else 1.0 for other in range(3)]
     others = [other for other in range(3) if other != axis]
     assert slice_fwhm(thick, axis, spacing, others, 0.0) == pytest.approx((width, width), abs=0.2)
+
+
+def test_slices_that_are_blurred_beyond_every_width_give_the_widest():
+    fine = blobs((120, 120, 120))
+    thick = np.tensordot(fine, profile_matrix(120, 24, gaussian, 20.0), (2, 1)).astype(np.float32)
+    assert slice_fwhm(thick, 2, [1.0, 1.0, 5.0], (0, 1), 0.0) == pytest.approx((WIDTHS[-1], WIDTHS[-1]))
 
 
 def test_a_box_is_found_as_the_gaussian_of_its_variance():
