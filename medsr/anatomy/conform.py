@@ -50,5 +50,7 @@ def scaled(data: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     low, high = (float(value) for value in np.percentile(data, PERCENTILES))
     if not high > low:
-        raise InputError(f"the scan is {low:g} at its 2nd and 98th percentile alike; a head in air is needed")
+        raise InputError(
+            f"nearly all of the {SIDE} mm cube around the scan holds one value ({low:g}); a whole head in air is needed"
+        )
     return np.asarray(np.clip((data - low) / (high - low), 0, 1), dtype=np.float32)
