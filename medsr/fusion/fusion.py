@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +13,18 @@ from torch import Tensor
 from medsr.enhancement.consistency import CONTRADICTION
 from medsr.enhancement.enhancement import OnEstimate, enhance
 from medsr.enhancement.floor import floor_of
-from medsr.enhancement.memory import usable_memory
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import ResourceError, UsageError
+from medsr.errors import UsageError
 from medsr.fusion.checks import check_request, check_stacks
+from medsr.fusion.grid import Grid, check_memory, finest_mm, reduced, spacing_of
 from medsr.fusion.prior import Prior, prior_of
 from medsr.fusion.solver import estimate
 from medsr.fusion.stack import (
     MISMATCH,
     SAME,
     UNIT,
-    Grid,
     Stack,
     covered_by,
     line_of,
@@ -36,12 +34,9 @@ from medsr.fusion.stack import (
 )
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquisition import DEFAULT_FACTOR, DEFAULT_FINEST_MM, SMALLEST_FACTOR
-from medsr.physics.assumption import is_isotropic
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
-BYTES_PER_VOXEL = 400  # of the target grid: measured with two stacks of 0.9 and 4.1 million voxels, network included
 ROUNDS = 2  # after the first, where slices stand out
 OFF = 0.5  # voxels of the result: a registration error above it blurs what the stacks share
 
@@ -90,8 +85,12 @@ def fuse(
     if settings.modality is not None:
         stacks = [replace(stack, modality=settings.modality) for stack in stacks]
     check_stacks(stacks)
-    finest = _finest_mm(stacks, settings)
-    _check_memory(stacks[0], finest, memory_bytes)
+    if settings.spacing_mm is None:
+        finest = finest_mm(stacks)
+    else:
+        finest = settings.spacing_mm[0]
+        stacks = [reduced(stack, finest) for stack in stacks]
+    check_memory(stacks[0], finest, memory_bytes)
     began = time.monotonic()
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
@@ -100,7 +99,7 @@ def fuse(
         enhance(
             stack,
             model,
-            replace(settings, mode="uncertainty", spacing_mm=_spacing_of(stack, finest)),
+            replace(settings, mode="uncertainty", spacing_mm=spacing_of(stack, finest)),
             None,
             _part(on_progress, number, len(stacks)),
             memory_bytes=memory_bytes,
@@ -109,7 +108,7 @@ def fuse(
         for number, stack in enumerate(stacks)
     ]
     enhanced = time.monotonic()
-    result = _fused(alone, poses, settings)
+    result = fused(alone, poses, settings)
     seconds = {
         "registration": round(registered - began, 3),
         "stacks": round(enhanced - registered, 3),
@@ -118,8 +117,17 @@ def fuse(
     return replace(result, record=replace(result.record, seconds=seconds))
 
 
-def _fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: EnhanceSettings) -> Enhancement:
-    """What the stacks, each enhanced alone, give together."""
+def fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: EnhanceSettings) -> Enhancement:
+    """What stacks give together, each of which was enhanced alone.
+
+    Args:
+        alone: Result of each stack with its uncertainty.
+        poses: What brings each stack onto the first one.
+        settings: What is asked.
+
+    Raises:
+        InputError: stacks that do not belong together.
+    """
     first = alone[0]
     target = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
     width = scale_of(measured(first), first.volume.modality).width
@@ -190,39 +198,6 @@ def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: f
                 "moved, or differs in contrast"
             ] = None
     return tuple(said)
-
-
-def _finest_mm(stacks: Sequence[Volume], settings: EnhanceSettings) -> float:
-    """Spacing of the target grid in mm."""
-    if settings.spacing_mm is not None:
-        return settings.spacing_mm[0]
-    finest = float(min(stack.spacing_mm.min() for stack in stacks))
-    if all(is_isotropic(stack.spacing_mm) for stack in stacks):
-        finest /= 2
-    return max(DEFAULT_FINEST_MM, finest)
-
-
-def _spacing_of(stack: Volume, finest_mm: float) -> tuple[float, float, float]:
-    """Spacing to which a stack is enhanced alone: that of the target, as far as a network goes."""
-    i, j, k = (float(max(min(finest_mm, h), h / DEFAULT_FACTOR)) for h in stack.spacing_mm)
-    if all(h / new < SMALLEST_FACTOR for h, new in zip(stack.spacing_mm, (i, j, k), strict=True)):
-        raise UsageError(
-            f"a stack has {min(stack.spacing_mm):.3g} mm along every axis and so would the result;"
-            " give a finer --spacing"
-        )
-    return i, j, k
-
-
-def _check_memory(first: Volume, finest_mm: float, memory_bytes: int | None) -> None:
-    limit = usable_memory("cpu") if memory_bytes is None else memory_bytes
-    spacing = _spacing_of(first, finest_mm)
-    n_voxels = prod(n * h / new for n, h, new in zip(first.shape, first.spacing_mm, spacing, strict=True))
-    needed = n_voxels * BYTES_PER_VOXEL
-    if limit is not None and needed > limit:
-        raise ResourceError(
-            f"fusing onto {n_voxels / 1e6:.0f} million voxels takes about {needed / 2**30:.1f} GiB; "
-            f"{limit / 2**30:.1f} GiB may be used: fuse crops of the stacks, or ask for a coarser --spacing"
-        )
 
 
 def _part(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.fusion.stack import Grid, Stack, depth_mm, resampled
+from medsr.fusion.grid import Grid
+from medsr.fusion.stack import Stack, depth_mm, resampled
 
 LEAST_DEVIATION = 1e-3  # of the range: the least that a result may be off by
 

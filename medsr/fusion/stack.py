@@ -14,6 +14,7 @@ from torch import Tensor
 
 from medsr.enhancement.result import Enhancement
 from medsr.errors import InputError
+from medsr.fusion.grid import Grid
 from medsr.fusion.solver import Term
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops import Posed, Separable
@@ -34,19 +35,6 @@ FEWEST_IN_SLICE = 20  # of those, for a correlation
 LEAST_CORRELATION = 0.7
 OUTLYING = 1.7  # times as far off as the slices of a stack usually are
 MISMATCH = 0.005  # of the range: what interpolation and a pose that is slightly off add to the noise
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The grid that is solved for.
-
-    Attributes:
-        shape: Voxels per axis.
-        affine: (4, 4), voxel index to RAS+ mm of the first stack.
-    """
-
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
