@@ -28,6 +28,7 @@ from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import MedsrError
 from medsr.fusion.fusion import fused
+from medsr.fusion.slices import dark_slices, filled
 from medsr.fusion.stack import SAME
 from medsr.io import load
 from medsr.metrics.error import data_range, foreground_mask, psnr
@@ -167,7 +168,9 @@ def rows(name: str, condition: str, model: Model) -> dict[str, float | str | lis
     all_made = [made(scan, number, condition, rng) for number in range(3)]
     h = float(scan.spacing_mm[0])
     settings = EnhanceSettings(spacing_mm=(h,), mode="uncertainty")
-    alone = [enhance(one.stack, model, settings) for one in all_made]
+    dark = [dark_slices(one.stack) for one in all_made]
+    stacks = [filled(one.stack, lost) for one, lost in zip(all_made, dark, strict=True)]
+    alone = [enhance(stack, model, settings) for stack in stacks]
     row: dict[str, float | str | list[float]] = {
         "scan": name,
         "condition": condition,
@@ -175,15 +178,17 @@ def rows(name: str, condition: str, model: Model) -> dict[str, float | str | lis
     }
     poses = [SAME] * 3
     if condition != "exact":
-        poses = [SAME, *(register(all_made[0].stack, other.stack) for other in all_made[1:])]
+        poses = [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     for count in (2, 3):
         try:
-            together = fused(alone[:count], poses[:count], settings)
+            together = fused(alone[:count], poses[:count], dark[:count], settings)
         except MedsrError as error:
             row[f"{count} stacks"] = str(error)
             continue
         row[f"{count} stacks"] = judged(together.volume, all_made[0].truth)
         row[f"{count} residuals"] = [float(one["residual"]) for one in together.record.stacks]
+        for what in ("dark_slices", "moved_slices", "doubted_slices"):
+            row[f"{count} {what}"] = [one[what] for one in together.record.stacks]
     return row
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,12 +15,13 @@ from medsr.enhancement.consistency import CONTRADICTION
 from medsr.enhancement.enhancement import OnEstimate, enhance
 from medsr.enhancement.floor import floor_of
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
-from medsr.enhancement.result import Enhancement
+from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.fusion.checks import check_request, check_stacks
 from medsr.fusion.grid import Grid, check_memory, finest_mm, reduced, spacing_of
 from medsr.fusion.prior import Prior, prior_of
+from medsr.fusion.slices import dark_slices, filled
 from medsr.fusion.solver import estimate
 from medsr.fusion.stack import (
     MISMATCH,
@@ -32,12 +34,13 @@ from medsr.fusion.stack import (
     operator,
     resampled,
 )
+from medsr.fusion.width import fitted
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
-ROUNDS = 2  # after the first, where slices stand out
+FEW_STEPS = 6  # for what the others show of a stack
 OFF = 0.5  # voxels of the result: a registration error above it blurs what the stacks share
 
 
@@ -85,12 +88,15 @@ def fuse(
     if settings.modality is not None:
         stacks = [replace(stack, modality=settings.modality) for stack in stacks]
     check_stacks(stacks)
+    given = stacks
     if settings.spacing_mm is None:
         finest = finest_mm(stacks)
     else:
         finest = settings.spacing_mm[0]
         stacks = [reduced(stack, finest) for stack in stacks]
     check_memory(stacks[0], finest, memory_bytes)
+    dark = [dark_slices(stack) for stack in stacks]
+    stacks = [filled(*one) for one in zip(stacks, dark, strict=True)]
     began = time.monotonic()
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
@@ -107,8 +113,12 @@ def fuse(
         )
         for number, stack in enumerate(stacks)
     ]
+    alone = [
+        replace(one, record=replace(one.record, input=described(stack)))
+        for one, stack in zip(alone, given, strict=True)
+    ]
     enhanced = time.monotonic()
-    result = fused(alone, poses, settings)
+    result = fused(alone, poses, dark, settings)
     seconds = {
         "registration": round(registered - began, 3),
         "stacks": round(enhanced - registered, 3),
@@ -117,12 +127,15 @@ def fuse(
     return replace(result, record=replace(result.record, seconds=seconds))
 
 
-def fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: EnhanceSettings) -> Enhancement:
+def fused(
+    alone: Sequence[Enhancement], poses: Sequence[Rigid], dark: Sequence[NDArray[np.bool_]], settings: EnhanceSettings
+) -> Enhancement:
     """What stacks give together, each of which was enhanced alone.
 
     Args:
         alone: Result of each stack with its uncertainty.
         poses: What brings each stack onto the first one.
+        dark: Which slices of each stack lost their signal and were filled (`medsr.fusion.slices`), (n,).
         settings: What is asked.
 
     Raises:
@@ -132,18 +145,17 @@ def fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: Enhanc
     target = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
     width = scale_of(measured(first), first.volume.modality).width
     expected = resampled(first.volume, SAME, target)
-    stacks: list[Stack] = []
-    for number, (one, pose) in enumerate(zip(alone, poses, strict=True)):
+    begun: list[Stack] = []
+    for number, (one, pose, lost) in enumerate(zip(alone, poses, dark, strict=True)):
         op = operator(one.acquisition, pose, target)
         covered = covered_by(op)
         line = line_of(one, op, covered, expected, number + 1) if number else UNIT
-        stacks.append(Stack(one, pose, line, op, covered))
-    prior = prior_of(stacks, target, width)
-    x = _agreed(stacks, prior, MISMATCH * width)
+        begun.append(Stack(one, pose, line, op, covered, lost))
+    x, stacks, prior = _agreed(begun, target, width, settings.profile != "auto" or settings.thickness_mm is not None)
     x = x.clamp_min(floor_of(first.residual.with_data(measured(first))))
     left = [stack.left(x) for stack in stacks]
     residuals = [
-        _rms(values[stack.covered]) / max(stack.noise, NOISE_FLOOR * width)
+        _rms(values[stack.used]) / max(stack.noise, NOISE_FLOOR * width)
         for values, stack in zip(left, stacks, strict=True)
     ]
     volume = first.volume.with_data(x.numpy())
@@ -163,23 +175,38 @@ def fused(alone: Sequence[Enhancement], poses: Sequence[Rigid], settings: Enhanc
         uncertainty={} if uncertainty is None else {"calibrated": False},
         stacks=tuple(stack.facts(residual) for stack, residual in zip(stacks, residuals, strict=True)),
     )
-    return Enhancement(volume, uncertainty, first.residual.with_data(left[0]), record, first.acquisition)
+    acquisition = replace(first.acquisition, op=stacks[0].op.profile)
+    return Enhancement(volume, uncertainty, first.residual.with_data(left[0]), record, acquisition)
 
 
-def _agreed(stacks: Sequence[Stack], prior: Prior, mismatch: float) -> Tensor:
-    """The image that agrees with every stack, (I, J, K).
+def _agreed(stacks: Sequence[Stack], target: Grid, width: float, told: bool) -> tuple[Tensor, Sequence[Stack], Prior]:
+    """The image that agrees with every stack, (I, J, K), the stacks as they were judged, and what was expected.
 
-    Slices that stay much further off it than others of their stack moved or lost their signal: the image is solved
-    for again with what they are off by counted as their error (iteratively reweighted least squares).
+    Each stack is first compared with what the others show of it: how wide its slices are, unless that is told, and
+    which of them stay much further off than their detail explains. Those moved or lost some of their signal: what they
+    are off by is counted as their error, and once the image is solved for they are looked for where they may lie.
     """
-    x = estimate([stack.term(mismatch) for stack in stacks], prior.mean, prior.deviation)
-    for _ in range(ROUNDS):
-        outliers = [stack.outliers(x) for stack in stacks]
-        if not any(one.any() for one in outliers):
-            break
-        terms = [stack.term(np.hypot(mismatch, one)) for stack, one in zip(stacks, outliers, strict=True)]
-        x = estimate(terms, prior.mean, prior.deviation)
-    return x
+    prior = prior_of(stacks, target, width)
+    terms = [stack.terms(MISMATCH * width) for stack in stacks]
+    judged, start = [], torch.zeros_like(prior.mean)
+    for number, stack in enumerate(stacks):
+        rest = [term for other, one in enumerate(terms) if other != number for term in one]
+        others = estimate(rest, prior.mean, prior.deviation, most_steps=FEW_STEPS)
+        known = stack if told else replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
+        judged.append(known.doubted(others))
+        start += others / len(stacks)
+    x, prior = _solved(judged, target, width, start)
+    if all(stack.trusted.all() for stack in judged):
+        return x, judged, prior
+    placed = [stack.placed(x, target) for stack in judged]
+    x, prior = _solved(placed, target, width, x)
+    return x, placed, prior
+
+
+def _solved(stacks: Sequence[Stack], target: Grid, width: float, start: Tensor) -> tuple[Tensor, Prior]:
+    prior = prior_of(stacks, target, width)
+    terms = [term for stack in stacks for term in stack.terms(MISMATCH * width)]
+    return estimate(terms, prior.mean, prior.deviation, start), prior
 
 
 def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: float) -> tuple[str, ...]:
@@ -187,6 +214,14 @@ def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: f
     for number, (stack, residual) in enumerate(zip(stacks, residuals, strict=True), start=1):
         for text in stack.alone.record.warnings:
             said[f"stack {number}: {text}"] = None
+        lost, moved = np.flatnonzero(stack.dark).tolist(), dict(sorted(stack.moves.items()))
+        if lost:
+            said[f"stack {number}: {_numbered(lost)} lost their signal and are left out"] = None
+        if moved:
+            far = max(one.shift_mm for one in moved.values())
+            said[f"stack {number}: {_numbered(moved)} moved by up to {far:.1f} mm and are taken where they lay"] = None
+        if doubted := np.flatnonzero(stack.off).tolist():
+            said[f"stack {number}: {_numbered(doubted)} do not fit the other stacks and count less"] = None
         if stack.pose.error_mm > OFF * spacing_mm:
             said[
                 f"stack {number} is registered to within {stack.pose.error_mm:.2f} mm only, the result has voxels of "
@@ -198,6 +233,10 @@ def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: f
                 "moved, or differs in contrast"
             ] = None
     return tuple(said)
+
+
+def _numbered(slices: Iterable[int]) -> str:
+    return f"slices {', '.join(map(str, slices))} (from 0)"
 
 
 def _part(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

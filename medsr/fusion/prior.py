@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medsr.fusion.grid import Grid
-from medsr.fusion.stack import Stack, depth_mm, resampled
+from medsr.fusion.stack import Stack, places_in, resampled
 
+DOUBTED = 0.01  # weight at slices that moved or lost their signal
 LEAST_DEVIATION = 1e-3  # of the range: the least that a result may be off by
 
 
@@ -35,7 +37,8 @@ def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
     """What is expected of the image.
 
     The variance of a result is large where it had to guess, so that a stack which measured there outweighs it. Towards
-    the faces of its field of view a stack counts less and less over one slice, so that no seam is left where it ends.
+    the faces of its field of view a stack counts less and less over one slice, so that no seam is left where it ends,
+    and hardly at slices that moved or lost their signal.
 
     Args:
         stacks: The stacks; the first one covers the target grid.
@@ -49,11 +52,23 @@ def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
         if alone.uncertainty is None:
             raise ValueError("the prior needs the uncertainty of every stack")
         deviation = slope * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
-        weight = torch.ones(target.shape)
-        if number:
-            depth = depth_mm(alone.volume, stack.pose, target) / float(alone.residual.spacing_mm.max())
-            weight = torch.from_numpy(np.clip(depth, 0.0, 1.0))
+        weight = torch.from_numpy(_weight(stack, target, whole=number == 0))
         total += weight * mean / deviation**2
         precision += weight / deviation**2
         count += weight
     return Prior(total / precision, torch.sqrt(count / precision), torch.sqrt(1 / precision))
+
+
+def _weight(stack: Stack, target: Grid, whole: bool) -> NDArray[np.float32]:
+    """How much the result of a stack alone counts, 0 to 1, (I, J, K); `whole`: it covers the target."""
+    coarse = stack.alone.residual
+    places = places_in(coarse, stack.pose, target)
+    weight = np.ones(places.shape[1], np.float32)
+    if not whole:
+        n, h = np.array(coarse.shape)[:, None], coarse.spacing_mm[:, None]
+        depth = (np.minimum(places + 0.5, n - 0.5 - places) * h).min(axis=0)
+        weight = np.clip(depth / float(coarse.spacing_mm.max()), 0.0, 1.0).astype(np.float32)
+    if not stack.trusted.all():
+        of_slices = np.where(stack.trusted, 1.0, DOUBTED)
+        weight *= np.interp(places[stack.across], np.arange(of_slices.size), of_slices).astype(np.float32)
+    return weight.reshape(target.shape)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from torch import Tensor
 from medsr.enhancement.result import Enhancement
 from medsr.errors import InputError
 from medsr.fusion.grid import Grid
+from medsr.fusion.slices import Move, place_of
 from medsr.fusion.solver import Term
 from medsr.physics.acquisition import Acquisition
-from medsr.physics.ops import Posed, Separable
+from medsr.physics.assumption import slice_axis_of
+from medsr.physics.ops import Posed, PosedSlices, Separable
 from medsr.registration.intensities import Line, line_onto
 from medsr.registration.rigid import Rigid
 from medsr.volume import Volume
@@ -33,7 +35,8 @@ FEWEST_IN_SLICE = 20  # of those, for a correlation
 # Training scans and a knee in two orientations correlate by 0.82 to 0.95, T1w and FLAIR of one head by 0.55, T1w of two
 # heads by 0.60, T1w and T2w by less than 0.1.
 LEAST_CORRELATION = 0.7
-OUTLYING = 1.7  # times as far off as the slices of a stack usually are
+OUTLYING = 1.7  # times as far off as the slices of a stack with as much detail usually are
+FITS = 0.7  # of what a slice is off where its stack has it: it moved where it fits as well as that
 MISMATCH = 0.005  # of the range: what interpolation and a pose that is slightly off add to the noise
 
 
@@ -47,6 +50,9 @@ class Stack:
         line: What takes its intensities to the unit of the first stack.
         op: Operator from the target grid to the stack.
         covered: Which of its voxels the target grid covers, (i, j, k).
+        dark: Which slices lost their signal and tell nothing, (n,).
+        moves: Where slices lay that moved, by number.
+        off: Root mean square by which other slices stay off the image that stand out, (n,), 0 for those that don't.
     """
 
     alone: Enhancement
@@ -54,6 +60,9 @@ class Stack:
     line: Line
     op: Posed
     covered: NDArray[np.bool_]
+    dark: NDArray[np.bool_]
+    moves: Mapping[int, Move] = field(default_factory=dict)
+    off: NDArray[np.float64] | float = 0.0
 
     @property
     def y(self) -> NDArray[np.float32]:
@@ -65,29 +74,75 @@ class Stack:
         """Standard deviation of its noise in the unit of the first stack."""
         return self.line.slope * (self.alone.record.noise_sigma or 0.0)
 
-    def term(self, mismatch: float | NDArray[np.float64]) -> Term:
+    @property
+    def across(self) -> int:
+        """Axis across its slices."""
+        return slice_axis_of(self.alone.residual)
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Voxels that tell something of the image, (i, j, k)."""
+        return np.asarray(self.covered & ~self._by_slice(self.dark))
+
+    @property
+    def trusted(self) -> NDArray[np.bool_]:
+        """Slices near which the result of the stack alone is worth something, (n,)."""
+        trusted = ~self.dark & (np.broadcast_to(self.off, self.dark.shape) == 0)
+        trusted[list(self.moves)] = False
+        return np.asarray(trusted)
+
+    def terms(self, mismatch: float) -> list[Term]:
         """What the stack says of the image; `mismatch` is the standard deviation of what A can't explain."""
-        weight = self.covered / np.hypot(self.noise, mismatch)
-        return Term(self.op, torch.from_numpy(self.y), torch.from_numpy(weight.astype(np.float32)))
+        weight = self.used / np.hypot(self.noise, np.hypot(mismatch, self._by_slice(self.off)))
+        numbers = list(self.moves)
+        y, slices = self._slices(self.y)[numbers], self._slices(weight)[numbers].copy()
+        self._slices(weight)[numbers] = 0
+        terms = [Term(self.op, torch.from_numpy(self.y), torch.from_numpy(weight.astype(np.float32)))]
+        if numbers:
+            terms.append(Term(self.moved, torch.from_numpy(y), torch.from_numpy(slices.astype(np.float32))))
+        return terms
+
+    @property
+    def moved(self) -> PosedSlices:
+        """Operator from the target grid to the slices that moved."""
+        return PosedSlices(self.op, self.across, list(self.moves), [move.matrix for move in self.moves.values()])
 
     def left(self, x: Tensor) -> NDArray[np.float32]:
-        """The stack minus what the image predicts of it, 0 where the target does not cover it, (i, j, k)."""
-        return np.asarray(self.covered * (self.y - self.op(x).numpy()), np.float32)
+        """The stack minus what the image predicts of it, 0 where it tells nothing, (i, j, k)."""
+        predicted = self.op(x).numpy()
+        if self.moves:
+            self._slices(predicted)[list(self.moves)] = self.moved(x).numpy()
+        return np.asarray(self.used * (self.y - predicted), np.float32)
 
-    def outliers(self, x: Tensor) -> NDArray[np.float64]:
-        """Root mean square by which slices stay off the image that stand out from the others; 0 for those that don't.
+    def doubted(self, x: Tensor) -> Stack:
+        """The stack with the slices found that stay further off an image than their detail and noise explain."""
+        off, usual = self._off(x)
+        return replace(self, off=np.where(off > OUTLYING * usual, off, 0.0))
 
-        Returns:
-            One value a slice, along an axis of its own of three.
+    def placed(self, x: Tensor, target: Grid) -> Stack:
+        """The same, and those that moved put where they lay.
+
+        Each is looked for in an image that it hardly had a part in (`doubted`). If it fits much better there, it moved.
         """
-        across = int(np.argmax(self.alone.residual.spacing_mm))
-        plane = tuple(axis for axis in range(3) if axis != across)
-        total = np.square(self.left(x), dtype=np.float64).sum(axis=plane, keepdims=True)
-        count = self.covered.sum(axis=plane, keepdims=True)
-        off = np.sqrt(total / np.maximum(count, 1))
-        seen = off[count > 0]
-        usual = max(self.noise, float(np.median(seen)) if seen.size else 0.0)
-        return np.where(off > OUTLYING * usual, off, 0.0)
+        doubted, (_, usual) = self.doubted(x), self._off(x)
+        off, moves = np.array(doubted.off), {}
+        y, used, finer = self._slices(self.y), self._slices(self.used), self.op.finer(x.double())
+        for k in np.flatnonzero(off).tolist():
+            one = PosedSlices(self.op, self.across, [k], [np.eye(4)])
+            found = place_of(y[k], used[k], one, finer, target, float(usual[k]))
+            if found is not None and found.rms < FITS * off[k]:
+                moves[k] = found
+                off[k] = 0.0
+        return replace(self, moves=moves, off=off)
+
+    def _off(self, x: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By how much each slice stays off an image, and how much is usual for one with its detail and noise, (n,)."""
+        left, used, y = (self._slices(values) for values in (self.left(x), self.used, self.y))
+        off = _rms_by_slice(left, used)
+        detail = np.sqrt(sum(_rms_by_slice(step, used) ** 2 for step in np.gradient(y, axis=(1, 2))))
+        seen = detail > 0
+        share = float(np.median(off[seen] / detail[seen])) if seen.any() else 0.0
+        return off, np.hypot(self.noise, share * detail)
 
     def facts(self, residual: float) -> dict[str, Any]:
         """Plain values for the run record; `residual` is in units of the noise."""
@@ -104,7 +159,39 @@ class Stack:
             "correlation": round(self.line.correlation, 4),
             "covered": round(float(self.covered.mean()), 4),
             "residual": round(residual, 4),
+            "slices": self._slice_profile,
+            "dark_slices": np.flatnonzero(self.dark).tolist(),
+            "moved_slices": [
+                {"slice": k, "shift_mm": round(one.shift_mm, 2), "turn_deg": round(one.turn_deg, 2)}
+                for k, one in sorted(self.moves.items())
+            ],
+            "doubted_slices": np.flatnonzero(self.off).tolist(),
         }
+
+    @property
+    def _slice_profile(self) -> dict[str, Any] | None:
+        """Profile across the slices, as the stack was fused; None: they are not resolved further."""
+        axis = self.op.profile.axes[self.across]
+        if axis is None:
+            return None
+        fwhm_mm = axis.fwhm * self.alone.acquisition.fine_spacing_mm[self.across]
+        return {"profile": axis.profile, "fwhm_mm": round(fwhm_mm, 3) if axis.has_width else None}
+
+    def _slices(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A view of the voxels, slice by slice, (n, a, b)."""
+        return np.moveaxis(values, self.across, 0)
+
+    def _by_slice(self, values: NDArray[Any] | float) -> NDArray[Any]:
+        """One value a slice, along the axis of the slices."""
+        shape = [1, 1, 1]
+        shape[self.across] = -1
+        return np.broadcast_to(values, self.dark.shape).reshape(shape)
+
+
+def _rms_by_slice(values: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Root mean square over the voxels of each slice that count, (n,); 0 where none does."""
+    total = np.where(used, np.square(values, dtype=np.float64), 0.0).sum(axis=(1, 2))
+    return np.asarray(np.sqrt(total / np.maximum(used.sum(axis=(1, 2)), 1)))
 
 
 def measured(alone: Enhancement) -> NDArray[np.float32]:
@@ -186,14 +273,11 @@ def resampled(volume: Volume, pose: Rigid, target: Grid) -> Tensor:
     return onto(torch.from_numpy(np.array(volume.data)))
 
 
-def depth_mm(volume: Volume, pose: Rigid, target: Grid) -> NDArray[np.float32]:
-    """How far each voxel of the target lies within a volume's field of view, in mm; below 0 outside, (I, J, K)."""
+def places_in(volume: Volume, pose: Rigid, target: Grid) -> NDArray[np.float32]:
+    """Where each voxel of the target lies in a volume in its pose, in voxels of that, (3, I * J * K)."""
     into = np.linalg.inv(pose.matrix @ volume.affine) @ target.affine
     index = np.indices(target.shape, dtype=np.float32).reshape(3, -1)
-    places = into[:3, :3] @ index + into[:3, 3:]
-    n, h = np.array(volume.shape)[:, None], volume.spacing_mm[:, None]
-    inward = np.minimum(places + 0.5, n - 0.5 - places) * h
-    return np.asarray(inward.min(axis=0).reshape(target.shape), np.float32)
+    return np.asarray(into[:3, :3] @ index + into[:3, 3:], np.float32)
 
 
 def _smooth(values: NDArray[np.float32], body: NDArray[np.bool_], sigma: Sequence[float]) -> NDArray[np.float64]:

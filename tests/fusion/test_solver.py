@@ -50,3 +50,14 @@ def test_a_measurement_without_noise_is_reproduced():
     certain = torch.full((2, 9, 10), 1e4, dtype=torch.float64)
     x = estimate([Term(OP, y, certain)], normal(SHAPE, 0), torch.ones(SHAPE, dtype=torch.float64))
     torch.testing.assert_close(OP(x), y, rtol=0, atol=1e-3)
+
+
+def test_the_answer_does_not_depend_on_where_it_starts():
+    mean, deviation = normal(SHAPE, 0), normal(SHAPE, 1).abs() + 0.5
+    term = Term(OP, normal((2, 9, 10), 2), normal((2, 9, 10), 3).abs())
+    from_mean, from_elsewhere = (
+        estimate([term], mean, deviation, start=start, most_steps=200) for start in (None, normal(SHAPE, 4))
+    )
+    torch.testing.assert_close(from_mean, from_elsewhere, rtol=0, atol=0.02)
+    near = estimate([term], mean, deviation, start=from_mean, most_steps=1)
+    torch.testing.assert_close(near, from_mean, rtol=0, atol=0.02)

@@ -56,16 +56,53 @@ class Posed:
         if self._lines is not None:
             axes, matrices = self._lines
             return _each(x.movedim([axis - 3 for axis in axes], [-3, -2, -1]), matrices)
-        return _sampled(_each(x, self._finer), self._places(x))
+        return sampled(self.finer(x), self.places(x, self.into, self.fine_shape))
 
     def placed_adjoint(self, z: Tensor) -> Tensor:
         """R' z: from the grid along the stack's axes to the target."""
-        back = [matrix.T for matrix in (self._finer if self._lines is None else self._lines[1])]
         if self._lines is not None:
-            axes, _ = self._lines
-            return _each(z, back).movedim([-3, -2, -1], [axis - 3 for axis in axes])
-        shape = tuple(matrix.shape[0] for matrix in self._finer)
-        return _each(_spread(z, self._places(z), shape), back)
+            axes, matrices = self._lines
+            return _each(z, [matrix.T for matrix in matrices]).movedim([-3, -2, -1], [axis - 3 for axis in axes])
+        return self.finer_adjoint(spread(z, self.places(z, self.into, self.fine_shape), self.finer_shape))
+
+    def finer(self, x: Tensor) -> Tensor:
+        """The target oversampled by cubic splines, so that linear interpolation between its voxels is exact enough."""
+        return _each(x, self._finer)
+
+    def finer_adjoint(self, z: Tensor) -> Tensor:
+        """The adjoint of `finer`: from the oversampled target to the target."""
+        return _each(z, [matrix.T for matrix in self._finer])
+
+    @property
+    def finer_shape(self) -> Triple:
+        """Voxels of the oversampled target, per axis."""
+        i, j, k = (OVERSAMPLED * n for n in self.target_shape)
+        return i, j, k
+
+    def places(self, like: Tensor, into: NDArray[np.float64], shape: Triple) -> Tensor:
+        """Where a grid lies on the oversampled target.
+
+        Args:
+            like: Tensor whose type and device the result has.
+            into: (4, 4), voxel index of the grid to that of the target.
+            shape: Voxels of the grid, per axis.
+
+        Returns:
+            (1, I, J, K, 3), in the order and unit of `grid_sample`.
+        """
+        import torch
+        from torch.nn.functional import affine_grid
+
+        n, m = np.array(self.finer_shape), np.array(shape)
+        from_unit, to_unit = np.eye(4), np.eye(4)  # both grids reach from face to face, -1 to 1
+        from_unit[:3] = np.column_stack([np.diag(m / 2), (m - 1) / 2])
+        to_finer = np.diag([*[OVERSAMPLED] * 3, 1.0])
+        to_finer[:3, 3] = (OVERSAMPLED - 1) / 2
+        to_unit[:3] = np.column_stack([np.diag(2 / n), 1 / n - 1])
+        theta = (to_unit @ to_finer @ into @ from_unit)[:3]
+        theta[:, :3] = theta[::-1, 2::-1].copy()
+        theta[:, 3] = theta[::-1, 3].copy()
+        return affine_grid(torch.from_numpy(theta)[None].to(like), [1, 1, *shape], align_corners=False)
 
     @cached_property
     def _lines(self) -> tuple[list[int], list[Matrix]] | None:
@@ -84,22 +121,6 @@ class Posed:
     def _finer(self) -> list[Matrix]:
         return [cubic_matrix(OVERSAMPLED * n, n) for n in self.target_shape]
 
-    def _places(self, like: Tensor) -> Tensor:
-        """Places (1, I, J, K, 3) on the oversampled target, in the order and unit of `grid_sample`."""
-        import torch
-        from torch.nn.functional import affine_grid
-
-        n, m = OVERSAMPLED * np.array(self.target_shape), np.array(self.fine_shape)
-        from_unit, to_unit = np.eye(4), np.eye(4)  # both grids reach from face to face, -1 to 1
-        from_unit[:3] = np.column_stack([np.diag(m / 2), (m - 1) / 2])
-        to_finer = np.diag([*[OVERSAMPLED] * 3, 1.0])
-        to_finer[:3, 3] = (OVERSAMPLED - 1) / 2
-        to_unit[:3] = np.column_stack([np.diag(2 / n), 1 / n - 1])
-        theta = (to_unit @ to_finer @ self.into @ from_unit)[:3]
-        theta[:, :3] = theta[::-1, 2::-1].copy()
-        theta[:, 3] = theta[::-1, 3].copy()
-        return affine_grid(torch.from_numpy(theta)[None].to(like), [1, 1, *self.fine_shape], align_corners=False)
-
 
 def _each(x: Tensor, matrices: list[Matrix]) -> Tensor:
     """A matrix along each of the last three axes, those that shrink it first."""
@@ -111,17 +132,18 @@ def _each(x: Tensor, matrices: list[Matrix]) -> Tensor:
     return x
 
 
-def _sampled(x: Tensor, places: Tensor) -> Tensor:
+def sampled(x: Tensor, places: Tensor) -> Tensor:
+    """An image at places (`Posed.places`) by linear interpolation, constant beyond its faces."""
     from torch.nn.functional import grid_sample
 
     return grid_sample(x[None, None], places, mode="bilinear", padding_mode="border", align_corners=False)[0, 0]
 
 
-def _spread(z: Tensor, places: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The adjoint of `_sampled`, by differentiating it: it is linear, so where does not matter."""
+def spread(z: Tensor, places: Tensor, shape: Triple) -> Tensor:
+    """The adjoint of `sampled`, by differentiating it: it is linear, so where does not matter."""
     import torch
 
     with torch.enable_grad():
         anywhere = torch.zeros(shape, dtype=z.dtype, device=z.device, requires_grad=True)
-        (back,) = torch.autograd.grad(_sampled(anywhere, places), anywhere, z)
+        (back,) = torch.autograd.grad(sampled(anywhere, places), anywhere, z)
     return back

@@ -1,0 +1,58 @@
+"""Other stacks show in their planes how wide the slices of one are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from fusion_stacks import at, stack, truth
+from tiny_models import tiny_model
+
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.fusion.fusion import fuse
+from medsr.fusion.width import fitted
+from medsr.physics.ops import AxisSampling, Posed, Separable
+
+SCAN = truth()
+X = torch.from_numpy(np.array(SCAN.data))
+EVERYWHERE = np.ones((48, 48, 12), np.bool_)
+
+
+def operator(profile, fwhm: float) -> Posed:
+    thick = AxisSampling(48, 12, profile, fwhm)
+    return Posed(Separable((None, None, thick)), np.eye(4), SCAN.shape, SCAN.shape)
+
+
+@pytest.mark.parametrize(("profile", "fwhm"), [("gaussian", 4.0), ("gaussian", 5.2), ("trapezoid", 3.2)])
+def test_the_width_under_which_the_others_predict_the_slices_is_found(profile, fwhm):
+    y = operator(profile, fwhm)(X).numpy()
+    found = fitted(operator("trapezoid", 4.4), 2, y, EVERYWHERE, X).profile.axes[2]
+    assert (found.profile, found.fwhm) == (profile, pytest.approx(fwhm, abs=0.11))
+
+
+def test_what_explains_the_slices_already_is_kept():
+    op = operator("box", 4.0)
+    assert fitted(op, 2, op(X).numpy(), EVERYWHERE, X) is op
+
+
+def test_slices_in_k_space_have_no_width_to_find():
+    op = operator("kspace", 4.0)
+    assert fitted(op, 2, operator("gaussian", 4.0)(X).numpy(), EVERYWHERE, X) is op
+
+
+def test_too_few_voxels_tell_nothing():
+    op, few = operator("trapezoid", 4.4), np.zeros_like(EVERYWHERE)
+    few[20:25, 20:25] = True
+    assert fitted(op, 2, operator("gaussian", 5.2)(X).numpy(), few, X) is op
+
+
+def test_a_profile_that_is_told_is_not_looked_for():
+    thick = [replace(stack(SCAN, axis), thickness_mm=None) for axis in (2, 1)]
+    model, poses = tiny_model(silent=True), [at(np.eye(4))] * 2
+    settings = EnhanceSettings(flips=0)
+    told = fuse(thick, model, replace(settings, profile="box"), poses=poses)
+    assert [one["slices"] for one in told.record.stacks] == [{"profile": "box", "fwhm_mm": 4.0}] * 2
+    found = fuse(thick, model, settings, poses=poses)
+    assert "gaussian" in {one["slices"]["profile"] for one in found.record.stacks}
