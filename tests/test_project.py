@@ -140,7 +140,7 @@ def test_a_sample_is_a_window_of_the_validation_scan_at_the_same_place(shared_da
 
 
 def test_there_is_a_card_for_training_and_for_validation():
-    assert [card.name for card in CARDS] == ["medsr-train-2026", "medsr-validation-2026"]
+    assert [card.name for card in CARDS] == ["medsr-train-2026", "medsr-train-2026b", "medsr-validation-2026"]
 
 
 @each_card
@@ -163,9 +163,16 @@ def test_a_card_names_every_source_and_counts_its_scans(card):
         assert re.search(f"^## .*{heading}", text, re.MULTILINE)
 
 
-def test_no_subject_is_in_both_sets():
-    train, validation = ({subject_label(row) for row in manifest(card)} for card in CARDS)
-    assert not train & validation
+def test_no_subject_is_in_training_and_in_validation():
+    *training, validation = ({subject_label(row) for row in manifest(card)} for card in CARDS)
+    assert len(training) == 2
+    assert not any(train & validation for train in training)
+
+
+def test_the_next_training_set_holds_the_one_before_as_it_was():
+    before, after, _ = (manifest(card) for card in CARDS)
+    assert [row for row in after if row["file"] in {row["file"] for row in before}] == before
+    assert len(after) == len(before) + 7
 
 
 @each_card

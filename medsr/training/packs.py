@@ -129,6 +129,11 @@ def read_packs(folder: Path) -> list[PackedScan]:
     return scans
 
 
+def bytes_in_pack(scans: Iterable[PackedScan]) -> int:
+    """Size of scans in a pack, at most."""
+    return _bytes([_member(scan) for scan in scans])
+
+
 def packs_sha256(folder: Path) -> str:
     """One hash over all packs, for the weights' metadata."""
     return hashlib.sha256((folder / INDEX).read_bytes()).hexdigest()

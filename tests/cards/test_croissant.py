@@ -24,7 +24,7 @@ def test_every_scan_is_there_with_its_hash(tmp_path):
         assert objects[row.file]["sha256"] == row.sha256
 
 
-@pytest.mark.parametrize("name", ["medsr-train-2026", "medsr-validation-2026"])
+@pytest.mark.parametrize("name", ["medsr-train-2026", "medsr-train-2026b", "medsr-validation-2026"])
 def test_the_reference_implementation_accepts_it_and_reads_the_manifest(tmp_path, name):
     write_croissant(CARDS / name, tmp_path / "croissant.json")
     shutil.copy(CARDS / name / "manifest.tsv", tmp_path)

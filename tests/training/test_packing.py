@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from phantoms import head
 
 from medsr import io
 from medsr.errors import InputError
 from medsr.training import packs
-from medsr.training.packing import pack_folder
+from medsr.training.packing import pack_folder, subjects_below
 from medsr.training.packs import read_packs
 
 SCAN = head((12, 14, 10))
@@ -93,3 +94,18 @@ def test_a_damaged_scan_is_named(folder, tmp_path):
     (folder / "sub-1_T1w.nii").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"sub-1_T1w\.nii"):
         pack_folder(folder, tmp_path / "packs")
+
+
+def test_packs_can_be_kept_within_a_size(folder, tmp_path):
+    noise = SCAN.with_data(np.random.default_rng(0).integers(200, 900, (40, 40, 40)).astype(np.float32))
+    for name in ("sub-1_T1w.nii", "sub-2_T1w.nii"):
+        io.save(noise, folder / name, dtype="int16")
+    whole = sum(path.stat().st_size for path in pack_folder(folder, tmp_path / "whole"))
+    small = pack_folder(folder, tmp_path / "small", whole // 2)
+    assert sum(path.stat().st_size for path in small) <= whole // 2
+    assert packed_names(tmp_path / "small") == packed_names(tmp_path / "whole")
+
+
+def test_subjects_are_known_before_anything_is_packed(folder):
+    put(folder, "sub-2_T1w.nii", "sub-1_T2w.nii.gz", "sub-1_T1w.nii.gz")
+    assert subjects_below(folder) == {"sub-1", "sub-2"}
