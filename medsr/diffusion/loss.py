@@ -7,13 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from medsr.diffusion.denoiser import RawNetwork, estimate
+from medsr.diffusion.denoiser import Estimate, RawNetwork, estimate
 
 SMALLEST_ENERGY = (
     0.3  # added to a patch's, in squared units of the expected detail, so that flat patches don't dominate
 )
 VARIANCE_WEIGHT = 0.2  # weight of the likelihood beside the error
 LOG_VARIANCE_RANGE = (-10.0, 4.0)
+PATCH = (1, 2, 3, 4)  # dimensions of one patch of a batch
 
 
 def random_noise_levels(count: int, mean_share: float, generator: torch.Generator) -> Tensor:
@@ -34,6 +35,9 @@ def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, w
     error of the best linear answer. So an easy patch counts as much as a hard one, and with s = inf the loss is the
     error over the IBP estimate's error. The variance head sees the mean without gradient (Seitzer et al. 2022).
 
+    Both e and the weight know what the network is asked for. Of all details that fit a scan, those with little energy
+    count more, so the answer of least loss is not their mean but lies nearer to zero: see `unbiased_loss`.
+
     Args:
         net: Raw network.
         detail: True detail (B, 1, I, J, K), in units of the expected detail.
@@ -41,14 +45,47 @@ def detail_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor, w
         noise: White noise (B, 1, I, J, K) of unit variance.
         weight: Weight of each voxel (B, 1, I, J, K), 0 or more.
     """
+    mean, log_variance = _answer(net, detail, sigma, noise)
+    count = weight.sum(dim=PATCH).clamp_min(1)
+    square = (mean - detail) ** 2
+    energy = (detail**2 * weight).sum(dim=PATCH) / count + SMALLEST_ENERGY
+    error = (square * weight).sum(dim=PATCH) / count / _linear_error(energy, sigma)
+    likelihood = (_likelihood(square, log_variance) * weight).sum(dim=PATCH) / count
+    return (error + VARIANCE_WEIGHT * likelihood).mean()
+
+
+def unbiased_loss(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    """As `detail_loss`, but every weight is a function of what the network sees, so that its best answer is the mean.
+
+    A patch's squared error is divided by what the variance head expects it to be, without gradient, plus a part of the
+    least energy. That is known before the detail is: of all details that fit a scan, each counts alike. Karras et al.
+    2024 (arXiv:2312.02696) learn such a weight beside the mean too, there by noise level alone.
+
+    Args:
+        net: Raw network.
+        detail: True detail (B, 1, I, J, K), in units of the expected detail.
+        sigma: Noise levels (B,), same units; inf for the posterior mean.
+        noise: White noise (B, 1, I, J, K) of unit variance.
+    """
+    mean, log_variance = _answer(net, detail, sigma, noise)
+    square = (mean - detail) ** 2
+    floor = _linear_error(torch.full_like(sigma, SMALLEST_ENERGY), sigma)
+    expected = log_variance.detach().exp().mean(dim=PATCH) + floor
+    error = square.mean(dim=PATCH) / expected
+    return (error + VARIANCE_WEIGHT * _likelihood(square, log_variance).mean(dim=PATCH)).mean()
+
+
+def _answer(net: RawNetwork, detail: Tensor, sigma: Tensor, noise: Tensor) -> Estimate:
     finite = torch.where(torch.isinf(sigma), 0.0, sigma)[:, None, None, None, None]
     mean, log_variance = estimate(net, detail + finite * noise, sigma)
-    count = weight.sum(dim=(1, 2, 3, 4)).clamp_min(1)
-    square = (mean - detail) ** 2
-    energy = (detail**2 * weight).sum(dim=(1, 2, 3, 4)) / count + SMALLEST_ENERGY
-    unknown = torch.where(torch.isinf(sigma), energy, energy * sigma**2 / (energy + sigma**2))
-    error = (square * weight).sum(dim=(1, 2, 3, 4)) / count / unknown
-    log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
-    likelihood = 0.5 * (square.detach() * torch.exp(-log_variance) + log_variance)
-    likelihood = (likelihood * weight).sum(dim=(1, 2, 3, 4)) / count
-    return (error + VARIANCE_WEIGHT * likelihood).mean()
+    return Estimate(mean, log_variance.clamp(*LOG_VARIANCE_RANGE))
+
+
+def _linear_error(energy: Tensor, sigma: Tensor) -> Tensor:
+    """Mean square error (B,) of the best linear answer to detail of that mean square."""
+    return torch.where(torch.isinf(sigma), energy, energy * sigma**2 / (energy + sigma**2))
+
+
+def _likelihood(square: Tensor, log_variance: Tensor) -> Tensor:
+    """Negative logarithm of a Gaussian's likelihood, but for a constant; the error is taken as it is."""
+    return 0.5 * (square.detach() * torch.exp(-log_variance) + log_variance)

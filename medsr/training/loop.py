@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from medsr.diffusion.loss import detail_loss, random_noise_levels
+from medsr.diffusion.loss import detail_loss, random_noise_levels, unbiased_loss
 from medsr.model.conditioning import conditioned
 from medsr.model.nets import DetailNet, channels_last
 from medsr.training.batches import Batch
@@ -71,7 +72,7 @@ def train(
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT
     done = int(str(read_checkpoint(path, net, average, optimisers)["step"])) if path.exists() else 0
-    learn = partial(_learn, net, optimisers, average)
+    learn = partial(_learn, net, optimisers, average, settings.weights)
     take = Replayed(learn) if device.type == "cuda" else learn
     whole = True  # no step is half taken
     stored = time.monotonic()
@@ -107,6 +108,7 @@ def _learn(
     net: DetailNet,
     optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
+    weights: Literal["truth", "scan"],
     detail: Tensor,
     maps: Tensor,
     scan: Tensor,
@@ -123,7 +125,11 @@ def _learn(
         optimiser.zero_grad(set_to_none=True)
     with torch.backends.cudnn.flags(enabled=True, benchmark=True):  # patches have two shapes: a few trials pay
         with mixed_precision(detail.device):
-            loss = detail_loss(conditioned(net, maps, scan), detail, sigma, noise, weight)
+            raw = conditioned(net, maps, scan)
+            if weights == "scan":
+                loss = unbiased_loss(raw, detail, sigma, noise)
+            else:
+                loss = detail_loss(raw, detail, sigma, noise, weight)
         loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optimiser in optimisers:

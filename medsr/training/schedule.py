@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
@@ -32,6 +32,9 @@ class TrainingSettings:
         mean_only_share: Share of the run, at its start, that learns the posterior mean alone.
         mean_share: Share of each later batch that learns the posterior mean.
         average_steps: Time constant of the running mean of the weights.
+        weights: What a patch counts by. "truth": its true detail, and voxels near planted lesions more, as the shipped
+            weights were trained; their mean lies nearer to zero than that of all details that fit. "scan": what the
+            network sees alone, which leaves the mean where it is.
         seed: Random seed of the whole run.
         net: Width and depth of the network.
 
@@ -55,6 +58,7 @@ class TrainingSettings:
     mean_only_share: float = 0.35
     mean_share: float = 0.5
     average_steps: int = 500
+    weights: Literal["truth", "scan"] = "truth"
     seed: int = 0
     net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.diffusion.denoiser import coefficients
-from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, random_noise_levels
+from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, random_noise_levels, unbiased_loss
 
 INF = float("inf")
 SHAPE = (2, 1, 6, 5, 4)
@@ -121,6 +121,77 @@ def test_the_variance_does_not_pull_at_the_mean(sigma):
         gradients.append(mean.grad)
     for gradient in gradients[1:]:
         torch.testing.assert_close(gradient, gradients[0])
+
+
+# --- weights that know the scan alone ---------------------------------------------------------------------------------
+
+
+def unbiased(mean, detail, sigma, noise=None, log_variance=0.0):
+    noise = white(9) if noise is None else noise
+    return unbiased_loss(answering(mean, detail, sigma, noise, log_variance), detail, sigma, noise)
+
+
+def pull(loss, fitting, level, mean, **others):
+    """Gradient at `mean` of the loss over details that fit one scan and one noisy state equally well."""
+    shape = (1, *SHAPE[1:])
+    sigma = levels(level)
+    noisy = white(5, shape)
+    answer = (mean * torch.ones(shape, dtype=torch.float64)).requires_grad_(True)
+    for detail in fitting:
+        noise = torch.zeros_like(detail) if math.isinf(level) else (noisy - detail) / level
+        loss(answering(answer, detail, sigma, noise), detail, sigma, noise, **others).backward()
+    return answer.grad
+
+
+FITTING = (white(1, (1, *SHAPE[1:])), 3 * white(2, (1, *SHAPE[1:])), -0.2 * white(3, (1, *SHAPE[1:])))
+
+
+@pytest.mark.parametrize("level", [INF, 0.3, 2.0])
+def test_the_best_answer_is_the_mean_of_all_details_that_fit(level):
+    middle = sum(FITTING) / len(FITTING)
+    assert pull(unbiased_loss, FITTING, level, middle).abs().max() < 1e-12
+    assert pull(unbiased_loss, FITTING, level, middle + 0.1).abs().max() > 1e-4
+
+
+def test_weights_that_know_the_truth_draw_the_best_answer_towards_those_with_little_energy():
+    middle = sum(FITTING) / len(FITTING)
+    drawn = -pull(detail_loss, FITTING, INF, middle, weight=torch.ones((1, *SHAPE[1:]), dtype=torch.float64))
+    assert (drawn * (FITTING[1] - middle)).sum() < 0
+
+
+@each_level
+@given(seed=st.integers(1, 1000), size=st.floats(1e-3, 3.0))
+def test_without_the_truth_farther_answers_cost_more_as_well(sigma, seed, size):
+    near, far = (unbiased(white() + share * size * white(seed), white(), sigma) for share in (1, 2))
+    assert 0 < near < far
+
+
+@pytest.mark.parametrize("level", [0.05, 0.4, 3.0, INF])
+@pytest.mark.parametrize("size", [1.0, 3.0])
+def test_patches_count_alike_once_their_variance_is_known(level, size):
+    """The best linear answer with its own variance: its error part lies between a half and one at every level."""
+    shape = (1, 1, 30, 30, 30)
+    detail, noise = size * white(3, shape), white(4, shape)
+    share = 0.0 if math.isinf(level) else size**2 / (size**2 + level**2)
+    best = share * (detail + (0.0 if math.isinf(level) else level) * noise)
+    variance = size**2 if math.isinf(level) else share * level**2
+    cost = unbiased(best, detail, levels(level), noise, log_variance=math.log(variance)).item()
+    error = cost - VARIANCE_WEIGHT * 0.5 * (1 + math.log(variance))
+    floor = SMALLEST_ENERGY if math.isinf(level) else SMALLEST_ENERGY * level**2 / (SMALLEST_ENERGY + level**2)
+    assert error == pytest.approx(variance / (variance + floor), rel=0.03)
+    assert 0.45 < error < 1.05
+
+
+@each_level
+def test_the_variance_is_not_taught_by_the_weight(sigma):
+    """Its gradient is that of the likelihood alone."""
+    detail, noise = white(), white(9)
+    mean = white(1)
+    doubt = torch.zeros(SHAPE, dtype=torch.float64, requires_grad=True)
+    unbiased(mean, detail, sigma, noise, doubt).backward()
+    square = (mean - detail) ** 2
+    expected = VARIANCE_WEIGHT * 0.5 * (1 - square) / square.numel()
+    torch.testing.assert_close(doubt.grad, expected)
 
 
 @given(st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**31))

@@ -120,6 +120,14 @@ def test_every_step_has_patches_of_its_own(tmp_path):
     assert len(set(losses.values())) == settings.steps
 
 
+def test_weights_by_the_scan_alone_are_another_run_that_learns_as_well(whole, tmp_path):
+    settings = dataclasses.replace(SETTINGS, weights="scan")
+    losses, average = run(tmp_path, settings)
+    assert losses.keys() == whole[0].keys() and losses != whole[0]
+    assert any(not torch.equal(value, whole[1][name]) for name, value in average.items())
+    assert all(torch.isfinite(value).all() for value in average.values())
+
+
 def test_the_loss_falls(tmp_path_factory):
     """Against a network that does not learn, on the same patches: the losses of different patches don't compare."""
     settings = dataclasses.replace(
