@@ -27,8 +27,11 @@ from medsr.training.degradations import (
     sample_scanner,
     sample_symmetry,
 )
+from medsr.training.extras import NO_EXTRAS, Extras, happens
+from medsr.training.flaws import NONE, Flaws, correlated, sample_flaws, softened, with_slices
 from medsr.training.planting import with_lesions
 from medsr.training.scans import TrainingScan, choose_scan, window
+from medsr.training.synthetic import synthetic
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def make_batch(
     count: int,
     shape: tuple[int, int, int],
     variety: float,
+    extras: Extras = NO_EXTRAS,
 ) -> Batch:
     """The batch of one step, random by a generator of its own.
 
@@ -86,32 +90,42 @@ def make_batch(
         count: Number of patches.
         shape: (long, middle, short) sides of the patches in voxels.
         variety: Share of patches with a random acquisition (see `sample_scanner`), and of those with another contrast.
+        extras: What patches hold beyond an ideal acquisition of a scan.
     """
     rng = np.random.default_rng(step_seed)
     order = None if len(set(shape)) == 1 else sample_symmetry(rng)[0]
-    patches = [_sample_patch(scans, rng, shape, order, variety) for _ in range(count)]
+    patches = [_sample_patch(scans, rng, shape, order, variety, extras) for _ in range(count)]
     return _joined(patches)
 
 
 def degraded(
-    x: Tensor, scanner: ScannerParameters, spacing_mm: tuple[float, float, float], modality: str, seed: int
+    x: Tensor,
+    scanner: ScannerParameters,
+    spacing_mm: tuple[float, float, float],
+    modality: str,
+    seed: int,
+    flaws: Flaws = NONE,
 ) -> tuple[Tensor, Separable, Tensor]:
     """A window seen by a scanner: its IBP estimate, the operator, and the numbers for the network.
 
     Args:
         x: (1, 1, I, J, K) in the model range.
-        scanner: Parameters of the acquisition.
+        scanner: Parameters of the acquisition, as the network is told them.
         spacing_mm: Voxel spacing of x.
         modality: "MR" gets Rician, "CT" Gaussian noise.
         seed: Random seed of the noise.
+        flaws: What differs from an ideal acquisition; the softness of the truth is not among it (`flaws.softened`).
     """
     i, j, k = x.shape[-3:]
     op = scanner.operator((i, j, k))
-    y = op(x)
+    y = (flaws.seen or scanner).operator((i, j, k))(x)
+    slices = int(np.argmax([h * n / m for h, n, m in zip(spacing_mm, x.shape[-3:], y.shape[-3:], strict=True)]))
+    y = with_slices(y, flaws, slices)
     if scanner.noise_sigma > 0:
         generator = torch.Generator(x.device).manual_seed(seed)
         add = add_gaussian if modality == "CT" else add_rician
-        y = add(y, scanner.noise_sigma, generator)
+        noisy = add(y, scanner.noise_sigma, generator)
+        y = noisy if flaws.correlated_vox == 0 else y + correlated(noisy - y, flaws, slices)
     ibp = op.ibp(y, roughness(scanner.noise_sigma))
     return ibp, op, scan_conditions(op, spacing_mm, scanner.noise_sigma)[None].to(x.device)
 
@@ -134,19 +148,25 @@ def _sample_patch(
     shape: tuple[int, int, int],
     slab_order: tuple[int, int, int] | None,
     variety: float,
+    extras: Extras,
 ) -> Batch:
     scan = choose_scan(scans, rng)
-    scanner = sample_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick=slab_order is not None)
+    thick = slab_order is not None
+    scanner = sample_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick, extras.full_range)
     ranked = _ranked(scanner, scan.spacing_mm)
     sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
     x, inner = window(scan, rng, sides, margins)
+    if happens(rng, variety * extras.synthetic):
+        x = synthetic(rng, (x.shape[0], x.shape[1], x.shape[2]))
     if rng.random() < variety:
         x = _contrast_changed(x, sample_contrast(rng, scan.modality))
+    flaws = sample_flaws(rng, extras, scanner, variety)
+    x = softened(x, flaws, scan.degradable)
     a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
     x, weight = with_lesions(x, sample_lesions(rng, variety), scan.spacing_mm, (a, b, c))
     noise_seed = int(rng.integers(2**31))
-    ibp, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed)
+    ibp, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed, flaws)
     place = (..., *inner)
     size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
     i, j, k = (phase[..., inside] for phase, inside in zip(slice_phases(op, size), inner, strict=True))

@@ -9,6 +9,8 @@ import numpy as np
 from medsr.physics.ops import AxisSampling, Profile, Separable
 
 THICKEST_MM, LARGEST_FACTOR = 7.0, 12.0
+MOST_SEVERAL, MOST_PAIR = 4.5, 4.0  # factors on all axes, and on two
+FULL_THICKEST_MM, FULL_SEVERAL = 7.5, 6.0  # what the model card claims (`medsr.model.spec.Envelope`)
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
 THICK_FROM, PAIRS_FROM = 0.6, 0.95  # uniform number below, all axes; between, thick slices; above, two axes
 NOMINAL_SHARE = 0.5  # of the patches: the named tasks as they are, without noise
@@ -76,6 +78,7 @@ def sample_scanner(
     degradable: tuple[bool, bool, bool],
     variety: float,
     thick: bool = False,
+    full_range: bool = False,
 ) -> ScannerParameters:
     """A random acquisition for a scan of that spacing.
 
@@ -85,6 +88,7 @@ def sample_scanner(
         degradable: Axes that may be degraded.
         variety: Share of acquisitions from the full range; the others have factor 2 on all axes and no noise.
         thick: Thick slices alone (one degraded axis), whatever the variety.
+        full_range: Factors over all that the model card claims.
     """
     allowed = [axis for axis in range(3) if degradable[axis]]
     if not thick and rng.random() >= variety:
@@ -94,16 +98,22 @@ def sample_scanner(
     width = 1.0 if nominal else _width(rng, profile)
     kind = THICK_FROM if thick else rng.random()
     if kind < THICK_FROM:
-        factor = float(rng.choice([2.0, 2.0, 4.0])) if nominal else _log_uniform(rng, 1.3, 4.5)
+        factor = (
+            float(rng.choice([2.0, 2.0, 4.0]))
+            if nominal
+            else _log_uniform(rng, 1.3, FULL_SEVERAL if full_range else MOST_SEVERAL)
+        )
         axes = _on(allowed, AxisParameters(factor, profile, width))
     elif kind < PAIRS_FROM or nominal or len(allowed) < 2:
         axis = int(rng.choice(allowed))
-        thickness_mm = 5.0 if nominal else _log_uniform(rng, 2.0, THICKEST_MM)
+        thickness_mm = 5.0 if nominal else _log_uniform(rng, 2.0, FULL_THICKEST_MM if full_range else THICKEST_MM)
         factor = float(np.clip(thickness_mm / spacing_mm[axis], 1.5, LARGEST_FACTOR))
         axes = _on([axis], AxisParameters(factor, profile, width))
     else:
         pair = sorted(int(axis) for axis in rng.choice(allowed, 2, replace=False))
-        axes = _on(pair, AxisParameters(_log_uniform(rng, 1.3, 4.0), profile, width))
+        axes = _on(
+            pair, AxisParameters(_log_uniform(rng, 1.3, FULL_SEVERAL if full_range else MOST_PAIR), profile, width)
+        )
     noise = 0.0 if nominal or rng.random() < 0.4 else _log_uniform(rng, 0.002, 0.025)
     return ScannerParameters(axes, noise)
 

@@ -59,4 +59,5 @@ class _Steps(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         shape, count = patches_at(step, self.settings)
-        return make_batch(self.scans, (self.settings.seed, step), count, shape, variety_at(step, self.settings))
+        variety = variety_at(step, self.settings)
+        return make_batch(self.scans, (self.settings.seed, step), count, shape, variety, self.settings.extras)

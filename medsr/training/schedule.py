@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
+from medsr.training.extras import NO_EXTRAS, Extras
 
 SMALLEST_SIDE = 12  # of a patch: on a grid two deep oneDNN's bfloat16 weight gradient is wrong on CPUs without AMX
 
@@ -36,6 +37,7 @@ class TrainingSettings:
             weights were trained; their mean lies nearer to zero than that of all details that fit. "scan": what the
             network sees alone, which leaves the mean where it is.
         seed: Random seed of the whole run.
+        extras: What patches hold beyond an ideal acquisition of a real scan.
         net: Width and depth of the network.
 
     Raises:
@@ -60,6 +62,7 @@ class TrainingSettings:
     average_steps: int = 500
     weights: Literal["truth", "scan"] = "truth"
     seed: int = 0
+    extras: Extras = NO_EXTRAS
     net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
 
     def __post_init__(self) -> None:

@@ -22,6 +22,8 @@ from medsr.training.batches import (
     make_batch,
 )
 from medsr.training.degradations import AxisParameters, ScannerParameters
+from medsr.training.extras import Extras
+from medsr.training.flaws import Flaws
 from medsr.training.packs import packed
 from medsr.training.planting import LESION_WEIGHT
 from medsr.training.scans import training_scans
@@ -58,6 +60,59 @@ def test_a_batch_has_its_shapes_and_is_finite(patch, variety):
         assert scan.shape == (3, N_SCAN_CONDITIONS)
         assert all(torch.isfinite(part).all() for part in (detail, maps, scan))
         assert ((weight == 1) | (weight == LESION_WEIGHT)).all()
+
+
+ALL_EXTRAS = Extras(True, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+
+
+def test_extras_left_out_change_nothing():
+    batch = make_batch(SCANS, (3, 5), 6, (16, 16, 16), 1.0, Extras())
+    for ours, theirs in zip(parts(batch), parts(batch_of(5)), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 16), (24, 12, 8)])
+def test_with_all_extras_the_same_step_gives_the_same_batch_and_it_is_finite(shape):
+    for step in range(3):
+        once, again = (parts(make_batch(SCANS, (3, step), 5, shape, 1.0, ALL_EXTRAS)) for _ in range(2))
+        for ours, theirs in zip(once, again, strict=True):
+            assert torch.isfinite(ours).all()
+            assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", [one.name for one in dataclasses.fields(Extras) if one.name != "full_range"])
+def test_every_extra_changes_patches(name):
+    extras = dataclasses.replace(Extras(), **{name: 1.0})
+    changed = [
+        not torch.equal(make_batch(SCANS, (3, step), 4, (16, 16, 16), 1.0, extras).detail, batch_of(step, 4).detail)
+        for step in range(2)
+    ]
+    assert all(changed)
+
+
+def test_without_variety_there_are_no_extras():
+    plain = make_batch(SCANS, (3, 5), 6, (16, 16, 16), 0.0, dataclasses.replace(ALL_EXTRAS, full_range=False))
+    assert torch.equal(plain.detail, batch_of(5, variety=0.0).detail)
+
+
+def test_the_network_is_told_one_scanner_and_sees_another():
+    x = torch.rand(1, 1, 24, 20, 18, generator=torch.Generator().manual_seed(0))
+    told = ScannerParameters((AxisParameters(3.0, "gaussian", 1.0), None, None), 0.0)
+    true = ScannerParameters((AxisParameters(3.0, "box", 1.2), None, None), 0.0)
+    ibp, op, numbers = degraded(x, told, SPACING, "MR", 0, Flaws(seen=true))
+    told_op, true_op = (one.operator((24, 20, 18)) for one in (told, true))
+    assert op == told_op
+    assert torch.equal(numbers, degraded(x, told, SPACING, "MR", 0)[2])
+    torch.testing.assert_close(ibp, told_op.ibp(true_op(x)))
+
+
+def test_slices_are_uneven_across_the_coarsest_axis_of_what_was_acquired():
+    x = torch.ones(1, 1, 24, 20, 18)
+    scanner = ScannerParameters((AxisParameters(3.0, "gaussian", 1.0), None, None), 0.0)
+    _, op, _ = degraded(x, scanner, (1.0, 1.0, 1.0), "MR", 0)
+    ibp, _, _ = degraded(x, scanner, (1.0, 1.0, 1.0), "MR", 0, Flaws(uneven=0.1))
+    y = op(ibp)[0, 0]
+    torch.testing.assert_close(y, torch.tensor([1.0, 1.1] * 4)[:, None, None].expand(8, 20, 18), atol=1e-4, rtol=0)
 
 
 def test_detail_has_about_the_size_that_is_expected():

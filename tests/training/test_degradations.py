@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsr.model.spec import Envelope
 from medsr.physics.ops import PROFILES
 from medsr.training.degradations import (
+    FULL_SEVERAL,
+    FULL_THICKEST_MM,
     LARGEST_FACTOR,
     LESION_MM,
     LESION_SHARE,
@@ -52,6 +55,28 @@ def test_a_random_scanner_is_one_that_can_be_built(seed, spacing, degradable, va
         if axis is not None:
             assert (axis.n_fine, axis.n_coarse, axis.profile) == (n, round(n / parameters.factor), parameters.profile)
             assert axis.fwhm == pytest.approx(parameters.width * n / axis.n_coarse)
+
+
+def test_the_full_range_is_what_the_model_card_claims():
+    limits = Envelope()
+    assert (limits.max_coarse_mm, limits.max_factor_several) == (FULL_THICKEST_MM, FULL_SEVERAL)
+    assert limits.max_factor == LARGEST_FACTOR
+    sampled = many(lambda rng: sample_scanner(rng, (0.5, 0.5, 0.5), ALL, 1.0, full_range=True))
+    single, several = (
+        [
+            axis.factor
+            for one in sampled
+            if (sum(a is not None for a in one.axes) == 1) == alone
+            for axis in one.axes
+            if axis
+        ]
+        for alone in (True, False)
+    )
+    assert 5.8 < max(several) <= FULL_SEVERAL
+    assert max(single) == LARGEST_FACTOR
+    coarse = many(lambda rng: sample_scanner(rng, (1.5, 1.5, 1.5), ALL, 1.0, True, full_range=True))
+    thickest = max(1.5 * axis.factor for one in coarse for axis in one.axes if axis)
+    assert 7.2 < thickest <= FULL_THICKEST_MM
 
 
 @given(SEEDS, SPACINGS, FLAGS)

@@ -13,14 +13,24 @@ from tiny_models import TINY
 
 from medsr.errors import ResourceError
 from medsr.training.batches import make_batch
+from medsr.training.extras import Extras
 from medsr.training.feed import feed
 from medsr.training.scans import training_scans
 from medsr.training.schedule import TrainingSettings, patches_at, variety_at
 
 CPU = torch.device("cpu")
 SCANS = training_scans(small_scans())
+EXTRAS = Extras(synthetic=0.3, soft=0.3, told_wrong=0.3)
 SETTINGS = TrainingSettings(
-    steps=8, batch=2, patch=12, slab=(24, 20, 12), slab_from=0.0, plain_steps=1, widening_steps=2, net=TINY
+    steps=8,
+    batch=2,
+    patch=12,
+    slab=(24, 20, 12),
+    slab_from=0.0,
+    plain_steps=1,
+    widening_steps=2,
+    extras=EXTRAS,
+    net=TINY,
 )
 
 
@@ -29,7 +39,7 @@ def test_every_step_gets_its_own_batch_whoever_makes_it(workers):
     steps = range(3, 8)
     for step, batch in zip(steps, feed(SCANS, SETTINGS, steps, CPU, workers), strict=True):
         shape, count = patches_at(step, SETTINGS)
-        expected = make_batch(SCANS, (SETTINGS.seed, step), count, shape, variety_at(step, SETTINGS))
+        expected = make_batch(SCANS, (SETTINGS.seed, step), count, shape, variety_at(step, SETTINGS), EXTRAS)
         for part in dataclasses.fields(expected):
             ours, theirs = getattr(batch, part.name), getattr(expected, part.name)
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)  # a worker has another number of threads
