@@ -14,9 +14,10 @@ from torch import Tensor
 from medsr.diffusion.denoiser import estimate
 from medsr.model.conditioning import conditioned, expected_detail, scan_maps
 from medsr.model.nets import DetailNet
-from medsr.physics.ops import Separable
+from medsr.physics.ops import Profile, Separable
 from medsr.training.batches import degraded
 from medsr.training.degradations import AxisParameters, ScannerParameters
+from medsr.training.flaws import Flaws
 from medsr.training.packs import PackedScan
 from medsr.training.precision import mixed_precision
 
@@ -33,40 +34,63 @@ class Probe:
     Attributes:
         name: Scan and task, such as "sub-x01_T1w thick5".
         task: The task alone.
+        modality: "MR" or "CT".
         truth: (1, 1, I, J, K) in the model range.
+        y: The scan (1, 1, i, j, k) that was made of it.
         ibp: (1, 1, I, J, K) IBP estimate.
-        op: Forward operator of the task.
+        op: Forward operator of the task, as the network is told it.
         spacing_mm: Voxel spacing of the truth.
         numbers: (1, N_SCAN_CONDITIONS) for the network.
     """
 
     name: str
     task: str
+    modality: str
     truth: Tensor
+    y: Tensor
     ibp: Tensor
     op: Separable
     spacing_mm: tuple[float, float, float]
     numbers: Tensor
 
 
-def make_probes(scans: Sequence[PackedScan], device: torch.device) -> list[Probe]:
-    """A probe for every held-out scan and task."""
-    return [_probe(scan, task, device) for scan in scans for task in TASKS]
+def make_probes(
+    scans: Sequence[PackedScan], device: torch.device, seen: tuple[Profile, float] | None = None
+) -> list[Probe]:
+    """A probe for every held-out scan and task.
+
+    Args:
+        scans: Held-out scans.
+        device: Device of the probes.
+        seen: Profile and width, in samples, that the scans are seen through while the task's are told; None: the same.
+    """
+    return [_probe(scan, task, device, seen) for scan in scans for task in TASKS]
 
 
 @torch.inference_mode()
+def restored(net: DetailNet, probe: Probe) -> Tensor:
+    """The projected posterior mean (1, 1, I, J, K) of a probe in the model range."""
+    raw = conditioned(net, scan_maps(probe.op, probe.ibp, probe.spacing_mm), probe.numbers)
+    infinite = torch.full((1,), torch.inf, device=probe.ibp.device)
+    with mixed_precision(probe.ibp.device):
+        detail = estimate(raw, torch.zeros_like(probe.ibp), infinite).mean.float()
+    return probe.op.prox(probe.ibp + expected_detail(probe.op) * detail, probe.y, 0.0)
+
+
+def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:
+    """Gain of a result over the IBP estimate in dB, within a mask of the truth's shape."""
+    before, after = (((x - probe.truth)[mask] ** 2).mean() for x in (probe.ibp, result))
+    return 10 * float(torch.log10(before / after))
+
+
 def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
-    """Gain of the projected posterior mean over the IBP estimate, in dB, per probe."""
-    gains: dict[str, float] = {}
-    for probe in probes:
-        raw = conditioned(net, scan_maps(probe.op, probe.ibp, probe.spacing_mm), probe.numbers)
-        infinite = torch.full((1,), torch.inf, device=probe.ibp.device)
-        with mixed_precision(probe.ibp.device):
-            detail = estimate(raw, torch.zeros_like(probe.ibp), infinite).mean.float()
-        result = probe.ibp + expected_detail(probe.op) * detail
-        result = probe.op.prox(result, probe.op(probe.truth), 0.0)
-        gains[probe.name] = 10 * float(torch.log10(_error(probe.ibp, probe) / _error(result, probe)))
-    return gains
+    """Gain of the projected posterior mean over the IBP estimate, in dB, per probe, where there is no air."""
+    return {probe.name: gain_db(restored(net, probe), probe, body(probe)) for probe in probes}
+
+
+def body(probe: Probe) -> Tensor:
+    """Voxels of a probe that are no air."""
+    return probe.truth > AIR
 
 
 def by_task(gains: dict[str, float]) -> dict[str, float]:
@@ -118,24 +142,23 @@ def plot_curve(path: Path, picture: Path) -> None:
     pyplot.close(figure)
 
 
-def _probe(scan: PackedScan, task: str, device: torch.device) -> Probe:
+def _probe(scan: PackedScan, task: str, device: torch.device, seen: tuple[Profile, float] | None) -> Probe:
     x = scan.scale.to_model(torch.from_numpy(scan.data.astype(np.float32)))
     for dim, n in enumerate(scan.data.shape):
         x = x.narrow(dim, max(0, (n - CROP) // 2), min(n, CROP))
     x = x[None, None].to(device)
-    ibp, op, numbers = degraded(x, _scanner(scan, task), scan.spacing_mm, scan.modality, seed=0)
-    return Probe(f"{scan.name} {task}", task, x, ibp, op, scan.spacing_mm, numbers)
+    told = _scanner(scan, task, "gaussian", 1.0)
+    true = told if seen is None else _scanner(scan, task, *seen)
+    ibp, op, numbers = degraded(x, told, scan.spacing_mm, scan.modality, seed=0, flaws=Flaws(seen=true))
+    y = true.operator((x.shape[-3], x.shape[-2], x.shape[-1]))(x)
+    return Probe(f"{scan.name} {task}", task, scan.modality, x, y, ibp, op, scan.spacing_mm, numbers)
 
 
-def _scanner(scan: PackedScan, task: str) -> ScannerParameters:
+def _scanner(scan: PackedScan, task: str, profile: Profile, width: float) -> ScannerParameters:
     if task == "thick5":
         chosen = 2 if scan.degradable[2] else (0 if scan.degradable[0] else 1)
         factors = [5.0 / scan.spacing_mm[axis] if axis == chosen else 0.0 for axis in range(3)]
     else:
         factors = [float(task[-1]) if fine else 0.0 for fine in scan.degradable]
-    a, b, c = (AxisParameters(factor, "gaussian", 1.0) if factor else None for factor in factors)
+    a, b, c = (AxisParameters(factor, profile, width) if factor else None for factor in factors)
     return ScannerParameters((a, b, c), 0.0)
-
-
-def _error(x: Tensor, probe: Probe) -> Tensor:
-    return ((x - probe.truth)[probe.truth > AIR] ** 2).mean()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -23,11 +24,11 @@ from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.usual_ranges import usual_ranges
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
 from medsr.training.checkpoint import average_of
-from medsr.training.curve import append_row, by_task, gains_db, make_probes, plot_curve
+from medsr.training.curve import Probe, append_row, by_task, gains_db, make_probes, plot_curve
 from medsr.training.loop import CHECKPOINT, Progress, train
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
 from medsr.training.recipe import TrainingRecipe
-from medsr.training.scans import training_scans
+from medsr.training.scans import TrainingScan, training_scans
 from medsr.volume import Modality, Volume
 
 EARLY_POINTS = (100, 200, 300, 450, 600, 800)
@@ -51,14 +52,42 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
             start from that belong to another network.
     """
     keep_freed_memory()
+    probes = make_probes(probe_scans(recipe), choose_device(recipe.device))
+    average, step = trained(recipe, training_scans(read_packs(recipe.packs)), probes, minutes, on_step)
+    return write_weights(recipe, average, step) if step == recipe.training.steps else None
+
+
+def trained(
+    recipe: TrainingRecipe,
+    scans: Sequence[Sequence[TrainingScan]],
+    probes: Sequence[Probe],
+    minutes: float | None = None,
+    on_step: OnStep | None = None,
+) -> tuple[dict[str, Tensor], int]:
+    """The running mean of the weights and its step, once the recipe or the time is at its end; a curve as it goes.
+
+    A curve that goes on from weights begins with what they gain themselves, at step 0.
+
+    Args:
+        recipe: Recipe of the run.
+        scans: Result of `scans.training_scans`.
+        probes: Result of `curve.make_probes`.
+        minutes: Time limit; None: the whole run.
+        on_step: Callback after every step.
+
+    Raises:
+        MedsrError: As `train_recipe`.
+    """
     device = choose_device(recipe.device)
-    scans = training_scans(read_packs(recipe.packs))
-    probes = make_probes(_probe_scans(recipe), device)
     recipe.run.mkdir(parents=True, exist_ok=True)
+    curve = recipe.run / "curve.csv"
     net = DetailNet(recipe.training.net).to(device)
     began, losses, average, step = time.monotonic(), [], None, 0
-    start = None if recipe.start is None else _start(recipe).net.state_dict()
-    for progress in train(scans, recipe.training, recipe.run, device, _workers(device), start):
+    start = None if recipe.start is None else start_of(recipe).net.state_dict()
+    if start is not None and not (recipe.run / CHECKPOINT).exists():
+        net.load_state_dict(start)
+        append_row(curve, 0, math.nan, gains_db(net, probes))
+    for progress in train(scans, recipe.training, recipe.run, device, workers_for(device), start):
         step, average = progress.step, progress.average
         losses.append(progress.loss)
         late = minutes is not None and time.monotonic() - began > 60 * minutes
@@ -66,16 +95,16 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
         if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
             net.load_state_dict(average)
             gains = gains_db(net, probes)
-            append_row(recipe.run / "curve.csv", step, float(torch.stack(losses).mean()), gains)
-            plot_curve(recipe.run / "curve.csv", recipe.run / "curve.png")
+            append_row(curve, step, float(torch.stack(losses).mean()), gains)
+            plot_curve(curve, recipe.run / "curve.png")
             losses = []
         if on_step is not None:
             on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
         if late:
             break
     if average is None:  # the run was already at its end
-        return write_weights(recipe, average_of(recipe.run / CHECKPOINT), recipe.training.steps)
-    return write_weights(recipe, average, step) if step == recipe.training.steps else None
+        return average_of(recipe.run / CHECKPOINT), recipe.training.steps
+    return average, step
 
 
 def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int) -> Path:
@@ -88,7 +117,19 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         ModelError: Weights larger than 16 MiB.
         OutputError: The file can't be written.
     """
-    trained: dict[str, Any] = {
+    facts = training_facts(recipe, step)
+    ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
+    modalities = tuple(name for name in get_args(Modality) if name in ranges)
+    envelope = Envelope(modalities=modalities, statistics=ranges)
+    spec = ModelSpec(
+        recipe.name, recipe.version, recipe.training.net, envelope, sample_scale=recipe.sample_scale, trained=facts
+    )
+    return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
+
+
+def training_facts(recipe: TrainingRecipe, step: int) -> dict[str, Any]:
+    """What the metadata of weights say of their training."""
+    facts: dict[str, Any] = {
         "steps": step,
         "packs_sha256": packs_sha256(recipe.packs),
         "cards_sha256": {card.name: _card_sha256(card) for card in recipe.cards},
@@ -97,19 +138,18 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         "settings": asdict(recipe.training),
     }
     if recipe.start is not None:
-        start = _start(recipe)
-        trained["start"] = {"name": start.spec.name, "sha256": start.sha256, "steps": start.spec.trained.get("steps")}
-    ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
-    modalities = tuple(name for name in get_args(Modality) if name in ranges)
-    envelope = Envelope(modalities=modalities, statistics=ranges)
-    spec = ModelSpec(
-        recipe.name, recipe.version, recipe.training.net, envelope, sample_scale=recipe.sample_scale, trained=trained
-    )
-    return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
+        start = start_of(recipe)
+        facts["start"] = {"name": start.spec.name, "sha256": start.sha256, "steps": start.spec.trained.get("steps")}
+    return facts
 
 
-def _start(recipe: TrainingRecipe) -> Model:
-    """The model that training goes on from."""
+def start_of(recipe: TrainingRecipe) -> Model:
+    """The model that training goes on from.
+
+    Raises:
+        UsageError: It has another network than the recipe.
+        ModelError: It can't be read.
+    """
     model = load_model(str(recipe.start), "cpu")
     if model.spec.net != recipe.training.net:
         raise UsageError(
@@ -128,7 +168,7 @@ def store_weights(path: Path, content: bytes) -> Path:
     return path
 
 
-def _workers(device: torch.device) -> int:
+def workers_for(device: torch.device) -> int:
     """All other cores make batches for a GPU; on a CPU the training itself needs them."""
     return max(1, (os.cpu_count() or 1) - 1) if device.type == "cuda" else 0
 
@@ -138,7 +178,12 @@ def _volume(scan: PackedScan) -> Volume:
     return Volume(scan.data.astype(np.float32), affine, "CT" if scan.modality == "CT" else "MR")
 
 
-def _probe_scans(recipe: TrainingRecipe) -> list[PackedScan]:
+def probe_scans(recipe: TrainingRecipe) -> list[PackedScan]:
+    """The held-out scans of the curve.
+
+    Raises:
+        UsageError: One that is not among the validation packs.
+    """
     held_out = read_packs(recipe.validation_packs)
     names = [scan.name for scan in held_out]
     missing = [name for name in recipe.probes if name not in names]

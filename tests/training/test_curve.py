@@ -50,6 +50,18 @@ def test_a_network_of_chance_gains_something_else(probes):
     assert all(abs(gain) > 1e-4 for gain in found.values())
 
 
+def test_probes_can_be_seen_through_another_profile_than_is_told(probes):
+    wrong = make_probes(small_scans()[:2], CPU, ("box", 1.25))
+    for told, seen in zip(probes, wrong, strict=True):
+        assert (seen.name, seen.op) == (told.name, told.op)
+        assert torch.equal(seen.truth, told.truth)
+        assert torch.equal(seen.numbers, told.numbers)
+        assert seen.y.shape == told.y.shape
+        assert not torch.equal(seen.y, told.y)
+        torch.testing.assert_close(seen.op(seen.ibp), seen.y, atol=1e-4, rtol=0)
+    assert all(abs(gain) < 1e-3 for gain in gains_db(tiny_net(silent=True), wrong).values())
+
+
 def test_gains_are_averaged_per_task():
     assert by_task(gains(1.0)) == {task: pytest.approx(1.0 + 0.1 * n + 0.15) for n, task in enumerate(TASKS)}
 

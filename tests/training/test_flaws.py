@@ -168,7 +168,7 @@ def test_slices_move_in_their_plane_by_at_most_the_shift(slices):
         torch.testing.assert_close(inner, shifts[:, None, None].expand_as(inner), atol=1e-3, rtol=0)
         seen.append(shifts)
     for shifts in seen:
-        assert 0.2 < shifts.abs().max() < 0.42  # the cubic kernel takes a ramp 3 % too far
+        assert 0.36 < shifts.abs().max() < 0.42  # the cubic kernel takes a ramp 3 % too far
         assert len(shifts.unique()) == 20
     assert not torch.allclose(*seen)
 

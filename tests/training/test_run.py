@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from phantoms import head
 
 from medsr.enhancement.envelope import judge
@@ -13,12 +14,13 @@ from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
 from medsr.model.weights import load_model
 from medsr.physics.acquisition import acquisition_of
-from medsr.training.curve import read_curve
-from medsr.training.packs import packed, write_packs
+from medsr.training.curve import gains_db, make_probes, read_curve
+from medsr.training.packs import packed, read_packs, write_packs
 from medsr.training.recipe import TrainingRecipe
 from medsr.training.run import train_recipe
 from medsr.training.schedule import TrainingSettings
 
+CPU = torch.device("cpu")
 NET = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
 
 
@@ -99,6 +101,18 @@ def test_a_recipe_goes_on_from_the_weights_of_another(recipe: TrainingRecipe, tm
     for name, value in before.net.state_dict().items():
         np.testing.assert_allclose(after.net.state_dict()[name], value, rtol=1e-6, atol=1e-7)
     assert after.spec.trained["start"] == {"name": "tiny", "sha256": before.sha256, "steps": 4}
+
+
+def test_a_curve_that_goes_on_from_weights_begins_with_what_they_gain(recipe: TrainingRecipe, tmp_path: Path) -> None:
+    first = train_recipe(recipe)
+    later = replace(recipe, name="later", run=tmp_path / "later", start=str(first))
+    assert train_recipe(later, minutes=0) is None
+    assert train_recipe(later) is not None
+    header, rows = read_curve(later.run / "curve.csv")
+    assert [row[0] for row in rows] == [0, 1, 4]
+    shipped = gains_db(load_model(str(first), "cpu").net, make_probes(read_packs(recipe.validation_packs), CPU))
+    assert dict(zip(header[2:], rows[0][2:], strict=True)) == pytest.approx(shipped, abs=6e-4)
+    assert rows[0][2:] != rows[2][2:]
 
 
 def test_weights_of_another_network_are_no_start(recipe: TrainingRecipe, tmp_path: Path) -> None:
