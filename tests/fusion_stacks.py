@@ -1,11 +1,13 @@
-"""Thick stacks of the shipped sample in several orientations, where they lie known."""
+"""Thick stacks of the shipped sample in several orientations, where they lie known; and as DICOM series."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from dicom_phantoms import Edit, write_classic
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -38,6 +40,19 @@ def stack(scan: Volume, axis: int, moved: NDArray[np.float64] | None = None) -> 
         data = ndimage.affine_transform(data, into[:3, :3], into[:3, 3], order=3, mode="nearest")
     thick = acquisition.op(torch.from_numpy(data)).numpy()
     return replace(scan, data=thick, affine=acquisition.coarse_affine, slice_axis=axis)
+
+
+def write_series(folder: Path, scan: Volume, edit: Edit | None = None) -> Path:
+    """A stack as a DICOM series, its slices ascending as the standard counts them; `edit` as of `write_classic`."""
+    across = int(np.argmax(scan.spacing_mm))
+    order = [*(axis for axis in range(3) if axis != across), across]
+    data, matrix = scan.data.transpose(order), scan.affine[:, [*order, 3]].copy()
+    if np.linalg.det(matrix[:3, :3]) < 0:
+        data = data[:, :, ::-1]
+        matrix[:3, 3] += (data.shape[2] - 1) * matrix[:3, 2]
+        matrix[:3, 2] *= -1
+    write_classic(folder, np.ascontiguousarray(data).astype(np.int16), matrix, prefix=folder.name, edit=edit)
+    return folder
 
 
 def motion(scan: Volume, turn_deg: tuple[float, ...], shift_mm: tuple[float, ...]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from dicom_phantoms import write_classic
-from fusion_stacks import stack, truth
+from fusion_stacks import stack, truth, write_series
 from phantoms import head
 from tiny_models import write_tiny
 
@@ -32,6 +32,7 @@ def make_folder(root: Path) -> Path:
     medsr.save(thick, here / "scan.nii.gz", dtype="int16")
     for axis, name in enumerate(("sagittal", "coronal", "axial")):
         medsr.save(stack(truth(), axis), here / f"{name}.nii.gz", dtype="int16")
+        write_series(here / name, stack(truth(), axis))
     for folder, scan in (("references", reference), ("scans", thick)):
         (here / folder).mkdir()
         for number in (1, 2):

@@ -61,7 +61,7 @@ def enhance_file(
         MedsrError: as `io.load_all`, `acquisition_of`, `enhance` and `io.save`.
     """
     chosen = check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
-    _check_dtype(settings.output, chosen)
+    check_dtype(settings.output, chosen)
     model = model or load_model(settings.model, settings.device)
     volumes, stacks = read_scans(source, settings, chosen)
     results = enhance_volumes(volumes, settings, model, on_progress, memory_bytes, on_estimate)
@@ -111,7 +111,11 @@ def enhance_volumes(
 
 
 def write_results(
-    results: Sequence[Enhancement], target: Path, settings: EnhanceSettings, stacks: Sequence[Stack] = ()
+    results: Sequence[Enhancement],
+    target: Path,
+    settings: EnhanceSettings,
+    stacks: Sequence[Stack] = (),
+    further: Sequence[Stack] = (),
 ) -> list[Record]:
     """Write results, uncertainties and records as `enhance_file` says.
 
@@ -120,6 +124,7 @@ def write_results(
         target: File name that ends in .nii or .nii.gz, or a folder.
         settings: What was asked.
         stacks: Slices whose place each result takes, for DICOM; empty: NIfTI is written.
+        further: For DICOM, slices of other series that a result was made of too.
 
     Returns:
         The records as they were written.
@@ -128,7 +133,7 @@ def write_results(
         MedsrError: as `io.save`.
     """
     if stacks:
-        return _write_series(results, target, settings.output, stacks)
+        return _write_series(results, target, settings.output, stacks, tuple(further))
     names = names_of(target, settings, len(results))
     groups = [list(results)] if len(names) == 1 else [[result] for result in results]
     for path, group in zip(names, groups, strict=True):
@@ -167,7 +172,12 @@ def degrade_file(source: Path, target: Path, task: Task, seed: int = 0) -> Volum
     return results[0][0]
 
 
-def _check_dtype(output: Output, chosen: FormatName) -> None:
+def check_dtype(output: Output, chosen: FormatName) -> None:
+    """Refuse a type of voxels that a format does not have.
+
+    Raises:
+        UsageError: for DICOM, any; else one that the format is not written in.
+    """
     known = FORMATS[chosen]
     if output.dtype is not None and known.is_series:
         raise UsageError("--dtype is for NIfTI; leave it out, a DICOM series is always stored in 16 bits with a scale")
@@ -176,9 +186,10 @@ def _check_dtype(output: Output, chosen: FormatName) -> None:
 
 
 def _write_series(
-    results: Sequence[Enhancement], target: Path, output: Output, stacks: Sequence[Stack]
+    results: Sequence[Enhancement], target: Path, output: Output, stacks: Sequence[Stack], further: tuple[Stack, ...]
 ) -> list[Record]:
-    made = [_series(stack, result, output, n) for n, (stack, result) in enumerate(zip(stacks, results, strict=True))]
+    pairs = enumerate(zip(stacks, results, strict=True))
+    made = [_series(stack, result, output, n, further) for n, (stack, result) in pairs]
     records = [replace(result.record, output=summary(one)) for result, (one, _) in zip(results, made, strict=True)]
     uncertainties = [uncertainty for _, uncertainty in made if uncertainty is not None]
     write_dicom([one for one, _ in made], records, target, uncertainties, parametric_map=output.parametric_map)
@@ -201,13 +212,13 @@ def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:
 
 
 def _series(
-    stack: Stack, result: Enhancement, output: Output, index: int
+    stack: Stack, result: Enhancement, output: Output, index: int, further: tuple[Stack, ...]
 ) -> tuple[DerivedSeries, DerivedSeries | None]:
     """The series of one result and, in mode "uncertainty", that of its uncertainty."""
     number = NUMBERS_PER_SCAN * index + 1
 
     def one(volume: Volume, kind: Kind, number: int) -> DerivedSeries:
-        return DerivedSeries(volume, stack, derivation_of(result.record, kind), output.dicom, number)
+        return DerivedSeries(volume, stack, derivation_of(result.record, kind), output.dicom, number, further)
 
     uncertainty = None if result.uncertainty is None else one(result.uncertainty, "uncertainty", number + 1)
     return one(result.volume, "result", number), uncertainty

@@ -72,11 +72,11 @@ def enhance(
         )
     from medsr.enhancement.settings import EnhanceSettings
     from medsr.errors import UsageError
+    from medsr.fusion.files import read_stacks
     from medsr.fusion.fusion import fuse
-    from medsr.io import load
 
     if acquisition is not None or on_state is not None:
         raise UsageError("an acquisition and the steps of a sample are those of one scan; leave them out")
     settings = settings or EnhanceSettings()
-    stacks = [one if isinstance(one, Volume) else load(one, settings.policies) for one in scan]
+    stacks, _ = read_stacks(scan, settings.policies)
     return fuse(stacks, model, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medsr.enhancement.enhancement import OnEstimate
-from medsr.enhancement.files import write_results
+from medsr.enhancement.files import check_dtype, write_results
 from medsr.enhancement.outputs import check_target
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import UsageError
+from medsr.errors import InputError, UsageError
 from medsr.fusion.checks import check_request
 from medsr.fusion.fusion import fuse
-from medsr.io import formats, load
+from medsr.io import Policies, formats, load
+from medsr.io.dicom.patients import check_one_patient
+from medsr.io.dicom.reading import read_dicom_scans
+from medsr.io.dicom.stack import Stack
+from medsr.io.formats import FORMATS, FormatName
 from medsr.record import Record
+from medsr.volume import Volume
 
 
-def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings) -> None:
+def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings) -> FormatName:
     """Refuse a target or a request before anything is read.
 
     Args:
@@ -25,20 +30,27 @@ def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings
         target: Name of the output.
         settings: What is asked.
 
+    Returns:
+        The format that the output will have.
+
     Raises:
-        UsageError: what several stacks can't share, or a target that is not one file.
+        UsageError: what several stacks can't share, or a DICOM series that is to be made of other files.
         MedsrError: as `medsr.enhancement.outputs.check_target`.
     """
     check_request(settings)
-    named = formats.by_name(target.name)
-    if named is None or named.is_series:
-        raise UsageError(
-            f"{target}: several stacks give one file and no DICOM series yet; end the name in {formats.endings()}"
-        )
     if settings.input.volume is not None or settings.input.gaps == "split":
         raise UsageError("--volume and --gaps split are for one IN; put every series into a folder of its own")
-    for source in sources:
-        check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
+    with_map = settings.mode == "uncertainty"
+    chosen = check_target(target, sources[0], settings.output, uncertainty=with_map)
+    check_dtype(settings.output, chosen)
+    for number, source in enumerate(sources[1:], start=2):
+        if FORMATS[chosen].is_series and not formats.by_content(source).is_series:
+            raise UsageError(
+                f"stack {number} is no DICOM series and says nothing of patient and study; give its series, or end "
+                f"OUT in {formats.endings()}"
+            )
+        check_target(target, source, settings.output, uncertainty=with_map)
+    return chosen
 
 
 def fuse_files(
@@ -49,11 +61,12 @@ def fuse_files(
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
 ) -> list[Record]:
-    """Fuse NIfTI files or DICOM series, one stack each, into one file; the record goes to TARGET.json.
+    """Fuse NIfTI files or DICOM series, one stack each, into one; the record goes to TARGET.json.
 
     Args:
         sources: NIfTI files, DICOM folders or any file of a series, two or more.
-        target: Name of one file, of a format that is no series.
+        target: Name of one file, or of a folder for a series that is derived from DICOM series and takes the place of
+            the first.
         settings: What is asked.
         on_progress: Called as the work goes on.
         memory_bytes: Memory that may be used; None: most of what is free.
@@ -63,9 +76,42 @@ def fuse_files(
         The record.
 
     Raises:
-        MedsrError: as `check_files`, `io.load` and `fuse`.
+        MedsrError: as `check_files`, `read_stacks` and `fuse`.
     """
-    check_files(sources, target, settings)
-    stacks = [load(source, settings.policies) for source in sources]
-    result = fuse(stacks, None, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
-    return write_results([result], target, settings)
+    chosen = check_files(sources, target, settings)
+    volumes, places = read_stacks(sources, settings.policies)
+    result = fuse(volumes, None, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
+    stacks = [stack for stack in places if stack is not None] if FORMATS[chosen].is_series else []
+    return write_results([result], target, settings, stacks[:1], stacks[1:])
+
+
+def read_stacks(sources: Sequence[Volume | Path | str], policies: Policies) -> tuple[list[Volume], list[Stack | None]]:
+    """The stacks of one body, and the slices that they were made of where they come from DICOM series.
+
+    Args:
+        sources: Stacks as they are, NIfTI files, DICOM folders or any file of a series.
+        policies: What to do with an irregular DICOM series.
+
+    Returns:
+        The stacks, and for each its slices, or None.
+
+    Raises:
+        InputError: series of different patients, a path that can't be read or holds several scans.
+        MedsrError: as `io.load`.
+    """
+    volumes, places = [], []
+    for source in sources:
+        volume, stack = (source, None) if isinstance(source, Volume) else _read(Path(source), policies)
+        volumes.append(volume)
+        places.append(stack)
+    check_one_patient(places)
+    return volumes, places
+
+
+def _read(source: Path, policies: Policies) -> tuple[Volume, Stack | None]:
+    if not formats.by_content(source).is_series:
+        return load(source, policies), None
+    scans = read_dicom_scans(source, policies)
+    if len(scans) > 1:
+        raise InputError(f"{source}: holds {len(scans)} volumes; expected one, so put each into a folder of its own")
+    return scans[0].volume, scans[0].stack

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from dicom_phantoms import write_classic
-from fusion_stacks import stack, truth
+from fusion_stacks import stack, truth, write_series
 from tiny_models import write_tiny
 
 from medsr.cli.app import run
@@ -22,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(axial, path / "axial.nii.gz", dtype="int16")
     save(coronal, path / "coronal.nii.gz", dtype="int16")
     save([axial, axial], path / "twice.nii.gz", dtype="int16")
-    write_classic(path / "series", axial.data.astype(np.int16), axial.affine)
+    write_series(path / "series", axial)
     write_tiny(path / "tiny.safetensors")
     return path
 
@@ -51,13 +49,20 @@ def test_a_series_is_fused_with_a_file(folder, tmp_path):
     assert enhance(folder, folder / "series", folder / "coronal.nii.gz", tmp_path / "fused.nii.gz") == 0
 
 
+def test_series_become_a_derived_series(folder, tmp_path, capsys):
+    write_series(tmp_path / "coronal", load(folder / "coronal.nii.gz"))
+    assert enhance(folder, folder / "series", tmp_path / "coronal", tmp_path / "fused") == 0
+    assert "fused: 1 x 1 x 1 mm" in capsys.readouterr().out
+    assert load(tmp_path / "fused").shape == (40, 40, 40)
+
+
 @pytest.mark.parametrize(
     ("second", "target", "options", "code", "word"),
     [
         ("axial.nii.gz", "out.nii.gz", [], 3, "same voxels"),
         ("twice.nii.gz", "out.nii.gz", [], 3, "2 volumes"),
         ("missing.nii.gz", "out.nii.gz", [], 3, "missing.nii.gz"),
-        ("coronal.nii.gz", "folder", [], 2, "no DICOM series yet"),
+        ("coronal.nii.gz", "folder", [], 2, "expected a name that ends in"),
         ("coronal.nii.gz", "coronal.nii.gz", [], 2, "input itself"),
         ("coronal.nii.gz", "out.nii.gz", ["--mode", "sample"], 2, "no posterior samples"),
         ("coronal.nii.gz", "out.nii.gz", ["--region", "0:9,0:9,0:9"], 2, "region"),

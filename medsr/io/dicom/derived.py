@@ -24,7 +24,7 @@ from pydicom.valuerep import DSfloat
 import medsr
 from medsr.io.dicom.derivation import Derivation, series_label, stack_text
 from medsr.io.dicom.headers import modality_of
-from medsr.io.dicom.inherited import HeaderOf, headers_of
+from medsr.io.dicom.inherited import HeaderOf, headers_of, pass_on_history
 from medsr.io.dicom.options import DicomOptions
 from medsr.io.dicom.references import code_item, source_references
 from medsr.io.dicom.stack import LPS_TO_RAS, Stack
@@ -51,6 +51,7 @@ class DerivedSeries:
         derivation: Account of what made the volume.
         options: Choices of how it is written.
         number: Number of the series among those made of one source, from 1.
+        further: Slices of other series that the volume was made of too, whose place it does not take.
     """
 
     volume: Volume
@@ -58,6 +59,7 @@ class DerivedSeries:
     derivation: Derivation
     options: DicomOptions = field(default_factory=DicomOptions)
     number: int = 1
+    further: tuple[Stack, ...] = ()
 
     @cached_property
     def stored(self) -> Stored:
@@ -78,13 +80,15 @@ class DerivedSeries:
     @cached_property
     def references(self) -> tuple[Dataset, ...]:
         """One item of SourceImageSequence per source file, in the order of their UIDs."""
-        return tuple(sorted(source_references(self.stack), key=lambda item: str(item.ReferencedSOPInstanceUID)))
+        items = [item for stack in (self.stack, *self.further) for item in source_references(stack)]
+        return tuple(sorted(items, key=lambda item: str(item.ReferencedSOPInstanceUID)))
 
     @cached_property
     def facts(self) -> str:
         """Everything that changes a byte of the series."""
         numbers = self.stored
         digest = hashlib.sha256(np.ascontiguousarray(numbers.numbers.transpose(2, 1, 0)).tobytes())
+        further = {"further": [[list(one.filled), one.is_sheared] for one in self.further]} if self.further else {}
         return json.dumps(
             {
                 "source": [str(item.ReferencedSOPInstanceUID) for item in self.references],
@@ -96,6 +100,7 @@ class DerivedSeries:
                 "affine": self.volume.affine.round(12).ravel().tolist(),
                 "stack": [list(self.stack.filled), self.stack.is_sheared],
                 "options": [self.options.compress, self.options.keep_private, self.number],
+                **further,
             },
             sort_keys=True,
         )
@@ -169,6 +174,8 @@ def _common(series: DerivedSeries) -> Dataset:
     _set_derivation(common, series, source)
     _set_grid(common, series)
     _set_scale(common, series, source)
+    for stack in series.further:
+        pass_on_history(common, stack)
     return common
 
 
@@ -189,7 +196,8 @@ def _set_places_in_the_archive(common: Dataset, series: DerivedSeries, source: D
         common.PositionReferenceIndicator = None
     number = int(source.get("SeriesNumber") or UNNUMBERED) * 100 + series.number
     common.SeriesNumber = number if 0 < number <= MAX_SERIES_NUMBER else UNNUMBERED * 100 + series.number
-    label = series_label(series.derivation.kind, series.volume.spacing_mm, len(series.stack.filled))
+    n_filled, n_series = len(series.stack.filled), 1 + len(series.further)
+    label = series_label(series.derivation.kind, series.volume.spacing_mm, n_filled, n_series)
     described = str(source.get("SeriesDescription") or "").strip()[: LO_CHARACTERS - len(label) - 1].rstrip()
     common.SeriesDescription = f"{described} {label}".strip()
     if not source.get("BurnedInAnnotation") and _several(source.get("ImageType"))[:2] == ["ORIGINAL", "PRIMARY"]:
@@ -202,6 +210,7 @@ def _set_derivation(common: Dataset, series: DerivedSeries, source: Dataset) -> 
     text = (
         derivation.text
         + stack_text(series.stack.filled, series.stack.is_sheared)
+        + "".join(stack_text(one.filled, one.is_sheared, n) for n, one in enumerate(series.further, start=2))
         + (f" Before: {before}" if before else "")
     )
     common.DerivationDescription = text[:ST_CHARACTERS]

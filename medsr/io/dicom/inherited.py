@@ -103,6 +103,22 @@ def inherited(dataset: Dataset, meta: Dataset, i: int) -> Dataset:
     return kept
 
 
+def pass_on_history(common: Dataset, stack: Stack) -> None:
+    """Note in a derived image what its further sources pass on: lossy compression, and names burned into pixels.
+
+    Args:
+        common: Data set of the derived image; it is changed.
+        stack: Slices of a source whose place the image does not take.
+
+    Raises:
+        InputError: the file is gone or damaged since it was read.
+    """
+    header = headers_of(stack)(0)
+    for name, said in (("LossyImageCompression", "01"), ("BurnedInAnnotation", "YES")):
+        if header.get(name) == said:
+            setattr(common, name, said)
+
+
 def readable(dataset: Dataset, *, keep_private: bool = False) -> Dataset:
     """The elements of a data set that can be decoded, to the bottom, so that they can be written in another encoding.
 
