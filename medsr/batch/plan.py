@@ -11,17 +11,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from medsr.batch.recipe import BatchRecipe, batch_recipe
+from medsr.batch.stacks import with_stacks_fused
 from medsr.engine.outcome import Kind
 from medsr.engine.plan_file import Head, PlannedCase, lines_of, planned, read_lines
 from medsr.engine.selection import Shard, part_of
 from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.envelope import admitted_grid
-from medsr.errors import MedsrError
+from medsr.errors import MedsrError, UsageError
+from medsr.fusion.checks import check_request
 from medsr.io import files
 from medsr.io.bids import bids_name
 from medsr.io.discover import Discovery, discover
-from medsr.io.formats import suffix_for
+from medsr.io.formats import is_one_file, suffix_for
 from medsr.io.found import Found
 from medsr.io.names import case_id, digest, fingerprint, safe
 from medsr.io.recipes import present
@@ -78,10 +82,13 @@ def make_plan(
 
     Raises:
         InputError: no input there.
-        UsageError: a table that can't be used.
+        UsageError: a table that can't be used, or stacks to be fused in what is no BIDS data set.
     """
     found = discover(source, recipe.include, recipe.exclude, without=target)
-    cases = _without_collisions(_case(one, found, recipe, spec) for one in found.found)
+    if recipe.fuse and found.layout != "bids":
+        raise UsageError(f"{source}: is no BIDS data set, whose names tell stacks; name them in a table's column fuse")
+    scans = with_stacks_fused(found.found) if recipe.fuse else found.found
+    cases = _without_collisions(_case(one, found, recipe, spec) for one in scans)
     left_out = Counter(left.reason for left in found.left_out)
     return Plan(recipe, model, found.layout, tuple(cases), dict(left_out.most_common()))
 
@@ -91,11 +98,18 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
     target, is_open = _target(found, discovery, recipe, case)
     problem, voxels = found.problem, 0
     kind: Kind = found.kind
-    if recipe.enhance.output.format == "dicom" and not found.number and not problem:
+    as_dicom = recipe.enhance.output.format == "dicom" or not is_one_file(target)
+    if as_dicom and not all(one.number for one in found.parts) and not problem:
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
-    n_voxels = 0 if found.outline is None else found.outline.n_voxels
+    n_voxels = sum(0 if one.outline is None else one.outline.n_voxels for one in found.parts)
     try:
-        voxels = _result_voxels(found, recipe, spec) if not problem else 0
+        if found.stacks and not problem:
+            check_request(recipe.enhance)
+        voxels = (
+            sum(_result_voxels(one, recipe, spec, stack=bool(found.stacks)) for one in found.parts)
+            if not problem
+            else 0
+        )
     except MedsrError as error:
         problem, kind = str(error), "unsupported"
     reference = _reference(found, recipe)
@@ -109,7 +123,10 @@ def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSp
         input_bytes=4 * n_voxels,
         problem=_without_policies(problem, found, recipe),
         kind=kind,
-        given={"number": found.number, "reference": "" if reference is None else str(reference.absolute())},
+        given={
+            "stacks": [[len(one.files), one.number] for one in found.parts],
+            "reference": "" if reference is None else str(reference.absolute()),
+        },
     )
 
 
@@ -135,8 +152,8 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     return safe(found.name) + suffix, False
 
 
-def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) -> int:
-    """Voxels of the results.
+def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None, *, stack: bool) -> int:
+    """Voxels of the results; of one of several stacks, those of what it gives alone, which is what takes the time.
 
     Raises:
         EnvelopeError: a grid outside what the model was validated on.
@@ -144,7 +161,10 @@ def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None) ->
     """
     if found.outline is None:
         return 1
-    acquisition = acquisition_for(found.outline, recipe.enhance)
+    settings, h = recipe.enhance, found.outline.spacing_mm
+    if stack and settings.spacing_mm is not None:
+        settings = replace(settings, spacing_mm=tuple(np.minimum(settings.spacing_mm[0], h).tolist()))
+    acquisition = acquisition_for(found.outline, settings)
     if spec is not None:
         admitted_grid(recipe.enhance.modality, acquisition, spec, force=recipe.enhance.force)
     return math.prod(acquisition.fine_shape) * found.outline.n_volumes

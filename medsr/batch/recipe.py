@@ -15,8 +15,8 @@ from medsr.errors import UsageError
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import case_gates
 
-MACHINE_ONLY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "references")
-"""What changes nothing in a result, and so is not part of a case's key."""
+NOT_IN_KEY = ("workers", "deadlines", "gates", "memory_gib", "queue_gib", "include", "exclude", "fuse", "references")
+"""What changes nothing in the result of a case, and so is not part of its key."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class BatchRecipe:
         workers: Number of processes for each device.
         include: Patterns for the places of scans; empty for all.
         exclude: Patterns for the places of scans that are left out.
+        fuse: BIDS: files with thick slices of one subject, session and contrast that overlap and are named alike but
+            for acq, run and dir are stacks of one body, and become one scan. A table has the column `fuse` instead.
         names: "mirror" keeps the input's folders and names, made safe; "hash" gives nothing of them away. DICOM series
             are always named by hashes.
         references: Folder with a high-resolution scan of the same relative name for each case; None for none.
@@ -43,6 +45,7 @@ class BatchRecipe:
     workers: int = 1
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    fuse: bool = False
     names: Literal["mirror", "hash"] = "mirror"
     references: Path | None = None
     gates: tuple[str, ...] = ()
@@ -65,7 +68,7 @@ class BatchRecipe:
     @property
     def settings_key(self) -> str:
         """Hash of what decides about results: weights and machine aside."""
-        deciding = {key: value for key, value in self.as_dict().items() if key not in MACHINE_ONLY}
+        deciding = {key: value for key, value in self.as_dict().items() if key not in NOT_IN_KEY}
         for key in ("model", "device"):
             del deciding["enhance"][key]
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

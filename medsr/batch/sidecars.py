@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import medsr
@@ -19,31 +20,40 @@ RECORDS = [f"*{suffix}.json" for known in formats.FORMATS.values() if known.writ
 IGNORED = "".join(f"{name}\n" for name in (*RECORDS, "index.html", "run.json", "cases.csv", "junit.xml"))
 
 
-def write_sidecar(target: Path, record: Record, source: Path) -> None:
+def write_sidecar(target: Path, record: Record, sources: Sequence[Path]) -> None:
     """Write the JSON sidecar of a derived scan; the run record beside it holds the rest.
 
     Args:
         target: The derived scan.
         record: What was done.
-        source: The scan that it was made of, whose acquisition it shares.
+        sources: The scans that it was made of, and whose acquisition it has as far as they share it.
 
     Raises:
         OutputError: the file can't be written.
     """
     spacing = " x ".join(f"{h:g}" for h in record.task["fine_spacing_mm"])
-    root = bids.root_of(source)
+    several = len(sources) > 1
+    made_of = f"{len(sources)} scans of lower resolution" if several else "a scan of lower resolution"
+    root = bids.root_of(sources[0])
+    hashes = [one["input"]["content_sha256"] for one in record.stacks]
     content = {
-        **bids.acquisition_fields(source),
+        **_shared_fields(sources),
         "Description": f"Scan enhanced by medsr. {NOTICE}",
         "SkullStripped": False,
         "SpatialReference": "orig",
-        "Resolution": f"{spacing} mm, computed from a scan of lower resolution",
-        "Sources": [] if root is None else [f"bids:{RAW}:{source.absolute().relative_to(root).as_posix()}"],
-        "SourceSHA256": record.input["content_sha256"],
+        "Resolution": f"{spacing} mm, computed from {made_of}",
+        "Sources": [f"bids:{RAW}:{one.absolute().relative_to(root).as_posix()}" for one in sources if root is not None],
+        "SourceSHA256": hashes if several else record.input["content_sha256"],
         "ModelName": record.model.get("name", ""),
         "ModelSHA256": record.model.get("sha256", ""),
     }
     _write(target.with_name(f"{formats.stem(target.name)}.json"), content)
+
+
+def _shared_fields(sources: Sequence[Path]) -> dict[str, Any]:
+    """What the sidecars of all scans say alike of their acquisition."""
+    first, *others = map(bids.acquisition_fields, sources)
+    return {name: said for name, said in first.items() if all(other.get(name) == said for other in others)}
 
 
 def description_of(target: Path, cases: Sequence[PlannedCase]) -> dict[str, Callable[[Path], None]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from medsr.engine.store import MADE, THUMB
 from medsr.enhancement.files import enhance_volumes, write_results
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import UsageError
-from medsr.io import load, load_all
+from medsr.errors import GeometryError, UsageError
+from medsr.fusion.fusion import fuse
+from medsr.io import files, load, load_all
 from medsr.io.dicom.options import Policies
+from medsr.io.dicom.patients import check_one_patient
 from medsr.io.dicom.reading import DicomScan, read_found
 from medsr.io.dicom.stack import Stack, stacked
 from medsr.io.dicom.triage import triage_files
@@ -33,10 +36,14 @@ __all__ = ["JOBS", "start"]
 
 @dataclass(frozen=True)
 class _Scans:
-    """What was read: volumes in turn, and the slices they lie in where they came as DICOM."""
+    """What was read: volumes in turn, and the slices they lie in, None where they did not come as DICOM.
+
+    Where `fused`, they are stacks of one body; else each gives a result.
+    """
 
     volumes: list[Volume]
-    stacks: list[Stack]
+    stacks: list[Stack | None]
+    fused: bool
 
 
 @dataclass(frozen=True)
@@ -59,37 +66,45 @@ class Enhancing:
         self._recipe, self._model, self._bids, self._memory_bytes = recipe, model, bids, memory_bytes
 
     def read(self, request: Request) -> _Scans:
-        """All volumes of the case."""
-        paths = [Path(path) for path in request["files"]]
-        if request["number"]:
-            scans = _found(paths, request["number"], self._recipe.enhance.policies)
-            return _Scans([scan.volume for scan in scans], [scan.stack for scan in scans])
-        return _Scans(load_all(paths[0], self._recipe.enhance.policies), [])
+        """All volumes of the case: those of a scan in turn, or one of each stack."""
+        parts = list(_parts(request))
+        fused = len(parts) > 1
+        read = [_read(paths, number, self._recipe.enhance.policies) for paths, number in parts]
+        for number, volumes in enumerate(read, start=1):
+            if fused and len(volumes) > 1:
+                raise GeometryError(f"stack {number} holds {len(volumes)} volumes; expected one")
+        scans = [scan for volumes in read for scan in volumes]
+        stacks = [stack for _, stack in scans]
+        if fused:
+            check_one_patient(stacks)
+        return _Scans([volume for volume, _ in scans], stacks, fused)
 
     def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
         """All results of the case."""
-        settings = self._settings(request)
-        results = enhance_volumes(scan.volumes, settings, self._model, on_progress, self._memory_bytes)
-        return _Finished(scan, results)
+        settings, limit = self._settings(request), self._memory_bytes
+        if scan.fused:
+            return _Finished(scan, [fuse(scan.volumes, self._model, settings, on_progress, memory_bytes=limit)])
+        return _Finished(scan, enhance_volumes(scan.volumes, settings, self._model, on_progress, limit))
 
     def write(self, request: Request, result: _Finished) -> dict[str, Any]:
         """Outputs, records, sidecar and picture; checks against the reference or without one."""
         made = Path(request["work"]) / MADE
         name = request["name"]
         as_dicom = not is_one_file(name)
-        if as_dicom and not result.scans.stacks:
+        stacks = [stack for stack in result.scans.stacks if stack is not None] if as_dicom else []
+        if as_dicom and len(stacks) < len(result.scans.stacks):
             raise UsageError("a NIfTI file says nothing of patient and study, so it can't become DICOM in a batch")
-        stacks = result.scans.stacks if as_dicom else []
-        records = write_results(result.results, made / name, self._settings(request), stacks)
+        n = len(result.results)
+        records = write_results(result.results, made / name, self._settings(request), stacks[:n], stacks[n:])
         if self._bids and not as_dicom:
-            write_sidecar(made / name, records[0], Path(request["files"][0]))
+            write_sidecar(made / name, records[0], [paths[0] for paths, _ in _parts(request)])
         write_thumbnail(result.scans.volumes[0], result.results[0].volume, Path(request["work"]) / THUMB)
         record = records[0]
         warnings = [*record.warnings]
         if request["tile"] is not None:
             warnings.append(f"tried again with a tile of {request['tile']} voxels")
         return {
-            "input_sha256": result.scans.volumes[0].source.content_sha256,
+            "input_sha256": _content(request, result.scans),
             "voxels": sum(one.volume.data.size for one in result.results),
             "checks": self._checks(request, records, result),
             "facts": {
@@ -98,6 +113,7 @@ class Enhancing:
                 "shape": record.task["fine_shape"],
                 "spacing_mm": record.task["fine_spacing_mm"],
                 "device": record.device,
+                "stacks": len(record.stacks),
                 **blind_words(records),
                 "warnings": warnings,
             },
@@ -130,6 +146,26 @@ def start(options: dict[str, Any]) -> Pipeline:
     model = load_model(recipe.enhance.model, options["device"])
     stages = Enhancing(recipe, model, bids=options["bids"], memory_bytes=options["memory_bytes"])
     return pipeline(stages, int(recipe.queue_gib * 2**30))
+
+
+def _parts(request: Request) -> Iterator[tuple[list[Path], int]]:
+    """The files of each stack, or of the only scan, and the number of the volume among them (DICOM, else 0)."""
+    paths = map(Path, request["files"])
+    for n_files, number in request["stacks"]:
+        yield list(islice(paths, n_files)), number
+
+
+def _content(request: Request, scans: _Scans) -> str:
+    """Hash of the content of the input."""
+    if not scans.fused:
+        return scans.volumes[0].source.content_sha256
+    return files.sha256_of_digests({files.sha256_file(Path(path)) for path in request["files"]})
+
+
+def _read(paths: Sequence[Path], number: int, policies: Policies) -> list[tuple[Volume, Stack | None]]:
+    if not number:
+        return [(volume, None) for volume in load_all(paths[0], policies)]
+    return [(scan.volume, scan.stack) for scan in _found(paths, number, policies)]
 
 
 def _found(paths: Sequence[Path], number: int, policies: Policies) -> list[DicomScan]:

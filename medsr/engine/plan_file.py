@@ -11,7 +11,7 @@ from typing import Any
 from medsr.engine.outcome import Kind
 from medsr.errors import InputError
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)

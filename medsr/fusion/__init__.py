@@ -1,6 +1,7 @@
 """Several stacks of one body, in different orientations or places, fused into one scan.
 
 - `entry`: `medsr.enhance`, of one scan or of several stacks, without PyTorch.
+- `groups`: which scans of a folder could be fused, by their headers.
 - `checks`: refuses stacks that do not belong together before any work is done.
 - `stack`: one stack in the place and the unit of the first one; `prior`: what the network expects, from all of them.
 - `solver`: the image that agrees with every stack; `fusion`: all of it, from stacks to a result and its record.

@@ -27,6 +27,8 @@ ACQUISITION_FIELDS = (
 ANATOMICAL = ("T1w", "T2w", "FLAIR", "PDw", "T2starw", "inplaneT1", "inplaneT2", "angio", "CT")
 CONTRASTS = (*ANATOMICAL, "PDT2", "bold", "dwi", "asl")
 UNLIKE_MAGNITUDE = ("phase", "real", "imag")  # values of the entity `part`; phase wraps, the others change sign
+STACKS_DIFFER = ("acq", "run", "dir")  # entities in which the stacks of one body may differ
+BEFORE_ACQ = ("sub", "ses", "sample", "task")  # entities that come before `acq` in a name
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(_[A-Za-z0-9]+-[A-Za-z0-9]+)*(_[A-Za-z0-9]+)?")
 # `desc` is the last entity of a BIDS name: nothing but the suffix follows it.
 _DERIVATIVE = re.compile(r"(?P<entities>.*?)(?:_desc-(?P<desc>[A-Za-z0-9]+))?_(?P<suffix>[A-Za-z0-9]+)")
@@ -58,6 +60,24 @@ def bids_name(name: str) -> str:
     match = _DERIVATIVE.fullmatch(stem)
     entities, suffix, desc = (stem, "", "") if match is None else match.group("entities", "suffix", "desc")
     made = f"{entities}_desc-{desc or ''}medsr" + (f"_{suffix}" if suffix else "")
+    return f"{folder}/{made}" if folder else made
+
+
+def fused_name(name: str) -> str:
+    """The name of what stacks of one body become: `acq-fused` for the entities in which stacks differ.
+
+    Stacks of one subject, session and contrast have the same: their names differ in acq, run and dir alone.
+
+    Args:
+        name: BIDS name, with or without its folder; "" for a name without a subject or a suffix.
+    """
+    folder, _, stem = name.rpartition("/")
+    entities, suffix = _entities(stem), stem.rpartition("_")[2]
+    if "sub" not in entities or "-" in suffix:
+        return ""
+    first = {key: value for key, value in entities.items() if key in BEFORE_ACQ}
+    last = {key: value for key, value in entities.items() if key not in (*first, *STACKS_DIFFER)}
+    made = "_".join((*(f"{key}-{value}" for key, value in (first | {"acq": "fused"} | last).items()), suffix))
     return f"{folder}/{made}" if folder else made
 
 

@@ -20,12 +20,12 @@ from medsr.io import files, formats
 from medsr.io.bids import ANATOMICAL, UNLIKE_MAGNITUDE, part_of_name
 from medsr.io.dicom.triage import NOT_DICOM, LeftOut, triage_files
 from medsr.io.folders import not_searched, tree
-from medsr.io.found import Found, dicom_found, file_found, files_found, series_found
+from medsr.io.found import Found, dicom_found, file_found, files_found, fused, series_found
 from medsr.io.names import safe
 
 Layout = Literal["tree", "bids", "table"]
 TABLE_SUFFIXES = (".csv", ".tsv")
-COLUMNS = ("input", "output", "reference")
+COLUMNS = ("input", "output", "reference", "fuse")
 NEVER_SCANS = (
     ".json",
     ".tsv",
@@ -70,7 +70,8 @@ def discover(
     """Every scan of an input.
 
     Args:
-        source: Folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`.
+        source: Folder, BIDS data set, one file, glob, or table (.csv, .tsv) with a column `input`; rows with the same
+            text in its column `fuse` are stacks of one body, and one scan to enhance.
         include: Patterns for places; none means all.
         exclude: Patterns for places.
         without: Folder to leave alone, such as an output inside the input.
@@ -216,16 +217,28 @@ def _filtered(place: str, include: Sequence[str], exclude: Sequence[str]) -> str
 
 def _of_table(table: Path) -> Discovery:
     root = table.parent
-    found: list[Found] = []
-    for row in _rows(table):
+    groups: dict[str, list[Found]] = {}
+    for number, row in enumerate(_rows(table)):
         path = root / row["input"]
         one = file_found(path, row["input"]) if formats.is_one_file(path.name) else _dicom_row(root, path)
         reference = row.get("reference") or ""
         target = row.get("output") or ""
         if target and target != safe(target):
             raise UsageError(f"{table}: output {target!r} has other signs than letters, digits, '.', '_', '-' and '/'")
-        found.append(replace(one, target=target, reference=root / reference if reference else None))
+        one = replace(one, target=target, reference=root / reference if reference else None)
+        label = f"fuse|{row['fuse']}" if row.get("fuse") else f"row|{number}"
+        groups.setdefault(label, []).append(one)
+    found = [_of_rows(table, label, rows) if len(rows) > 1 else rows[0] for label, rows in groups.items()]
     return Discovery(root, "table", tuple(found), ())
+
+
+def _of_rows(table: Path, label: str, rows: Sequence[Found]) -> Found:
+    """The stacks of some rows as one scan; only the first row says what becomes of it."""
+    if any(row.target or row.reference for row in rows[1:]):
+        raise UsageError(
+            f"{table}: a further stack has an output or a reference; name them in the first row of its group"
+        )
+    return fused(rows, label, rows[0].name)
 
 
 def _dicom_row(root: Path, path: Path) -> Found:
@@ -253,7 +266,9 @@ def _rows(table: Path) -> list[dict[str, str]]:
         raise UsageError(f"{table}: can't be read as a table ({files.reason(error)})") from error
     unknown = [column for column in columns if column not in COLUMNS]
     if "input" not in columns or unknown:
-        raise UsageError(f"{table}: has columns {', '.join(columns) or 'none'}; expected input, and output, reference")
+        raise UsageError(
+            f"{table}: has columns {', '.join(columns) or 'none'}; expected input, and output, reference, fuse"
+        )
     if any(not row["input"] or None in row for row in rows):
         raise UsageError(f"{table}: a row has no input or more cells than columns")
     return rows

@@ -36,6 +36,7 @@ class Found:
         kind: Kind of the problem.
         target: Output asked for by a table, else "".
         reference: High-resolution scan to measure against, or None.
+        stacks: Scans that become one, the first of which gives its place; empty for a scan of its own.
     """
 
     identity: str
@@ -48,6 +49,31 @@ class Found:
     kind: Kind = ""
     target: str = ""
     reference: Path | None = None
+    stacks: tuple[Found, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Found, ...]:
+        """Its stacks; itself where it is a scan of its own."""
+        return self.stacks or (self,)
+
+
+def fused(stacks: Sequence[Found], identity: str, name: str) -> Found:
+    """Scans that become one; what is wrong with one of them is wrong with all.
+
+    Args:
+        stacks: Scans, the first of which gives the place.
+        identity: Text that stays the same while the group does.
+        name: Wanted output, as in `Found`.
+    """
+    files = tuple(path for one in stacks for path in one.files)
+    made = replace(stacks[0], identity=identity, files=files, name=name, stacks=tuple(stacks), problem="", kind="")
+    for number, one in enumerate(stacks, start=1):
+        if one.problem:
+            return replace(made, problem=f"stack {number}: {one.problem}", kind=one.kind)
+        if one.outline is not None and one.outline.n_volumes > 1:
+            said = f"stack {number} holds {one.outline.n_volumes} volumes; expected one"
+            return replace(made, problem=said, kind="geometry")
+    return made
 
 
 def files_found(root: Path, paths: Sequence[Path]) -> list[Found]:

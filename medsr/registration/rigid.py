@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from medsr.errors import InputError
 from medsr.io.itk import LPS_TO_RAS, image_of
+from medsr.io.outline import Outline
 from medsr.physics.profiles import FWHM_PER_SIGMA
 from medsr.volume import Volume
 
@@ -59,6 +60,12 @@ def check_installed() -> None:
         raise InputError('registration needs SimpleITK: pip install "medsr[formats]"')
 
 
+def overlap(scan: Volume | Outline, other: Volume | Outline) -> float:
+    """Share of a scan's field of view that another covers, where their headers put them."""
+    places = np.linalg.solve(other.affine, _grid(scan).T)[:3].T
+    return float(np.mean(np.all((places > -0.5) & (places < np.array(other.shape) - 0.5), axis=1)))
+
+
 def register(fixed: Volume, moving: Volume) -> Rigid:
     """Find the turn and the shift of a scan against another one of the same body; contrasts may differ.
 
@@ -76,10 +83,10 @@ def register(fixed: Volume, moving: Volume) -> Rigid:
         InputError: SimpleITK is missing, or the two share too little of the body.
     """
     fixed, moving = fixed.to_ras(), moving.to_ras()
-    overlap = max(_overlap(fixed, moving), _overlap(moving, fixed))
-    if overlap < LEAST_OVERLAP:
+    shared = max(overlap(fixed, moving), overlap(moving, fixed))
+    if shared < LEAST_OVERLAP:
         raise InputError(
-            f"the two scans share {overlap:.0%} of the smaller field of view; expected at least "
+            f"the two scans share {shared:.0%} of the smaller field of view; expected at least "
             f"{LEAST_OVERLAP:.0%} to register them: check that they show the same part of one body"
         )
     middle = fixed.affine @ [*(np.array(fixed.shape) - 1) / 2, 1]
@@ -159,13 +166,7 @@ def _as_wide(scan: Volume, other: Volume) -> NDArray[np.float32]:
     return np.asarray(ndimage.gaussian_filter(scan.data, sigma, mode="nearest"), np.float32)
 
 
-def _overlap(scan: Volume, other: Volume) -> float:
-    """Share of a scan's field of view that another covers, where their headers put them."""
-    places = np.linalg.solve(other.affine, _grid(scan).T)[:3].T
-    return float(np.mean(np.all((places > -0.5) & (places < np.array(other.shape) - 0.5), axis=1)))
-
-
-def _grid(scan: Volume) -> NDArray[np.float64]:
+def _grid(scan: Volume | Outline) -> NDArray[np.float64]:
     """Points (n, 4) spread evenly over a scan's field of view, homogeneous RAS+ mm."""
     steps = [np.linspace(-0.5, n - 0.5, 16) for n in scan.shape]
     i, j, k = (axis.ravel() for axis in np.meshgrid(*steps, indexing="ij"))

@@ -100,7 +100,7 @@ def test_dicom_series_are_named_by_hashes_and_damaged_ones_are_cases(tmp_path):
     whole, cut = sorted(planned(source).cases, key=lambda case: case.kind)
     assert SECRET not in whole.target
     assert whole.shown == whole.target
-    assert (whole.given["number"], len(whole.files), whole.problem) == (1, 4, "")
+    assert (whole.given["stacks"], len(whole.files), whole.problem) == ([[4, 1]], 4, "")
     assert cut.kind == "unreadable"
 
 

@@ -22,7 +22,7 @@ from medsr.errors import MedsrError
 
 USUAL = BatchRecipe()
 ASIDE = {"device", "workers", "memory_gib", "queue_gib", "deadlines"}  # how the work is done
-ASIDE |= {"include", "exclude", "references", "gates"}  # which cases, and what is measured of them
+ASIDE |= {"include", "exclude", "fuse", "references", "gates"}  # which cases, and what is measured of them
 ASIDE |= {"model"}  # a name: the hash of the weights counts
 OF_ONE_SCAN = {"enhance.region", "enhance.output.like"}  # refused in a recipe
 VALUES: dict[Any, tuple[Any, ...]] = {

@@ -19,7 +19,7 @@ def test_a_recipe_says_how_a_nifti_file_is_read(tmp_path):
     data = np.array(scan.data)
     data[0] = np.nan
     nib.save(nib.Nifti1Image(data, scan.affine), tmp_path / "masked.nii")
-    request = {"files": [str(tmp_path / "masked.nii")], "number": 0}
+    request = {"files": [str(tmp_path / "masked.nii")], "stacks": [[1, 0]]}
 
     def stages(policy):
         recipe = BatchRecipe(enhance=EnhanceSettings(input=Input(nan=policy)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medsr.engine.plan_file import Head, PlannedCase, lines_of, planned, read_lines
+from medsr.engine.plan_file import SCHEMA, Head, PlannedCase, lines_of, planned, read_lines
 from medsr.errors import InputError
 
 CASE = PlannedCase("0" * 16, ("/in/a.nii",), "a.nii", "", "f", 10, 40, given={"number": 2})
@@ -20,6 +20,6 @@ def test_a_plan_comes_back_with_what_each_case_is_given_and_only_for_its_own_com
     assert read_lines(path)[0] == head
     with pytest.raises(InputError, match="holds a run of medsr batch, not of medsr validate"):
         read_lines(path, "validate")
-    path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 2'))
     with pytest.raises(InputError, match="of schema 2; plan again"):
         read_lines(path, "batch")

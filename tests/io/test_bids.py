@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.io.bids import CONTRASTS, Sidecar, bids_name, contrast_of_name, part_of_name, scan_name, sidecar_of
+from medsr.io.bids import (
+    CONTRASTS,
+    Sidecar,
+    bids_name,
+    contrast_of_name,
+    fused_name,
+    part_of_name,
+    scan_name,
+    sidecar_of,
+)
 
 
 @pytest.mark.parametrize("name", ["sub-01_T1w", "sub-x12_ses-2_acq-thick_T2w", "sub-cmbcrc01_CT"])
@@ -93,3 +102,21 @@ def test_the_part_of_a_complex_scan_is_told_by_its_name(name, part):
 def test_a_sidecar_that_is_no_object_is_warned_of(tmp_path, content):
     (tmp_path / "sub-1_T1w.json").write_text(content)
     assert sidecar_of(tmp_path / "sub-1_T1w.nii.gz").warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    [
+        ("sub-1_acq-ax_run-2_T2w", "sub-1_acq-fused_T2w"),
+        ("a/sub-1_ses-2_dir-AP_T2w", "a/sub-1_ses-2_acq-fused_T2w"),
+        ("sub-1_T2w", "sub-1_acq-fused_T2w"),
+        ("sub-1_task-x_acq-a_ce-gd_rec-b_run-1_echo-2_T1w", "sub-1_task-x_acq-fused_ce-gd_rec-b_echo-2_T1w"),
+        ("sub-1_ce-gd_run-1_T1w", "sub-1_acq-fused_ce-gd_T1w"),
+        ("scan", ""),
+        ("sub-1", ""),
+        ("ses-1_T1w", ""),
+        ("", ""),
+    ],
+)
+def test_stacks_of_one_body_share_one_name(name, fused):
+    assert fused_name(name) == fused
