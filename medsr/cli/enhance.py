@@ -49,7 +49,12 @@ def enhance(
     nan: Annotated[NaN, option("--nan", help="NIfTI with voxels that are no number.", panel=INPUT)] = DEFAULT.input.nan,
     volume: Annotated[
         str | None,
-        option("--volume", help="DICOM tree: number that medsr inspect gives.", panel=INPUT, metavar="NUMBER"),
+        option(
+            "--volume",
+            help="DICOM tree: number that medsr inspect gives; several, such as 1,3, are fused.",
+            panel=INPUT,
+            metavar="NUMBER",
+        ),
     ] = DEFAULT.input.volume,
     region: Annotated[
         str | None,
@@ -195,7 +200,8 @@ def enhance(
     limit = bytes_of(memory, "--memory")
     *others, target = further
     stacks = [source, *others]
-    if others:
+    fuses = bool(others) or len(settings.input.volumes) > 1
+    if fuses:
         check_files(stacks, target, settings)
     else:
         check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
@@ -203,7 +209,7 @@ def enhance(
     keep_freed_memory()
     told = estimated(source.name, quiet)
     with reported(source.name, quiet) as on_progress:
-        if others:
+        if fuses:
             records = fuse_files(stacks, target, settings, on_progress, memory_bytes=limit, on_estimate=told)
         else:
             records = enhance_file(

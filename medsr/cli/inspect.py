@@ -42,7 +42,7 @@ def inspect(
 
 def _inspect_tree(path: Path, spec: ModelSpec, verbose: bool) -> None:
     """Print the volumes of a folder tree as a table, or its only one in full."""
-    from medsr.cli.listing import print_left_out, print_triage
+    from medsr.cli.listing import print_fusable, print_left_out, print_triage
     from medsr.io import load_all
     from medsr.io.dicom.reading import read_found
     from medsr.io.dicom.triage import triage
@@ -61,6 +61,7 @@ def _inspect_tree(path: Path, spec: ModelSpec, verbose: bool) -> None:
         print_triage(found, alone, others, spec.envelope, spec.name)
         if all(volume.reason for volume in found.volumes) and all(one.problem for one in alone):
             raise InputError(f"{path}: none of the scans in it can be read, as the table says; send them again")
+        print_fusable(path, found.volumes, alone)
         return
     _describe([scan.volume for scan in read_found(only)] if only.stacks else load_all(path), spec, verbose)
     print_left_out(alone, others)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -18,7 +19,11 @@ from medsr.affine import axes_text, axis_codes
 from medsr.cli.slices import spaced
 from medsr.enhancement.envelope import judge_grid
 from medsr.errors import UsageError
+from medsr.fusion.groups import stacks_of_one_body
+from medsr.io.bids import fused_name
+from medsr.io.dicom.alike import likeness
 from medsr.io.dicom.triage import FoundVolume, LeftOut, Triage
+from medsr.io.discover import is_bids
 from medsr.io.formats import by_content
 from medsr.io.found import Found, outline_of
 from medsr.model.spec import Envelope
@@ -51,6 +56,31 @@ def print_triage(
     print_left_out(alone, others)
     n_used = found.n_files - len(found.left_out)
     console.print(f"{found.n_files} files: {n_used} in {len(found.volumes)} volumes, {len(found.left_out)} left aside")
+
+
+def print_fusable(root: Path, volumes: Sequence[FoundVolume], alone: Sequence[Found]) -> None:
+    """Print which scans of a tree could be stacks of one body, and how they are fused; nothing where none could.
+
+    Files are named only where the tree is a BIDS data set, in which names hold codes for people.
+
+    Args:
+        root: Root of the tree.
+        volumes: Its DICOM volumes.
+        alone: Scans in files of their own.
+    """
+    said = []
+    for group in stacks_of_one_body([(likeness(volume), outline_of(volume)) for volume in volumes]):
+        numbers = ",".join(volumes[n].name for n in group)
+        said.append(f"could be fused, {len(group)} stacks of one contrast in study {volumes[group[0]].study}:")
+        said.append(f"  medsr enhance FOLDER OUT --volume {numbers}")
+    files = stacks_of_one_body([(fused_name(one.name), one.outline) for one in alone]) if is_bids(root) else []
+    for group in files:
+        said.append(f"could be fused, {len(group)} stacks of one contrast of a subject:")
+        said.append(f"  medsr enhance {' '.join(f'FOLDER/{alone[n].place}' for n in group)} OUT")
+    if files:
+        said.append("all of a data set at once: medsr batch FOLDER OUT RECIPE, with fuse = true in the recipe")
+    for line in said:
+        _console().print(Text(line), soft_wrap=True)  # so that a command stays one
 
 
 def print_left_out(alone: Sequence[Found], others: Sequence[LeftOut]) -> None:

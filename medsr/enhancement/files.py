@@ -81,10 +81,10 @@ def read_scans(source: Path, settings: EnhanceSettings, chosen: FormatName) -> t
     """
     if not FORMATS[chosen].is_series:
         named = settings.input.volume is not None
-        return (_volumes(_scans(source, settings)) if named else load_all(source, settings.policies)), []
+        return (_volumes(dicom_scans(source, settings)) if named else load_all(source, settings.policies)), []
     like = settings.output.like
     scans = (
-        _scans(source, settings)
+        dicom_scans(source, settings)
         if like is None
         else placed(load_all(source, settings.policies), like, settings.policies)
     )
@@ -196,15 +196,22 @@ def _write_series(
     return records
 
 
-def _scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
-    wanted = settings.input.volume
-    if wanted is None:
+def dicom_scans(source: Path, settings: EnhanceSettings) -> list[DicomScan]:
+    """The volumes of a DICOM source that are asked for, in that order.
+
+    Raises:
+        UsageError: a number that no volume has, or policies that need a series alone.
+        MedsrError: as `io.dicom.reading.read_dicom_scans`.
+    """
+    wanted = settings.input.volumes
+    if not wanted:
         return read_dicom_scans(source, settings.policies)
     if settings.policies.mends_series:
         raise UsageError(
             "--volume reads regular volumes only; for --gaps or --tilt, put the series into a folder of its own"
         )
-    return read_found(triage(source).volume(wanted))
+    found = triage(source)
+    return [scan for volume in [found.volume(name) for name in wanted] for scan in read_found(volume)]
 
 
 def _volumes(scans: Sequence[DicomScan]) -> list[Volume]:

@@ -35,7 +35,8 @@ class Input:
         gaps: DICOM series with missing slices or changing distances: "refuse", "fill" or "split" (`Policies`).
         tilt: DICOM series with slices sheared against their normal: "refuse" or "resample" (`Policies`).
         nan: NIfTI files with voxels that are not a number: "refuse" or "lowest" (`Policies`).
-        volume: Number under which `medsr inspect` lists a volume of a DICOM tree; None: every volume of the source.
+        volume: Number under which `medsr inspect` lists a volume of a DICOM tree, or several, separated by commas,
+            which are stacks of one body and are fused; None: every volume of the source.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -44,6 +45,11 @@ class Input:
     tilt: Tilt = "refuse"
     nan: NaN = "refuse"
     volume: str | None = None
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """The numbers in `volume`."""
+        return () if self.volume is None else tuple(name.strip() for name in self.volume.split(","))
 
 
 @dataclass(frozen=True)

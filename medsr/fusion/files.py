@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medsr.enhancement.enhancement import OnEstimate
-from medsr.enhancement.files import check_dtype, write_results
+from medsr.enhancement.files import check_dtype, dicom_scans, write_results
 from medsr.enhancement.outputs import check_target
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.settings import EnhanceSettings
@@ -26,7 +26,7 @@ def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings
     """Refuse a target or a request before anything is read.
 
     Args:
-        sources: NIfTI files or DICOM series, two or more.
+        sources: NIfTI files or DICOM series, two or more; or one DICOM tree, of which `settings` name several volumes.
         target: Name of the output.
         settings: What is asked.
 
@@ -38,7 +38,7 @@ def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings
         MedsrError: as `medsr.enhancement.outputs.check_target`.
     """
     check_request(settings)
-    if settings.input.volume is not None or settings.input.gaps == "split":
+    if (settings.input.volume is not None and len(sources) > 1) or settings.input.gaps == "split":
         raise UsageError("--volume and --gaps split are for one IN; put every series into a folder of its own")
     with_map = settings.mode == "uncertainty"
     chosen = check_target(target, sources[0], settings.output, uncertainty=with_map)
@@ -64,7 +64,8 @@ def fuse_files(
     """Fuse NIfTI files or DICOM series, one stack each, into one; the record goes to TARGET.json.
 
     Args:
-        sources: NIfTI files, DICOM folders or any file of a series, two or more.
+        sources: NIfTI files, DICOM folders or any file of a series, two or more; or one DICOM tree, of which `settings`
+            name several volumes.
         target: Name of one file, or of a folder for a series that is derived from DICOM series and takes the place of
             the first.
         settings: What is asked.
@@ -79,7 +80,8 @@ def fuse_files(
         MedsrError: as `check_files`, `read_stacks` and `fuse`.
     """
     chosen = check_files(sources, target, settings)
-    volumes, places = read_stacks(sources, settings.policies)
+    several = len(sources) > 1
+    volumes, places = read_stacks(sources, settings.policies) if several else _named(sources[0], settings)
     result = fuse(volumes, None, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
     stacks = [stack for stack in places if stack is not None] if FORMATS[chosen].is_series else []
     return write_results([result], target, settings, stacks[:1], stacks[1:])
@@ -106,6 +108,16 @@ def read_stacks(sources: Sequence[Volume | Path | str], policies: Policies) -> t
         places.append(stack)
     check_one_patient(places)
     return volumes, places
+
+
+def _named(tree: Path, settings: EnhanceSettings) -> tuple[list[Volume], list[Stack | None]]:
+    """The volumes of a DICOM tree that are asked for by their numbers."""
+    scans = dicom_scans(tree, settings)
+    if len(scans) != len(settings.input.volumes):
+        raise InputError(f"{tree}: a volume of --volume has several time points; a stack has one")
+    places: list[Stack | None] = [scan.stack for scan in scans]
+    check_one_patient(places)
+    return [scan.volume for scan in scans], places
 
 
 def _read(source: Path, policies: Policies) -> tuple[Volume, Stack | None]:

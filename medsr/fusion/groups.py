@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.fusion.checks import FEWEST_SLICES
 from medsr.io.outline import Outline
 from medsr.registration.rigid import LEAST_OVERLAP, overlap
 
@@ -29,7 +30,7 @@ def stacks_of_one_body(scans: Sequence[tuple[str, Outline | None]]) -> list[tupl
     Returns:
         Indices of the scans of each group, ascending; a scan is in one group at most.
     """
-    able = {n: (key, grid) for n, (key, grid) in enumerate(scans) if key and grid is not None and is_thick(grid)}
+    able = {n: (key, grid) for n, (key, grid) in enumerate(scans) if key and grid is not None and is_stack(grid)}
     groups = []
     while able:
         key, first = next(iter(able.values()))
@@ -42,10 +43,11 @@ def stacks_of_one_body(scans: Sequence[tuple[str, Outline | None]]) -> list[tupl
     return groups
 
 
-def is_thick(grid: Outline) -> bool:
-    """Whether a scan has thick slices, one volume of them."""
+def is_stack(grid: Outline) -> bool:
+    """Whether a scan has thick slices, one volume of them, and more than a localizer has."""
     spacing = grid.spacing_mm
-    return grid.n_volumes == 1 and bool(spacing.max() >= max(THICK_MM, THICK_RATIO * spacing.min()))
+    is_thick = bool(spacing.max() >= max(THICK_MM, THICK_RATIO * spacing.min()))
+    return is_thick and grid.n_volumes == 1 and min(grid.shape) >= FEWEST_SLICES
 
 
 def _overlap(one: Outline, other: Outline) -> bool:

@@ -18,5 +18,10 @@ WORDS = {
 
 def contrast_of_words(texts: Iterable[str]) -> str:
     """The contrast that a word in some texts names, such as "angio" for "3D TOF neck"; "" where none does."""
-    words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
+    words = words_of(texts)
     return next((contrast for contrast, meant in WORDS.items() if words & meant), "")
+
+
+def words_of(texts: Iterable[str]) -> set[str]:
+    """The words in some texts, in lower case."""
+    return {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())} - {""}

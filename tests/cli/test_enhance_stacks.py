@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fusion_stacks import stack, truth, write_series
 from tiny_models import write_tiny
@@ -54,6 +55,19 @@ def test_series_become_a_derived_series(folder, tmp_path, capsys):
     assert enhance(folder, folder / "series", tmp_path / "coronal", tmp_path / "fused") == 0
     assert "fused: 1 x 1 x 1 mm" in capsys.readouterr().out
     assert load(tmp_path / "fused").shape == (40, 40, 40)
+
+
+def test_volumes_of_a_tree_are_fused_by_their_numbers(folder, tmp_path, capsys):
+    for name in ("axial", "coronal"):
+        write_series(tmp_path / "tree" / name, load(folder / f"{name}.nii.gz"))
+    assert enhance(folder, tmp_path / "tree", tmp_path / "fused", "--volume", "2,1") == 0
+    assert "stack 2 " in capsys.readouterr().out
+    source, found = load(tmp_path / "tree" / "coronal"), load(tmp_path / "fused")
+    np.testing.assert_allclose(found.affine[:3, :2], source.affine[:3, :2], atol=1e-6)
+    for wanted, word in (("1,3", "no volume is listed as '3'"), ("1,1", "same voxels")):
+        assert enhance(folder, tmp_path / "tree", tmp_path / "other", "--volume", wanted) in (2, 3)
+        assert word in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fused", "fused.json", "tree"]
 
 
 @pytest.mark.parametrize(

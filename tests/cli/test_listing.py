@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from dicom_phantoms import SECRET, write_classic
+from fusion_stacks import stack, truth, write_series
 from phantoms import affine, blank, head
 from pydicom.uid import EnhancedSRStorage
 from tiny_models import tiny_model
@@ -117,6 +118,37 @@ def test_scans_of_other_formats_are_named(tmp_path, capsys):
     assert code == 0
     assert "1   ignored      NIfTI, not in this table: medsr inspect FILE shows it" in out
     assert SECRET not in out
+
+
+def contrast(words):
+    return lambda dataset, k: setattr(dataset, "SeriesDescription", f"{SECRET} {words}")
+
+
+def test_series_that_could_be_fused_are_told_with_the_command(tmp_path, capsys):
+    axial, coronal = stack(truth(36), 2), stack(truth(36), 1)
+    write_series(tmp_path / "a", axial, contrast("t1"))
+    write_series(tmp_path / "b", coronal, contrast("t2"))
+    write_series(tmp_path / "c", coronal, contrast("t1"))
+    code, out, _ = shown(capsys, tmp_path)
+    assert code == 0
+    assert out.splitlines()[-2:] == [
+        "could be fused, 2 stacks of one contrast in study 1:",
+        "  medsr enhance FOLDER OUT --volume 1,3",
+    ]
+    assert SECRET not in out
+
+
+def test_files_of_a_data_set_that_could_be_fused_are_told_with_the_command(tmp_path, capsys):
+    place = "sub-1/anat/sub-1_acq-{}_T1w.nii.gz"
+    for axis, name in ((2, "ax"), (1, "cor"), (0, "sag")):
+        (tmp_path / place.format(name)).parent.mkdir(parents=True, exist_ok=True)
+        io.save(stack(truth(36), axis), tmp_path / place.format(name), dtype="int16")
+    command = f"  medsr enhance {' '.join('FOLDER/' + place.format(name) for name in ('ax', 'cor', 'sag'))} OUT"
+    assert command not in shown(capsys, tmp_path)[1]  # no data set: names may be those of people
+    (tmp_path / "dataset_description.json").write_text("{}")
+    lines = shown(capsys, tmp_path)[1].splitlines()
+    assert lines[-3:-1] == ["could be fused, 3 stacks of one contrast of a subject:", command]
+    assert "fuse = true" in lines[-1]
 
 
 def test_a_folder_of_other_things_lists_them_and_ends_in_code_3(tmp_path, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medsr.fusion.groups import is_thick, stacks_of_one_body
+from medsr.fusion.groups import is_stack, stacks_of_one_body
 from medsr.io.outline import Outline
 
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -48,7 +48,12 @@ def test_thin_slices_series_over_time_and_unknown_grids_are_left_out(other):
     ("spacing", "thick"), [((1, 1, 4), True), ((1, 1, 1.9), False), ((1.5, 1.5, 2.5), False), ((0.4, 0.4, 2), True)]
 )
 def test_slices_are_thick_by_themselves_and_against_the_plane(spacing, thick):
-    assert is_thick(Outline((9, 9, 9), np.diag([*spacing, 1.0]))) is thick
+    assert is_stack(Outline((9, 9, 9), np.diag([*spacing, 1.0]))) is thick
+
+
+def test_a_localizer_is_no_stack():
+    assert is_stack(Outline((9, 9, 6), np.diag([1.0, 1.0, 4.0, 1.0])))
+    assert not is_stack(Outline((9, 9, 5), np.diag([1.0, 1.0, 4.0, 1.0])))
 
 
 def test_parallel_slices_count_where_they_lie_between_the_others():

@@ -156,7 +156,7 @@ def _scan(stack: Stack, header: Dataset, digests: Mapping[Path, str], warnings: 
         format="dicom",
         content_sha256=files.sha256_of_digests({digests[frame.path] for frame in stack.frames}),
         dtype=dtype,
-        contrast=_contrast(header, stack.frames[0].path),
+        contrast=contrast_of(header, stack.frames[0].path),
         warnings=(*warnings, *said_of_matrix, *_decided(stack), *done),
         acquired=facts,
     )
@@ -179,7 +179,16 @@ def _decided(stack: Stack) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _contrast(header: Dataset, path: Path) -> str:
+def contrast_of(header: Dataset, path: Path) -> str:
+    """Contrast by the header of a series, "" where it does not say.
+
+    Args:
+        header: Header with the tags of `headers.HEADER_TAGS`.
+        path: Its file, for messages.
+
+    Raises:
+        InputError: the header is damaged.
+    """
     if modality_of(header) == "CT":
         return "CT"
     with parsing(path):
