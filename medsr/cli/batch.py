@@ -226,9 +226,12 @@ def _show_failures(failures: list[Outcome], names: Mapping[str, str], err: bool 
 
 def _names(cases: Iterable[PlannedCase]) -> dict[str, str]:
     """The first file of each case, by its id, and how many stacks are fused with it."""
-    further = {case.case: len(case.given.get("stacks", ())) - 1 for case in cases}
-    told = {case: f" and {n} more stack{'s' * (n > 1)}" for case, n in further.items() if n > 0}
-    return {case.case: case.files[0] + told.get(case.case, "") for case in cases}
+    return {case.case: f"{case.files[0]}{_more_stacks(case)}" for case in cases}
+
+
+def _more_stacks(case: PlannedCase) -> str:
+    n = len(case.given.get("stacks", ())) - 1
+    return f" and {n} more stack{'s' * (n > 1)}" if n > 0 else ""
 
 
 def _with_name(reason: str, case: str, names: Mapping[str, str]) -> str:

@@ -94,6 +94,14 @@ def on_a_terminal(arguments):
     return " ".join(said.decode().split())
 
 
+def test_a_dry_run_tells_how_many_stacks_a_case_has(job, tmp_path, capsys):
+    names = sorted(path.name for path in (tmp_path / "in").glob("*.nii.gz"))[:2]
+    table = tmp_path / "in" / "cases.csv"
+    table.write_text("input,fuse\n" + "".join(f"{name},one\n" for name in names))
+    assert run(["batch", str(table), *job[1:], "--dry-run"]) == 0
+    assert f"{names[0]} and 1 more stack " in capsys.readouterr().out
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of Unix")
 def test_a_terminal_gets_names_of_files_and_a_log_gets_none(job, tmp_path, capsys):
     out = str(tmp_path / "out")
