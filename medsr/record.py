@@ -115,3 +115,16 @@ class Record:
             return cls(**content)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError("not a run record of medsr; expected the JSON written beside an output") from error
+
+
+def stack_text(stack: Mapping[str, Any]) -> str:
+    """What the record says of one of several stacks: how it was moved, how well it fits, what is left of it.
+
+    Args:
+        stack: An entry of `Record.stacks`.
+    """
+    return (
+        f"shifted {stack['shift_mm']:.1f} mm, turned {stack['turn_deg']:.1f} degrees, registered to "
+        f"{stack['registration_error_mm']:.2f} mm; correlation {stack['correlation']:.2f}; residual "
+        f"{stack['residual']:.2f}"
+    )

@@ -1,4 +1,4 @@
-"""The dock that enhances the active scan: what it will come to, the run with progress and cancel, its layers."""
+"""The dock that enhances the active scan, or fuses it with others: plan, progress, cancel, and the layers made."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .background import Background
 from .choices import LayerChoice, data_of, facts_of, outline_of
 from .docks import Dock, fill, notice_label, text_label
 from .layers import AXIS_LABELS, stored_box, volume_of
-from .outcomes import Made
+from .outcomes import Made, layers_of
 from .outline import add_outline
 from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
 from .settings_form import SettingsForm
+from .stack_choice import StackChoice
 
-TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # what the enhanced layer is called
 PLAN_DELAY_MS = 250  # after the last change, so that typing asks once
 
 
@@ -55,6 +55,7 @@ class EnhanceWidget(Dock):
         self._planned: dict[str, Any] = {}
         self._judged: dict[str, list[str]] = {}
         self.scan = LayerChoice(napari_viewer, ("scan",), self)
+        self.stacks = StackChoice(napari_viewer, self.scan, self)
         self.form = SettingsForm(napari_viewer, preferences().mode)
         self._lay_out()
         self._timer = QTimer(self)
@@ -63,6 +64,7 @@ class EnhanceWidget(Dock):
         self._timer.timeout.connect(self.plan)
         self.scan.chosen.connect(self._timer.start)
         self.scan.chosen.connect(self.judge)
+        self.stacks.changed.connect(self._timer.start)
         self.form.changed.connect(self._timer.start)
         self.form.model.chosen.connect(self.judge)
         self.form.draw_box.connect(self.draw_box)
@@ -100,15 +102,19 @@ class EnhanceWidget(Dock):
             return
         self._running, self._steps_layer = settings, None
         made = Made(layer.name, facts_of(layer), layer.contrast_limits, str(layer.unique_id))
-        data = data_of(layer)
+        data, stacks = data_of(layer), [data_of(one) for one in self.stacks.layers()]
         self._show_running(True)
         self.status.setText("sending the scan")
         self._background.submit(
             self,
             "enhance",
-            lambda folder: {**request, "scan": packed(volume_of(data), folder)},
+            lambda folder: {
+                **request,
+                "scan": packed(volume_of(data), folder),
+                "stacks": [packed(volume_of(one), folder) for one in stacks],
+            },
             self._on_event,
-            lambda event: _layers_of(made, event, settings),
+            lambda event: layers_of(made, event, settings),
         )
 
     def cancel(self) -> None:
@@ -123,7 +129,8 @@ class EnhanceWidget(Dock):
             MedsrError: no scan is chosen, or the form is not filled in.
         """
         path = str(facts_of(self.scan.needed("scan")).get("path", ""))
-        return command_of(self._settings(with_onto=True), path, result_path(path))
+        stacks = [str(facts_of(layer).get("path", "")) for layer in self.stacks.layers()]
+        return command_of(self._settings(with_onto=True), path, result_path(path), stacks)
 
     def copy_command(self) -> None:
         """Put the command on the clipboard and show it."""
@@ -179,6 +186,7 @@ class EnhanceWidget(Dock):
         request: dict[str, Any] = {
             "scan": outline_of(self.scan.needed("scan")),
             "settings": settings.to_dict(),
+            "stacks": [outline_of(layer) for layer in self.stacks.layers()],
             "watch": self.form.watch.isChecked(),
             "memory_limit": preferences().memory_limit,
         }
@@ -205,7 +213,8 @@ class EnhanceWidget(Dock):
         if self._planned:
             objections = [*self._planned["objections"], *self._judged.get("objections", [])]
             self.verdict.setText(wording.verdict(self._planned["model"], objections, self._judged.get("notices", [])))
-            self.form.show_force(bool(objections) or self.form.mode.currentData() == "sample")
+            unjudged = bool(self.stacks.layers()) or self.form.mode.currentData() == "sample"
+            self.form.show_force(bool(objections) or unjudged)
 
     def _on_event(self, event: Event, made: Any) -> None:
         if event.kind == "progress":
@@ -245,6 +254,7 @@ class EnhanceWidget(Dock):
     def _show_running(self, running: bool) -> None:
         self.form.setEnabled(not running)
         self.scan.setEnabled(not running)
+        self.stacks.setEnabled(not running)
         self.go.setEnabled(not running)
         self.stop.setEnabled(running)
         self.bar.setVisible(running)
@@ -268,26 +278,10 @@ class EnhanceWidget(Dock):
             buttons.addWidget(button)
         inner = QWidget()
         column = QVBoxLayout(inner)
-        for widget in (self.scan, self.form, self.estimate, self.verdict):
+        for widget in (self.scan, self.stacks, self.form, self.estimate, self.verdict):
             column.addWidget(widget)
         column.addLayout(buttons)
         for widget in (self.bar, self.status, self.copy, notice_label()):
             column.addWidget(widget)
         column.addStretch(1)
         fill(self, inner)
-
-
-def _layers_of(made: Made, event: Event, settings: EnhanceSettings) -> Any:
-    """Layers of what came back, made on the thread that received it."""
-    content = event.content
-    if event.kind == "state":
-        first = made.steps(content["scan"], content["steps"])
-        return first if content["number"] == 0 else made.scan(content["scan"], "steps", "")
-    if event.kind != "done":
-        return None
-    where = "" if settings.region is None else ", region"
-    facts = {"record": content["record"], "settings": settings.to_dict()}
-    layers = [made.scan(content["enhanced"], "enhanced", f"{TITLES[settings.mode]}{where}", **facts)]
-    if content["uncertainty"] is not None:
-        layers.append(made.uncertainty(content["uncertainty"], f"uncertainty{where}", **facts))
-    return layers

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.volume import Volume
+from medsr.worker.parent import Event
 
 from .layers import METADATA_KEY, LayerData, layer_of
 
@@ -23,6 +25,7 @@ UNCERTAINTY_COLOURS = {
 UNCERTAINTY_FROM = 0.4  # share of full colour: less is not shown to begin with
 FULL_COLOUR_PERCENTILE = 99.8  # percentile of the uncertainty, and of the size of differences
 STEP_LABEL = "step"
+TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # what the enhanced layer is called
 OTHER_UNIT = "pixel"  # napari has no word for an axis of steps
 
 
@@ -87,6 +90,29 @@ class Made:
         data, keywords, kind = layer_of(volume, f"{title}: {self._name}", frame=self._frame, path=self._path)
         keywords["metadata"][METADATA_KEY] |= {"of": self._of, **facts}
         return data, keywords | looks, kind
+
+
+def layers_of(made: Made, event: Event, settings: EnhanceSettings) -> Any:
+    """Layers of what came back from the job "enhance", made on the thread that received it; None for a report.
+
+    Args:
+        made: How the layers look.
+        event: What came back.
+        settings: What was asked.
+    """
+    content = event.content
+    if event.kind == "state":
+        first = made.steps(content["scan"], content["steps"])
+        return first if content["number"] == 0 else made.scan(content["scan"], "steps", "")
+    if event.kind != "done":
+        return None
+    n_stacks = len(content["record"]["stacks"])
+    where = f", {n_stacks} stacks" if n_stacks else "" if settings.region is None else ", region"
+    facts = {"record": content["record"], "settings": settings.to_dict()}
+    layers = [made.scan(content["enhanced"], "enhanced", f"{TITLES[settings.mode]}{where}", **facts)]
+    if content["uncertainty"] is not None:
+        layers.append(made.uncertainty(content["uncertainty"], f"uncertainty{where}", **facts))
+    return layers
 
 
 def _percentile(data: NDArray[np.float32]) -> float:

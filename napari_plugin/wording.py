@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from medsr.duration import duration
-from medsr.record import assumption_text
+from medsr.record import assumption_text, stack_text
 
 NOTICE = "Research software, not a medical device. Structures finer than the slices may be missing or invented."
 GIB = 2**30
@@ -16,7 +16,10 @@ COLOURS = {"inside": "#3fae6b", "at the edge of": "#c8b040", "outside": "#e0a030
 
 
 def plan(content: dict[str, Any]) -> str:
-    """What a run will come to: voxels, spacing, memory, time."""
+    """What a run will come to: voxels, spacing, memory, time; of several stacks, their number and the time."""
+    if content["n_stacks"] > 1:
+        on = DEVICES.get(content["device"], content["device"])
+        return f"{content['n_stacks']} stacks, one scan; {duration(content['seconds'])} on {on}"
     shape = " x ".join(str(n) for n in content["result_shape"])
     spacing = " x ".join(f"{h:.3g}" for h in content["spacing_mm"])
     free = content["free_memory"]
@@ -47,11 +50,12 @@ def done(record: dict[str, Any]) -> str:
     seconds = sum(record["seconds"].values())
     warnings = "".join(f"; {text}" for text in record["warnings"])
     assumed = assumption_text(record["task"]["assumed"])
+    stacks = "".join(f"\nstack {n}: {stack_text(one)}" for n, one in enumerate(record["stacks"], start=1))
     scan = record["input"]
     guessed = f"; taken for {scan['modality']}, guessed from the values" if scan["modality_guessed"] else ""
     return (
         f"done in {duration(seconds)}{guessed}; assumed slice profile: {assumed}; differs from the scan by "
-        f"{record['residual']:.2f} times its noise (near 1 is right, above 1.3 contradicts the scan){warnings}"
+        f"{record['residual']:.2f} times its noise (near 1 is right, above 1.3 contradicts the scan){warnings}{stacks}"
     )
 
 

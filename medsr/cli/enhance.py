@@ -172,7 +172,7 @@ def enhance(
     from medsr.enhancement.outputs import check_new, check_target, record_path
     from medsr.fusion.files import check_files, fuse_files
     from medsr.model.allocator import keep_freed_memory
-    from medsr.record import assumption_text
+    from medsr.record import assumption_text, stack_text
 
     settings = EnhanceSettings(
         spacing_mm=numbers(spacing, "--spacing"),
@@ -224,11 +224,7 @@ def enhance(
     for path in names_of(target, settings, len(records)):
         typer.echo(f"{path}: {spacings} mm; record {record_path(path)}")
     for place, stack in enumerate(records[0].stacks, start=1):
-        typer.echo(
-            f"stack {place}   shifted {stack['shift_mm']:.1f} mm, turned {stack['turn_deg']:.1f} degrees, registered "
-            f"to {stack['registration_error_mm']:.2f} mm; correlation {stack['correlation']:.2f}; residual "
-            f"{stack['residual']:.2f}; {assumption_text(stack['task']['assumed'])}"
-        )
+        typer.echo(f"stack {place}   {stack_text(stack)}; {assumption_text(stack['task']['assumed'])}")
     if not records[0].stacks:
         typer.echo(f"assumed   {assumption_text(records[0].task['assumed'])}")
     typer.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,17 @@ UNUSED: dict[Mode, tuple[str, ...]] = {
 """Settings that change nothing in a mode."""
 
 
-def command_of(settings: EnhanceSettings, source: str, target: str) -> str:
+def command_of(settings: EnhanceSettings, source: str, target: str, stacks: Sequence[str] = ()) -> str:
     """The run of these settings for the terminal; what is left at its default is left out.
 
     Args:
         settings: What is asked.
         source: Path of the scan, "" where it has none.
         target: Path of the result.
+        stacks: Paths of the further stacks that are fused with the scan, "" where one has none.
     """
-    words = ["medsr", "enhance", source or "SCAN", target]
+    further = [path or f"STACK{number}" for number, path in enumerate(stacks, start=2)]
+    words = ["medsr", "enhance", source or "SCAN", *further, target]
     for name, value in _changed(settings):
         words += _words(OPTIONS.get(name, f"--{name.replace('_', '-')}"), value)
     return shlex.join(words)

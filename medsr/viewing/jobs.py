@@ -1,8 +1,8 @@
 """The jobs of the viewer's worker process (`medsr.worker.child`): each from JSON to a function and back.
 
 Requests hold scans as `exchange` packs them and settings as `EnhanceSettings.to_dict` writes them; `onto` names the
-grid of a layer, `watch` asks for every step of a sample. The model that the settings name is loaded where it is another
-one than the worker began with.
+grid of a layer, `watch` asks for every step of a sample, `stacks` are fused with the scan. The model that
+the settings name is loaded where it is another one than the worker began with.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from medsr.enhancement.region import Box, part_of
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
+from medsr.fusion.checks import check_request
+from medsr.fusion.fusion import fuse
 from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
@@ -75,12 +77,23 @@ def start(options: dict[str, Any]) -> Ready:
 
 
 def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """What a request comes to: `Estimate` as plain values, the memory that is free, the device."""
+    """What a request comes to: `Estimate` as plain values, the memory that is free, the device.
+
+    Of several stacks, the time is that of all and the rest that of the first.
+    """
     scan, settings = outline(request["scan"]), _settings(request)
+    stacks = [outline(one) for one in request.get("stacks", ())]
+    if stacks:
+        check_request(settings)
+        settings = replace(settings, spacing_mm=None)  # stacks share a grid, but differ in what they are refined to
     ready = _with_model(ready, settings.model)
-    needs, shape = _estimate(ready, scan, settings, request.get("memory_limit"))
+    limit = request.get("memory_limit")
+    needs, shape = _estimate(ready, scan, settings, limit)
+    seconds = needs.seconds + sum(_estimate(ready, one, settings, limit)[0].seconds for one in stacks)
     return {
         **asdict(needs),
+        "seconds": seconds,
+        "n_stacks": 1 + len(stacks),
         "factors": settings.factors,
         "result_shape": shape,
         "free_memory": free_memory(),
@@ -105,9 +118,12 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 
 
 def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Enhance a scan or a region of it; reports progress and, where it is watched, every step of the sample."""
+    """Enhance a scan or a region of it, or fuse it with stacks; reports progress and, if watched, a sample's steps."""
     scan, settings, limit = unpacked(request["scan"]), _settings(request), request.get("memory_limit")
     ready = _with_model(ready, settings.model)
+    stacks = [unpacked(one) for one in request.get("stacks", ())]
+    if stacks:
+        return _answer(ready, fuse([scan, *stacks], ready.model, settings, _reporting(report), memory_bytes=limit))
     needs, _ = _estimate(ready, scan, settings, limit)
     is_watched = request.get("watch", False) and settings.mode == "sample"
     on_state = _watched(ready, report, settings.steps, needs) if is_watched else None

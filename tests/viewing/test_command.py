@@ -112,6 +112,11 @@ def test_a_plain_request_is_a_plain_command():
     assert command_of(EnhanceSettings(), "a b.nii.gz", "out.nii.gz") == "medsr enhance 'a b.nii.gz' out.nii.gz"
 
 
+def test_further_stacks_stand_between_scan_and_result():
+    said = command_of(EnhanceSettings(), "a.nii", "o.nii", ["b c.nii", ""])
+    assert said == "medsr enhance a.nii 'b c.nii' STACK3 o.nii"
+
+
 def test_only_what_counts_in_a_mode_is_said():
     request = EnhanceSettings(mode="sample", blend=0.5, samples=3, steps=9, factors=(1.0, 1.0, 5.0))
     assert command_of(request, "", "o.nii") == (

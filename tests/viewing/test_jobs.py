@@ -8,12 +8,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from fusion_stacks import stack, truth
 from phantoms import head
 from tiny_models import EVERYTHING, TINY, tiny_model, tiny_net, write_tiny
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError, ModelError, UsageError
+from medsr.fusion.fusion import fuse
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
 from medsr.physics.acquisition import acquisition_of
@@ -71,6 +73,29 @@ def test_enhancing_is_the_library_s_own(ask):
     assert answer["record"]["residual"] == theirs.record.residual
     unpacked(answer["residual"])
     assert not list(ask.folder.iterdir())
+
+
+def test_stacks_are_fused_as_the_library_fuses_them(ask):
+    scans, settings = [stack(truth(36), axis) for axis in (2, 1)], EnhanceSettings(mode="uncertainty", flips=0)
+    packs = [packed(scan, ask.folder) for scan in scans]
+    answer = ask("enhance", scan=packs[0], stacks=packs[1:], settings=settings.to_dict())
+    theirs = fuse(scans, MODEL, settings)
+    np.testing.assert_array_equal(unpacked(answer["enhanced"]).data, theirs.volume.data)
+    np.testing.assert_array_equal(unpacked(answer["uncertainty"]).data, theirs.uncertainty.data)
+    assert [one["residual"] for one in answer["record"]["stacks"]] == [one["residual"] for one in theirs.record.stacks]
+    unpacked(answer["residual"])
+    assert not list(ask.folder.iterdir())
+
+
+def test_the_plan_of_several_stacks_counts_the_time_of_all(ask):
+    scan, other = (facts_of(stack(truth(36), axis)) for axis in (2, 1))
+    settings = EnhanceSettings(spacing_mm=(0.8,)).to_dict()
+    alone = [ask("plan", scan=one, settings=EnhanceSettings().to_dict()) for one in (scan, other)]
+    both = ask("plan", scan=scan, stacks=[other], settings=settings)
+    assert both["seconds"] == pytest.approx(sum(one["seconds"] for one in alone))
+    assert (alone[0]["n_stacks"], both["n_stacks"]) == (1, 2)
+    with pytest.raises(UsageError, match="no posterior samples"):
+        ask("plan", scan=scan, stacks=[other], settings=EnhanceSettings(mode="sample").to_dict())
 
 
 def test_progress_is_reported_per_step_with_the_time_left(ask):
