@@ -57,6 +57,7 @@ def test_what_differs_in_any_is_not_alike(tmp_path, tags):
 
 
 def test_what_is_not_known_is_like_nothing(tmp_path):
-    assert likenesses(tmp_path, {"SeriesDescription": "head"}) == [""]
-    (tmp_path / "0" / "s0_001.dcm").unlink()
-    assert likenesses(tmp_path / "0") == [""]  # a gap: no volume
+    assert likenesses(tmp_path / "a", {"SeriesDescription": "head"}) == [""]
+    likenesses(tmp_path / "b", {})
+    (tmp_path / "b" / "0" / "s0_001.dcm").unlink()
+    assert likenesses(tmp_path / "b") == [""]  # a gap: no volume
