@@ -20,7 +20,7 @@ from medsr.fusion.solver import Term
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.assumption import slice_axis_of
 from medsr.physics.ops import Posed, PosedSlices, Separable
-from medsr.registration.intensities import Line, line_onto
+from medsr.registration.intensities import Line, line_onto, with_slow_gain
 from medsr.registration.rigid import Rigid
 from medsr.volume import Volume
 
@@ -156,6 +156,7 @@ class Stack:
             "matrix": np.round(self.pose.matrix, 6).tolist(),
             "slope": round(self.line.slope, 5),
             "offset": round(self.line.offset, 4),
+            "gain": [round(float(limit), 3) for limit in (np.min(self.line.gain), np.max(self.line.gain))],
             "correlation": round(self.line.correlation, 4),
             "covered": round(float(self.covered.mean()), 4),
             "residual": round(residual, 4),
@@ -249,11 +250,15 @@ def line_of(alone: Enhancement, op: Posed, covered: NDArray[np.bool_], expected:
     sigma = spacing.max() / spacing
     smooth_y, smooth_x = (_smooth(values, body, sigma)[body] for values in (y, x))
     line = line_onto(smooth_y, smooth_x, alone.volume.modality)
+    places = np.array(np.nonzero(body))
     for _ in range(TRIMMED):
-        off = np.abs(line.slope * smooth_y + line.offset - smooth_x)
+        gain = line.gain if isinstance(line.gain, float) else line.gain[body]
+        off = np.abs(line.slope * gain * smooth_y + line.offset - smooth_x)
         near = off <= FAR * np.median(off)
         line = line_onto(smooth_y[near], smooth_x[near], alone.volume.modality)
-    return Line(line.slope, line.offset, correlation)
+        if alone.volume.modality == "MR":
+            line = with_slow_gain(line, smooth_y[near], smooth_x[near], places[:, near], y.shape)
+    return replace(line, correlation=correlation)
 
 
 def _correlation(y: NDArray[np.float32], x: NDArray[np.float32], body: NDArray[np.bool_], across: int) -> float:

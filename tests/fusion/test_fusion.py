@@ -102,6 +102,17 @@ def test_the_unit_of_a_stack_does_not_matter(two):
     assert np.abs(doubled.volume.data - 2 * two.volume.data).max() < 1e-2 * np.ptp(SCAN.data)
 
 
+def test_a_stack_whose_brightness_varies_slowly_is_evened_out(alone, two):
+    i, j, k = np.meshgrid(*(np.linspace(-1, 1, n) for n in CORONAL.shape), indexing="ij")
+    uneven = CORONAL.with_data((CORONAL.data * (1 + 0.2 * i - 0.15 * k * j + 0.1 * k**2)).astype(np.float32))
+    found = fuse([AXIAL, uneven], MODEL, MAP, poses=IN_PLACE[:2])
+    assert alone - error(found.volume, SCAN) > 0.8 * (alone - error(two.volume, SCAN))
+    least, most = found.record.stacks[1]["gain"]
+    assert least == pytest.approx(1 / 1.45, abs=0.1)
+    assert most == pytest.approx(1 / 0.7, abs=0.15)
+    assert two.record.stacks[1]["gain"] == [1.0, 1.0]
+
+
 def test_the_uncertainty_of_a_stack_is_in_the_unit_of_the_first(two):
     """Else a stack in small numbers would pass for a precise one."""
     small = CORONAL.with_data((CORONAL.data / 8).astype(np.float32))
