@@ -3,8 +3,8 @@
 Each reference is made isotropic and acquired three times in slices of 5 mm, across its three axes. `exact`: where the
 headers say and without noise; `moved`: each stack but the first turned and shifted, in MR of another scale, all with
 noise; `slices`: the same, and in every stack a tenth of the slices moved by themselves and two are dark; `bias`: the
-same as `moved`, and the brightness of every MR stack varies slowly. No option is given: places are found, widths and
-noise estimated.
+same as `moved`, and the brightness of every MR stack but the first varies slowly. No option is given: places are
+found, widths and noise estimated.
 
 python benchmarks/stacks.py [scan ...] [--condition CONDITION]   default: the three scans of SCANS under $MEDSR_DATA
 """
@@ -136,7 +136,7 @@ def _as_measured(
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     if scan.modality == "CT":
         return add_gaussian(torch.from_numpy(y), NOISE_HU, generator).numpy(), truth
-    if biased:
+    if biased and number:
         y = y * np.exp(_slow(y.shape, rng))
     sigma = NOISE_SHARE * float(np.percentile(scan.data, 99))
     noisy = add_rician(torch.from_numpy(y.astype(np.float32)), sigma, generator).numpy()

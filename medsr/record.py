@@ -118,13 +118,20 @@ class Record:
 
 
 def stack_text(stack: Mapping[str, Any]) -> str:
-    """What the record says of one of several stacks: how it was moved, how well it fits, what is left of it.
+    """What the record says of one of several stacks: how it was moved, how well it fits, what is left of it, and how
+    wide its slices are where the others showed that.
 
     Args:
         stack: An entry of `Record.stacks`.
     """
+    slices = stack["slices"]
+    fits = (
+        f"; slices fit the others as {slices['profile']}, {slices['fwhm_mm']:.3g} mm"
+        if slices["by_other_stacks"]
+        else ""
+    )
     return (
         f"shifted {stack['shift_mm']:.1f} mm, turned {stack['turn_deg']:.1f} degrees, registered to "
         f"{stack['registration_error_mm']:.2f} mm; correlation {stack['correlation']:.2f}; residual "
-        f"{stack['residual']:.2f}"
+        f"{stack['residual']:.2f}{fits}"
     )

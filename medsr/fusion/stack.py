@@ -176,7 +176,11 @@ class Stack:
         if axis is None:
             return None
         fwhm_mm = axis.fwhm * self.alone.acquisition.fine_spacing_mm[self.across]
-        return {"profile": axis.profile, "fwhm_mm": round(fwhm_mm, 3) if axis.has_width else None}
+        return {
+            "profile": axis.profile,
+            "fwhm_mm": round(fwhm_mm, 3) if axis.has_width else None,
+            "by_other_stacks": axis != self.alone.acquisition.op.axes[self.across],
+        }
 
     def _slices(self, values: NDArray[Any]) -> NDArray[Any]:
         """A view of the voxels, slice by slice, (n, a, b)."""

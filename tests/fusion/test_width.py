@@ -14,6 +14,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fuse
 from medsr.fusion.width import fitted
 from medsr.physics.ops import AxisSampling, Posed, Separable
+from medsr.record import stack_text
 
 SCAN = truth()
 X = torch.from_numpy(np.array(SCAN.data))
@@ -53,6 +54,11 @@ def test_a_profile_that_is_told_is_not_looked_for():
     model, poses = tiny_model(silent=True), [at(np.eye(4))] * 2
     settings = EnhanceSettings(flips=0)
     told = fuse(thick, model, replace(settings, profile="box"), poses=poses)
-    assert [one["slices"] for one in told.record.stacks] == [{"profile": "box", "fwhm_mm": 4.0}] * 2
+    assert [one["slices"] for one in told.record.stacks] == [
+        {"profile": "box", "fwhm_mm": 4.0, "by_other_stacks": False}
+    ] * 2
     found = fuse(thick, model, settings, poses=poses)
-    assert "gaussian" in {one["slices"]["profile"] for one in found.record.stacks}
+    by_others = [one for one in found.record.stacks if one["slices"]["by_other_stacks"]]
+    assert "gaussian" in {one["slices"]["profile"] for one in by_others}
+    assert "; slices fit the others as gaussian, " in stack_text(by_others[0])
+    assert "slices fit" not in stack_text(told.record.stacks[0])
