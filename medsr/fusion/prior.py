@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from medsr.fusion.grid import Grid
@@ -47,16 +48,26 @@ def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
     """
     total, precision, count = (torch.zeros(target.shape) for _ in range(3))
     for number, stack in enumerate(stacks):
-        alone, slope = stack.alone, stack.line.slope
-        mean = slope * resampled(alone.volume, stack.pose, target) + stack.line.offset
+        alone, factor = stack.alone, stack.line.slope * _gain(stack, target)
+        mean = factor * resampled(alone.volume, stack.pose, target) + stack.line.offset
         if alone.uncertainty is None:
             raise ValueError("the prior needs the uncertainty of every stack")
-        deviation = slope * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
+        deviation = factor * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
         weight = torch.from_numpy(_weight(stack, target, whole=number == 0))
         total += weight * mean / deviation**2
         precision += weight / deviation**2
         count += weight
     return Prior(total / precision, torch.sqrt(count / precision), torch.sqrt(1 / precision))
+
+
+def _gain(stack: Stack, target: Grid) -> Tensor | float:
+    """Slow gain of a stack on the target grid, (I, J, K), its faces continued; 1 where it has none."""
+    gain = stack.line.gain
+    if isinstance(gain, float):
+        return gain
+    places = places_in(stack.alone.residual, stack.pose, target)
+    sampled = ndimage.map_coordinates(gain, places, order=1, mode="nearest")
+    return torch.from_numpy(np.asarray(sampled, np.float32).reshape(target.shape))
 
 
 def _weight(stack: Stack, target: Grid, whole: bool) -> NDArray[np.float32]:
