@@ -118,18 +118,14 @@ class Record:
 
 
 def stack_text(stack: Mapping[str, Any]) -> str:
-    """What the record says of one of several stacks: how it was moved, how well it fits, what is left of it, and how
-    wide its slices are where the others showed that.
+    """How one of several stacks was moved and fits, what is left of it, and how wide its slices are by the others.
 
     Args:
         stack: An entry of `Record.stacks`.
     """
-    slices = stack["slices"]
-    fits = (
-        f"; slices fit the others as {slices['profile']}, {slices['fwhm_mm']:.3g} mm"
-        if slices["by_other_stacks"]
-        else ""
-    )
+    slices, fits = stack["slices"], ""  # None where slices are not resolved further
+    if slices is not None and slices["by_other_stacks"]:
+        fits = f"; slices fit the others as {slices['profile']}, {slices['fwhm_mm']:.3g} mm"
     return (
         f"shifted {stack['shift_mm']:.1f} mm, turned {stack['turn_deg']:.1f} degrees, registered to "
         f"{stack['registration_error_mm']:.2f} mm; correlation {stack['correlation']:.2f}; residual "

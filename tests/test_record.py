@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.errors import InputError
-from medsr.record import NOTICE, SCHEMA, Record
+from medsr.record import NOTICE, SCHEMA, Record, stack_text
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 FACTS = st.dictionaries(st.text(max_size=6), VALUES | st.lists(VALUES, max_size=3), max_size=4)
@@ -88,3 +88,8 @@ def test_what_is_not_a_record_is_refused(text):
 def test_another_schema_is_refused_by_number():
     with pytest.raises(InputError, match=f"has schema 1; this version reads schema {SCHEMA}"):
         Record.from_json('{"schema": 1}')
+
+
+def test_a_stack_says_how_it_fits_though_nothing_is_resolved_across_its_slices():
+    stack = {"shift_mm": 1.0, "turn_deg": 2.0, "registration_error_mm": 0.1, "correlation": 0.9, "residual": 1.1}
+    assert stack_text({**stack, "slices": None}).endswith("residual 1.10")
