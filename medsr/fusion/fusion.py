@@ -34,7 +34,7 @@ from medsr.fusion.stack import (
     operator,
     resampled,
 )
-from medsr.fusion.width import fitted
+from medsr.fusion.width import fitted, is_shown
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.registration.rigid import Rigid, register
@@ -182,9 +182,10 @@ def fused(
 def _agreed(stacks: Sequence[Stack], target: Grid, width: float, told: bool) -> tuple[Tensor, Sequence[Stack], Prior]:
     """The image that agrees with every stack, (I, J, K), the stacks as they were judged, and what was expected.
 
-    Each stack is first compared with what the others show of it: how wide its slices are, unless that is told, and
-    which of them stay much further off than their detail explains. Those moved or lost some of their signal: what they
-    are off by is counted as their error, and once the image is solved for they are looked for where they may lie.
+    Each stack is first compared with what the others show of it: how wide its slices are, unless that is told or all
+    run alike, and which of them stay much further off than their detail explains. Those moved or lost some of their
+    signal: what they are off by is counted as their error, and once the image is solved for they are looked for where
+    they may lie.
     """
     prior = prior_of(stacks, target, width)
     terms = [stack.terms(MISMATCH * width) for stack in stacks]
@@ -192,7 +193,10 @@ def _agreed(stacks: Sequence[Stack], target: Grid, width: float, told: bool) -> 
     for number, stack in enumerate(stacks):
         rest = [term for other, one in enumerate(terms) if other != number for term in one]
         others = estimate(rest, prior.mean, prior.deviation, most_steps=FEW_STEPS)
-        known = stack if told else replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
+        shown = is_shown(stack.normal, [one.normal for other, one in enumerate(stacks) if other != number])
+        known = stack
+        if shown and not told:
+            known = replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
         judged.append(known.doubted(others))
         start += others / len(stacks)
     x, prior = _solved(judged, target, width, start)
@@ -216,12 +220,12 @@ def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: f
             said[f"stack {number}: {text}"] = None
         lost, moved = np.flatnonzero(stack.dark).tolist(), dict(sorted(stack.moves.items()))
         if lost:
-            said[f"stack {number}: {_numbered(lost)} lost their signal and are left out"] = None
+            said[f"stack {number}: without signal and left out: {_numbered(lost)}"] = None
         if moved:
             far = max(one.shift_mm for one in moved.values())
-            said[f"stack {number}: {_numbered(moved)} moved by up to {far:.1f} mm and are taken where they lay"] = None
+            said[f"stack {number}: moved by up to {far:.1f} mm and taken from there: {_numbered(moved)}"] = None
         if doubted := np.flatnonzero(stack.off).tolist():
-            said[f"stack {number}: {_numbered(doubted)} do not fit the other stacks and count less"] = None
+            said[f"stack {number}: at odds with the other stacks and counted less: {_numbered(doubted)}"] = None
         if stack.pose.error_mm > OFF * spacing_mm:
             said[
                 f"stack {number} is registered to within {stack.pose.error_mm:.2f} mm only, the result has voxels of "
@@ -236,7 +240,8 @@ def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: f
 
 
 def _numbered(slices: Iterable[int]) -> str:
-    return f"slices {', '.join(map(str, slices))} (from 0)"
+    numbers = [str(k) for k in slices]
+    return f"slice{'s' * (len(numbers) > 1)} {', '.join(numbers)} (from 0)"
 
 
 def _part(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

@@ -80,6 +80,12 @@ class Stack:
         return slice_axis_of(self.alone.residual)
 
     @property
+    def normal(self) -> NDArray[np.float64]:
+        """Unit vector across its slices in RAS+ mm of the first stack, (3,)."""
+        step = self.pose.matrix[:3, :3] @ self.alone.residual.affine[:3, self.across]
+        return np.asarray(step / np.linalg.norm(step))
+
+    @property
     def used(self) -> NDArray[np.bool_]:
         """Voxels that tell something of the image, (i, j, k)."""
         return np.asarray(self.covered & ~self._by_slice(self.dark))

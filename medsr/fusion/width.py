@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,19 @@ FAMILIES: tuple[Profile, ...] = ("gaussian", "trapezoid")
 WIDTHS = np.linspace(0.6, 1.5, 19)  # of the distance between slices
 WORTH = 0.02  # of the squared error: what explains the slices no better than that by so much changes nothing
 FEWEST_VOX = 1000
+LEAST_TURN_DEG = 45.0  # between the normals of two stacks: with less, both blur the same detail
+
+
+def is_shown(normal: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether another stack runs another way, so that its planes show what lies across the slices of this one.
+
+    Parallel stacks do not: both blur the same detail, and slices would pass for narrower than they are.
+
+    Args:
+        normal: Unit vector across the slices, (3,).
+        others: Those of the other stacks.
+    """
+    return any(abs(normal @ other) <= np.cos(np.radians(LEAST_TURN_DEG)) for other in others)
 
 
 def fitted(op: Posed, across: int, y: NDArray[np.float32], used: NDArray[np.bool_], others: Tensor) -> Posed:

@@ -164,7 +164,7 @@ def test_slices_that_lost_their_signal_are_left_out(alone, two):
     assert error(found.volume, SCAN) < 0.95 * min(error(enhance(one, MODEL, MAP).volume, SCAN) for one in left)
     assert found.record.stacks[1]["slope"] == pytest.approx(two.record.stacks[1]["slope"], rel=0.02)
     assert [one["dark_slices"] for one in found.record.stacks] == [[], [5, 6]]
-    assert any("stack 2: slices 5, 6 (from 0) lost their signal and are left out" in w for w in found.record.warnings)
+    assert any("stack 2: without signal and left out: slices 5, 6 (from 0)" in w for w in found.record.warnings)
 
 
 def test_slices_that_moved_are_put_back(alone, three):
@@ -180,7 +180,8 @@ def test_slices_that_moved_are_put_back(alone, three):
         assert one["shift_mm"] == pytest.approx(np.linalg.norm(matrix[:3, 3]), abs=0.5)
     assert [one["moved_slices"] for one in (found.record.stacks[0], found.record.stacks[2])] == [[], []]
     assert alone - error(found.volume, SCAN) > 0.8 * (alone - error(three.volume, SCAN))
-    assert any("stack 2: slices 4, 8 (from 0) moved by up to 2." in w for w in found.record.warnings)
+    (said,) = [text for text in found.record.warnings if text.startswith("stack 2: moved by up to 2.")]
+    assert said.endswith(" mm and taken from there: slices 4, 8 (from 0)")
 
 
 def test_a_coarser_grid_takes_stacks_averaged_to_its_voxels():

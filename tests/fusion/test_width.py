@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fusion_stacks import at, stack, truth
+from fusion_stacks import at, motion, stack, truth
 from tiny_models import tiny_model
 
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fuse
-from medsr.fusion.width import fitted
+from medsr.fusion.width import fitted, is_shown
 from medsr.physics.ops import AxisSampling, Posed, Separable
 from medsr.record import stack_text
 
@@ -62,3 +62,19 @@ def test_a_profile_that_is_told_is_not_looked_for():
     assert "gaussian" in {one["slices"]["profile"] for one in by_others}
     assert "; slices fit the others as gaussian, " in stack_text(by_others[0])
     assert "slices fit" not in stack_text(told.record.stacks[0])
+
+
+def test_only_stacks_that_run_another_way_show_a_width():
+    across, along = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
+    tilted = np.array([0.0, np.sin(np.radians(30)), np.cos(np.radians(30))])
+    assert is_shown(across, [tilted, along])
+    assert not is_shown(across, [tilted, -across])
+
+
+@pytest.mark.parametrize("turn_deg", [0, 30])
+def test_parallel_stacks_tell_nothing_of_the_width_of_their_slices(turn_deg):
+    """Both blur the same detail: their slices would pass for ones of 2.4 mm."""
+    moved = motion(SCAN, (turn_deg, 0, 0), (0, 0, 2))
+    thick = [stack(SCAN, 2), stack(SCAN, 2, moved)]
+    found = fuse(thick, tiny_model(silent=True), EnhanceSettings(flips=0), poses=[at(np.eye(4)), at(moved)])
+    assert not any(one["slices"]["by_other_stacks"] for one in found.record.stacks)
