@@ -37,6 +37,7 @@ from medsr.fusion.stack import (
 from medsr.fusion.width import fitted, is_shown
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
+from medsr.physics.acquisition import Acquisition
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
@@ -51,6 +52,7 @@ def fuse(
     on_progress: OnProgress | None = None,
     *,
     poses: Sequence[Rigid] | None = None,
+    acquisitions: Sequence[Acquisition | None] | None = None,
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
 ) -> Enhancement:
@@ -66,6 +68,8 @@ def fuse(
         settings: What is asked; None: the defaults. Profile and thickness hold for every stack.
         on_progress: Called with the stage, the finished parts and all parts.
         poses: What brings each stack onto the first one, where that is known; None: they are registered.
+        acquisitions: How each stack was acquired, where that is known; the result takes the fine grid of the first.
+            None: as `settings` ask.
         memory_bytes: Memory that may be used; None: most of what is free.
         on_estimate: Called before long work on a stack with what it will need.
 
@@ -78,12 +82,13 @@ def fuse(
         MedsrError: as `enhance`.
     """
     settings = settings or EnhanceSettings()
-    if len(stacks) == 1:
-        return enhance(
-            stacks[0], model, settings, None, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate
-        )
     if not stacks:
         raise UsageError("there are no stacks; give at least one scan")
+    acquisitions = acquisitions or [None] * len(stacks)
+    if len(stacks) == 1:
+        return enhance(
+            stacks[0], model, settings, acquisitions[0], on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate
+        )
     check_request(settings)
     if settings.modality is not None:
         stacks = [replace(stack, modality=settings.modality) for stack in stacks]
@@ -106,12 +111,12 @@ def fuse(
             stack,
             model,
             replace(settings, mode="uncertainty", spacing_mm=spacing_of(stack, finest)),
-            None,
+            acquisition,
             _part(on_progress, number, len(stacks)),
             memory_bytes=memory_bytes,
             on_estimate=on_estimate,
         )
-        for number, stack in enumerate(stacks)
+        for number, (stack, acquisition) in enumerate(zip(stacks, acquisitions, strict=True))
     ]
     alone = [
         replace(one, record=replace(one.record, input=described(stack)))
@@ -193,11 +198,10 @@ def _agreed(stacks: Sequence[Stack], target: Grid, width: float, told: bool) -> 
     for number, stack in enumerate(stacks):
         rest = [term for other, one in enumerate(terms) if other != number for term in one]
         others = estimate(rest, prior.mean, prior.deviation, most_steps=FEW_STEPS)
-        shown = is_shown(stack.normal, [one.normal for other, one in enumerate(stacks) if other != number])
-        known = stack
-        if shown and not told:
-            known = replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
-        judged.append(known.doubted(others))
+        assumed = not told and any(stack.alone.acquisition.assumed)
+        if assumed and is_shown(stack.normal, [one.normal for one in (*stacks[:number], *stacks[number + 1 :])]):
+            stack = replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
+        judged.append(stack.doubted(others))
         start += others / len(stacks)
     x, prior = _solved(judged, target, width, start)
     if all(stack.trusted.all() for stack in judged):

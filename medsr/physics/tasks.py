@@ -21,6 +21,7 @@ from medsr.volume import Volume
 
 NOISE_PERCENTILE = 99.0  # MR noise of a task is a share of this percentile of the reference
 SUPERIOR, RIGHT, ANTERIOR = 2, 0, 1  # axes of a scan in RAS order
+MOST_STACKS = 3  # one across each axis
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Task:
             assumed of the degraded scan where nothing is told; None: the true one.
         assumed_fwhm_mm: Width of the profile in mm that methods assume; None: the true one.
         all_axes: Refuse scans with an axis too coarse to be degraded, instead of leaving that axis alone.
+        stacks: Number of stacks of thick slices, 1 to 3, each across another axis (`medsr.physics.stacks`).
+        moved: Turn and shift every stack but the first, and in MR scale it.
     """
 
     name: str
@@ -53,6 +56,16 @@ class Task:
     assumed_profile: ProfileChoice | None = None
     assumed_fwhm_mm: float | None = None
     all_axes: bool = False
+    stacks: int = 1
+    moved: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.stacks <= MOST_STACKS:
+            raise UsageError(f"task {self.name!r} has {self.stacks} stacks; expected 1 to {MOST_STACKS}")
+        if self.stacks > 1 and self.thick_mm is None:
+            raise UsageError(f"task {self.name!r} has {self.stacks} stacks; give the thickness of slices as thick_mm")
+        if self.moved and self.stacks == 1:
+            raise UsageError(f"task {self.name!r} moves every stack but the first and has one; ask for stacks = 2 or 3")
 
 
 TASKS: dict[str, Task] = {
@@ -86,20 +99,25 @@ def is_for(spacing_mm: NDArray[np.float64], task: Task) -> bool:
     return not task.all_axes or len(fine_axes(spacing_mm)) == 3
 
 
-def degradation(reference: Volume, task: Task) -> Acquisition:
+def degradation(reference: Volume, task: Task, across: int | None = None) -> Acquisition:
     """How `task` would acquire a reference in RAS order (docs/reference/tasks.md).
+
+    Args:
+        reference: High-resolution scan in RAS order.
+        task: What is asked of it.
+        across: Axis across the slices of a task with `thick_mm`; None: the first that is fine enough.
 
     Raises:
         UsageError: the scan is too coarse or too small for the task.
     """
     spacing = reference.spacing_mm
     fine = fine_axes(spacing)
-    if not is_for(spacing, task):
+    if len(fine) < 3 and (task.all_axes or task.stacks > 1):
         raise UsageError(
             f"{task.name} needs a scan that is fine along every axis; this one has {axes_text(spacing)} mm"
         )
     if task.thick_mm is not None:
-        axis = _thick_axis(fine)
+        axis = _thick_axis(fine) if across is None else across
         if spacing[axis] * SMALLEST_FACTOR > task.thick_mm:
             raise UsageError(
                 f"{task.name} needs slices finer than {task.thick_mm:g} mm; this one has {spacing[axis]:.3g} mm"
@@ -121,15 +139,18 @@ def degradation(reference: Volume, task: Task) -> Acquisition:
     return on_grids(reference.affine, reference.shape, shape, task.profile, task.fwhm_mm)
 
 
-def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume, Acquisition]:
+def degrade(
+    reference: Volume, task: Task | str, seed: int = 0, across: int | None = None
+) -> tuple[Volume, Acquisition]:
     """The low-resolution scan that a task makes of a high-resolution one, on its axes turned to RAS.
 
-    docs/reference/tasks.md lists the tasks.
+    docs/reference/tasks.md lists the tasks. Of several stacks this is one (`medsr.physics.stacks.stacks_of`).
 
     Args:
         reference: High-resolution scan in any orientation.
         task: Task, or the name of one of `TASKS`, such as "thick5".
         seed: Random seed for the noise, where the task has any.
+        across: Axis across thick slices, in RAS order; None: the first that is fine enough.
 
     Returns:
         The low-resolution scan and the acquisition, whose fine grid is the reference in RAS order: the true one, or
@@ -140,9 +161,9 @@ def degrade(reference: Volume, task: Task | str, seed: int = 0) -> tuple[Volume,
     """
     task = task_named(task) if isinstance(task, str) else task
     turned = reference.to_ras()
-    true = degradation(turned, task)
+    true = degradation(turned, task, across)
     y = true.op(torch.from_numpy(np.array(turned.data)))
-    y = _noisy(y, turned, task, seed)
+    y = with_noise(y, turned, task, seed)
     thick = true.degraded.index(True) if task.thick_mm is not None else turned.slice_axis
     coarse = replace(
         turned,
@@ -170,7 +191,8 @@ def _as_told(true: Acquisition, profile: Profile | None, fwhm_mm: float | None) 
     return replace(true, op=Separable((axes[0], axes[1], axes[2])))
 
 
-def _noisy(y: Tensor, reference: Volume, task: Task, seed: int) -> Tensor:
+def with_noise(y: Tensor, reference: Volume, task: Task, seed: int) -> Tensor:
+    """What a task measures where it would measure y, (i, j, k), without noise; y and reference are in one unit."""
     generator = torch.Generator().manual_seed(seed)
     if reference.modality == "CT":
         return add_gaussian(y, task.noise_hu, generator) if task.noise_hu else y

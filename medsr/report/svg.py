@@ -12,8 +12,11 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 340, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 24, 40
 N_TICKS = 5
-SHAPES = {"cubic": "square", "ibp": "circle", "mean": "diamond", "sample": "triangle"}
-LOOKS = ("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "band_limited", "samples", "variance")
+SHAPES = {"cubic": "square", "ibp": "circle", "mean": "diamond", "sample": "triangle", "fused": "wedge"}
+LOOKS = (
+    *("nearest", "linear", "cubic", "ibp", "wiener", "tv", "mean", "sample", "fused"),
+    *("band_limited", "samples", "variance"),
+)
 
 Point = tuple[float, float]
 
@@ -21,6 +24,7 @@ CORNERS: dict[str, tuple[Point, ...]] = {
     "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
     "diamond": ((0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)),
     "triangle": ((0, -1.3), (1.25, 0.95), (-1.25, 0.95)),
+    "wedge": ((0, 1.3), (1.25, -0.95), (-1.25, -0.95)),
 }
 
 

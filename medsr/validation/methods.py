@@ -13,16 +13,22 @@ BASELINES = ("cubic", "ibp")
 LEARNED = ("mean", "sample")
 """Methods that need a model."""
 
-COMPARED = (*BASELINES, *LEARNED)
-"""Methods that plots and the hallucination tests compare."""
+FUSED = "fused"
+"""All stacks of a task fused, which needs a model as well; the other methods take the first stack alone."""
 
-PICTURED = (*BASELINES, "tv", *LEARNED)
-"""Methods that pictures show: those compared, and the best of the others that learn nothing."""
+COMPARED = (*BASELINES, *LEARNED)
+"""Methods that the hallucination tests compare."""
+
+PLOTTED = (*COMPARED, FUSED)
+"""Methods that plots show."""
+
+PICTURED = (*BASELINES, "tv", *LEARNED, FUSED)
+"""Methods that pictures show: those of plots, and the best of the others that learn nothing."""
 
 BAND_LIMITED = "band_limited"
 """Reference without what lies beyond the measured band: perfect deblurring, a ceiling and not a method."""
 
-ALL_METHODS: tuple[str, ...] = (*METHODS, *LEARNED, BAND_LIMITED)
+ALL_METHODS: tuple[str, ...] = (*METHODS, *LEARNED, FUSED, BAND_LIMITED)
 
 
 def check_methods(names: Iterable[str]) -> None:

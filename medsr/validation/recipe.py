@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 from medsr.engine.deadlines import Deadlines
 from medsr.enhancement.settings import EnhanceSettings, with_model_beside
 from medsr.errors import UsageError
+from medsr.fusion.checks import check_request
 from medsr.io.recipes import FORBID_UNKNOWN, parsed, read_toml
 from medsr.metrics.gates import Gate, read_gates
 from medsr.metrics.table import UNCERTAINTY_NAMES
 from medsr.physics.tasks import TASKS, Task
 from medsr.validation.criteria import Sheet, is_sheet, read_sheet
-from medsr.validation.methods import ALL_METHODS, LEARNED, PICTURED, check_methods
+from medsr.validation.methods import ALL_METHODS, FUSED, LEARNED, PICTURED, check_methods
 
 DECIDED_BY_TASK = ("spacing_mm", "factors", "profile", "thickness_mm", "modality", "region")
 LONGEST_SILENCE_S = 3600.0  # structures and intervals are measured without a word
@@ -75,6 +76,12 @@ class StudyRecipe:
         asked = [name for name in DECIDED_BY_TASK if getattr(self.enhance, name) != getattr(EnhanceSettings, name)]
         if asked:
             raise UsageError(f"enhance.{asked[0]} is set; in a validation the task or the pair decides about it")
+        if self.stacked:
+            if FUSED not in self.methods:
+                raise UsageError(
+                    f"task {self.stacked[0]!r} has stacks, for the method {FUSED!r}; add it to the methods"
+                )
+            check_request(replace(self.enhance, mode="mean", samples=0))
         pictured = [name for name in PICTURED if name in self.methods]
         if self.reading and (len(self.reading) != 2 or len({*self.reading} & {*pictured}) != 2):
             raise UsageError(f"reading is {', '.join(self.reading)}; expected two of {', '.join(pictured)}")
@@ -102,6 +109,11 @@ class StudyRecipe:
         return read_sheet(self.gates)
 
     @property
+    def stacked(self) -> tuple[str, ...]:
+        """Names of the tasks that make several stacks."""
+        return tuple(task.name for task in self.tasks if task.stacks > 1)
+
+    @property
     def measures_uncertainty(self) -> bool:
         """Whether it is asked for: a gate on it does so as well."""
         return self.uncertainty or any(gate.metric in UNCERTAINTY_NAMES for gate in self.limits)
@@ -109,7 +121,7 @@ class StudyRecipe:
     @property
     def needs_model(self) -> bool:
         """Whether anything is measured of the model."""
-        return bool(set(self.methods) & set(LEARNED)) or bool(self.blend) or self.measures_uncertainty
+        return bool(set(self.methods) & {*LEARNED, FUSED}) or bool(self.blend) or self.measures_uncertainty
 
     @property
     def settings_key(self) -> str:

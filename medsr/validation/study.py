@@ -111,7 +111,7 @@ def validate(
     sheet = recipe.sheet
     if folder is None and (division.shard is not None or division.engine != DEFAULT):
         raise UsageError("parts of a study and engines of a cluster need a folder that keeps its cases; name one")
-    if not all(pair.registered for pair in pairs):
+    if recipe.stacked or not all(pair.registered for pair in pairs):
         check_installed()
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out

@@ -17,6 +17,8 @@ from medsr.enhancement.noise import refines_plane, scan_noise
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.sample_check import sample_fault
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.fusion.checks import check_stacks
+from medsr.fusion.fusion import fuse
 from medsr.metrics.arrays import Mask
 from medsr.metrics.error import data_range, foreground_mask, psnr
 from medsr.metrics.judged import Restoration
@@ -27,9 +29,10 @@ from medsr.model.intensity import Scale, scale_of
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.noise_level import estimate_sigma
-from medsr.physics.tasks import Task, degradation, degrade
+from medsr.physics.stacks import MadeStack, stacks_of
+from medsr.physics.tasks import Task, degradation
 from medsr.validation.baselines import METHODS, band_limited
-from medsr.validation.methods import BAND_LIMITED, LEARNED
+from medsr.validation.methods import BAND_LIMITED, FUSED, LEARNED
 from medsr.validation.scores import BlendPoint, Case, Score, Shells
 from medsr.validation.subjects import subject_of
 from medsr.volume import Volume
@@ -49,6 +52,7 @@ class Trial:
         data_range: Data range R of the convention.
         degraded_by: True profile where `acquisition` holds another one, else "".
         brain: Voxels of the reference's brain, (I, J, K); None where they are not known.
+        others: Further stacks of the task, beside the input.
     """
 
     reference: Volume
@@ -60,6 +64,7 @@ class Trial:
     data_range: float
     degraded_by: str = ""
     brain: NDArray[np.bool_] | None = None
+    others: tuple[MadeStack, ...] = ()
 
     @cached_property
     def parts(self) -> Mapping[Part, Mask]:
@@ -74,16 +79,24 @@ def named(model: Model | None) -> dict[str, str]:
 
 
 def make_trial(reference: Volume, task: Task, settings: EnhanceSettings) -> Trial:
-    """Degrade a reference and prepare what it is measured by."""
+    """Degrade a reference and prepare what it is measured by.
+
+    Raises:
+        InputError: stacks of too few slices.
+        UsageError: the scan is too coarse or too small for the task.
+    """
     turned = reference.to_ras()
-    degraded, acquisition = degrade(turned, task, settings.seed)
+    first, *others = stacks_of(turned, task, settings.seed)
+    if others:
+        check_stacks([first.scan, *(one.scan for one in others)])
+    degraded, acquisition = first.scan, first.acquisition
     mask = foreground_mask(turned.data, turned.modality)
     scale = scale_of(degraded.data, degraded.modality)
     noise = scan_noise(degraded, scale, settings, plane_refined=refines_plane(degraded, acquisition))
     R = data_range(turned.data, mask, turned.modality)
     true = degradation(turned, task).profile_text
     degraded_by = true if true != acquisition.profile_text else ""
-    return Trial(turned, degraded, acquisition, scale, noise, mask, R, degraded_by)
+    return Trial(turned, degraded, acquisition, scale, noise, mask, R, degraded_by, others=tuple(others))
 
 
 def restorations(
@@ -98,7 +111,7 @@ def restorations(
 
     Args:
         trial: Trial to restore.
-        model: Model of the learned methods, which are left out without one.
+        model: Model of the learned methods, which are left out without one, as `FUSED` is of a single stack.
         methods: Names out of `medsr.validation.methods.ALL_METHODS`.
         settings: Settings of the learned methods.
         on_progress: Called as a learned method goes on.
@@ -108,7 +121,11 @@ def restorations(
     y = scale.to_model(_tensor(trial.input))
     for name in methods:
         began = time.monotonic()
-        if name in LEARNED:
+        if name == FUSED:
+            if model is None or not trial.others:
+                continue
+            x = _fused(trial, model, replace(settings, mode="mean", force=True), on_progress, memory_bytes)
+        elif name in LEARNED:
             if model is None:
                 continue
             chosen = replace(settings, mode="mean" if name == "mean" else "sample", force=True)
@@ -146,6 +163,20 @@ def _learned(
     trial: Trial, model: Model, settings: EnhanceSettings, on_progress: OnProgress | None, memory_bytes: int | None
 ) -> NDArray[np.float32]:
     result = enhance(trial.input, model, settings, trial.acquisition, on_progress, memory_bytes=memory_bytes)
+    return np.array(result.volume.data)
+
+
+def _fused(
+    trial: Trial, model: Model, settings: EnhanceSettings, on_progress: OnProgress | None, memory_bytes: int | None
+) -> NDArray[np.float32]:
+    result = fuse(
+        [trial.input, *(one.scan for one in trial.others)],
+        model,
+        replace(settings, samples=0),
+        on_progress,
+        acquisitions=[trial.acquisition, *(one.acquisition for one in trial.others)],
+        memory_bytes=memory_bytes,
+    )
     return np.array(result.volume.data)
 
 

@@ -13,6 +13,7 @@ from tiny_models import tiny_model
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fuse
 from medsr.fusion.width import fitted, is_shown
+from medsr.physics.acquisition import on_grids
 from medsr.physics.ops import AxisSampling, Posed, Separable
 from medsr.record import stack_text
 
@@ -78,3 +79,15 @@ def test_parallel_stacks_tell_nothing_of_the_width_of_their_slices(turn_deg):
     thick = [stack(SCAN, 2), stack(SCAN, 2, moved)]
     found = fuse(thick, tiny_model(silent=True), EnhanceSettings(flips=0), poses=[at(np.eye(4)), at(moved)])
     assert not any(one["slices"]["by_other_stacks"] for one in found.record.stacks)
+
+
+def test_an_acquisition_that_is_known_decides_about_widths_and_the_grid():
+    thick, model = [stack(SCAN, axis) for axis in (2, 1)], tiny_model(silent=True)
+    known = [on_grids(SCAN.affine, SCAN.shape, one.shape, "box", 3.0) for one in thick]
+    found = fuse(thick, model, EnhanceSettings(flips=0), poses=[at(np.eye(4))] * 2, acquisitions=known)
+    assert [one["slices"] for one in found.record.stacks] == [
+        {"profile": "box", "fwhm_mm": 3.0, "by_other_stacks": False}
+    ] * 2
+    assert found.acquisition.op == known[0].op
+    alone = fuse(thick[:1], model, EnhanceSettings(flips=0), acquisitions=known[:1])
+    assert alone.acquisition is known[0]

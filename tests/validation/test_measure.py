@@ -16,7 +16,7 @@ from medsr.errors import InputError
 from medsr.io import save
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
-from medsr.physics.tasks import TASKS, degrade
+from medsr.physics.tasks import TASKS, Task, degrade
 from medsr.validation import measure
 from medsr.validation.anatomy import SEGMENTED_SAMPLES, ReferenceAnatomy
 from medsr.validation.measure import measure_trial
@@ -168,3 +168,16 @@ def test_several_volumes_in_one_file_are_refused(tmp_path, recipe):
     save([FINE, FINE], tmp_path / "sub-a_bold.nii.gz")
     with pytest.raises(InputError, match="2 volumes"):
         measured(tmp_path / "sub-a_bold.nii.gz", recipe)
+
+
+def test_a_task_of_several_stacks_goes_to_a_computing_process_and_is_tested_on_the_first(recipe, tmp_path):
+    save(head((30, 32, 30)), tmp_path / "sub-a_T1w.nii.gz")
+    task = Task("stacks", thick_mm=4, stacks=2, moved=True)
+    asked = replace(recipe, tasks=(task,), methods=("ibp", "mean", "fused"), hallucination=True)
+    (planned,) = plan_trials([tmp_path / "sub-a_T1w.nii.gz"], asked, "")
+    sent = trial_of(json.loads(json.dumps(given_of(planned))))
+    assert sent == planned
+    found = measure_trial(sent, asked)
+    assert [score.method for score in found.findings.scores] == ["ibp", "mean", "fused"]
+    assert [one.method for one in found.hallucination] == ["ibp", "mean"]
+    assert "fused" in found.views.planes[0].images

@@ -54,6 +54,13 @@ def test_a_recipe_is_read_with_named_tasks_as_base(tmp_path):
     assert recipe.as_dict()["gates"] == ["psnr>=20", "median ssim>0.5"]
 
 
+def test_a_task_may_ask_for_several_stacks():
+    table = {"name": "two stacks", "base": "thick5", "stacks": 2, "moved": True}
+    recipe = study_recipe({"tasks": [{"name": "thick5"}, table], "enhance": {"mode": "sample", "samples": 3}})
+    assert recipe.tasks[1] == replace(TASKS["thick5"], name="two stacks", stacks=2, moved=True)
+    assert recipe.stacked == ("two stacks",)
+
+
 def test_files_of_a_recipe_lie_beside_it(tmp_path):
     (tmp_path / "limits.txt").write_text("psnr>=30\n")
     (tmp_path / "own.safetensors").write_bytes(b"")
@@ -80,6 +87,13 @@ def test_files_of_a_recipe_lie_beside_it(tmp_path):
         ({"blend": [2]}, "blend"),
         ({"workers": -1}, "workers"),
         ({"enhance": {"factors": [2]}}, "enhance.factors"),
+        ({"tasks": [{"name": "iso2", "stacks": 2}]}, "thick_mm"),
+        ({"tasks": [{"name": "thick5", "stacks": "two"}]}, "tasks.0.stacks"),
+        (
+            {"tasks": [{"name": "thick5", "stacks": 2}], "methods": ["mean"]},
+            "'thick5' has stacks, for the method 'fused'",
+        ),
+        ({"tasks": [{"name": "thick5", "stacks": 2}], "enhance": {"noise": 3}}, "noise"),
         ({"enhance": {"output": {"colour": 1}}}, "unknown key enhance.output.colour; known are compress"),
     ],
 )
@@ -100,6 +114,7 @@ def test_a_model_is_needed_where_anything_is_measured_of_it():
     plain = StudyRecipe(methods=("cubic", "ibp"))
     assert not plain.needs_model
     assert replace(plain, methods=("mean",)).needs_model
+    assert replace(plain, methods=("fused",)).needs_model
     assert replace(plain, blend=(0.5,)).needs_model
     assert replace(plain, gates=("coverage90 in [0.8,1]",)).needs_model
 

@@ -252,3 +252,25 @@ def test_an_older_folder_of_parts_is_taken_over(scans, recipe, tmp_path):
 def test_a_scan_too_large_for_the_memory_of_a_process_is_refused_as_a_batch_refuses_it(scans, recipe, tmp_path):
     with pytest.raises(ResourceError, match=r"needs about .* GiB and 0\.1 GiB may be used"):
         validate([scans / "sub-a_T1w.nii.gz"], replace(recipe, tasks=(TASKS["iso2"],), memory_gib=0.1), tmp_path)
+
+
+def test_stacks_need_registration_before_any_work(scans, recipe, monkeypatch):
+    monkeypatch.setattr("medsr.registration.rigid.find_spec", lambda name: None)
+    stacked = replace(recipe, tasks=(replace(TASKS["thick3"], stacks=2),), methods=("ibp", "fused"))
+    asked = []
+    with pytest.raises(InputError, match="SimpleITK"):
+        validate([scans], stacked, on_case=lambda *case: asked.append(case))
+    assert asked == []
+
+
+def test_a_scan_that_is_coarse_along_an_axis_is_told_with_its_reason_or_left_out(recipe, tmp_path):
+    save(head((30, 32, 30)), tmp_path / "sub-a_T1w.nii.gz")
+    save(head((30, 32, 10), (1.0, 1.0, 3.0)), tmp_path / "sub-b_T1w.nii.gz")
+    task = replace(TASKS["thick3"], stacks=2)
+    stacked = replace(recipe, tasks=(task,), methods=("ibp", "fused"))
+    found = validate([tmp_path], stacked)
+    assert [(one.scan, one.method) for one in found.findings.scores] == [("sub-a_T1w", "ibp"), ("sub-a_T1w", "fused")]
+    (missing,) = found.findings.unmeasured
+    assert missing.scan == "sub-b_T1w"
+    assert "fine along every axis; this one has 1 x 1 x 3 mm" in missing.reason
+    assert validate([tmp_path], replace(stacked, tasks=(replace(task, all_axes=True),))).findings.unmeasured == ()

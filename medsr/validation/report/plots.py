@@ -16,7 +16,7 @@ from medsr.metrics.statistics import Interval, interval_of_median, per_subject
 from medsr.report.blocks import Figure
 from medsr.report.svg import Axis, Dot, Line, Mark, Point, Rule, axis_over, look_of, panel
 from medsr.validation.findings import Findings, Shells
-from medsr.validation.methods import BAND_LIMITED, COMPARED
+from medsr.validation.methods import BAND_LIMITED, PLOTTED
 from medsr.validation.scores import Score
 from medsr.validation.subjects import Stratum
 
@@ -152,9 +152,9 @@ def in_order(values: Iterable[T]) -> tuple[T, ...]:
 
 
 def methods_of(scores: Sequence[Score]) -> tuple[str, ...]:
-    """What is drawn: cubic, ibp, mean and sample where they were run, else all methods but the ceiling."""
+    """What is drawn: cubic, ibp, mean, sample and fused where they were run, else all methods but the ceiling."""
     names = in_order(score.method for score in scores)
-    return tuple(name for name in COMPARED if name in names) or tuple(name for name in names if name != BAND_LIMITED)
+    return tuple(name for name in PLOTTED if name in names) or tuple(name for name in names if name != BAND_LIMITED)
 
 
 def _case_lines(scores: Sequence[Score], methods: Sequence[str], metric: str) -> Iterator[Mark]:
