@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,6 +28,8 @@ def check_request(settings: EnhanceSettings) -> None:
         raise UsageError("a region is one of one scan; leave it out, or crop the stacks before they are fused")
     if settings.factors is not None or (settings.spacing_mm is not None and len(settings.spacing_mm) != 1):
         raise UsageError("several stacks share one isotropic grid; give one number as --spacing, and no --factor")
+    if settings.spacing_mm is not None and not 0 < settings.spacing_mm[0] < math.inf:
+        raise UsageError(f"spacing is {settings.spacing_mm[0]:g}; expected a number above 0, in mm")
     if settings.noise is not None:
         raise UsageError("the stacks differ in unit and noise; leave --noise out, it is estimated of each")
 

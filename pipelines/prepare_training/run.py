@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import sys
 from pathlib import Path
 
+from medsr.errors import MedsrError
 from medsr.training.packing import pack_folder, subjects_below
 
 SHARED = Path(os.environ.get("MEDSR_DATA", "../shared/data"))
@@ -34,6 +37,12 @@ if __name__ == "__main__":
     parser.add_argument("folders", nargs="*", type=Path, metavar="SCANS PACKS")
     parser.add_argument("--limit", type=float, metavar="MIB", help="size of all packs together")
     arguments = parser.parse_args()
+    if arguments.limit is not None and not 0 < arguments.limit < math.inf:
+        parser.error(f"--limit is {arguments.limit:g}; expected a size in MiB above 0")
     if len(arguments.folders) not in (0, 2):
         parser.error("give the folder of the scans and that of the packs, or neither")
-    main(arguments.folders, arguments.limit)
+    try:
+        main(arguments.folders, arguments.limit)
+    except MedsrError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=8.0, help="time to train (default: 8)")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="folder of the run (default: the recipe's)")
     parser.add_argument("--judge", type=Path, metavar="WEIGHTS", help="measure this file instead of training one")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not 0 < options.minutes < math.inf:
+        parser.error(f"--minutes is {options.minutes:g}; expected a time above 0")
+    return options
 
 
 def _report(progress: Progress, steps: int, gains: dict[str, float] | None) -> None:

@@ -257,6 +257,12 @@ def test_what_several_stacks_cannot_share_is_refused(asked):
         fuse([AXIAL, CORONAL], MODEL, EnhanceSettings(**asked))
 
 
+@pytest.mark.parametrize("spacing_mm", [0.0, -1.0, float("nan")])
+def test_a_spacing_that_is_no_length_is_refused_as_one(spacing_mm):
+    with pytest.raises(UsageError, match="expected a number above 0"):
+        fuse([AXIAL, CORONAL], MODEL, EnhanceSettings(spacing_mm=(spacing_mm,)))
+
+
 def test_no_stacks_are_refused():
     with pytest.raises(UsageError, match="no stacks"):
         medsr.enhance([])

@@ -91,6 +91,14 @@ def test_an_error_is_one_line_and_its_exit_code(script, folder, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan"])
+def test_no_time_to_train_is_refused_before_anything_is_made(script, folder, capsys, minutes):
+    with pytest.raises(SystemExit, match="2"):
+        script.main([str(folder / "recipe.toml"), "--minutes", minutes])
+    assert "expected a time above 0" in capsys.readouterr().err
+    assert not (folder / "run").exists()
+
+
 def test_the_recipe_goes_on_from_the_shipped_weights(script):
     recipe = read_recipe(script.RECIPE)
     assert recipe.start == "medsr-base"
