@@ -26,7 +26,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fused
 from medsr.fusion.grid import Grid, reduced, spacing_of
 from medsr.fusion.slices import dark_slices, filled
-from medsr.fusion.stack import SAME, covered_by, line_of, measured, operator, places_in, resampled
+from medsr.fusion.stack import SAME, WHOLE, covered_by, line_of, measured, operator, places_in, resampled
 from medsr.io import load
 from medsr.model.weights import load_model
 from medsr.registration.rigid import Rigid, register
@@ -44,9 +44,8 @@ def onto(pose: Rigid, first: Rigid) -> Rigid:
 def apart(left_out: Enhancement, pose: Rigid, image: Tensor, target: Grid, shared: NDArray[np.bool_]) -> float:
     """How far a stack is off what an image predicts of it, over its own standard deviation."""
     op = operator(left_out.acquisition, pose, target)
-    covered = covered_by(op)
-    y = line_of(left_out, op, covered, image, 0).applied(measured(left_out))
-    inside = covered & (op(Tensor(shared.astype(np.float32))).numpy() > 0.999)
+    inside = covered_by(op) & (op(Tensor(shared.astype(np.float32))).numpy() > WHOLE)
+    y = line_of(left_out, op, inside, image, 0).applied(measured(left_out))
     difference = (y - op(image).numpy())[inside]
     return float(np.sqrt(np.mean(difference**2)) / y[inside].std())
 
