@@ -25,6 +25,7 @@ N_BINS = 40  # of the joint histogram
 N_STEPS = 200
 FIRST_STEP_MM, LAST_STEP_MM = (2.0, 0.5, 0.1), 1e-3
 APART_DEG, APART_MM = 0.5, 0.5  # per axis: where the halves start from, to either side of the answer
+LOCAL_MM, LOCAL_LEAST = 10.0, 0.1  # width of the local mean that MR is divided by; its least, of the 99th percentile
 SEED = 7  # of the choice of voxels: the same scans give the same answer
 LEAST_OVERLAP = 0.2  # of the field of view of one of the two: a thin slab may lie whole within the other scan
 
@@ -69,7 +70,8 @@ def overlap(scan: Volume | Outline, other: Volume | Outline) -> float:
 def register(fixed: Volume, moving: Volume) -> Rigid:
     """Find the turn and the shift of a scan against another one of the same body; contrasts may differ.
 
-    Mattes' mutual information (Mattes et al. 2003, eq. 4) over three levels of smoothing. Each scan is first blurred
+    Mattes' mutual information (Mattes et al. 2003, eq. 4) over three levels of smoothing. MR is first divided by its
+    local mean, since a coil's slow gain that differs between the two would pull them apart. Then each scan is blurred
     along its axes as far as the other's voxels are wide, so that thick slices compare with thin ones. The error is
     estimated by repeating the last level on the even and on the odd slices of the fixed scan, from places on either
     side of the answer: where the two differ by d, the answer of both is off by about d / 2. What misleads both alike,
@@ -89,6 +91,7 @@ def register(fixed: Volume, moving: Volume) -> Rigid:
             f"the two scans share {shared:.0%} of the smaller field of view; expected at least "
             f"{LEAST_OVERLAP:.0%} to register them: check that they show the same part of one body"
         )
+    fixed, moving = _evened(fixed), _evened(moving)
     middle = fixed.affine @ [*(np.array(fixed.shape) - 1) / 2, 1]
     try:
         with _one_thread() as itk:
@@ -155,6 +158,16 @@ def _every_other(itk: Any, image: Any, fixed: Volume, first: int) -> Any:
     made = itk.GetImageFromArray(np.ascontiguousarray(mask.T))
     made.CopyInformation(image)
     return made
+
+
+def _evened(scan: Volume) -> Volume:
+    """MR over its local mean, CT as it is."""
+    if scan.modality == "CT":
+        return scan
+    above = scan.data - scan.data.min()
+    mean = ndimage.gaussian_filter(above, LOCAL_MM / scan.spacing_mm, mode="nearest")
+    least = LOCAL_LEAST * float(np.percentile(above, 99))
+    return scan.with_data(np.asarray(above / np.maximum(mean + least, np.finfo(np.float32).tiny), np.float32))
 
 
 def _as_wide(scan: Volume, other: Volume) -> NDArray[np.float32]:

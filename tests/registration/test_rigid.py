@@ -62,6 +62,19 @@ def test_a_scan_that_was_turned_and_shifted_is_brought_back_to_thick_slices(foun
     assert found.error_mm == pytest.approx(error_mm(found, moved), abs=0.05)  # what it says is about what it is
 
 
+def test_brightness_that_varies_slowly_does_not_pull_a_scan_away(thick: Volume, found: Rigid) -> None:
+    i, j, k = np.meshgrid(*(np.linspace(-1, 1, n) for n in SCAN.shape), indexing="ij")
+    uneven = SCAN.with_data((SCAN.data * np.exp(0.25 * (i - j + k**2))).astype(np.float32))
+    moved = replace(noisy(uneven, 1), affine=motion() @ SCAN.affine)
+    assert error_mm(register(thick, moved), motion()) < error_mm(found, motion()) + 0.2
+
+
+def test_the_unit_of_a_scan_does_not_matter(thick: Volume, found: Rigid) -> None:
+    scaled = replace(thick, data=(0.01 * thick.data).astype(np.float32))
+    again = register(scaled, replace(noisy(SCAN, 1), affine=motion() @ SCAN.affine))
+    np.testing.assert_allclose(again.matrix, found.matrix, atol=0.02)
+
+
 def test_the_other_contrast_is_no_obstacle(thick: Volume) -> None:
     moved = motion()
     inverted = SCAN.with_data(np.where(SCAN.data > 100, 900 - SCAN.data, SCAN.data).astype(np.float32))
