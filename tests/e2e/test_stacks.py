@@ -11,7 +11,8 @@ from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fuse
-from medsr.fusion.stack import SAME, Grid, covered_by, depth_mm, line_of, measured, operator, resampled
+from medsr.fusion.grid import Grid
+from medsr.fusion.stack import SAME, covered_by, line_of, measured, operator, places_in, resampled
 from medsr.io import load
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
@@ -42,13 +43,14 @@ def test_two_stacks_of_a_knee_predict_the_third_better_than_either_alone(shared_
     both = fuse([axial, coronal], model, SETTINGS, poses=poses[:2])
     target = Grid(both.volume.shape, both.volume.affine)
     covered = covered_by(operator(third.acquisition, poses[2], target))
+    places, n = places_in(two.volume, poses[1], target), np.array(two.volume.shape)[:, None]
+    depth_mm = np.minimum(places + 0.5, n - 0.5 - places) * two.volume.spacing_mm[:, None]
+    well_inside = depth_mm.min(axis=0).reshape(target.shape) > 4
 
     def unexplained(result: Enhancement, pose: Rigid) -> float:
         """Share of the sagittal stack's variance that a result does not predict, where all are."""
         op = operator(third.acquisition, poses[2], target)
-        inside = covered & (
-            op(torch.from_numpy((depth_mm(two.volume, poses[1], target) > 4).astype(np.float32))).numpy() > 0.999
-        )
+        inside = covered & (op(torch.from_numpy(well_inside.astype(np.float32))).numpy() > 0.999)
         image = resampled(result.volume, pose, target)
         line = line_of(third, op, inside, image, 3)
         off = (line.applied(measured(third)) - op(image).numpy())[inside]
