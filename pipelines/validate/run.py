@@ -21,7 +21,8 @@ from medsr.validation.study import Study, check_study, validate
 
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 STRUCTURE_SCANS = ("bchadult01_T1w", "openms12_T1w", "openms20_T1w", "cmbcrc01_CT", "sts001_CT", "sts037_CT")
-LESION_SCANS = ("bchadult01_T1w", "openms20_FLAIR", "prostatex0218_T2w", "cmbcrc01_CT")
+ONE_OF_EACH = ("bchadult01_T1w", "openms20_FLAIR", "prostatex0218_T2w", "cmbcrc01_CT")
+RECIPES = {"conditions": ONE_OF_EACH, "structures": STRUCTURE_SCANS, "lesions": ONE_OF_EACH}  # beside study
 RESULTS = Path("results")
 
 
@@ -41,13 +42,13 @@ def main(model: str | None, wanted: Sequence[str]) -> None:
     write_json(study.findings, results / "validation.json")
     write_csv(study.findings, results / "validation.csv")
     _write(results / "validation.md", markdown_of(study.findings))
-    conditions = _measured("conditions", "conditions", chosen.values(), model, results)
-    variants = {"model": conditions.findings.model, "rows": list(_gains(conditions.findings))}
-    _write(results / "variants.json", json.dumps(finite(variants), indent=1) + "\n")
-    parts = [study, conditions]
-    for recipe, names in (("structures", STRUCTURE_SCANS), ("lesions", LESION_SCANS)):
+    parts = [study]
+    for recipe, names in RECIPES.items():
         if some := [chosen[name] for name in names if name in chosen]:
             parts.append(_measured(recipe, recipe, some, model, results))
+            if recipe == "conditions":
+                variants = {"model": parts[-1].findings.model, "rows": list(_gains(parts[-1].findings))}
+                _write(results / "variants.json", json.dumps(finite(variants), indent=1) + "\n")
     if not wanted:
         _write(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), study.findings))
     for part in parts:
