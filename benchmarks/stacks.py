@@ -1,4 +1,4 @@
-"""Stacks of thick slices fused, against the best of them alone: dB in the interior of a central block.
+"""Stacks of thick slices fused, against the best of them alone: dB, and coverage of the stated 90 % intervals.
 
 Each reference is made isotropic and acquired three times in slices of 5 mm, across its three axes. `exact`: where the
 headers say and without noise; `moved`: each stack but the first turned and shifted, in MR of another scale, all with
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsr.enhancement.enhancement import enhance
+from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import MedsrError
 from medsr.fusion.fusion import fused
@@ -47,6 +48,7 @@ EXACT = Task("exact", thick_mm=5, stacks=3, assumed_profile="auto")  # no width 
 MOVED = replace(EXACT, name="moved", moved=True, noise_share=0.02, noise_hu=20)
 SEED = 2026
 SLICE_SHARE, SLICE_DEG, SLICE_MM, N_DARK, DARK = 0.1, 3.0, 3.0, 2, 0.3
+NORMAL_90 = 1.645  # half width of a normal distribution's central 90 %, in standard deviations
 BIAS = 0.25  # the logarithm of the brightness at the faces of the block, at most
 
 
@@ -106,11 +108,24 @@ def _slow(shape: Sequence[int], rng: np.random.Generator) -> NDArray[np.float32]
 
 def judged(found: Volume, truth: Volume) -> float:
     """PSNR in the body, away from the faces of the block, in dB."""
+    body = foreground_mask(truth.data, truth.modality)
+    return psnr(found.data, truth.data, body & _inside(truth), data_range(truth.data, body, truth.modality))
+
+
+def covered(found: Enhancement, truth: Volume) -> float:
+    """Share of the same voxels whose truth lies in the 90 % interval that the result states."""
+    if found.uncertainty is None:
+        raise ValueError("the result states no uncertainty; ask for mode 'uncertainty'")
+    judged_voxels = foreground_mask(truth.data, truth.modality) & _inside(truth)
+    off = np.abs(found.volume.data - truth.data)
+    return float(np.mean((off <= NORMAL_90 * found.uncertainty.data)[judged_voxels]))
+
+
+def _inside(truth: Volume) -> NDArray[np.bool_]:
     edge = round(EDGE_MM / float(truth.spacing_mm[0]))
     inside = np.zeros(truth.shape, np.bool_)
     inside[(slice(edge, -edge),) * 3] = True
-    body = foreground_mask(truth.data, truth.modality)
-    return psnr(found.data, truth.data, body & inside, data_range(truth.data, body, truth.modality))
+    return inside
 
 
 def rows(name: str, condition: str, model: Model) -> dict[str, float | str | list[float]]:
@@ -127,6 +142,7 @@ def rows(name: str, condition: str, model: Model) -> dict[str, float | str | lis
         "scan": name,
         "condition": condition,
         "alone": [judged(found.volume, truth) for found, truth in zip(alone, truths, strict=True)],
+        "alone covered": [covered(found, truth) for found, truth in zip(alone, truths, strict=True)],
     }
     poses = [SAME] * 3
     if condition != "exact":
@@ -138,6 +154,7 @@ def rows(name: str, condition: str, model: Model) -> dict[str, float | str | lis
             row[f"{count} stacks"] = str(error)
             continue
         row[f"{count} stacks"] = judged(together.volume, truths[0])
+        row[f"{count} covered"] = covered(together, truths[0])
         row[f"{count} residuals"] = [float(one["residual"]) for one in together.record.stacks]
         for what in ("dark_slices", "moved_slices", "doubted_slices"):
             row[f"{count} {what}"] = [one[what] for one in together.record.stacks]

@@ -11,21 +11,40 @@ from tiny_models import tiny_model
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.grid import Grid
-from medsr.fusion.prior import prior_of
+from medsr.fusion.prior import AGREEMENT, prior_of
 from medsr.fusion.stack import UNIT, Stack, covered_by, operator
 from medsr.registration.rigid import Rigid
 
 SCAN = truth(24)
 
 
-def test_the_gain_of_a_stack_holds_for_its_result_and_its_uncertainty():
-    pose: Rigid = at(np.eye(4))
+def alone_on_its_grid() -> tuple[Stack, Grid]:
+    """A stack in its place, and the grid of its result."""
     settings = EnhanceSettings(mode="uncertainty", flips=0, force=True)
     alone = enhance(stack(SCAN, 1), tiny_model(silent=True), settings)
     target = Grid(alone.acquisition.fine_shape, alone.acquisition.fine_affine)
+    pose: Rigid = at(np.eye(4))
     op = operator(alone.acquisition, pose, target)
-    even = Stack(alone, pose, UNIT, op, covered_by(op), np.zeros(alone.residual.shape[1], np.bool_))
-    ramp = np.broadcast_to(np.linspace(0.8, 1.2, SCAN.shape[0], dtype=np.float32)[:, None, None], alone.residual.shape)
+    return Stack(alone, pose, UNIT, op, covered_by(op), np.zeros(alone.residual.shape[1], np.bool_)), target
+
+
+def test_stacks_that_agree_leave_less_open_but_not_as_if_their_errors_were_independent():
+    one, target = alone_on_its_grid()
+    whole = prior_of([one], target, 1e-6)
+    middle = (slice(4, -4),) * 3
+    for count in (2, 3):
+        found = prior_of([one] * count, target, 1e-6)
+        np.testing.assert_allclose(found.deviation[middle], whole.deviation[middle], rtol=1e-3)
+        share = (found.combined / whole.combined)[middle]
+        assert count**-0.5 < share.min() <= share.max() < 1
+        np.testing.assert_allclose(share, count**-AGREEMENT, rtol=2e-3)
+
+
+def test_the_gain_of_a_stack_holds_for_its_result_and_its_uncertainty():
+    even, target = alone_on_its_grid()
+    ramp = np.broadcast_to(
+        np.linspace(0.8, 1.2, SCAN.shape[0], dtype=np.float32)[:, None, None], even.alone.residual.shape
+    )
     uneven = replace(even, line=replace(UNIT, gain=ramp))
     expected, found = (prior_of([one], target, 1e-6) for one in (even, uneven))
     for name in ("mean", "deviation", "combined"):
