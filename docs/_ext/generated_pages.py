@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 
 from medsr import errors
 from medsr.cli.app import INTERRUPTED, app
+from medsr.diffusion.processes import PROCESSES
 from medsr.diffusion.samplers import SAMPLERS
 from medsr.engine.engines import ENGINES
 from medsr.engine.outcome import MEANING
@@ -162,6 +163,13 @@ def samplers() -> str:
     return _table(f"| `--sampler` | what it is | evaluations of the network for {STEPS} steps |", rows)
 
 
+def processes() -> str:
+    """The diffusion processes."""
+    return _table(
+        "| `process` | what it is |", (f"| `{name}` | {_cell(one.summary)} |" for name, one in PROCESSES.items())
+    )
+
+
 def metrics() -> str:
     """The numbers of a validation, each with its direction, in a line."""
     found = [*METRICS, *UNCERTAINTY_METRICS]
@@ -241,5 +249,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-TABLES = (exit_codes, settings, fields, tasks, profiles, samplers, metrics, engines, formats, failures)
+TABLES = (exit_codes, settings, fields, tasks, profiles, samplers, processes, metrics, engines, formats, failures)
 PARTS: dict[str, Callable[..., str]] = {part.__name__: part for part in (commands, *TABLES, modules)}

@@ -23,7 +23,7 @@ from medsr.cli.options import (
     option,
 )
 from medsr.cli.progress import estimated, reported
-from medsr.enhancement.settings import EnhanceSettings, Input, Mode, Output, SamplerName
+from medsr.enhancement.settings import DataStep, EnhanceSettings, Input, Mode, Output, SamplerName
 from medsr.io.dicom.options import Compression, Gaps, NaN, Tilt
 from medsr.io.formats import FormatName, endings, readable
 from medsr.physics.profiles import PROFILES, Profile, ProfileChoice
@@ -123,6 +123,23 @@ def enhance(
     sampler: Annotated[
         SamplerName, option("--sampler", help="Sampler of the diffusion model.", panel=SAMPLING)
     ] = DEFAULT.sampler,
+    data_step: Annotated[
+        DataStep,
+        option("--data-step", help="What ties samples to the scan: near, exactly, or by gradient.", panel=SAMPLING),
+    ] = DEFAULT.data_step,
+    guidance: Annotated[
+        float,
+        option(
+            "--guidance", help="Samples led beyond the posterior (above 1); for models trained for it.", panel=SAMPLING
+        ),
+    ] = DEFAULT.guidance,
+    classifier: Annotated[
+        str | None,
+        option("--classifier", help="Weights of a classifier that leads samples.", panel=SAMPLING, metavar="FILE"),
+    ] = DEFAULT.classifier,
+    classifier_scale: Annotated[
+        float, option("--classifier-scale", help="How far it leads them.", panel=SAMPLING)
+    ] = DEFAULT.classifier_scale,
     seed: Annotated[int, option("--seed", help="Random seed for sampling.", panel=SAMPLING)] = DEFAULT.seed,
     flips: Annotated[
         int, option("--flips", help="Axes over whose flips the mean is averaged; 0 is quickest.", panel=SAMPLING)
@@ -187,6 +204,10 @@ def enhance(
         samples=samples,
         steps=steps,
         sampler=sampler,
+        data_step=data_step,
+        guidance=guidance,
+        classifier=classifier,
+        classifier_scale=classifier_scale,
         seed=seed,
         flips=flips,
         model=model,

@@ -27,15 +27,22 @@ class Estimate(NamedTuple):
 
 
 class Coefficients(NamedTuple):
-    """Scales of Karras et al. 2022, table 1, for sigma_data = 1, each (B, 1, 1, 1, 1)."""
+    """Scales of a network's input and answer for sigma_data = 1, each (B, 1, 1, 1, 1)."""
 
     skip: Tensor
     out: Tensor
     into: Tensor
 
 
+Parametrisation = Callable[[Tensor], Coefficients]
+"""Noise levels (B,), above 0 or inf, to what a raw network predicts there."""
+
+
 def coefficients(sigma: Tensor) -> Coefficients:
-    """c_skip = 1 / (sigma^2 + 1), c_out = sigma / sqrt(sigma^2 + 1), c_in = 1 / sqrt(sigma^2 + 1); 0, 1, 0 at inf."""
+    """c_skip = 1 / (sigma^2 + 1), c_out = sigma / sqrt(sigma^2 + 1), c_in = 1 / sqrt(sigma^2 + 1); 0, 1, 0 at inf.
+
+    Karras et al. 2022, table 1; `medsr.diffusion.parametrisations` has others.
+    """
     sigma = sigma[:, None, None, None, None]
     infinite = torch.isinf(sigma)
     finite = torch.where(infinite, 1.0, sigma)
@@ -54,21 +61,27 @@ def noise_features(sigma: Tensor) -> Tensor:
     return torch.stack(features, dim=1)
 
 
-def estimate(net: RawNetwork, noisy: Tensor, sigma: Tensor) -> Estimate:
+def estimate(
+    net: RawNetwork,
+    noisy: Tensor,
+    sigma: Tensor,
+    parametrisation: Parametrisation = coefficients,
+) -> Estimate:
     """D(noisy; sigma) = c_skip noisy + c_out F(c_in noisy) and its log variance (Karras et al. 2022, eq. 7).
 
     Args:
         net: Raw network F; its second map is the log variance of the first.
         noisy: Clean state plus noise, (B, 1, I, J, K), in units of the expected detail; ignored where `sigma` is inf.
         sigma: Standard deviation of the noise (B,), same units, above 0 or inf.
+        parametrisation: What F predicts.
     """
-    scales = coefficients(sigma)
+    scales = parametrisation(sigma)
     known = torch.where(torch.isinf(sigma)[:, None, None, None, None], 0.0, noisy)
     raw = net(scales.into * known, noise_features(sigma))
     mean = scales.skip * known + scales.out * raw[:, :1]
-    return Estimate(mean, raw[:, 1:] + 2 * torch.log(scales.out))
+    return Estimate(mean, raw[:, 1:] + 2 * torch.log(scales.out.abs()))
 
 
-def mean_of(net: RawNetwork) -> Denoiser:
+def mean_of(net: RawNetwork, parametrisation: Parametrisation = coefficients) -> Denoiser:
     """The denoiser that a sampler needs: the mean alone."""
-    return lambda noisy, sigma: estimate(net, noisy, sigma).mean
+    return lambda noisy, sigma: estimate(net, noisy, sigma, parametrisation).mean

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ from medsr.diffusion.denoiser import Denoiser
 
 Noise = Callable[[int], Tensor]
 """White noise (B, 1, I, J, K) of unit variance for the step of that number."""
+
+Kept = Callable[[float, float], float]
+"""From a level and the next one to the share of the next noise's variance that is the noise of before."""
 
 
 class Step(NamedTuple):
@@ -37,7 +40,9 @@ class Step(NamedTuple):
     sigma: float
 
 
-def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
+def euler(
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None, kept: Kept | None = None
+) -> Iterator[Step]:
     """Euler's method, first order: DDIM with eta = 0 (Song et al. 2021, eq. 12; Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
@@ -45,7 +50,9 @@ def euler(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = No
         yield Step(x, clean, sigma)
 
 
-def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
+def heun(
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None, kept: Kept | None = None
+) -> Iterator[Step]:
     """Heun's method, second order: two evaluations per step, one in the last (Karras et al. 2022, algorithm 1)."""
     for sigma, sigma_next in pairwise(sigmas.tolist()):
         clean = denoise(x, _level(x, sigma))
@@ -58,7 +65,9 @@ def heun(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = Non
         yield Step(x, clean, sigma)
 
 
-def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None) -> Iterator[Step]:
+def dpm_solver_2m(
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | None = None, kept: Kept | None = None
+) -> Iterator[Step]:
     """DPM-Solver++(2M), second order: one evaluation per step, extrapolated (Lu et al. 2022, algorithm 2)."""
     clean_before, width_before = None, 0.0
     for sigma, sigma_next in pairwise(sigmas.tolist()):
@@ -76,7 +85,9 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise | N
         yield Step(x, clean, sigma)
 
 
-def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0) -> Iterator[Step]:
+def ancestral(
+    denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: float = 1.0, kept: Kept | None = None
+) -> Iterator[Step]:
     """Ancestral sampling: step below the next level, then add fresh noise up to it (DDPM, Ho et al. 2020, eq. 7).
 
     Args:
@@ -85,10 +96,14 @@ def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: f
         sigmas: Falling levels (N + 1,), the last one 0.
         noise: Fresh noise for the step of a number.
         eta: Share of fresh noise: 1 is DDPM, 0 is `euler`.
+        kept: How much of the noise a Markov posterior keeps; None: as DDPM's, (sigma_next / sigma)^2.
     """
     for number, (sigma, sigma_next) in enumerate(pairwise(sigmas.tolist())):
         clean = denoise(x, _level(x, sigma))
-        up = min(sigma_next, eta * sigma_next * (max(sigma**2 - sigma_next**2, 0.0) ** 0.5) / sigma)
+        if kept is None:
+            up = min(sigma_next, eta * sigma_next * (max(sigma**2 - sigma_next**2, 0.0) ** 0.5) / sigma)
+        else:
+            up = eta * sigma_next * max(1 - kept(sigma, sigma_next), 0.0) ** 0.5
         down = (sigma_next**2 - up**2) ** 0.5
         x = clean + (down / sigma) * (x - clean)
         if up > 0:
@@ -96,18 +111,27 @@ def ancestral(denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, eta: f
         yield Step(x, clean, sigma)
 
 
+class Run(Protocol):
+    """What the samplers have in common: deterministic ones ignore the fresh noise and what is kept of the old one."""
+
+    def __call__(
+        self, denoise: Denoiser, x: Tensor, sigmas: Tensor, noise: Noise, *, kept: Kept | None = None
+    ) -> Iterator[Step]:
+        """Steps from a denoiser, a state and falling levels."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sampler:
     """One entry of `SAMPLERS`.
 
     Attributes:
-        run: Generator of steps from a denoiser, a state, falling levels and fresh noise, which deterministic samplers
-            ignore.
+        run: Generator of steps.
         evaluations: Number of evaluations of the network for a number of steps.
         summary: Method in a line, as help texts show it.
     """
 
-    run: Callable[[Denoiser, Tensor, Tensor, Noise], Iterator[Step]]
+    run: Run
     evaluations: Callable[[int], int]
     summary: str
 

@@ -5,6 +5,7 @@
 - `assumed`: how a scan was acquired, by settings, headers and voxels; `noise`: the noise that it holds.
 - `floor`: raises what is darker than anything in the scan; `whole`: what every part of a scan takes from the whole.
 - `piece`: a scan or part of a scan in one piece; `region` and `blocks` cut larger scans into parts, `memory` says how.
+- `leading`: whether a model can do what is asked, and the classifier that leads its samples.
 - `posterior`: posterior mean and samples; `consistency`: agreement with the scan to within its noise.
 - `uncertainty`: the uncertainty map and its calibration.
 - `envelope`: whether a scan is like those that the model was trained on.

@@ -1,10 +1,17 @@
-"""Consistency with the measurement: pull a prediction as near to the scan as the scan's noise allows."""
+"""Consistency with the measurement: pull a prediction as near to the scan as the scan's noise allows.
+
+`DATA_STEPS` lists by name what a walk may do at every step (`EnhanceSettings.data_step`).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from torch import Tensor
 
 from medsr.diffusion.denoiser import Denoiser
+from medsr.diffusion.guidance import pulled
+from medsr.enhancement.settings import DataStep
 from medsr.physics.ops import Separable
 
 CONTRADICTION = 1.3  # residual in units of the noise, above which the result contradicts the scan
@@ -42,6 +49,36 @@ def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: floa
         return op.prox(denoise(noisy, sigma), rest, ratio)
 
     return consistent_denoise
+
+
+def projected(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
+    """A denoiser that reproduces the scan, its noise included (DDNM, Wang et al. 2023); arguments as `consistent`."""
+    return lambda noisy, sigma: op.prox(denoise(noisy, sigma), rest, 0.0)
+
+
+def led_by_gradient(
+    denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float
+) -> Denoiser:
+    """A denoiser with the gradient of the scan's likelihood through the network (DPS, Chung et al. 2023).
+
+    The likelihood of a noisy state is that of its clean one with the error of the denoiser's answer added to the noise,
+    tau^2 A A^T + noise^2 (Song et al. 2023, pseudo-inverse guidance), which is exact for a white Gaussian prior.
+    Arguments as `consistent`.
+    """
+
+    def correction(clean: Tensor, sigma: Tensor) -> Tensor:
+        level = float(sigma.flatten()[0])
+        ratio = noise_ratio(noise_sigma, error_variance, level)
+        return (level**2 + error_variance) / error_variance * (op.prox(clean, rest, ratio) - clean)
+
+    return pulled(denoise, correction)
+
+
+DATA_STEPS: dict[DataStep, Callable[[Denoiser, Separable, Tensor, float, float], Denoiser]] = {
+    "prox": consistent,
+    "project": projected,
+    "gradient": led_by_gradient,
+}
 
 
 def residual_said(residual: float, noise: float) -> tuple[str, ...]:

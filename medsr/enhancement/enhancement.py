@@ -17,6 +17,7 @@ from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.envelope import admitted
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
+from medsr.enhancement.leading import led_model
 from medsr.enhancement.memory import Sizes, block_for, check_fits, usable_memory
 from medsr.enhancement.piece import OnState
 from medsr.enhancement.posterior import OnProgress, evaluations_of
@@ -66,7 +67,7 @@ def enhance(
     settings = settings or EnhanceSettings()
     volume = scan if isinstance(scan, Volume) else _loaded(scan, settings)
     volume, told = _of_modality(volume, settings)
-    model = model or load_model(settings.model, settings.device)
+    model = led_model(model or load_model(settings.model, settings.device), settings)
     stored = volume
     may_leave_out = acquisition is None and settings.profile == "auto" and settings.mode == "mean"
     if acquisition is None:
@@ -83,7 +84,7 @@ def enhance(
         block_for(Sizes.of(seen), model, settings, limit)  # refuses what does not fit before any time is spent
     else:
         check_fits(seen, model, settings, limit)
-    if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings) >= LONG_VOXELS:
+    if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings, model.process) >= LONG_VOXELS:
         speed, whole = measured_speed(model), box is None
         on_estimate(estimate(seen, volume.modality, model, settings, speed, limit, in_blocks=whole))
 

@@ -12,6 +12,7 @@ from math import ceil, prod
 
 import torch
 
+from medsr.diffusion.process import Process
 from medsr.enhancement.envelope import judge_grid
 from medsr.enhancement.memory import Sizes, block_for, memory_of, seen_voxels
 from medsr.enhancement.posterior import evaluations_of
@@ -80,25 +81,28 @@ def estimate(
     return Estimate(
         shape=sizes.solved,
         spacing_mm=acquisition.fine_spacing_mm,
-        evaluations=evaluations_of(settings),
+        evaluations=evaluations_of(settings, model.process),
         n_blocks=prod(ceil(n / side) for n, side in zip(sizes.coarse, block, strict=True)),
         memory_bytes=memory_of(sizes, block, model, settings),
-        seconds=expected_seconds(settings, seen, prod(sizes.solved), voxels_per_s),
+        seconds=expected_seconds(settings, model.process, seen, prod(sizes.solved), voxels_per_s),
         objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
     )
 
 
-def expected_seconds(settings: EnhanceSettings, seen: int, computed: int, voxels_per_s: float) -> float:
+def expected_seconds(
+    settings: EnhanceSettings, process: Process, seen: int, computed: int, voxels_per_s: float
+) -> float:
     """Seconds of the network, and of everything else for the mean and for every sample.
 
     Args:
         settings: Request, as for `enhance`.
+        process: Process of the model.
         seen: Fine voxels that the network sees in one evaluation, margins of tiles included.
         computed: Fine voxels of the result.
         voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
     """
     beside = SECONDS_PER_MVOXEL * 1e-6 * computed * (1 + settings.n_samples)
-    return evaluations_of(settings) * seen / voxels_per_s + beside
+    return evaluations_of(settings, process) * seen / voxels_per_s + beside
 
 
 def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) -> float:

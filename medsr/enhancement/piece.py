@@ -103,7 +103,7 @@ def enhance_piece(
     record = Record(
         versions=Record.versions_here(),
         input=described(volume),
-        model={"name": model.spec.name, "version": model.spec.version, "sha256": model.sha256},
+        model=model.facts(),
         task=acquisition.summary(),
         settings=settings.facts(),
         device=f"{model.device.type}, {str(model.dtype).removeprefix('torch.')}",
@@ -157,7 +157,7 @@ def posterior(
     _admitted(volume, model, acquisition, settings, whole)
     whole = Whole.of(volume, settings, acquisition) if whole is None else whole
     problem, scale = prepared(volume, model, acquisition, settings, whole, None), whole.scale
-    mean = posterior_mean(problem, model)
+    mean = posterior_mean(problem, model, settings)
     states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
     return Posterior(
         _volume(volume, finished(problem, mean.detail), scale, acquisition),

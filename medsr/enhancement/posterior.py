@@ -12,20 +12,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.diffusion.denoiser import RawNetwork, estimate, mean_of
-from medsr.diffusion.noise import sample_noise, white_noise
+from medsr.diffusion.denoiser import Denoiser, RawNetwork
+from medsr.diffusion.guidance import classified, classifier_free, sharpness
+from medsr.diffusion.noise import BALANCED, sample_noise, white_noise
+from medsr.diffusion.process import Process
 from medsr.diffusion.samplers import SAMPLERS
-from medsr.diffusion.schedule import START_SIGMA, karras
-from medsr.enhancement.consistency import consistent, noise_ratio
+from medsr.enhancement.consistency import DATA_STEPS, noise_ratio
 from medsr.enhancement.floor import raised_to
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
 from medsr.enhancement.uncertainty import standard_deviation
 from medsr.enhancement.whole import Whole
-from medsr.model.conditioning import conditioned, expected_detail, flip_averaged, roughness, scan_conditions, scan_maps
+from medsr.model.conditioning import (
+    conditioned,
+    flip_averaged,
+    origin_and_unit,
+    roughness,
+    scan_conditions,
+    scan_maps,
+    unconditioned,
+)
 from medsr.model.intensity import Scale
 from medsr.model.net_spec import GRID
-from medsr.model.tiling import n_tiles, tiled
+from medsr.model.tiling import Network, n_tiles, tiled
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.physics.ops import Separable
@@ -36,6 +45,7 @@ OnProgress = Callable[[str, int, int], None]
 
 NOISE_FLOOR = 5e-4  # in the model range; a quieter scan counts as having this much noise
 WHOLE_VOXELS = 24_000_000  # up to here in one piece; 7 million take 3.6 GiB with the base model
+MEAN_SAMPLES = BALANCED  # whose mean stands for the posterior's where the process does not tell it
 TILE_VOX = 128  # side of a tile where a scan is not computed in one piece
 
 
@@ -46,13 +56,15 @@ class Problem:
     Attributes:
         op: Operator of the acquisition, from the network's grid (I, J, K).
         y: Input (1, 1, i, j, k).
-        ibp: IBP estimate (1, 1, I, J, K).
-        rest: Input minus degraded IBP estimate, (1, 1, i, j, k), in units of the expected detail.
-        detail: Expected standard deviation of the detail.
+        ibp: What details are added to, (1, 1, I, J, K): the IBP estimate; a constant where a model knows whole scans.
+        rest: Input minus what is degraded of `ibp`, (1, 1, i, j, k), in units of the expected detail.
+        detail: Expected standard deviation of the detail, or of whole scans.
         noise: Standard deviation of the scan's noise.
         floor: Lowest value that the posterior mean may have.
         raw: Raw network of this scan.
+        raw_unconditioned: The same, shown nothing of the scan.
         raw_mean: The same, averaged over flips, for the posterior mean.
+        classifier: Raw network of the classifier that leads samples; None: nothing does.
         error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
         shape: Voxels of the network's grid, per axis.
         origin: First voxel on the whole of that grid, where the noise is taken from.
@@ -67,7 +79,9 @@ class Problem:
     noise: float
     floor: float
     raw: RawNetwork
+    raw_unconditioned: RawNetwork
     raw_mean: RawNetwork
+    classifier: RawNetwork | None
     error_variance: float
     shape: Triple
     origin: Triple
@@ -110,21 +124,28 @@ def prepared(
     solved = solved_grid(acquisition)
     op, noise = solved.op, whole.noise
     y = _in_model_range(volume, whole.scale)[None, None].to(model.device)
+    process = model.process
     ibp = op.ibp(y, roughness(noise))
-    detail = expected_detail(op)
+    origin, detail = origin_and_unit(process.models, op, ibp)
     numbers = scan_conditions(op, solved.fine_spacing_mm, noise)[None].to(model.device)
     net = _network(model, solved.fine_shape, settings, on_progress)
+    leader = (
+        None if model.classifier is None else _tiled(model.classifier, model.classifier, solved.fine_shape, settings)
+    )
     maps = scan_maps(op, ibp, solved.fine_spacing_mm).to(model.dtype)
+    blind = unconditioned(net, maps, numbers)
     return Problem(
         op=op,
         y=y,
-        ibp=ibp,
-        rest=(y - op(ibp)) / detail,
+        ibp=origin,
+        rest=(y - op(origin)) / detail,
         detail=detail,
         noise=noise,
         floor=whole.floor,
-        raw=conditioned(net, maps, numbers),
+        raw=conditioned(net, maps, numbers) if process.sees_scan else blind,
+        raw_unconditioned=blind,
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
+        classifier=None if leader is None else conditioned(leader, maps, numbers),
         error_variance=model.spec.error_variance,
         shape=solved.fine_shape,
         origin=whole.origin,
@@ -148,7 +169,8 @@ def solved(
         None instead of the deviation in the other modes. Without samples it is what the variance head tells. What a
         strength below 1 leaves out of the mean counts as deviation.
     """
-    mean = posterior_mean(problem, model)
+    untold = settings.mode == "sample" and settings.blend == 1 and not model.process.tells_mean
+    mean = _nothing(problem) if untold else posterior_mean(problem, model, settings)
     if settings.mode == "sample":
         sample = mean.detail
         for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0)):
@@ -175,17 +197,45 @@ def _deviation(problem: Problem, mean: PosteriorMean, model: Model, settings: En
     return standard_deviation(total / settings.samples)
 
 
-def posterior_mean(problem: Problem, model: Model) -> PosteriorMean:
+def posterior_mean(problem: Problem, model: Model, settings: EnhanceSettings) -> PosteriorMean:
     """The prediction without any noisy state, made consistent with the scan (docs/explanation/equations.md, eq. 10).
 
-    Then what lies below the scan's floor is raised to it.
+    Where the process tells none, the mean and variance of `MEAN_SAMPLES` samples, or of as many as are asked for. Then
+    what lies below the scan's floor is raised to it.
     """
+    if not model.process.tells_mean:
+        return _mean_of_samples(problem, model, settings)
     infinite = torch.full((1,), torch.inf, device=model.device)
-    answer = estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
+    answer = model.process.estimate(problem.raw_mean, torch.zeros_like(problem.ibp), infinite)
     ratio = noise_ratio(problem.noise / problem.detail, problem.error_variance)
     detail = problem.op.prox(answer.mean, problem.rest, ratio)
     variance = torch.exp(answer.log_variance.clamp(-10, 3))
     return PosteriorMean(raised(problem, detail), variance, unraised=detail)
+
+
+def _mean_of_samples(problem: Problem, model: Model, settings: EnhanceSettings) -> PosteriorMean:
+    count, nothing = samples_of_mean(settings, model.process), _nothing(problem)
+    total, squares = torch.zeros_like(problem.ibp), torch.zeros_like(problem.ibp)
+    for number in range(count):
+        sample = last_of(sample_steps(problem, nothing, model, settings, number))
+        total += sample
+        squares += sample**2
+    detail = total / count
+    variance = (squares / count - detail**2).clamp_min(0) * (count / (count - 1))
+    return PosteriorMean(raised(problem, detail), variance, unraised=detail)
+
+
+def _nothing(problem: Problem) -> PosteriorMean:
+    """What stands for a mean that nobody asks for."""
+    nothing = torch.zeros_like(problem.ibp)
+    return PosteriorMean(nothing, nothing, unraised=nothing)
+
+
+def samples_of_mean(settings: EnhanceSettings, process: Process) -> int:
+    """Number of samples that the mean is taken from; 0 where the network tells it, or nobody asks for it."""
+    if process.tells_mean or (settings.mode == "sample" and settings.blend == 1):
+        return 0
+    return settings.samples or MEAN_SAMPLES
 
 
 def raised(problem: Problem, detail: Tensor) -> Tensor:
@@ -206,26 +256,37 @@ def sample_steps(
         problem: Scan, as `prepared` makes it.
         mean: Posterior mean, as `posterior_mean` computes it.
         model: Model that the scan was prepared for.
-        settings: Request; steps, sampler and seed matter here.
+        settings: Request; steps, sampler, guidance, data step and seed matter here.
         sample: Number of the sample, from 0; each has noise of its own.
     """
     noise = sample_noise(problem.shape, settings.seed, sample, problem.origin).to(model.device)
-    sigmas = karras(settings.steps)
-    x = mean.detail + torch.sqrt(START_SIGMA**2 + mean.variance) * noise
-    denoise = consistent(
-        mean_of(problem.raw), problem.op, problem.rest, problem.noise / problem.detail, problem.error_variance
-    )
+    process = model.process
+    x = process.first_state(mean.detail, mean.variance, noise, settings.steps)
+    denoise = _led(problem, process, mean.detail, settings)
 
     def fresh_noise(step: int) -> Tensor:
         return white_noise(problem.shape, settings.seed, sample, step + 1, problem.origin).to(model.device)
 
-    for number, step in enumerate(SAMPLERS[settings.sampler].run(denoise, x, sigmas, fresh_noise), start=1):
+    steps = process.walk(denoise, x, settings.sampler, settings.steps, fresh_noise)
+    for number, step in enumerate(steps, start=1):
         if number < settings.steps:
             yield x, step.clean
         else:
-            sample_state = _at_expected_distance(step.clean, mean, model.spec.sample_scale)
+            clean, scale = step.clean, model.spec.sample_scale
+            sample_state = _at_expected_distance(clean, mean, scale) if process.rescaled else clean
             yield sample_state, sample_state
         x = step.x
+
+
+def _led(problem: Problem, process: Process, mean: Tensor, settings: EnhanceSettings) -> Denoiser:
+    """The denoiser of a walk: with guidance, a classifier and the data step where they are asked for."""
+    denoise = process.denoiser(problem.raw, mean)
+    if settings.guidance != 1:
+        denoise = classifier_free(denoise, process.denoiser(problem.raw_unconditioned, mean), settings.guidance)
+    if problem.classifier is not None:
+        denoise = classified(denoise, sharpness(problem.classifier), settings.classifier_scale)
+    noise = problem.noise / problem.detail
+    return DATA_STEPS[settings.data_step](denoise, problem.op, problem.rest, noise, problem.error_variance)
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
@@ -249,10 +310,11 @@ def last_of(states: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
     return last
 
 
-def evaluations_of(settings: EnhanceSettings) -> int:
+def evaluations_of(settings: EnhanceSettings, process: Process) -> int:
     """Number of evaluations of the network for a result: those of the mean and of every sample."""
-    per_sample = SAMPLERS[settings.sampler].evaluations(settings.steps)
-    return int(2**settings.flips + settings.n_samples * per_sample)
+    per_sample = SAMPLERS[settings.sampler].evaluations(settings.steps) * (1 if settings.guidance == 1 else 2)
+    n_samples = settings.n_samples + samples_of_mean(settings, process)
+    return int((2**settings.flips if process.tells_mean else 0) + n_samples * per_sample)
 
 
 def tile_side(shape: Triple, tile: int | None) -> int:
@@ -272,10 +334,11 @@ def _network(
     shape: Triple,
     settings: EnhanceSettings,
     on_progress: OnProgress | None,
-) -> Callable[[Tensor, Tensor], Tensor]:
+) -> Network:
     """The model, tiled where the scan is large, which reports its progress layer by layer."""
-    side, done = tile_side(shape, settings.tile), 0
-    total = n_tiles(shape, side) * evaluations_of(settings) * model.n_layers
+    done = 0
+    pieces = n_tiles(shape, tile_side(shape, settings.tile))
+    total = pieces * evaluations_of(settings, model.process) * model.n_layers
 
     def on_layer() -> None:
         nonlocal done
@@ -283,7 +346,11 @@ def _network(
         if on_progress is not None:
             on_progress("network", done, total)
 
-    return tiled(model.watched(on_layer), side, model.net.spec.reach, GRID)
+    return _tiled(model.watched(on_layer), model, shape, settings)
+
+
+def _tiled(net: Network, model: Model, shape: Triple, settings: EnhanceSettings) -> Network:
+    return tiled(net, tile_side(shape, settings.tile), model.net.spec.reach, GRID)
 
 
 def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:

@@ -22,6 +22,8 @@ Mode = Literal["mean", "sample", "uncertainty"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
+DataStep = Literal["prox", "project", "gradient"]
+DATA_STEPS: tuple[DataStep, ...] = get_args(DataStep)
 Triple = tuple[int, int, int]
 MEASURED_SAMPLES = 8
 """Posterior samples that a validation and a calibration measure where no number of them is asked for."""
@@ -100,6 +102,12 @@ class EnhanceSettings:
             network's variance head tells it with the mean.
         steps: Sampler steps per sample, at least 1.
         sampler: Sampler by name (`medsr.diffusion.samplers.SAMPLERS`).
+        data_step: What ties every step of a sample to the scan: "prox" (as near as its noise allows, DiffPIR),
+            "project" (exactly, DDNM) or "gradient" (through the network, DPS, in several times the time and memory).
+        guidance: How far samples are led to the scan's condition: 1 as the posterior is, more beyond it; only with
+            models that were also trained without it.
+        classifier: Weights file of a classifier that leads samples towards sharp detail; None: nothing does.
+        classifier_scale: How far it leads them; 1 adds its score as it is.
         seed: Random seed for sampling, 0 to 2**64 - 1.
         flips: Number of axes, 0 to 3, over whose flips the mean is averaged; each doubles its evaluations.
         model: Name of a packaged model, or path of a weights file.
@@ -128,6 +136,10 @@ class EnhanceSettings:
     samples: int = 0
     steps: int = 6
     sampler: SamplerName = "dpm2m"
+    data_step: DataStep = "prox"
+    guidance: float = 1.0
+    classifier: str | None = None
+    classifier_scale: float = 1.0
     seed: int = 0
     flips: int = 1
     model: str = DEFAULT_MODEL
@@ -146,6 +158,7 @@ class EnhanceSettings:
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)
         check_choice("sampler", self.sampler, SAMPLER_NAMES)
+        check_choice("data_step", self.data_step, DATA_STEPS)
         check_choice("profile", self.profile, PROFILE_CHOICES)
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength is {self.strength:g}; expected 0 (no detail of the network) to 1 (all of it)")
@@ -156,6 +169,10 @@ class EnhanceSettings:
         if self.steps < 1 or not 0 <= self.seed < 2**64:
             raise UsageError(
                 f"steps is {self.steps} and seed {self.seed}; expected at least 1 step and a seed from 0 to 2**64 - 1"
+            )
+        if not 0 <= self.guidance < float("inf") or not 0 <= self.classifier_scale < float("inf"):
+            raise UsageError(
+                f"guidance is {self.guidance:g} and classifier_scale {self.classifier_scale:g}; expected 0 or more"
             )
         if not 0 <= self.flips <= 3:
             raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
@@ -171,7 +188,7 @@ class EnhanceSettings:
 
     def facts(self) -> dict[str, Any]:
         """What decides about the voxels of a result, the weights aside: plain values, neither paths nor machines."""
-        aside = ("model", "device", "input", "output")
+        aside = ("model", "classifier", "device", "input", "output")
         return {name: value for name, value in asdict(self).items() if name not in aside}
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,9 +198,13 @@ class EnhanceSettings:
 
 
 def with_model_beside(settings: EnhanceSettings, folder: Path) -> EnhanceSettings:
-    """The settings of a recipe in `folder`: a weights file that they name is looked for there."""
+    """The settings of a recipe in `folder`: weights files that they name are looked for there."""
     file = folder / settings.model
-    return replace(settings, model=str(file)) if file.is_file() else settings
+    found = replace(settings, model=str(file)) if file.is_file() else settings
+    if found.classifier is None:
+        return found
+    file = folder / found.classifier
+    return replace(found, classifier=str(file)) if file.is_file() else found
 
 
 def check_choice(what: str, name: str, known: tuple[str, ...]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
 
+from medsr.diffusion.names import DEFAULT_PROCESS
 from medsr.enhancement.result import Enhancement
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition, with_assumed
@@ -37,7 +38,9 @@ def without_network(
         acquisition: Acquisition that it was told.
         why: The faults (`medsr.enhancement.reference_free.faults`).
     """
-    silent = _Silent(**{one.name: getattr(model, one.name) for one in fields(Model)})
+    parts = {one.name: getattr(model, one.name) for one in fields(Model)}
+    spec = replace(model.spec, process=DEFAULT_PROCESS)  # in which an answer of zero is the IBP estimate
+    silent = _Silent(**{**parts, "spec": spec})
     in_k_space = Assumed(VOXELS, None, "default", None)
     return compute(silent, with_assumed(acquisition, (in_k_space,) * 3)), (
         f"the network was left out, since with its detail {'; '.join(why)}: the result is iterative back-projection, "

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from medsr.diffusion.denoiser import RawNetwork
+from medsr.diffusion.process import Models
 from medsr.physics.ops import AxisSampling, Separable
 from medsr.physics.ops.matrices import SLICE_PROFILES
 
@@ -22,6 +23,7 @@ FIRST_SINE = 6  # index of the first axis's sine among the maps; two further for
 DETAIL_PER_OCTAVE = 0.024  # median detail beyond the IBP estimate per doubling of an axis, measured on training scans
 FLAT_DIFFERENCE = 0.1  # typical difference of neighbouring samples in the model range
 CENTRE = 0.35  # the inputs are centred here in the model range
+SCAN_DEVIATION = 0.3  # of a scan around it
 # The curvature must be the loudest input: with all maps alike a network gained 0.03 dB in 150 steps, so 0.29.
 CURVATURE_GAIN = 2.0
 PHASE_GAIN = 0.1
@@ -35,6 +37,17 @@ def expected_detail(op: Separable) -> float:
     """
     octaves = np.array([np.log2(_factor(axis)) for axis in op.axes])
     return DETAIL_PER_OCTAVE * float(np.sqrt(max(float(octaves @ octaves), 0.25)))
+
+
+def origin_and_unit(models: Models, op: Separable, ibp: Tensor) -> tuple[Tensor, float]:
+    """What a state r of the diffusion stands for, x = origin + unit r: a detail beyond the IBP estimate, or the scan.
+
+    Args:
+        models: What the process models.
+        op: Operator of the acquisition.
+        ibp: IBP estimate (B, 1, I, J, K) in the model range.
+    """
+    return (torch.full_like(ibp, CENTRE), SCAN_DEVIATION) if models == "scan" else (ibp, expected_detail(op))
 
 
 def roughness(noise_sigma: float) -> float:
@@ -127,6 +140,11 @@ def conditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
         return net(torch.cat([noisy, maps], dim=1), torch.cat([scan, noise_level], dim=1))
 
     return raw
+
+
+def unconditioned(net: Network, maps: Tensor, scan: Tensor) -> RawNetwork:
+    """The raw network that sees nothing of the scan, as training drops it; arguments as for `conditioned`."""
+    return conditioned(net, torch.zeros_like(maps), torch.zeros_like(scan))
 
 
 def flip_averaged(net: Network, axes: Sequence[int]) -> Network:

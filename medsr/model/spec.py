@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from medsr.diffusion.names import PROCESS_NAMES, ProcessName
 from medsr.errors import ModelError
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
@@ -125,6 +126,8 @@ class ModelSpec:
         calibration: Calibration of the stated uncertainties; None: not measured.
         licence: Licence of the weights.
         trained: Steps, the packs' hash, hashes of the data cards, code version.
+        process: Diffusion process that the network was trained for (`medsr.diffusion.processes`).
+        drop_condition: Share of its training patches that the network did not see the scan of, for `guidance`.
         normalisation: Text on how intensities reach the model range.
         format: Format of the weights file.
     """
@@ -138,6 +141,8 @@ class ModelSpec:
     calibration: Calibration | None = None
     licence: str = "Apache-2.0"
     trained: dict[str, Any] = field(default_factory=dict)
+    process: ProcessName = "edm"
+    drop_condition: float = 0.0
     normalisation: str = "MR: percentiles 0.5 and 99.5 to 0 and 1; CT: -1000 and 1000 HU to 0 and 1"
     format: str = FORMAT
 
@@ -173,6 +178,11 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
         spec = ModelSpec(**{**facts, **parts})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{name}: its specification does not fit this version of medsr; get the file again") from error
+    if spec.process not in PROCESS_NAMES:
+        raise ModelError(
+            f"{name} was trained for the process {spec.process!r}; this version of medsr knows "
+            f"{', '.join(PROCESS_NAMES)}, so install the medsr that it was made with"
+        )
     if (spec.net.channels, spec.net.conditions) != (N_MAPS, N_CONDITIONS):
         raise ModelError(
             f"{name} takes {spec.net.channels} maps and {spec.net.conditions} conditions; this version of medsr gives "

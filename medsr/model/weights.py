@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from medsr.diffusion.process import Process
+from medsr.diffusion.processes import PROCESSES
 from medsr.errors import ModelError, ResourceError
 from medsr.model import DEFAULT_MODEL
 from medsr.model.nets import DetailNet, channels_last
@@ -34,6 +36,7 @@ class Model:
         sha256: SHA-256 of the weights file, in hexadecimal.
         device: Device that holds the network.
         dtype: Number type of its convolutions.
+        classifier: Classifier that leads samples (`EnhanceSettings.classifier`); None: nothing does.
     """
 
     net: DetailNet
@@ -41,10 +44,25 @@ class Model:
     sha256: str
     device: torch.device
     dtype: torch.dtype
+    classifier: Model | None = None
+
+    @property
+    def process(self) -> Process:
+        """Diffusion process that the network was trained for."""
+        return PROCESSES[self.spec.process]
+
+    def facts(self) -> dict[str, str]:
+        """What a record says of it."""
+        facts = {"name": self.spec.name, "version": self.spec.version, "sha256": self.sha256}
+        return facts if self.classifier is None else {**facts, "classifier_sha256": self.classifier.sha256}
 
     def __call__(self, maps: Tensor, conditions: Tensor) -> Tensor:
-        """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to float32 (B, 2, I, J, K)."""
-        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to float32 (B, 2, I, J, K).
+
+        Maps that require a gradient get one.
+        """
+        inference = torch.inference_mode(not maps.requires_grad)
+        with inference, torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             out: Tensor = self.net(maps.to(self.device, self.dtype), conditions.to(self.device))
         return out
 

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsr.diffusion.process import Models
 from medsr.model.conditioning import (
     anatomy_maps,
-    expected_detail,
     joined_maps,
+    origin_and_unit,
     roughness,
     scan_conditions,
     slice_phases,
@@ -39,7 +40,7 @@ class Batch:
     """Degraded patches, ready for the loss; kept small, since other processes make them for a GPU.
 
     Attributes:
-        detail: (B, 1, I, J, K) true detail in units of the expected one.
+        detail: (B, 1, I, J, K) true state: the detail in units of the expected one, or the scan in its own.
         anatomy: (B, N_ANATOMY, I, J, K) maps from `conditioning.anatomy_maps`.
         phases: Per axis (B, 2, n) from `conditioning.slice_phases`.
         scan: (B, N_SCAN_CONDITIONS) numbers from `conditioning.scan_conditions`.
@@ -78,6 +79,7 @@ def make_batch(
     shape: tuple[int, int, int],
     variety: float,
     extras: Extras = NO_EXTRAS,
+    models: Models = "detail",
 ) -> Batch:
     """The batch of one step, random by a generator of its own.
 
@@ -91,10 +93,11 @@ def make_batch(
         shape: (long, middle, short) sides of the patches in voxels.
         variety: Share of patches with a random acquisition (see `sample_scanner`), and of those with another contrast.
         extras: What patches hold beyond an ideal acquisition of a scan.
+        models: What the state is (`Process.models`).
     """
     rng = np.random.default_rng(step_seed)
     order = None if len(set(shape)) == 1 else sample_symmetry(rng)[0]
-    patches = [_sample_patch(scans, rng, shape, order, variety, extras) for _ in range(count)]
+    patches = [_sample_patch(scans, rng, shape, order, variety, extras, models) for _ in range(count)]
     return _joined(patches)
 
 
@@ -149,6 +152,7 @@ def _sample_patch(
     slab_order: tuple[int, int, int] | None,
     variety: float,
     extras: Extras,
+    models: Models,
 ) -> Batch:
     scan = choose_scan(scans, rng)
     thick = slab_order is not None
@@ -170,8 +174,9 @@ def _sample_patch(
     place = (..., *inner)
     size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
     i, j, k = (phase[..., inside] for phase, inside in zip(slice_phases(op, size), inner, strict=True))
+    origin, unit = origin_and_unit(models, op, ibp[place])
     patch = Batch(
-        detail=(x[None, None][place] - ibp[place]) / expected_detail(op),
+        detail=(x[None, None][place] - origin) / unit,
         anatomy=_anatomy(op, ibp, scan.spacing_mm, inner),
         phases=(i, j, k),
         scan=numbers,

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsr.diffusion.denoiser import estimate
-from medsr.model.conditioning import conditioned, expected_detail, scan_maps
+from medsr.diffusion.process import Process
+from medsr.diffusion.processes.edm import EDM
+from medsr.diffusion.samplers import last_of
+from medsr.model.conditioning import conditioned, origin_and_unit, scan_maps, unconditioned
 from medsr.model.nets import DetailNet
 from medsr.physics.ops import Profile, Separable
 from medsr.training.batches import degraded
@@ -23,6 +25,7 @@ from medsr.training.precision import mixed_precision
 
 CROP = 80  # voxels a side around the centre of each held-out scan
 AIR = 0.05  # of the model range: darker voxels don't count
+CURVE_STEPS = 10  # of a sample, where the process does not tell the mean
 TASKS = ("iso2", "iso4", "thick5")
 LOWEST_SHOWN_DB = -0.5
 
@@ -68,13 +71,29 @@ def make_probes(
 
 
 @torch.inference_mode()
-def restored(net: DetailNet, probe: Probe) -> Tensor:
-    """The projected posterior mean (1, 1, I, J, K) of a probe in the model range."""
-    raw = conditioned(net, scan_maps(probe.op, probe.ibp, probe.spacing_mm), probe.numbers)
-    infinite = torch.full((1,), torch.inf, device=probe.ibp.device)
-    with mixed_precision(probe.ibp.device):
-        detail = estimate(raw, torch.zeros_like(probe.ibp), infinite).mean.float()
-    return probe.op.prox(probe.ibp + expected_detail(probe.op) * detail, probe.y, 0.0)
+def restored(net: DetailNet, probe: Probe, process: Process = EDM) -> Tensor:
+    """The projected posterior mean (1, 1, I, J, K) of a probe in the model range, or a sample where there is no mean.
+
+    A sample lies up to 3 dB below the mean.
+    """
+    maps = scan_maps(probe.op, probe.ibp, probe.spacing_mm)
+    raw = (conditioned if process.sees_scan else unconditioned)(net, maps, probe.numbers)
+    origin, unit = origin_and_unit(process.models, probe.op, probe.ibp)
+    nothing, device = torch.zeros_like(probe.ibp), probe.ibp.device
+    with mixed_precision(device):
+        if process.tells_mean:
+            infinite = torch.full((1,), torch.inf, device=device)
+            state = process.estimate(raw, nothing, infinite).mean.float()
+        else:
+            rest = (probe.y - probe.op(origin)) / unit
+
+            def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+                return probe.op.prox(process.denoiser(raw, nothing)(x, sigma).float(), rest, 0.0)
+
+            white = torch.randn(nothing.shape, generator=torch.Generator().manual_seed(0)).to(device)
+            first = process.first_state(nothing, nothing, white, CURVE_STEPS)
+            state = last_of(process.walk(denoise, first, "euler", CURVE_STEPS, lambda _: nothing)).clean
+    return probe.op.prox(origin + unit * state, probe.y, 0.0)
 
 
 def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:
@@ -83,9 +102,10 @@ def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:
     return 10 * float(torch.log10(before / after))
 
 
-def gains_db(net: DetailNet, probes: Sequence[Probe]) -> dict[str, float]:
-    """Gain of the projected posterior mean over the IBP estimate, in dB, per probe, where there is no air."""
-    return {probe.name: gain_db(restored(net, probe), probe, body(probe)) for probe in probes}
+def gains_db(net: DetailNet, probes: Sequence[Probe], process: Process = EDM) -> dict[str, float]:
+    """Gain of `restored` over the IBP estimate, in dB, per probe, where there is no air; none of a classifier."""
+    shown = () if process.classifies else probes
+    return {probe.name: gain_db(restored(net, probe, process), probe, body(probe)) for probe in shown}
 
 
 def body(probe: Probe) -> Tensor:
@@ -94,8 +114,9 @@ def body(probe: Probe) -> Tensor:
 
 
 def by_task(gains: dict[str, float]) -> dict[str, float]:
-    """Mean gain per task over the probes."""
-    return {task: float(np.mean([g for name, g in gains.items() if name.endswith(f" {task}")])) for task in TASKS}
+    """Mean gain per task over the probes; none where there are no gains."""
+    shown = TASKS if gains else ()
+    return {task: float(np.mean([g for name, g in gains.items() if name.endswith(f" {task}")])) for task in shown}
 
 
 def append_row(path: Path, step: int, loss: float, gains: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from medsr.diffusion.processes import PROCESSES
 from medsr.errors import ResourceError
 from medsr.training.batches import Batch, make_batch
 from medsr.training.scans import TrainingScan
@@ -60,4 +61,5 @@ class _Steps(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         shape, count = patches_at(step, self.settings)
         variety = variety_at(step, self.settings)
-        return make_batch(self.scans, (self.settings.seed, step), count, shape, variety, self.settings.extras)
+        models = PROCESSES[self.settings.process].models
+        return make_batch(self.scans, (self.settings.seed, step), count, shape, variety, self.settings.extras, models)

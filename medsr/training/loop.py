@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from medsr.diffusion.loss import detail_loss, random_noise_levels, unbiased_loss
-from medsr.model.conditioning import conditioned
+from medsr.diffusion.processes import PROCESSES
 from medsr.model.nets import DetailNet, channels_last
 from medsr.training.batches import Batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
+from medsr.training.distil import Teacher, teacher_of
 from medsr.training.feed import feed
 from medsr.training.muon import Muon
+from medsr.training.objective import objective
 from medsr.training.precision import mixed_precision
 from medsr.training.replay import Replayed
 from medsr.training.scans import TrainingScan
@@ -63,6 +63,7 @@ def train(
 
     Raises:
         InputError: The checkpoint is not one of this network.
+        MedsrError: A teacher that can't be read, or can't teach this network.
     """
     torch.manual_seed(settings.seed)
     net = channels_last(DetailNet(settings.net).to(device))
@@ -72,7 +73,9 @@ def train(
     optimisers = _optimisers(net, settings.learning_rate)
     path = folder / CHECKPOINT
     done = int(str(read_checkpoint(path, net, average, optimisers)["step"])) if path.exists() else 0
-    learn = partial(_learn, net, optimisers, average, settings.weights)
+    distil, models = settings.distil, PROCESSES[settings.process].models
+    teacher = None if distil is None else teacher_of(distil, models, device)
+    learn = partial(_learn, net, optimisers, average, settings, teacher)
     take = Replayed(learn) if device.type == "cuda" else learn
     whole = True  # no step is half taken
     stored = time.monotonic()
@@ -96,25 +99,29 @@ def _inputs(batch: Batch, settings: TrainingSettings, step: int) -> tuple[Tensor
     device, count = batch.detail.device, len(batch.detail)
     generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     only_mean = step < settings.mean_only_share * settings.steps
-    sigma = random_noise_levels(count, 1.0 if only_mean else settings.mean_share, generator)
+    share_of_mean = 1.0 if only_mean else settings.mean_share
+    sigma = PROCESSES[settings.process].training_levels(count, share_of_mean, generator)
     noise = torch.randn(batch.detail.shape, generator=generator, device=device)
+    chance = torch.rand(count, generator=generator, device=device)
     rate = torch.full((), learning_rate_at(step, settings), device=device)
     # the memory of the running mean grows with the run (Karras et al. 2024, section 3)
     share = torch.full((), 1 / min(settings.average_steps, 1 + (step + 1) / 10), device=device)
-    return batch.detail, batch.maps, batch.scan, batch.weight, sigma, noise, rate, share
+    return batch.detail, batch.maps, batch.scan, batch.weight, sigma, noise, chance, rate, share
 
 
 def _learn(
     net: DetailNet,
     optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
-    weights: Literal["truth", "scan"],
+    settings: TrainingSettings,
+    teacher: Teacher | None,
     detail: Tensor,
     maps: Tensor,
     scan: Tensor,
     weight: Tensor,
     sigma: Tensor,
     noise: Tensor,
+    chance: Tensor,
     rate: Tensor,
     share: Tensor,
 ) -> Tensor:
@@ -125,11 +132,7 @@ def _learn(
         optimiser.zero_grad(set_to_none=True)
     with torch.backends.cudnn.flags(enabled=True, benchmark=True):  # patches have two shapes: a few trials pay
         with mixed_precision(detail.device):
-            raw = conditioned(net, maps, scan)
-            if weights == "scan":
-                loss = unbiased_loss(raw, detail, sigma, noise)
-            else:
-                loss = detail_loss(raw, detail, sigma, noise, weight)
+            loss = objective(net, teacher, settings, detail, maps, scan, weight, sigma, noise, chance)
         loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     for optimiser in optimisers:

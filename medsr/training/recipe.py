@@ -67,14 +67,21 @@ def read_recipe(path: Path) -> TrainingRecipe:
 
 
 def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:
-    start = recipe.start
-    if start is not None and start not in packaged_models():
-        start = str(folder / start)
+    start, training = recipe.start, recipe.training
+    if training.distil is not None:
+        teacher = _place(training.distil.teacher, folder)
+        training = replace(training, distil=replace(training.distil, teacher=teacher))
     return replace(
         recipe,
-        start=start,
+        start=None if start is None else _place(start, folder),
+        training=training,
         packs=folder / recipe.packs,
         validation_packs=folder / recipe.validation_packs,
         run=folder / recipe.run,
         cards=tuple(folder / card for card in recipe.cards),
     )
+
+
+def _place(name_or_file: str, folder: Path) -> str:
+    """A packaged model's name as it is; a weights file's path beside the recipe."""
+    return name_or_file if name_or_file in packaged_models() else str(folder / name_or_file)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import medsr
+from medsr.diffusion.processes import PROCESSES
 from medsr.errors import UsageError
 from medsr.io import files
 from medsr.model.allocator import keep_freed_memory
@@ -81,12 +82,12 @@ def trained(
     device = choose_device(recipe.device)
     recipe.run.mkdir(parents=True, exist_ok=True)
     curve = recipe.run / "curve.csv"
-    net = DetailNet(recipe.training.net).to(device)
+    net, process = DetailNet(recipe.training.net).to(device), PROCESSES[recipe.training.process]
     began, losses, average, step = time.monotonic(), [], None, 0
     start = None if recipe.start is None else start_of(recipe).net.state_dict()
     if start is not None and not (recipe.run / CHECKPOINT).exists():
         net.load_state_dict(start)
-        append_row(curve, 0, math.nan, gains_db(net, probes))
+        append_row(curve, 0, math.nan, gains_db(net, probes, process))
     for progress in train(scans, recipe.training, recipe.run, device, workers_for(device), start):
         step, average = progress.step, progress.average
         losses.append(progress.loss)
@@ -94,9 +95,10 @@ def trained(
         gains = None
         if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
             net.load_state_dict(average)
-            gains = gains_db(net, probes)
+            gains = gains_db(net, probes, process)
             append_row(curve, step, float(torch.stack(losses).mean()), gains)
-            plot_curve(curve, recipe.run / "curve.png")
+            if gains:
+                plot_curve(curve, recipe.run / "curve.png")
             losses = []
         if on_step is not None:
             on_step(progress, recipe.training.steps, None if gains is None else by_task(gains))
@@ -121,8 +123,17 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
     ranges = usual_ranges(_volume(scan) for scan in read_packs(recipe.packs))
     modalities = tuple(name for name in get_args(Modality) if name in ranges)
     envelope = Envelope(modalities=modalities, statistics=ranges)
+    training = recipe.training
     spec = ModelSpec(
-        recipe.name, recipe.version, recipe.training.net, envelope, sample_scale=recipe.sample_scale, trained=facts
+        recipe.name,
+        recipe.version,
+        training.net,
+        envelope,
+        error_variance=PROCESSES[training.process].error_variance,
+        sample_scale=recipe.sample_scale,
+        trained=facts,
+        process=training.process,
+        drop_condition=training.drop_condition,
     )
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
 

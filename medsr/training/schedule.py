@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from medsr.diffusion.names import DEFAULT_PROCESS, ProcessName
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
+from medsr.training.distil import Distil
 from medsr.training.extras import NO_EXTRAS, Extras
 
 SMALLEST_SIDE = 12  # of a patch: on a grid two deep oneDNN's bfloat16 weight gradient is wrong on CPUs without AMX
@@ -35,13 +37,18 @@ class TrainingSettings:
         average_steps: Time constant of the running mean of the weights.
         weights: What a patch counts by. "truth": its true detail, and voxels near planted lesions more, as the shipped
             weights were trained; their mean lies nearer to zero than that of all details that fit. "scan": what the
-            network sees alone, which leaves the mean where it is.
+            network sees alone, which leaves the mean where it is. "target": nothing; the plain error of what the raw
+            network predicts, as most papers train.
+        process: Diffusion process (`medsr.diffusion.processes`).
+        drop_condition: Share of the patches, 0 to 1, that the network does not see the scan of, so that `guidance` can
+            be asked for; about 0.1 to 0.2 where it is used.
+        distil: Teacher of a network that is to need few steps; without it the truth teaches.
         seed: Random seed of the whole run.
         extras: What patches hold beyond an ideal acquisition of a real scan.
         net: Width and depth of the network.
 
     Raises:
-        ValueError: Patches smaller than `SMALLEST_SIDE`.
+        ValueError: Patches smaller than `SMALLEST_SIDE`, or a share outside 0 to 1.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -60,7 +67,10 @@ class TrainingSettings:
     mean_only_share: float = 0.35
     mean_share: float = 0.5
     average_steps: int = 500
-    weights: Literal["truth", "scan"] = "truth"
+    weights: Literal["truth", "scan", "target"] = "truth"
+    process: ProcessName = DEFAULT_PROCESS
+    drop_condition: float = 0.0
+    distil: Distil | None = None
     seed: int = 0
     extras: Extras = NO_EXTRAS
     net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
@@ -70,6 +80,8 @@ class TrainingSettings:
             raise ValueError(
                 f"patches of {self.patch} and {self.slab} voxels; expected sides of {SMALLEST_SIDE} or more"
             )
+        if not 0 <= self.drop_condition <= 1:
+            raise ValueError(f"drop_condition is {self.drop_condition:g}; expected a share from 0 to 1")
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from medsr.diffusion.process import Process
+from medsr.diffusion.processes.edm import EDM
 from medsr.errors import InputError, UsageError
 from medsr.io import files
 from medsr.metrics.error import body_mask
@@ -84,13 +86,15 @@ def improves(rows: Sequence[Row]) -> bool:
     return bool(means) and min(means.values()) >= LEAST_GAIN_DB and worst > -MOST_LOSS_DB
 
 
-def table_of(before: DetailNet, after: DetailNet, scans: Sequence[PackedScan], device: torch.device) -> list[Row]:
+def table_of(
+    before: DetailNet, after: DetailNet, scans: Sequence[PackedScan], device: torch.device, process: Process = EDM
+) -> list[Row]:
     """Both networks on held-out crops: whole and interior told the truth, and whole told wrong (`SEEN_THROUGH`)."""
     told = make_probes(scans, device)
     wrong = [probe for seen in SEEN_THROUGH for probe in make_probes(scans, device, seen)]
     found: dict[tuple[str, str, Kind], list[tuple[float, float]]] = {}
     for probe, knows in [*((probe, True) for probe in told), *((probe, False) for probe in wrong)]:
-        results = [restored(net, probe) for net in (before, after)]
+        results = [restored(net, probe, process) for net in (before, after)]
         kinds: tuple[Kind, ...] = ("whole", "interior") if knows else ("told wrong",)
         for kind in kinds:
             mask = interior(probe) if kind == "interior" else body(probe)
@@ -158,7 +162,7 @@ def judge(recipe: TrainingRecipe, candidate: Path, facts: dict[str, Any] | None 
     after = load_model(candidate, device)
     if after.spec.net != start.spec.net:
         raise UsageError(f"{candidate} has another network than {recipe.start}; expected one that can take its place")
-    rows = tuple(table_of(start.net.to(device), after.net, probe_scans(recipe), device))
+    rows = tuple(table_of(start.net.to(device), after.net, probe_scans(recipe), device, start.process))
     better = improves(rows)
     place = weights_path(str(recipe.start)) if better else None
     if place is not None:
@@ -181,7 +185,13 @@ def judge(recipe: TrainingRecipe, candidate: Path, facts: dict[str, Any] | None 
 def _start(recipe: TrainingRecipe) -> Model:
     if recipe.start is None:
         raise UsageError(f"the recipe of {recipe.name} starts from nothing; name the weights to succeed in `start`")
-    return start_of(recipe)
+    start = start_of(recipe)
+    if start.spec.process != recipe.training.process:
+        raise UsageError(
+            f"{recipe.start} was trained for the process {start.spec.process!r} and the recipe says "
+            f"{recipe.training.process!r}; weights of one process can't take the place of another's"
+        )
+    return start
 
 
 def _planned(

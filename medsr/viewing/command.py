@@ -15,7 +15,7 @@ from medsr.io.formats import stem
 OPTIONS = {"spacing_mm": "--spacing", "factors": "--factor", "thickness_mm": "--thickness"}
 """Options that are not called as the setting is."""
 UNUSED: dict[Mode, tuple[str, ...]] = {
-    "mean": ("blend", "samples", "steps", "sampler", "seed"),
+    "mean": ("blend", "samples", "steps", "sampler", "seed", "data_step", "guidance", "classifier", "classifier_scale"),
     "sample": ("samples",),
     "uncertainty": ("blend",),
 }

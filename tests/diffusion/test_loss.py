@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsr.diffusion.denoiser import coefficients
-from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, random_noise_levels, unbiased_loss
+from medsr.diffusion.loss import SMALLEST_ENERGY, VARIANCE_WEIGHT, detail_loss, unbiased_loss
+from medsr.diffusion.processes import PROCESSES
 
 INF = float("inf")
 SHAPE = (2, 1, 6, 5, 4)
@@ -196,8 +197,8 @@ def test_the_variance_is_not_taught_by_the_weight(sigma):
 
 @given(st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**31))
 def test_noise_levels_come_in_the_shares_that_were_asked_for(count, share, seed):
-    sigma = random_noise_levels(count, share, torch.Generator().manual_seed(seed))
-    again = random_noise_levels(count, share, torch.Generator().manual_seed(seed))
+    sigma = PROCESSES["edm"].training_levels(count, share, torch.Generator().manual_seed(seed))
+    again = PROCESSES["edm"].training_levels(count, share, torch.Generator().manual_seed(seed))
     n_infinite = round(share * count)
     assert sigma.shape == (count,)
     assert torch.equal(sigma, again)
@@ -206,7 +207,7 @@ def test_noise_levels_come_in_the_shares_that_were_asked_for(count, share, seed)
 
 
 def test_noise_levels_are_log_normal():
-    sigma = random_noise_levels(20_000, 0.0, torch.Generator().manual_seed(0))
+    sigma = PROCESSES["edm"].training_levels(20_000, 0.0, torch.Generator().manual_seed(0))
     logs = torch.log(sigma[(sigma > 0.03) & (sigma < 8)])
     assert logs.mean().item() == pytest.approx(math.log(0.4), abs=0.05)
     assert logs.std().item() == pytest.approx(1, abs=0.05)

@@ -35,7 +35,7 @@ def scaled(factor):
 def test_samples_begin_at_the_mean_with_the_noise_of_the_schedule_and_of_the_posterior():
     """Each voxel's first state varies by the schedule's variance plus what the variance head says of that voxel."""
     problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, Whole.of(SLICES, QUICK, ACQUISITION), None)
-    mean = posterior_mean(problem, MODEL)
+    mean = posterior_mean(problem, MODEL, QUICK)
     first, _ = next(iter(sample_steps(problem, mean, MODEL, QUICK, sample=1)))
     noise = sample_noise(problem.shape, QUICK.seed, 1, problem.origin)
     deviation = torch.sqrt(START_SIGMA**2 + mean.variance)
@@ -84,7 +84,7 @@ def test_the_strength_goes_from_iterative_back_projection_to_the_mean():
     line = 0.75 * shown[0.0].volume.data + 0.25 * shown[1.0].volume.data
     above = line > 1.01 * SLICES.data.min() + 20  # where nothing was raised to the scan's floor
     np.testing.assert_allclose(shown[0.25].volume.data[above], line[above], atol=0.02 * np.ptp(line))
-    share = 0.25 * posterior_mean(problem, MODEL).unraised  # of what the network says, before anything is raised
+    share = 0.25 * posterior_mean(problem, MODEL, QUICK).unraised  # of what the network says, before anything is raised
     assert shown[0.25].volume.data.min() > whole.scale.from_model(finished(problem, share)).min()
     expected = whole.scale.from_model(finished(problem, raised(problem, share)))[0, 0].numpy()
     np.testing.assert_allclose(shown[0.25].volume.data, expected, atol=1e-3)
