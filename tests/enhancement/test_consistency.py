@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsr.diffusion.samplers import euler, last_of
+from medsr.diffusion.samplers import ancestral, euler, last_of
 from medsr.diffusion.schedule import karras
-from medsr.enhancement.consistency import consistent, noise_ratio, residual_map, residual_said
+from medsr.enhancement.consistency import DATA_STEPS, consistent, noise_ratio, residual_map, residual_said
 from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 INF = float("inf")
@@ -110,3 +110,67 @@ def test_a_residual_that_tells_of_a_wrong_assumption_is_said(residual, noise, wo
     said = residual_said(residual, noise)
     assert [word in text for text in said] == [True] * (word is not None)
     assert len(said) == (word is not None)
+
+
+# --- data steps of a prior, against the posterior of a Gaussian -------------------------------------------------------
+
+LINE = Separable((AxisSampling(12, 6, "gaussian", 2.0), None, None))
+VARIANCE = 0.8  # of the white prior
+MEAN = white(12, 1, 1, seed=4)
+
+
+def prior(x, sigma):
+    """The denoiser of N(MEAN, VARIANCE)."""
+    return MEAN + VARIANCE / (VARIANCE + sigma[:, None, None, None, None] ** 2) * (x - MEAN)
+
+
+def matrix():
+    return torch.stack([LINE(one.reshape(1, 1, 12, 1, 1)).flatten() for one in torch.eye(12, dtype=torch.float64)], 1)
+
+
+def posterior_of(rest, noise, sigma=INF, x=None):
+    """Mean and covariance of the state by the normal equations: from prior, scan and a noisy state, if any."""
+    a = matrix()
+    precision = torch.eye(12, dtype=torch.float64) * (1 / VARIANCE + 1 / sigma**2) + a.T @ a / noise**2
+    right = MEAN.flatten() / VARIANCE + a.T @ rest.flatten() / noise**2
+    if x is not None:
+        right = right + x.flatten() / sigma**2
+    return torch.linalg.solve(precision, right), torch.linalg.inv(precision)
+
+
+@pytest.mark.parametrize("step", ["prox", "gradient"])
+@pytest.mark.parametrize("sigma", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("noise", [0.02, 0.5])
+def test_a_data_step_makes_a_white_priors_denoiser_that_of_the_posterior(step, sigma, noise):
+    rest, x = white(6, 1, 1), sigma * white(12, 1, 1, seed=1)
+    led = DATA_STEPS[step](prior, LINE, rest, noise, VARIANCE)
+    expected, _ = posterior_of(rest, noise, sigma, x)
+    torch.testing.assert_close(led(x, level(sigma)).flatten(), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 20.0])
+def test_a_projection_reproduces_the_scan_with_its_noise_and_leaves_the_rest_alone(sigma):
+    rest, x = white(6, 1, 1), white(12, 1, 1, seed=1)
+    found = DATA_STEPS["project"](prior, LINE, rest, 0.5, VARIANCE)(x, level(sigma))
+    torch.testing.assert_close(LINE(found), rest)
+    unseen = torch.eye(12, dtype=torch.float64) - torch.linalg.pinv(matrix()) @ matrix()
+    torch.testing.assert_close(unseen @ found.flatten(), unseen @ prior(x, level(sigma)).flatten())
+
+
+@pytest.mark.parametrize("step", ["prox", "gradient", "project"])
+def test_a_prior_with_a_data_step_samples_the_posterior(step):
+    """DiffPIR and DPS with noise, DDNM without: mean and deviation of every voxel."""
+    count, noise = 4000, 1e-4 if step == "project" else 0.3
+    rest = white(6, 1, 1)
+    expected, covariance = posterior_of(rest, noise)
+    generator = torch.Generator().manual_seed(2)
+
+    def fresh(number):
+        return torch.randn(count, 1, 12, 1, 1, generator=generator, dtype=torch.float64)
+
+    led = DATA_STEPS[step](prior, LINE, rest, noise, VARIANCE)
+    walk = ancestral(led, 20 * fresh(0), karras(150, 20.0, 0.01, 5.0), fresh)
+    samples = last_of(walk).clean.reshape(count, 12)
+    deviation = covariance.diagonal().sqrt()
+    assert torch.all((samples.mean(0) - expected).abs() < 4.5 * deviation / count**0.5 + 0.02)
+    assert torch.all((samples.std(0) - deviation).abs() < 0.05 * VARIANCE**0.5)
