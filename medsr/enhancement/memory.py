@@ -3,7 +3,8 @@
 The memory needed is the largest of three phases. Noise: 46 bytes per coarse voxel. Network: 4 per fine and 12 per
 coarse voxel of the scan where it is cut; for one block with its margins 340 per voxel of the network's grid, 5 per
 channel of the network and voxel of one tile (bfloat16: 260 and 2.5; float32 half of it where the scan is cut), and 20
-per voxel of a finer result. Writing: 10 per fine and 8 per coarse voxel. 5 % and 0.45 GiB for the process are added.
+per voxel of a finer result; half a number per block, channel and voxel where a walk needs gradients. Writing: 10 per
+fine and 8 per coarse voxel. 5 % and 0.45 GiB for the process are added.
 `benchmarks/memory.py` measures it.
 """
 
@@ -32,6 +33,7 @@ PIECE_BYTES = {2: 2.5, 4: 5.0}
 RETURNED = {2: 1.0, 4: 0.5}
 FINER_BYTES = 20  # per voxel of a result that is interpolated from the network's grid
 WRITE_BYTES_FINE, WRITE_BYTES_COARSE = 10, 8  # result, rounded, as stored; scan, residual
+GRADIENT_SHARE = 0.5  # of a number, per block and channel of a network; 0.32 to 0.45 measured in bfloat16
 HEAP = 1.05  # 5 % for what the heap loses between blocks
 SHARING = ("cpu", "mps")  # devices that work in the memory of the machine
 FREE_SHARE = 0.8  # of the free memory: the rest is for what other programs do meanwhile
@@ -67,7 +69,7 @@ def memory_of(sizes: Sizes, block: Triple, model: Model, settings: EnhanceSettin
         sizes: Grids of the scan.
         block: Coarse voxels of a block per axis, margins not counted.
         model: Model that will be used.
-        settings: Request; tile and mode matter here.
+        settings: Request; tile, mode and data step matter here.
     """
     n_bytes, n_coarse, n_fine = model.dtype.itemsize, prod(sizes.coarse), prod(sizes.fine)
     outer = _outer(sizes, block)
@@ -76,6 +78,7 @@ def memory_of(sizes: Sizes, block: Triple, model: Model, settings: EnhanceSettin
     finer = FINER_BYTES * n_fine * n_outer // prod(sizes.solved) if sizes.solved != sizes.fine else 0
     n_results = 2 if settings.mode == "uncertainty" else 1
     work = MAPS_BYTES[n_bytes] * n_outer + PIECE_BYTES[n_bytes] * model.net.spec.width * piece
+    work += n_outer * _kept_for_gradients(model, settings)
     if block != sizes.coarse:
         work = RETURNED[n_bytes] * work + n_results * RESULT_BYTES_FINE * n_fine + RESULT_BYTES_COARSE * n_coarse
     phases = (
@@ -84,6 +87,15 @@ def memory_of(sizes: Sizes, block: Triple, model: Model, settings: EnhanceSettin
         WRITE_BYTES_FINE * n_fine + WRITE_BYTES_COARSE * n_coarse,
     )
     return PROCESS_BYTES + int(HEAP * max(phases))
+
+
+def _kept_for_gradients(model: Model, settings: EnhanceSettings) -> float:
+    """Bytes per voxel of what networks keep of their layers, where a walk asks for gradients through them."""
+    if settings.mode == "mean":
+        return 0.0
+    asked = [model] if settings.data_step == "gradient" else []
+    asked += [] if model.classifier is None else [model.classifier]
+    return max((GRADIENT_SHARE * one.dtype.itemsize * one.n_layers * one.net.spec.width for one in asked), default=0.0)
 
 
 def seen_voxels(sizes: Sizes, block: Triple, model: Model, settings: EnhanceSettings) -> int:
