@@ -19,6 +19,7 @@ from medsr.enhancement.posterior import finished, posterior_mean, prepared, rais
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
+from medsr.model.conditioning import CENTRE, SCAN_DEVIATION
 from medsr.physics.acquisition import acquisition_of
 
 SLICES = head((18, 20, 6), (1.0, 1.0, 3.0))
@@ -115,3 +116,16 @@ def test_a_sample_of_half_the_strength_lies_half_way_to_iterative_back_projectio
 def test_a_strength_outside_0_to_1_is_refused(strength):
     with pytest.raises(UsageError, match="expected 0"):
         EnhanceSettings(strength=strength)
+
+
+def test_a_prior_is_shown_nothing_of_the_scan_and_starts_from_a_constant():
+    model = replace(MODEL, spec=replace(MODEL.spec, process="prior"))
+    whole = Whole.of(SLICES, QUICK, ACQUISITION)
+    problem, other = (prepared(SLICES, one, ACQUISITION, QUICK, whole, None) for one in (model, MODEL))
+    state, features = torch.zeros_like(problem.ibp), torch.zeros(1, 3)
+    assert torch.equal(problem.raw(state, features), other.raw_unconditioned(state, features))
+    assert not torch.equal(problem.raw(state, features), other.raw(state, features))
+    assert problem.ibp.unique().tolist() == [pytest.approx(CENTRE)] and problem.detail == SCAN_DEVIATION
+    torch.testing.assert_close(
+        problem.detail * problem.rest + problem.op(problem.ibp), other.detail * other.rest + other.op(other.ibp)
+    )
