@@ -1,4 +1,4 @@
-"""The tables of the model card and of the page of results: four recipes on the validation scans, resumable."""
+"""The tables of the model card and of the page of results: five recipes on the validation scans, resumable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from medsr.validation.study import Study, check_study, validate
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 STRUCTURE_SCANS = ("bchadult01_T1w", "openms12_T1w", "openms20_T1w", "cmbcrc01_CT", "sts001_CT", "sts037_CT")
 ONE_OF_EACH = ("bchadult01_T1w", "openms20_FLAIR", "prostatex0218_T2w", "cmbcrc01_CT")
-RECIPES = {"conditions": ONE_OF_EACH, "structures": STRUCTURE_SCANS, "lesions": ONE_OF_EACH}  # beside study
+CLAIM_SCANS = ("cmbcrc01_CT", "sts001_CT", "sts037_CT")
+RECIPES = {  # beside the study of all scans
+    "conditions": ONE_OF_EACH,
+    "structures": STRUCTURE_SCANS,
+    "lesions": ONE_OF_EACH,
+    "claims": CLAIM_SCANS,
+}
 RESULTS = Path("results")
 
 
