@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from medsr.model.spec import Calibration, calibration_group
 
 BLUR_VOX = 1.0
 CALIBRATED_SAMPLER = EnhanceSettings.sampler
+LEADING = ("data_step", "guidance", "classifier")  # settings that lead samples to another distribution
 LEVEL = 0.9  # a calibrated map holds deviations whose normal interval of this level covers that share of voxels
 
 
@@ -72,14 +73,21 @@ def trust_of(
     scales = calibration.factors_for(kind, group)
     factor = scales[LEVEL]
     widths = {f"{level:g}": round(normal_width(level) * f / factor, 4) for level, f in scales.items()}
-    differs = kind == "samples" and (
+    facts = {"calibrated": True, "kind": kind, "group": group, "factor": round(factor, 4), "half_widths": widths}
+    return Trust(factor, facts, tuple(_differences(calibration, settings)) if kind == "samples" else ())
+
+
+def _differences(calibration: Calibration, settings: EnhanceSettings) -> Iterator[str]:
+    """What makes the samples others than those that were calibrated, one line each."""
+    if (
         settings.samples < calibration.samples
         or settings.steps != calibration.steps
         or settings.sampler != CALIBRATED_SAMPLER
-    )
-    said = (
-        f"the uncertainty was calibrated on {calibration.samples} samples of {calibration.steps} {CALIBRATED_SAMPLER} "
-        f"steps; this one has {settings.samples} of {settings.steps} {settings.sampler} steps"
-    )
-    facts = {"calibrated": True, "kind": kind, "group": group, "factor": round(factor, 4), "half_widths": widths}
-    return Trust(factor, facts, (said,) if differs else ())
+    ):
+        yield (
+            f"the uncertainty was calibrated on {calibration.samples} samples of {calibration.steps} "
+            f"{CALIBRATED_SAMPLER} steps; this one has {settings.samples} of {settings.steps} {settings.sampler} steps"
+        )
+    changed = [name for name in LEADING if getattr(settings, name) != getattr(EnhanceSettings, name)]
+    if changed:
+        yield f"the uncertainty was calibrated on samples that nothing else led; these were led by {', '.join(changed)}"

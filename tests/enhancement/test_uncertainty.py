@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +47,14 @@ def test_the_factor_is_that_of_the_group_and_widths_are_in_written_deviations():
 def test_other_samples_than_were_measured_are_warned_of(other):
     (said,) = trust_of(CALIBRATION, "MR", THICK, EnhanceSettings(**{"samples": 8, **other})).warnings
     assert "was calibrated on 8 samples of 6 dpm2m steps" in said
+
+
+@pytest.mark.parametrize("led", [{"guidance": 1.5}, {"data_step": "project"}, {"classifier": "sharpness.safetensors"}])
+def test_samples_that_were_led_elsewhere_than_those_that_were_measured_are_warned_of(led):
+    settings = EnhanceSettings(mode="uncertainty", samples=8, **led)
+    (said,) = trust_of(CALIBRATION, "MR", (2, 2, 2), settings).warnings
+    assert said.endswith(f"led by {next(iter(led))}")
+    assert trust_of(CALIBRATION, "MR", (2, 2, 2), replace(settings, samples=0)).warnings == ()
 
 
 def test_without_samples_the_factor_is_that_of_the_variance_head_whatever_the_sampler():
