@@ -17,7 +17,7 @@ from medsr.enhancement.floor import floor_of
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import UsageError
+from medsr.errors import EnvelopeError, UsageError
 from medsr.fusion.checks import check_request, check_stacks
 from medsr.fusion.grid import Grid, check_memory, finest_mm, reduced, spacing_of
 from medsr.fusion.prior import Prior, prior_of
@@ -79,6 +79,7 @@ def fuse(
     Raises:
         InputError: stacks that do not belong together, or SimpleITK is missing.
         UsageError: a request that several stacks can't share.
+        EnvelopeError: a stack outside what the model was validated on.
         MedsrError: as `enhance`.
     """
     settings = settings or EnhanceSettings()
@@ -106,22 +107,15 @@ def fuse(
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
     model = model or load_model(settings.model, settings.device)
-    alone = [
-        enhance(
-            stack,
-            model,
-            replace(settings, mode="uncertainty", spacing_mm=spacing_of(stack, finest)),
-            acquisition,
-            _part(on_progress, number, len(stacks)),
-            memory_bytes=memory_bytes,
-            on_estimate=on_estimate,
-        )
-        for number, (stack, acquisition) in enumerate(zip(stacks, acquisitions, strict=True))
-    ]
-    alone = [
-        replace(one, record=replace(one.record, input=described(stack)))
-        for one, stack in zip(alone, given, strict=True)
-    ]
+    alone = []
+    for number, (stack, acquisition) in enumerate(zip(stacks, acquisitions, strict=True)):
+        asked = replace(settings, mode="uncertainty", spacing_mm=spacing_of(stack, finest))
+        told = _part(on_progress, number, len(stacks))
+        try:
+            one = enhance(stack, model, asked, acquisition, told, memory_bytes=memory_bytes, on_estimate=on_estimate)
+        except EnvelopeError as error:
+            raise EnvelopeError(f"stack {number + 1}: {error}") from error
+        alone.append(replace(one, record=replace(one.record, input=described(given[number]))))
     enhanced = time.monotonic()
     result = fused(alone, poses, dark, settings)
     seconds = {

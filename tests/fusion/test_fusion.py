@@ -14,7 +14,7 @@ import medsr
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import InputError, ResourceError, UsageError
+from medsr.errors import EnvelopeError, InputError, ResourceError, UsageError
 from medsr.fusion.fusion import fuse
 from medsr.fusion.slices import filled
 from medsr.record import Record
@@ -55,6 +55,12 @@ def test_every_further_stack_adds_to_the_result(alone, two, three):
     assert error(three.volume, SCAN) < 0.7 * alone  # 3.1 dB
     assert three.volume.shape == SCAN.shape
     np.testing.assert_allclose(three.volume.affine, SCAN.affine, atol=1e-9)
+
+
+def test_a_stack_outside_the_envelope_is_named_by_its_number():
+    diffusion = replace(CORONAL, source=replace(CORONAL.source, contrast="dwi"))
+    with pytest.raises(EnvelopeError, match=r"^stack 2: outside .*diffusion"):
+        fuse([AXIAL, diffusion], MODEL, MAP, poses=IN_PLACE[:2])
 
 
 def test_stacks_that_agree_are_more_certain(two, three):
