@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +24,13 @@ from medsr.model.nets import DetailNet
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
 from medsr.model.weights_file import weights_path
 from medsr.physics.ops import Profile
+from medsr.training.budget import TRIAL_SHARE, step_seconds, steps_within
 from medsr.training.checkpoint import facts_of
 from medsr.training.curve import Probe, body, gain_db, make_probes, restored
-from medsr.training.loop import CHECKPOINT, train
+from medsr.training.loop import CHECKPOINT
 from medsr.training.packs import PackedScan, packs_sha256, read_packs
 from medsr.training.recipe import TrainingRecipe
-from medsr.training.run import OnStep, probe_scans, start_of, store_weights, trained, training_facts, workers_for
+from medsr.training.run import OnStep, probe_scans, start_of, store_weights, trained, training_facts
 from medsr.training.scans import TrainingScan, training_scans
 
 Kind = Literal["whole", "interior", "told wrong"]
@@ -38,8 +38,6 @@ Kind = Literal["whole", "interior", "told wrong"]
 SEEN_THROUGH: tuple[tuple[Profile, float], ...] = (("gaussian", 0.8), ("box", 1.25))  # while Gaussians of 1 are told
 LEAST_GAIN_DB = 0.02  # in the mean of every kind of row: a replacement has to be calibrated and measured anew
 MOST_LOSS_DB = 0.05  # of any row of the table
-TRIAL_STEPS, TRIAL_SHARE = 200, 0.15  # steps, and share of the time, after which the time of a step is known
-SPENT_ON_STEPS = 0.9  # of what is left then; the rest is for points of the curve and checkpoints
 LEG, LEGS = "leg.json", "legs.json"
 
 
@@ -212,8 +210,8 @@ def _planned(
     ):
         for old in (checkpoint, recipe.run / "curve.csv"):
             old.unlink(missing_ok=True)
-        step_s, spent_s = _step_seconds(recipe, start, scans, device, TRIAL_SHARE * seconds)
-        steps = max(1, int(SPENT_ON_STEPS * (seconds - spent_s) / step_s))
+        step_s, spent_s = step_seconds(recipe, scans, device, TRIAL_SHARE * seconds, start)
+        steps = steps_within(seconds - spent_s, step_s)
         plan = {
             "start_sha256": start.sha256,
             "steps": steps,
@@ -222,26 +220,6 @@ def _planned(
         }
         _write_json(path, plan)
     return replace(recipe, training=replace(recipe.training, steps=plan["steps"], seed=plan["seed"]))
-
-
-def _step_seconds(
-    recipe: TrainingRecipe,
-    start: Model,
-    scans: Sequence[Sequence[TrainingScan]],
-    device: torch.device,
-    limit_s: float,
-) -> tuple[float, float]:
-    """Seconds of one step, over the later half of a trial, and of the whole trial."""
-    ends = [time.monotonic()]
-    with TemporaryDirectory() as folder:
-        weights, workers = start.net.state_dict(), workers_for(device)
-        for progress in train(scans, recipe.training, Path(folder), device, workers, weights):
-            float(progress.loss)  # waits for the device
-            ends.append(time.monotonic())
-            if len(ends) > TRIAL_STEPS or ends[-1] - ends[0] > limit_s:
-                break
-    half = len(ends) // 2
-    return (ends[-1] - ends[half - 1]) / (len(ends) - half), time.monotonic() - ends[0]
 
 
 def _legs(recipe: TrainingRecipe) -> list[Any]:

@@ -16,7 +16,7 @@ from medsr.errors import UsageError
 from medsr.metrics.error import body_mask
 from medsr.model.spec import Calibration, ModelSpec
 from medsr.model.weights import load_model, weights_bytes
-from medsr.training import succession
+from medsr.training import budget, succession
 from medsr.training.checkpoint import facts_of
 from medsr.training.curve import TASKS, by_task, gains_db, make_probes, read_curve
 from medsr.training.loop import CHECKPOINT
@@ -77,7 +77,7 @@ def recipe(tmp_path: Path) -> TrainingRecipe:
 
 def with_steps(monkeypatch, steps: int) -> float:
     """Minutes within which a leg takes that many steps, whatever the machine."""
-    monkeypatch.setattr(succession, "_step_seconds", lambda *_: (0.899 * 3600 / steps, 0.0))
+    monkeypatch.setattr(succession, "step_seconds", lambda *_: (0.899 * 3600 / steps, 0.0))
     return 60.0
 
 
@@ -221,7 +221,7 @@ def test_a_leg_that_was_stopped_goes_on_and_a_finished_one_is_followed_by_anothe
     plan = recipe.run / succession.LEG
 
     def run_for(minutes):
-        monkeypatch.setattr(succession, "_step_seconds", lambda *_: (0.899 * 60 * minutes / 5, 0.0))
+        monkeypatch.setattr(succession, "step_seconds", lambda *_: (0.899 * 60 * minutes / 5, 0.0))
         run_leg(recipe, minutes)
         return json.loads(plan.read_text())["seed"], facts_of(recipe.run / CHECKPOINT)["step"]
 
@@ -234,7 +234,7 @@ def test_a_leg_that_was_stopped_goes_on_and_a_finished_one_is_followed_by_anothe
 
 def test_a_leg_from_other_weights_begins_anew(recipe, monkeypatch):
     monkeypatch.setattr(succession, "improves", lambda rows: False)
-    monkeypatch.setattr(succession, "_step_seconds", lambda *_: (0.899 * 6e-8 / 5, 0.0))
+    monkeypatch.setattr(succession, "step_seconds", lambda *_: (0.899 * 6e-8 / 5, 0.0))
     run_leg(recipe, 1e-9)
     other = stored(Path(recipe.start), tiny_net(seed=3))
     minutes = with_steps(monkeypatch, 2)
@@ -248,7 +248,7 @@ def test_a_leg_from_other_weights_begins_anew(recipe, monkeypatch):
 
 def test_the_time_of_a_step_is_measured_and_the_trial_leaves_nothing_behind(recipe, monkeypatch):
     monkeypatch.setattr(succession, "improves", lambda rows: False)
-    monkeypatch.setattr(succession, "TRIAL_STEPS", 3)
+    monkeypatch.setattr(budget, "TRIAL_STEPS", 3)
     run_leg(recipe, 0.01)
     plan = json.loads((recipe.run / succession.LEG).read_text())
     assert plan["step_seconds"] > 0 and plan["steps"] >= 1
