@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := check
-.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation results train-gpu wheel release sizes clean
+.PHONY: help setup demo test test-slurm check format laws slow gpu fuzz gui screenshots bench docs validation results family train-gpu wheel release sizes clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -87,6 +87,13 @@ validation: setup  ## the tables of the page of results and of the model card, f
 
 results: setup  ## write the validation table of docs/explanation/results.md from results/validation.json
 	$(BIN)/python pipelines/validate/results_page.py
+
+# How long each member is trained, and how often: make family FAMILY_MINUTES=60 SEEDS=3
+FAMILY_MINUTES ?= 30
+SEEDS ?= 1
+family: setup  ## train every member of the diffusion family for FAMILY_MINUTES and write the table of docs/explanation/family.md; resumable
+	@test -f packs/train/packs.json || $(BIN)/python pipelines/prepare_training/run.py
+	$(BIN)/python pipelines/family/run.py --minutes $(FAMILY_MINUTES) --seeds $(SEEDS)
 
 # How long to train, and how large the packs may be: make train-gpu MINUTES=30
 MINUTES ?= 8

@@ -1,0 +1,119 @@
+"""The table of docs/explanation/family.md, between two comments, out of family.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from members import MEMBERS
+
+from medsr.errors import InputError
+from medsr.io import files
+
+PAGE = Path("docs/explanation/family.md")
+RESULT = Path("results/family.json")
+BEGIN = "<!-- family: make family writes the lines up to the next comment -->"
+END = "<!-- end of family -->"
+NOT_MEASURED = "Not measured yet: `make family` writes the table here.\n"
+
+QUALITY = {
+    "interior_gain_db": ("interior: mean over ibp, dB", "+.2f"),
+    "mask_gain_db": ("mask: mean over ibp, dB", "+.2f"),
+    "sample_mask_gain_db": ("mask: sample over ibp, dB", "+.2f"),
+    "ssim": ("SSIM", ".4f"),
+    "residual": ("residual", ".2f"),
+    "sample_high_frequency_power_ratio": ("high-frequency power of a sample", ".2f"),
+    "crps": ("CRPS", ".4f"),
+    "coverage90_blocks": ("blocks in 90 %", ".2f"),
+}
+COST = (
+    "member",
+    "evaluations: mean, sample",
+    "s per million voxels: mean, sample",
+    "parameters",
+    "training: minutes, steps",
+    "seeds",
+    "loss",
+    "gain on the probes, dB",
+)
+
+
+def rewritten(page: str, content: Mapping[str, Any] | None) -> str:
+    """The page with the tables of what was measured, or the line that nothing was.
+
+    Raises:
+        InputError: the two marker comments are not there.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"{PAGE}: has no place for the table; expected the comments {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{NOT_MEASURED if content is None else tables(content)}{END}{after}"
+
+
+def tables(content: Mapping[str, Any]) -> str:
+    """What was measured, by task, and what it cost."""
+    members = content["members"]
+    devices = sorted({run["device"] for member in members for run in member["training"]})
+    scans = ", ".join(name.removesuffix(".nii.gz") for name in content["scans"])
+    told = (
+        f"Medians over {len(content['scans'])} scans ({scans}), of each the middle {content['side']} voxels a side; "
+        f"trained on: {', '.join(devices)}.\n\n"
+    )
+    tasks = [one["task"] for one in members[0]["tasks"]]
+    parts = [_table(_quality(members, number), task) for number, task in enumerate(tasks)]
+    measured = {member["name"] for member in members}
+    missing = [one.name for one in MEMBERS if one.name not in measured]
+    told += f"Not measured yet: {'; '.join(missing)}.\n\n" if missing else ""
+    return told + "".join(parts) + _table(_cost(members), "Cost and stability")
+
+
+def _table(lines: Iterator[str], title: str) -> str:
+    return f"**{title}**\n\n" + "".join(f"{line}\n" for line in lines) + "\n"
+
+
+def _quality(members: list[dict[str, Any]], number: int) -> Iterator[str]:
+    yield f"| member | {' | '.join(head for head, _ in QUALITY.values())} |"
+    yield f"|---|{'---|' * len(QUALITY)}"
+    for member in members:
+        values = member["tasks"][number]
+        yield f"| {member['name']} | {' | '.join(_shown(values[key], form) for key, (_, form) in QUALITY.items())} |"
+
+
+def _cost(members: list[dict[str, Any]]) -> Iterator[str]:
+    yield f"| {' | '.join(COST)} |"
+    yield f"|{'---|' * len(COST)}"
+    for member in members:
+        seconds, runs = member["seconds_per_million_voxels"], member["training"]
+        cells = [
+            member["name"],
+            "{mean}, {sample}".format(**member["evaluations"]),
+            f"{_shown(seconds['mean'], '.3g')}, {_shown(seconds['sample'], '.3g')}",
+            f"{member['parameters'] / 1e6:.2f} M",
+            f"{runs[0]['spent_minutes']:.3g}, {runs[0]['step']} of {runs[0]['steps']}",
+            str(len(runs)),
+            _span([run["loss"] for run in runs], ".3f"),
+            _span([run["gain_db"] for run in runs], "+.2f"),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _span(values: list[float | None], form: str) -> str:
+    """The value of the one seed, or the least and the most of several."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return _shown(known[0] if known else None, form)
+    return f"{min(known):{form}} to {max(known):{form}}"
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "none" if value is None else f"{value:{form}}"
+
+
+if __name__ == "__main__":
+    found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else None
+    text = rewritten(PAGE.read_text(encoding="utf-8"), found)
+    with files.atomic(PAGE) as file:
+        file.write(text.encode())

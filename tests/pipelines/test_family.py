@@ -1,0 +1,185 @@
+"""`make family` at the size of a test: two members trained, measured on a sample scan, and written down."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_scans import small_scans
+from tiny_models import TINY
+
+from medsr.diffusion.processes import PROCESSES
+from medsr.enhancement.posterior import evaluations_of
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.errors import InputError, UsageError
+from medsr.model.weights import load_model
+from medsr.samples import sample_path
+from medsr.training import budget
+from medsr.training.packs import write_packs
+from medsr.training.recipe import read_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "pipelines" / "family"
+SMALL = """
+name = "{name}"
+version = "0"
+packs = "packs"
+validation_packs = "held"
+run = "runs/{name}"
+device = "cpu"
+{start}
+
+[training]
+process = "{name}"
+batch = 1
+patch = 12
+slab = [16, 12, 12]
+warmup = 1
+plain_steps = 1
+widening_steps = 1
+
+[training.net]
+width = 8
+blocks = 2
+deep_width = 8
+deep_blocks = 1
+embedding = 8
+"""
+TAUGHT = '\n[training.distil]\nteacher = "runs/edm/edm.safetensors"\nsteps = 2\n'
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(importlib.sys.modules, "run", raising=False)
+    return importlib.import_module("run")
+
+
+@pytest.fixture
+def members(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("members")
+
+
+@pytest.fixture
+def page(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("family_page")
+
+
+@pytest.fixture
+def folder(tmp_path, page):
+    write_packs(small_scans(), tmp_path / "packs")
+    write_packs(small_scans()[:1], tmp_path / "held")
+    (tmp_path / "edm.toml").write_text(SMALL.format(name="edm", start=""))
+    start = 'start = "runs/edm/edm.safetensors"'
+    (tmp_path / "edm_few.toml").write_text(SMALL.format(name="edm_few", start=start) + TAUGHT)
+    (tmp_path / "page.md").write_text(f"above\n{page.BEGIN}\nold\n{page.END}\nbelow\n")
+    return tmp_path
+
+
+def test_two_members_are_trained_measured_and_written_down_once(script, folder, monkeypatch, capsys):
+    monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
+    monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
+    asked = [
+        "edm_few, two steps",
+        "edm, Heun",
+        "--minutes",
+        "5",
+        "--seeds",
+        "2",
+        "--side",
+        "24",
+        "--scans",
+        str(sample_path()),
+    ]
+    places = ["--recipes", folder, "--results", folder / "results", "--page", folder / "page.md"]
+    arguments = [*asked, *map(str, places)]
+    assert script.main(arguments) == 0, capsys.readouterr().err
+    content = json.loads((folder / "results" / "family.json").read_text())
+    rows = {row["name"]: row for row in content["members"]}
+    assert list(rows) == ["edm, Heun", "edm_few, two steps"]
+    for row in rows.values():
+        assert [run["seed"] for run in row["training"]] == [0, 1]
+        assert all(run["step"] == run["steps"] == 2 for run in row["training"])
+        assert row["parameters"] == sum(v.numel() for v in load_model_of(folder, row).net.state_dict().values())
+        for task in row["tasks"]:
+            assert task["scans"] == 1
+            assert all(value is not None for key, value in task.items() if key != "interior_gain_db")
+    assert rows["edm, Heun"]["evaluations"] == {"mean": 1, "sample": 16}
+    assert load_model_of(folder, rows["edm_few, two steps"]).spec.trained["start"]["name"] == "edm"
+    text = (folder / "page.md").read_text()
+    assert text.startswith("above\n") and text.endswith("\nbelow\n") and "\nold\n" not in text
+    assert "| edm_few, two steps | 1, 3 |" in text
+    assert "Not measured yet: edm; edm, ancestral; edm_few, one step; ddpm_linear; " in text
+
+    kept = {path: path.read_bytes() for path in folder.rglob("*.safetensors")}
+    monkeypatch.setattr(budget, "trained", lambda *_: pytest.fail("a finished member is trained again"))
+    capsys.readouterr()
+    assert script.main(arguments) == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*.safetensors")} == kept
+    assert json.loads((folder / "results" / "family.json").read_text()) == content
+    assert (folder / "page.md").read_text() == text
+
+
+def load_model_of(folder, row):
+    return load_model(folder / "runs" / row["recipe"] / f"{row['recipe']}.safetensors", "cpu")
+
+
+def test_rows_that_do_not_compare_are_dropped(script, tmp_path):
+    path, here = tmp_path / "family.json", {"side": 64}
+    script._with(path, here, {"name": "flow"})
+    assert [row["name"] for row in script._with(path, here, {"name": "edm"})["members"]] == ["edm", "flow"]
+    assert [row["name"] for row in script._with(path, {"side": 32}, {"name": "pmrf"})["members"]] == ["pmrf"]
+
+
+def test_an_error_is_one_line_and_its_exit_code(script, folder, capsys):
+    assert script.main(["nobody", "--recipes", str(folder)]) == UsageError.exit_code
+    assert script.main(["flow", "--recipes", str(folder)]) == InputError.exit_code
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_what_others_start_from_or_are_taught_by_comes_first(members, folder):
+    known = {name: read_recipe(folder / f"{name}.toml") for name in ("edm_few", "edm")}
+    assert [one.name for one in members.in_order([known["edm_few"]], known)] == ["edm", "edm_few"]
+    alone = replace(known["edm_few"], start=None, training=replace(known["edm_few"].training, net=TINY))
+    assert [one.name for one in members.in_order([alone], {"edm_few": alone, "edm": known["edm"]})] == [
+        "edm",
+        "edm_few",
+    ]
+
+
+def test_every_recipe_is_measured_or_leads(members):
+    used = {name for member in members.MEMBERS for name in member.recipes}
+    assert used == {path.stem for path in FOLDER.glob("*.toml")}
+
+
+def test_the_page_names_every_member_with_its_evaluations(members, page):
+    text = (ROOT / page.PAGE).read_text(encoding="utf-8")
+    for member in members.MEMBERS:
+        recipe = read_recipe(FOLDER / f"{member.recipe}.toml")
+        settings = EnhanceSettings(flips=0, **member.asked)
+        process = PROCESSES[recipe.training.process]
+        mean, sample = (evaluations_of(replace(settings, mode=mode), process) for mode in ("mean", "sample"))
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| {member.name} | `")]
+        assert f"| {mean}, {sample} |" in line
+        assert f"`{settings.sampler}`, {settings.steps} step" in line
+        assert all(f"`{name}.toml`" in line for name in member.recipes)
+
+
+def test_the_page_says_what_was_measured(page):
+    result = ROOT / page.RESULT
+    content = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
+    text = (ROOT / page.PAGE).read_text(encoding="utf-8")
+    assert page.rewritten(text, content) == text
+    with pytest.raises(InputError, match="no place"):
+        page.rewritten("nothing", None)
+
+
+def test_seeds_are_shown_from_the_least_to_the_most(page):
+    assert page._span([0.5, 0.25, None], "+.2f") == "+0.25 to +0.50"
+    assert page._span([0.5], "+.2f") == "+0.50"
+    assert page._span([None], "+.2f") == "none"
