@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medsr.enhancement.leading import led_model
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError
@@ -154,6 +155,7 @@ def measure_scans(
     """
     model = _model(recipe.enhance.model, recipe.enhance.device) if recipe.needs_model else None
     settings = replace(recipe.enhance, force=True)  # scans outside the envelope are measured, and the report says so
+    model = None if model is None else led_model(model, settings)
     trial, fits = _trial(planned, scans, settings)
     structures = reference_anatomy(trial.reference) if recipe.anatomy else None
     if structures is not None:

@@ -65,7 +65,7 @@ def plan_trials(
     Args:
         references: High-resolution scans: NIfTI files, DICOM series, folders of both.
         recipe: Tasks and what decides about the numbers.
-        model_sha256: Hash of the weights, "" where no model is measured.
+        model_sha256: Hash of the weights and of a classifier's, "" where no model is measured.
         pairs: Real pairs of `read_pairs`.
         facts: Entries of a manifest, by name of the scan.
         without: Folder to leave alone inside the references, such as the output.

@@ -115,7 +115,9 @@ def validate(
         check_installed()
     model = model_facts(recipe.enhance.model) if recipe.needs_model else {}
     sources = [Path(path).absolute() for path in references]  # so that a name in a message is found, and taken out
-    planned = plan_trials(sources, recipe, model.get("sha256", ""), pairs=pairs, facts=facts, without=folder)
+    leader = recipe.enhance.classifier if recipe.needs_model else None
+    weights = model.get("sha256", "") + ("" if leader is None else model_facts(leader)["sha256"])
+    planned = plan_trials(sources, recipe, weights, pairs=pairs, facts=facts, without=folder)
     if not planned:
         raise UsageError("no case to measure: no scan, or none that the tasks are meant for")
     ended, n_before = _ended(planned, recipe, model, folder, division, _telling(on_case))

@@ -10,12 +10,13 @@ from dataclasses import replace
 import pytest
 from made_scores import untimed
 from phantoms import head
-from tiny_models import write_tiny
+from tiny_models import EVERYTHING, TINY, tiny_net, write_tiny
 
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import CasesFailedError, GateError, InputError, ResourceError, UsageError
 from medsr.io import load, save
-from medsr.model.weights import load_model
+from medsr.model.spec import ModelSpec
+from medsr.model.weights import load_model, weights_bytes
 from medsr.physics.tasks import TASKS, degrade
 from medsr.validation.recipe import StudyRecipe
 from medsr.validation.study import Division, check_study, read_pairs, validate, write_study
@@ -54,6 +55,23 @@ def without_times(value):
     if isinstance(value, list):
         return [without_times(item) for item in value]
     return "nan" if value != value else value  # which would differ from itself
+
+
+def test_a_classifier_leads_what_is_measured_and_another_one_is_measured_anew(scans, recipe, tmp_path):
+    def led(seed):
+        path = tmp_path / f"{seed}.safetensors"
+        spec = ModelSpec("leader", "0", TINY, EVERYTHING, process="sharpness")
+        path.write_bytes(weights_bytes(tiny_net(seed=seed).state_dict(), spec))
+        settings = replace(recipe.enhance, classifier=str(path), classifier_scale=50.0, steps=2)
+        asked = replace(recipe, tasks=recipe.tasks[:1], methods=("sample",), uncertainty=True, enhance=settings)
+        found = validate([scans / "sub-a_T1w.nii.gz"], asked, tmp_path / "study")
+        (stated,) = [one for one in found.findings.uncertainties if one.method == "samples"]
+        return found.record["measured_before"], found.findings.scores[0]["psnr_db"], stated.crps
+
+    first, second, again = led(1), led(2), led(2)
+    assert (first[0], second[0], again[0]) == (0, 0, 1)
+    assert first[1] != second[1] and first[2] != second[2]
+    assert again[1:] == second[1:]
 
 
 def test_a_path_is_enough_and_scores_are_those_of_each_trial(scans, recipe):
