@@ -140,6 +140,15 @@ def enhance(
     classifier_scale: Annotated[
         float, option("--classifier-scale", help="How far it leads them.", panel=SAMPLING)
     ] = DEFAULT.classifier_scale,
+    cascade: Annotated[
+        float | None,
+        option(
+            "--cascade",
+            help="Large factors in stages of 2, with noise of this share of the range between them; else in one.",
+            panel=SAMPLING,
+            metavar="SHARE",
+        ),
+    ] = DEFAULT.cascade,
     seed: Annotated[int, option("--seed", help="Random seed for sampling.", panel=SAMPLING)] = DEFAULT.seed,
     flips: Annotated[
         int, option("--flips", help="Axes over whose flips the mean is averaged; 0 is quickest.", panel=SAMPLING)
@@ -208,6 +217,7 @@ def enhance(
         guidance=guidance,
         classifier=classifier,
         classifier_scale=classifier_scale,
+        cascade=cascade,
         seed=seed,
         flips=flips,
         model=model,

@@ -14,6 +14,7 @@ import numpy as np
 
 from medsr.enhancement.assumed import acquisition_for, of_samples
 from medsr.enhancement.blocks import enhance_within
+from medsr.enhancement.cascade import cascaded, stages_of
 from medsr.enhancement.consistency import residual_said
 from medsr.enhancement.envelope import admitted
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed
@@ -80,15 +81,20 @@ def enhance(
     limit = usable_memory(model.device.type) if memory_bytes is None else memory_bytes
     box = None if settings.region is None else _on_grid_of(volume, Box(*settings.region), stored)
     seen = acquisition if box is None else part_of(volume, box, acquisition).acquisition
-    if box is None:
+    if settings.cascade is not None:
+        seen = stages_of(acquisition)[-1]
+        check_fits(seen, model, settings, limit)
+    elif box is None:
         block_for(Sizes.of(seen), model, settings, limit)  # refuses what does not fit before any time is spent
     else:
         check_fits(seen, model, settings, limit)
     if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings, model.process) >= LONG_VOXELS:
-        speed, whole = measured_speed(model), box is None
+        speed, whole = measured_speed(model), box is None and settings.cascade is None
         on_estimate(estimate(seen, volume.modality, model, settings, speed, limit, in_blocks=whole))
 
     def computed(model: Model, acquisition: Acquisition) -> Enhancement:
+        if settings.cascade is not None:
+            return cascaded(volume, model, settings, acquisition, on_progress, on_state)
         if box is not None:
             return enhance_region(volume, box, model, settings, acquisition, on_progress, on_state)
         return enhance_within(volume, model, settings, acquisition, on_progress, limit, on_state)

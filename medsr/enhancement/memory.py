@@ -149,12 +149,12 @@ def _pieces(shape: Triple, tile: int | None, reach: int) -> list[list[int]]:
 
 
 def check_fits(acquisition: Acquisition, model: Model, settings: EnhanceSettings, memory_bytes: int | None) -> None:
-    """Refuse a region that does not fit in one piece.
+    """Refuse a region, or the last stage of a cascade, that does not fit in one piece.
 
     Args:
-        acquisition: Acquisition of the region with its margin.
+        acquisition: Acquisition of the region with its margin, or of the stage.
         model: Model that will be used.
-        settings: Request; tile and mode matter here.
+        settings: Request; tile, mode and cascade matter here.
         memory_bytes: Memory that may be used; None: no limit.
 
     Raises:
@@ -163,9 +163,11 @@ def check_fits(acquisition: Acquisition, model: Model, settings: EnhanceSettings
     sizes = Sizes.of(acquisition)
     need = memory_of(sizes, sizes.coarse, model, settings)
     if memory_bytes is not None and need > memory_bytes:
+        what, instead = "region", "choose a smaller region, or the whole scan, which is computed in blocks"
+        if settings.cascade is not None:
+            what, instead = "cascade", "leave it out, since one stage alone is computed in blocks"
         raise ResourceError(
-            f"the region needs about {need / 2**30:.1f} GiB and {memory_bytes / 2**30:.1f} GiB may be used; choose a "
-            "smaller region, or the whole scan, which is computed in blocks"
+            f"the {what} needs about {need / 2**30:.1f} GiB and {memory_bytes / 2**30:.1f} GiB may be used; {instead}"
         )
 
 

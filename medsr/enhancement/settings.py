@@ -108,6 +108,8 @@ class EnhanceSettings:
             models that were also trained without it.
         classifier: Weights file of a classifier that leads samples towards sharp detail; None: nothing does.
         classifier_scale: How far it leads them; 1 adds its score as it is.
+        cascade: Noise between stages of factor 2, 0 to 1 times the intensity range, by which factors above 2 are
+            reached in stages (Imagen); None: in one. Not for regions and mode "uncertainty".
         seed: Random seed for sampling, 0 to 2**64 - 1.
         flips: Number of axes, 0 to 3, over whose flips the mean is averaged; each doubles its evaluations.
         model: Name of a packaged model, or path of a weights file.
@@ -140,6 +142,7 @@ class EnhanceSettings:
     guidance: float = 1.0
     classifier: str | None = None
     classifier_scale: float = 1.0
+    cascade: float | None = None
     seed: int = 0
     flips: int = 1
     model: str = DEFAULT_MODEL
@@ -174,6 +177,10 @@ class EnhanceSettings:
             raise UsageError(
                 f"guidance is {self.guidance:g} and classifier_scale {self.classifier_scale:g}; expected 0 or more"
             )
+        if self.cascade is not None and not 0 <= self.cascade <= 1:
+            raise UsageError(f"cascade is {self.cascade:g}; expected noise of 0 to 1 times the intensity range")
+        if self.cascade is not None and (self.mode == "uncertainty" or self.region is not None):
+            raise UsageError("a cascade has no uncertainty and takes no region; leave cascade out, or both of these")
         if not 0 <= self.flips <= 3:
             raise UsageError(f"flips is {self.flips}; expected 0 to 3 axes")
         if self.noise is not None and not 0 <= self.noise < float("inf"):

@@ -26,6 +26,8 @@ def check_request(settings: EnhanceSettings) -> None:
         raise UsageError("several stacks have no posterior samples; ask for mode mean, or uncertainty with 0 samples")
     if settings.region is not None:
         raise UsageError("a region is one of one scan; leave it out, or crop the stacks before they are fused")
+    if settings.cascade is not None:
+        raise UsageError("several stacks are fused in one stage; leave cascade out")
     if settings.factors is not None or (settings.spacing_mm is not None and len(settings.spacing_mm) != 1):
         raise UsageError("several stacks share one isotropic grid; give one number as --spacing, and no --factor")
     if settings.spacing_mm is not None and not 0 < settings.spacing_mm[0] < math.inf:

@@ -76,6 +76,8 @@ class StudyRecipe:
         asked = [name for name in DECIDED_BY_TASK if getattr(self.enhance, name) != getattr(EnhanceSettings, name)]
         if asked:
             raise UsageError(f"enhance.{asked[0]} is set; in a validation the task or the pair decides about it")
+        if self.enhance.cascade is not None and self.uncertainty:
+            raise UsageError("a cascade has no uncertainty; leave enhance.cascade or uncertainty out")
         if self.stacked:
             if FUSED not in self.methods:
                 raise UsageError(
