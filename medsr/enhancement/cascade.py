@@ -7,8 +7,10 @@ and told their noise, which is that augmentation. At the end the result is broug
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, log2
+from typing import get_args
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from torch import Tensor
 from medsr import affine as grids
 from medsr.diffusion.noise import white_noise
 from medsr.enhancement.consistency import noise_ratio, residual_map
-from medsr.enhancement.envelope import admitted
+from medsr.enhancement.envelope import Level, Verdict, admitted, admitted_grid
 from medsr.enhancement.floor import raised_to
 from medsr.enhancement.piece import OnState, enhance_piece
 from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
@@ -60,6 +62,7 @@ def cascaded(
     """
     verdict = admitted(volume, acquisition, model.spec, force=settings.force)
     stages = stages_of(acquisition)
+    grids_said = [admitted_grid(volume.modality, stage, model.spec, force=settings.force) for stage in stages]
     if len(stages) == 1:
         return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
     scan, told, seconds = volume, replace(settings, force=True), dict[str, float]()
@@ -78,11 +81,16 @@ def cascaded(
         task=task,
         settings=settings.facts(),
         seconds=seconds,
-        envelope=verdict.level,
+        envelope=max((verdict.level, *(one.level for one in grids_said)), key=get_args(Level).index),
         envelope_measured=verdict.measured,
-        warnings=(*volume.source.warnings, *verdict.warnings),
+        warnings=tuple(dict.fromkeys((*volume.source.warnings, *verdict.warnings, *_said(grids_said)))),
     )
     return replace(finished, record=record)
+
+
+def _said(verdicts: Sequence[Verdict]) -> list[str]:
+    """What the envelope says of the grids of stages, which may be coarser than any that the model was trained on."""
+    return [f"stage {n} of the cascade: {text}" for n, one in enumerate(verdicts, start=1) for text in one.warnings]
 
 
 def stages_of(acquisition: Acquisition) -> tuple[Acquisition, ...]:

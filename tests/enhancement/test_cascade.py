@@ -147,6 +147,17 @@ def test_the_envelope_is_that_of_the_whole_factor(part):
     assert any("factor 8" in warning for warning in enhanced(part, model=narrow).record.warnings)
 
 
+def test_grids_of_stages_count_too(part):
+    fine = tiny_model(envelope=replace(EVERYTHING, fine_mm=(0.3, 1.5)))  # stages have slices of 2.5, 1.3 and 0.6 mm
+    with pytest.raises(EnvelopeError, match=r"result of 2\.52 mm"):
+        enhanced(part, model=fine, force=False)
+    record = enhanced(part, model=fine).record
+    assert record.envelope == "outside"
+    (said,) = [text for text in record.warnings if text.startswith("stage")]
+    assert said.startswith("stage 1 of the cascade: ") and "result of 2.52 mm" in said
+    assert enhanced(part, model=fine, cascade=None).record.envelope != "outside"
+
+
 def test_one_that_does_not_fit_is_refused(part):
     with pytest.raises(ResourceError, match="the cascade needs about"):
         medsr.enhance(part, model=MODEL, settings=ASKED, memory_bytes=1)
