@@ -98,7 +98,8 @@ def test_noise_between_stages_is_of_the_level_that_is_told(part):
     noise = scan.data - part.data
     assert told.noise == pytest.approx(0.1 * scale_of(part.data, part.modality).width)
     assert noise.std() == pytest.approx(told.noise, rel=0.03)
-    assert abs(np.corrcoef(noise.ravel(), augmented(part, replace(ASKED, cascade=0.1), 2)[0].data.ravel())[0, 1]) < 0.5
+    other = augmented(part, replace(ASKED, cascade=0.1), 2)[0].data - part.data
+    assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.1
     quiet, told = augmented(part, replace(ASKED, cascade=0.0), 1)
     assert told.noise == 0.0
     np.testing.assert_array_equal(quiet.data, part.data)
