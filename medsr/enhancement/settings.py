@@ -23,7 +23,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SamplerName = Literal["dpm2m", "euler", "heun", "ancestral"]
 SAMPLER_NAMES: tuple[SamplerName, ...] = get_args(SamplerName)
 DataStep = Literal["prox", "project", "gradient"]
-DATA_STEPS: tuple[DataStep, ...] = get_args(DataStep)
+DATA_STEP_NAMES: tuple[DataStep, ...] = get_args(DataStep)
 Triple = tuple[int, int, int]
 MEASURED_SAMPLES = 8
 """Posterior samples that a validation and a calibration measure where no number of them is asked for."""
@@ -161,7 +161,7 @@ class EnhanceSettings:
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)
         check_choice("sampler", self.sampler, SAMPLER_NAMES)
-        check_choice("data_step", self.data_step, DATA_STEPS)
+        check_choice("data_step", self.data_step, DATA_STEP_NAMES)
         check_choice("profile", self.profile, PROFILE_CHOICES)
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength is {self.strength:g}; expected 0 (no detail of the network) to 1 (all of it)")

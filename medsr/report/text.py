@@ -1,8 +1,10 @@
-"""Text tables, and numbers in them."""
+"""Text tables, numbers in them, and the place of a table in a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from medsr.errors import InputError
 
 NOTHING = "–"
 
@@ -23,3 +25,22 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def digits(value: object, pattern: str) -> str:
     """A number; a dash where it was not measured, which NaN says."""
     return NOTHING if value != value else pattern.format(value)
+
+
+def written_between(page: str, begin: str, end: str, content: str) -> str:
+    """The page with other content between two lines.
+
+    Args:
+        page: Text with both lines.
+        begin: The line before the content.
+        end: The line after it.
+        content: Content that ends with a line break.
+
+    Raises:
+        InputError: The two lines are not there.
+    """
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise InputError(f"the page has no place for the table; expected the lines {begin} and {end}")
+    return f"{before}{begin}\n{content}{end}{after}"

@@ -9,8 +9,8 @@ from typing import Any
 
 from members import MEMBERS
 
-from medsr.errors import InputError
 from medsr.io import files
+from medsr.report.text import written_between
 
 PAGE = Path("docs/explanation/family.md")
 RESULT = Path("results/family.json")
@@ -46,11 +46,7 @@ def rewritten(page: str, content: Mapping[str, Any] | None) -> str:
     Raises:
         InputError: the two marker comments are not there.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f"{PAGE}: has no place for the table; expected the comments {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{NOT_MEASURED if content is None else tables(content)}{END}{after}"
+    return written_between(page, BEGIN, END, NOT_MEASURED if content is None else tables(content))
 
 
 def tables(content: Mapping[str, Any]) -> str:

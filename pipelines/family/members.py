@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.training.recipe import TrainingRecipe
 
@@ -34,6 +35,21 @@ class Member:
     def recipes(self) -> tuple[str, ...]:
         """Names of the recipes that it needs."""
         return (self.recipe,) if self.classifier is None else (self.recipe, self.classifier)
+
+    @property
+    def file_name(self) -> str:
+        """Its name in those of files and folders."""
+        return self.name.replace(", ", "-").replace(" ", "_")
+
+    def settings(self, known: Mapping[str, TrainingRecipe]) -> EnhanceSettings:
+        """What its samples are asked by, with the weights of its recipes.
+
+        Args:
+            known: All recipes there are, by name.
+        """
+        leader = None if self.classifier is None else str(weights_of(known[self.classifier]))
+        model = str(weights_of(known[self.recipe]))
+        return EnhanceSettings(model=model, classifier=leader, flips=0, force=True, **self.asked)
 
 
 ANCESTRAL_20 = {"sampler": "ancestral", "steps": 20}
@@ -87,8 +103,8 @@ def in_order(recipes: Sequence[TrainingRecipe], known: Mapping[str, TrainingReci
     found: dict[str, TrainingRecipe] = {}
 
     def add(recipe: TrainingRecipe) -> None:
-        teacher = recipe.training.distil and recipe.training.distil.teacher
-        for needed in (recipe.start, teacher):
+        distil = recipe.training.distil
+        for needed in (recipe.start, None if distil is None else distil.teacher):
             before = None if needed is None else weights.get(Path(needed).resolve())
             if before is not None and before.name not in found:
                 add(before)

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 from family_page import PAGE, RESULT, rewritten
-from members import MEMBERS, Member, chosen, in_order, weights_of
+from members import MEMBERS, Member, chosen, in_order
 
 from medsr.enhancement.posterior import evaluations_of
 from medsr.enhancement.region import central_block, crop
-from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError, MedsrError
 from medsr.io import files, load, save
 from medsr.metrics.table import INTERIOR, WHOLE
@@ -131,27 +130,20 @@ def _crops(scans: Sequence[Path], folder: Path, side: int) -> list[Path]:
     return found
 
 
-def _settings(member: Member, known: dict[str, TrainingRecipe]) -> EnhanceSettings:
-    leader = None if member.classifier is None else str(weights_of(known[member.classifier]))
-    return EnhanceSettings(
-        model=str(weights_of(known[member.recipe])), classifier=leader, flips=0, force=True, **member.asked
-    )
-
-
 def _study(member: Member, known: dict[str, TrainingRecipe], scans: list[Path], results: Path) -> Study:
     """The ordinary validation of a member, with its uncertainty; what was measured already is not measured again."""
     recipe = StudyRecipe(
         tasks=tuple(TASKS[name] for name in TASK_NAMES),
         methods=("ibp", "mean", "sample"),
         uncertainty=True,
-        enhance=_settings(member, known),
+        enhance=member.settings(known),
     )
 
     def on_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
         failed = f": {came}" if isinstance(came, str) else ""
         print(f"{member.name} [{n_ended}/{n_cases}] {scan} {task}{failed}", flush=True)
 
-    return validate(scans, recipe, results / member.name.replace(", ", "-").replace(" ", "_"), on_case=on_case)
+    return validate(scans, recipe, results / member.file_name, on_case=on_case)
 
 
 def _row(
@@ -162,7 +154,7 @@ def _row(
     training: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Everything that the table says of a member."""
-    settings = _settings(member, known)
+    settings = member.settings(known)
     model = load_model(settings.model, "cpu")
     millions = float(np.mean([np.prod(load(path).shape) for path in scans])) / 1e6
     return {

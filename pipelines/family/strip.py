@@ -142,10 +142,9 @@ def main(arguments: Sequence[str]) -> int:
             if len(files) < len(member.recipes) or not all(path.is_file() for path in files):
                 print(f"{member.name}: not trained yet, so there is no strip of it", file=sys.stderr)
                 continue
-            leader = str(files[1]) if member.classifier else None
-            settings = EnhanceSettings(model=str(files[0]), classifier=leader, flips=0, force=True, **member.asked)
-            target = options.out / f"{member.name.replace(', ', '-').replace(' ', '_')}.png"
-            draw(watched(part, load_model(files[0]), settings, options.task), f"{member.name}, {options.task}", target)
+            target = options.out / f"{member.file_name}.png"
+            steps = watched(part, load_model(files[0]), member.settings(known), options.task)
+            draw(steps, f"{member.name}, {options.task}", target)
             print(target)
     except MedsrError as error:
         print(error, file=sys.stderr)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from medsr.errors import InputError
 from medsr.io import files
 from medsr.metrics.statistics import Interval
 from medsr.metrics.table import INTERIOR, WHOLE
+from medsr.report.text import written_between
 from medsr.validation.findings import Findings
 from medsr.validation.report.export import markdown_of, no_interior
 
@@ -25,11 +25,7 @@ def rewritten(page: str, findings: Findings) -> str:
     Raises:
         InputError: the two marker comments are not there.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f"{PAGE}: has no place for the table; expected the comments {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table(findings)}{END}{after}"
+    return written_between(page, BEGIN, END, table(findings))
 
 
 def table(findings: Findings) -> str:
