@@ -81,6 +81,17 @@ def folder(tmp_path, page):
     return tmp_path
 
 
+def test_a_member_asks_for_its_own_weights_and_those_of_the_classifier_that_leads_it(members):
+    known = {path.stem: read_recipe(path) for path in FOLDER.glob("*.toml")}
+    for member in members.MEMBERS:
+        settings = member.settings(known)
+        assert settings.model == str(members.weights_of(known[member.recipe]))
+        leader = None if member.classifier is None else str(members.weights_of(known[member.classifier]))
+        assert settings.classifier == leader
+        assert {name: getattr(settings, name) for name in member.asked} == dict(member.asked)
+    assert any(member.classifier for member in members.MEMBERS)
+
+
 def test_two_members_are_trained_measured_and_written_down_once(script, folder, monkeypatch, capsys):
     monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
     monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
