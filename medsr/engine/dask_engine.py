@@ -89,7 +89,8 @@ def work(assignment: Assignment, options: Options, on_outcome: OnOutcome, on_tic
         tasks = _tasks(assignment.cases, len(client.scheduler_info(n_workers=-1)["workers"]))
         futures = client.map(work_on_task, tasks, shared=shared_of(assignment), pure=False, retries=RETRIES)
         for future in _finished(futures):
-            if future.status != "finished":
+            # A result may be lost with its worker before it is fetched; asking for the exception waits for another one.
+            if future.exception() is not None or future.cancelled():
                 unreached += 1
                 continue
             for text, here in future.result():
