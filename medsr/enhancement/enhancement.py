@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.assumed import acquisition_for, of_samples
+from medsr.enhancement.assumed import acquisition_for, of_samples, samples_of
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.cascade import cascaded, stages_of
 from medsr.enhancement.consistency import residual_said
@@ -31,7 +31,7 @@ from medsr.enhancement.without_network import without_network
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
-from medsr.physics.acquired_grid import acquired_samples, is_stored_finer
+from medsr.physics.acquired_grid import stored_finer_said
 from medsr.physics.acquisition import Acquisition, with_assumed
 from medsr.physics.assumption import (
     assumed_from_voxels,
@@ -46,10 +46,6 @@ OnEstimate = Callable[[Estimate], None]
 
 LONG_VOXELS = 4_000_000  # evaluations of voxels; less takes under a minute, and measuring the speed some seconds
 TRIAL_VOX = 48  # side in coarse voxels of the block on which an estimated acquisition is tried
-STORED_FINER = (
-    "the scan is stored on twice as fine a grid as it was acquired on (zero-filled or interpolated): it was taken back "
-    "to the samples that it holds, and factors count from there"
-)
 TRIED_WIDTHS = (1.0, 0.8)  # shares of the estimated widths; after them only what the headers say is left
 
 
@@ -129,9 +125,11 @@ def _of_modality(volume: Volume, settings: EnhanceSettings) -> tuple[Volume, tup
 
 def _on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
     """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one."""
-    ratio = np.array(volume.shape) / stored.shape
-    start, stop = np.floor(np.array(box.start) * ratio + 1e-6), np.ceil(np.array(box.stop) * ratio - 1e-6)
-    (a, b), (c, d), (e, f) = ((int(low), int(high)) for low, high in zip(start, stop, strict=True))
+    places = np.linalg.inv(volume.affine) @ stored.affine
+    edges = [np.diag(places)[:3] * (np.array(corner) - 0.5) + places[:3, 3] + 0.5 for corner in (box.start, box.stop)]
+    start, stop = np.floor(edges[0] + 1e-6), np.ceil(edges[1] - 1e-6)
+    within = [np.clip(corner, 0, volume.shape) for corner in (start, stop)]
+    (a, b), (c, d), (e, f) = ((int(low), int(high)) for low, high in zip(*within, strict=True))
     return Box((a, c, e), (b, d, f))
 
 
@@ -145,9 +143,9 @@ def _assumed(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[V
     said = () if settings.thickness_mm is not None else header_said(volume)
     if settings.profile != "auto":
         return volume, by_headers, said
-    if is_stored_finer(volume, by_headers):
-        samples = acquired_samples(volume)
-        return samples, of_samples(samples, by_headers, settings), (*said, STORED_FINER)
+    samples = samples_of(volume, by_headers, settings)
+    if samples is not None:
+        return samples, of_samples(samples, by_headers, settings), (*said, stored_finer_said(volume, samples))
     acquisition, more = _without_overshoot(volume, model, settings, by_headers)
     return volume, acquisition, (*said, *more)
 

@@ -58,15 +58,15 @@ def upper_band(data: NDArray[np.float32], axis: int) -> float:
     window = np.hanning(lines.shape[-1])
     power = np.mean(np.abs(np.fft.rfft(lines * window)) ** 2, axis=(0, 1))
     of_differences = 4 * np.sin(np.pi * np.fft.rfftfreq(lines.shape[-1])) ** 2
-    own = np.maximum(power - _rounding_variance(block) * np.sum(window**2) * of_differences, 0.0)
+    own = np.maximum(power - rounding_variance(block) * np.sum(window**2) * of_differences, 0.0)
     near, half, quarter = (round(share * (power.size - 1)) for share in (0.6, 0.5, 0.25))
     below = float(np.mean(own[quarter : half + 1]))
     return float(np.mean(own[near:])) / below if below > 0 else 1.0
 
 
-def _rounding_variance(block: NDArray[np.float64]) -> float:
+def rounding_variance(data: NDArray[np.floating]) -> float:
     """Variance of the error of values that were rounded to multiples of a step: its square over 12 (Bennett 1948)."""
-    values = np.unique(block.astype(np.float32))  # scans are float32, which is sorted in half the time
+    values = np.unique(data.astype(np.float32))  # scans are float32, which is sorted in half the time
     steps = np.diff(values.astype(np.float64))
     return float(steps.min()) ** 2 / 12 if steps.size else 0.0
 

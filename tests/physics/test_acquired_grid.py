@@ -13,9 +13,9 @@ from tiny_models import tiny_model
 
 from medsr.affine import resized
 from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
-from medsr.enhancement.enhancement import STORED_FINER, enhance
+from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.physics.acquired_grid import acquired_samples, is_stored_finer, seen_from
+from medsr.physics.acquired_grid import acquired_samples, over_field_of_view, seen_from, stored_finer_said
 from medsr.physics.acquisition import on_grids
 
 NATIVE = noisy_head(0)
@@ -37,45 +37,107 @@ def zero_filled(scan):
     return scan.with_data(op.pinv(torch.from_numpy(np.array(scan.data))).numpy(), fine)
 
 
-STORED = {"zero-filled": zero_filled(NATIVE), "cubic": interpolated(NATIVE, 3)}
+STORED = {"zero-filled": zero_filled(NATIVE), "linear": interpolated(NATIVE, 1), "cubic": interpolated(NATIVE, 3)}
+TAKEN_BACK = "stored on a finer grid"
+
+
+def held(scan, settings=QUICK):
+    return acquired_samples(scan, acquisition_for(scan, settings))
+
+
+def says(result):
+    return [line for line in result.record.warnings if TAKEN_BACK in line]
 
 
 @pytest.mark.parametrize("kind", STORED)
 def test_it_is_recognised_and_its_samples_are_those_that_were_acquired(kind):
     stored = STORED[kind]
-    assert is_stored_finer(stored, acquisition_for(stored, QUICK))
-    samples = acquired_samples(stored)
+    samples = held(stored)
     np.testing.assert_allclose(samples.affine, NATIVE.affine, atol=1e-9)
     off = np.abs(samples.data - NATIVE.data)[6:-6, 6:-6, 6:-6]
-    assert np.sqrt(np.mean(off**2)) < (1e-3 if kind == "zero-filled" else 0.05) * np.ptp(NATIVE.data)
+    assert np.sqrt(np.mean(off**2)) < 1e-3 * np.ptp(NATIVE.data)
 
 
 @pytest.mark.parametrize("change", [lambda data: data, lambda data: ndimage.gaussian_filter(data, 0.6)])
 def test_other_scans_are_left_alone(change):
     scan = NATIVE.with_data(change(np.array(NATIVE.data)))
-    assert not is_stored_finer(scan, acquisition_for(scan, QUICK))
-    assert STORED_FINER not in enhance(scan, MODEL, QUICK).record.warnings
+    assert held(scan) is None
+    assert not says(enhance(scan, MODEL, QUICK))
 
 
 def test_where_not_every_axis_is_refined_or_little_is_seen_nothing_is_taken_back():
     stored = STORED["zero-filled"]
-    assert not is_stored_finer(stored, acquisition_for(stored, replace(QUICK, factors=(1, 1, 2))))
+    assert held(stored, replace(QUICK, factors=(1, 1, 2))) is None
     small = stored.with_data(np.ascontiguousarray(stored.data[:20, :20, :20]))
-    assert not is_stored_finer(small, acquisition_for(small, QUICK))
+    assert held(small) is None
+
+
+def test_an_axis_that_was_interpolated_alone_is_taken_back_alone_if_it_is_refined():
+    stored = NATIVE.with_data(
+        ndimage.zoom(NATIVE.data, (1, 1, 5), order=1, mode="nearest", grid_mode=True),
+        resized(NATIVE.affine, NATIVE.shape, (*NATIVE.shape[:2], 5 * NATIVE.shape[2])),
+    )
+    samples = held(stored)
+    assert samples.shape == NATIVE.shape
+    np.testing.assert_allclose(samples.data, NATIVE.data, atol=1e-3 * np.ptp(NATIVE.data))
+    assert "axis 2 5 times" in stored_finer_said(stored, samples)
+    assert "axis 0" not in stored_finer_said(stored, samples)
+    assert held(stored, replace(QUICK, factors=(2, 2, 1))) is None
+
+
+def from_the_first(scan, factor):
+    """Linear interpolation along the last axis that keeps the first and the last sample where they are."""
+    n = scan.shape[2]
+    data = ndimage.zoom(scan.data, (1, 1, ((n - 1) * factor + 1) / n), order=1)
+    return scan.with_data(data, scan.affine @ np.diag([1, 1, 1 / factor, 1]))
+
+
+def test_samples_stay_where_they_lie_between_the_voxels():
+    samples = held(from_the_first(NATIVE, 5))
+    np.testing.assert_allclose(samples.affine, NATIVE.affine, atol=1e-6)
+    np.testing.assert_allclose(samples.data, NATIVE.data, atol=1e-3 * np.ptp(NATIVE.data))
+
+
+def test_for_a_grid_that_is_asked_for_they_are_moved_to_cover_the_scan():
+    stored = from_the_first(NATIVE, 5)
+    covering = over_field_of_view(held(stored), stored)
+    assert covering.shape == NATIVE.shape
+    np.testing.assert_allclose(covering.affine, resized(stored.affine, stored.shape, NATIVE.shape), atol=1e-6)
+    result = enhance(stored, MODEL, QUICK)
+    assert says(result)
+    assert result.volume.shape == acquisition_for(stored, QUICK).fine_shape
+    np.testing.assert_allclose(result.volume.affine, acquisition_for(stored, QUICK).fine_affine)
+
+
+def test_without_one_the_result_is_that_of_the_samples():
+    asked = replace(QUICK, factors=None, profile="auto")
+    native = NATIVE.with_data(np.ascontiguousarray(NATIVE.data[:, :, ::4]), NATIVE.affine @ np.diag([1, 1, 4, 1]))
+    result = enhance(from_the_first(native, 4), MODEL, asked)
+    assert says(result)
+    np.testing.assert_allclose(result.volume.affine, acquisition_for(native, asked).fine_affine, atol=1e-6)
+    assert result.volume.shape == acquisition_for(native, asked).fine_shape
+
+
+def test_the_default_grid_is_that_of_the_samples():
+    native = replace(NATIVE, affine=np.diag([2.0, 2.0, 2.0, 1.0]))
+    asked = replace(QUICK, factors=None)
+    result = enhance(interpolated(native, 1), MODEL, asked)
+    assert says(result)
+    assert result.volume.shape == acquisition_for(native, asked).fine_shape
 
 
 def test_the_result_lies_on_the_grid_that_was_asked_for():
     stored = STORED["zero-filled"]
     result = enhance(stored, MODEL, QUICK)
     acquisition = acquisition_for(stored, QUICK)
-    assert STORED_FINER in result.record.warnings
+    assert says(result)
     assert result.volume.shape == acquisition.fine_shape
     np.testing.assert_allclose(result.volume.affine, acquisition.fine_affine)
     assert result.record.input["shape"] == list(stored.shape)
     assert result.record.task["coarse_shape"] == list(NATIVE.shape)
     assert acquisition_of_voxels(stored, QUICK).coarse_shape == NATIVE.shape
     told = enhance(stored, MODEL, replace(QUICK, profile="kspace"))
-    assert STORED_FINER not in told.record.warnings
+    assert not says(told)
     assert told.record.task["coarse_shape"] == list(stored.shape)
 
 
@@ -90,6 +152,6 @@ def test_a_region_in_voxels_of_the_stored_scan_is_widened_to_whole_samples():
 
 def test_nothing_is_assumed_of_the_samples_yet():
     stored = STORED["zero-filled"]
-    acquisition = seen_from(acquired_samples(stored), acquisition_for(stored, QUICK))
+    acquisition = seen_from(held(stored), acquisition_for(stored, QUICK))
     assert acquisition.assumed == (None, None, None)
     assert acquisition.fine_shape == acquisition_for(stored, QUICK).fine_shape
