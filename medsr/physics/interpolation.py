@@ -24,6 +24,8 @@ DEGREES = (1, 3)
 OUTSIDE = 0.25  # of the power above the samples' Nyquist frequency may lie outside of the splines
 LEAST_POWER = 1e-7  # of the variance above that frequency; with less there is nothing to tell by
 ENDS = 2  # samples at either end that don't count: what lies beyond the last one is filled in many ways
+STRAIGHT = 0.02  # of the larger bends: what runs straight but for rounding bends less
+ASTRAY = 0.1  # samples
 TINY = 1e-9
 
 Array = NDArray[np.float64]
@@ -79,10 +81,11 @@ def moved(samples: NDArray[np.floating], places: Array) -> NDArray[np.floating]:
 
 
 def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | None:
-    """How a scan was interpolated along an axis, by a whole factor of 2 to 6; None where it was not.
+    """How a scan was interpolated along an axis; None where it was not, or in another way than these.
 
-    Samples may share their corners with the voxels, lie on every n-th voxel, or end on the first and the last one. What
-    rounding to whole stored values adds does not count.
+    By splines, linear or cubic, and a whole factor of 2 to 6: samples may share their corners with the voxels, lie on
+    every n-th voxel, or end on the first and the last one. Linearly by any factor that leaves most voxels between
+    two samples without a bend. What rounding to whole stored values adds does not count.
 
     Args:
         data: Scan (I, J, K).
@@ -90,18 +93,30 @@ def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | No
     """
     lines = _lively(data, axis)
     rounding, variance = rounding_variance(lines), float(np.var(lines))
-    for per_sample in range(min(MOST_PER_SAMPLE, len(lines) // LEAST_SAMPLES), 1, -1):
-        rounded = (1 - 1 / per_sample) * rounding
-        above = _power_above(lines, 1 / per_sample) - rounded
+
+    def power(way: Interpolation) -> float:
+        return way.power_outside(lines) - (1 - way.step) * rounding
+
+    for ways in _ways(lines, rounding):
+        above = _power_above(lines, ways[0].step) - (1 - ways[0].step) * rounding
         if above > max(rounding, LEAST_POWER * variance):
-            ways = {way: way.power_outside(lines) - rounded for way in _ways(len(lines), per_sample)}
-            found = min(ways, key=lambda way: ways[way])
-            if ways[found] < OUTSIDE * above:
+            found = min(ways, key=power)
+            if power(found) < OUTSIDE * above:
                 return found
     return None
 
 
-def _ways(n: int, per_sample: int) -> Iterator[Interpolation]:
+def _ways(lines: Array, rounding: float) -> Iterator[tuple[Interpolation, ...]]:
+    """Ways in which lines (n, m) may have been interpolated, those with the fewest samples first."""
+    n = len(lines)
+    for per_sample in range(min(MOST_PER_SAMPLE, n // LEAST_SAMPLES), 1, -1):
+        yield tuple(_ways_by(per_sample, n))
+    bends = _places_of_bends(lines, rounding)
+    if len(bends) >= LEAST_SAMPLES:
+        yield from _ways_through(bends)
+
+
+def _ways_by(per_sample: int, n: int) -> Iterator[Interpolation]:
     """Every way in which n voxels may have been interpolated, so many per sample; a scan may be cut at any voxel."""
     halves = 2 * per_sample  # of a voxel, in a sample
     places = {(2 * number + start) % halves for number in range(per_sample) for start in (0, 1 - per_sample)}
@@ -110,6 +125,32 @@ def _ways(n: int, per_sample: int) -> Iterator[Interpolation]:
             yield Interpolation(degree, place / halves, 1 / per_sample)
         if n % per_sample == 0:
             yield Interpolation(degree, 0.0, (n // per_sample - 1) / (n - 1))
+
+
+def _places_of_bends(lines: Array, rounding: float) -> Array:
+    """Places, in voxels, at which lines (n, m) bend while their neighbours run straight.
+
+    A bend between two voxels shows in the second difference at both, by its distance from the other one.
+    """
+    bent = np.sqrt(np.mean(np.diff(lines, n=2, axis=0) ** 2, axis=1))
+    found = np.flatnonzero(bent > 3 * np.sqrt(6 * rounding) + STRAIGHT * np.percentile(bent, 90))
+    groups = np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)
+    return np.array([1 + float(bent[g] @ g / bent[g].sum()) for g in groups if 0 < len(g) <= 2])
+
+
+def _ways_through(bends: Array) -> Iterator[tuple[Interpolation]]:
+    """Linear interpolation with samples at evenly spaced places of bends, some of which may be missing or astray."""
+    steps = np.diff(bends)
+    single = steps[np.abs(steps - np.median(steps)) < 0.3 * np.median(steps)]  # none is missing in between
+    numbers = np.concatenate([[0], np.cumsum(np.round(steps / single.mean()))])
+    near = np.full(len(bends), True)
+    for _ in range(2):  # the second time without what lies astray
+        distance, start = np.polyfit(numbers[near], bends[near], 1)
+        near = np.abs(bends - start - distance * numbers) < ASTRAY * distance
+        if near.sum() < LEAST_SAMPLES:
+            return
+    if distance >= 2:
+        yield (Interpolation(1, float(-start / distance % 1), float(1 / distance)),)
 
 
 def _lively(data: NDArray[np.float32], axis: int) -> Array:

@@ -52,6 +52,22 @@ def test_a_scan_that_was_cut_at_any_voxel_is_recognised(cut, degree):
     assert found.first == pytest.approx((cut - 1) / 3 % 1)
 
 
+@pytest.mark.parametrize("factor", [2.5, 3.6, 4.7, 9.3])
+@pytest.mark.parametrize("first", [0.0, 0.37])
+def test_linear_interpolation_by_any_factor_is_recognised(factor, first):
+    data = np.concatenate([SCAN, SCAN[::-1]])
+    places = np.arange(first, len(data) - 1, 1 / factor)
+    stored = interpolated(places, 1, data)
+    stored[-1] = 0.0  # as resampling fills what lies outside
+    found = interpolation_of(stored, 0)
+    assert found is not None
+    assert found.degree == 1
+    at = first + found.places(len(stored)) / factor
+    np.testing.assert_allclose(at, np.round(at), atol=0.03)
+    off = found.samples(stored) - data[np.round(at).astype(int)]
+    assert np.sqrt(np.mean(off[2:-2] ** 2)) < 0.02 * np.ptp(data)
+
+
 @pytest.mark.parametrize("axis", range(3))
 def test_only_the_axis_that_was_interpolated_is_named(axis):
     stored = np.moveaxis(interpolated(corners_shared(2), 1), 0, axis)
