@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,7 +65,7 @@ def train_within(recipe: TrainingRecipe, minutes: float, on_step: OnStep | None 
 
     Args:
         recipe: Recipe; `training.steps` is not used.
-        minutes: Time of the whole run.
+        minutes: Time of the whole run, as `clock_of` counts it.
         on_step: Callback after every step.
 
     Returns:
@@ -79,34 +79,41 @@ def train_within(recipe: TrainingRecipe, minutes: float, on_step: OnStep | None 
     if budget is not None and budget.finished and weights.is_file():
         return weights, budget
     keep_freed_memory()
-    began, device = time.monotonic(), choose_device(recipe.device)
+    device = choose_device(recipe.device)
+    clock = clock_of(device)
+    began = noted = clock()
     scans, probes = training_scans(read_packs(recipe.packs)), make_probes(probe_scans(recipe), device)
     recipe.run.mkdir(parents=True, exist_ok=True)
     if budget is None:
         start = None if recipe.start is None else start_of(recipe)
         step_s, spent_s = step_seconds(recipe, scans, device, TRIAL_SHARE * 60 * minutes, start)
         budget = Budget(minutes, steps_within(60 * minutes - spent_s, step_s), round(step_s, 5), device.type)
-    before, noted = budget, began
+    before = budget
 
     def noting(progress: Progress, steps: int, gains: dict[str, float] | None) -> None:
         nonlocal noted
-        if time.monotonic() - noted > NOTED_S:
-            noted = time.monotonic()
-            _write(path, _later(before, began))
+        if clock() - noted > NOTED_S:
+            noted = clock()
+            _write(path, _later(before, noted - began))
         if on_step is not None:
             on_step(progress, steps, gains)
 
     planned = replace(recipe, training=replace(recipe.training, steps=budget.steps))
-    left = max(0.0, budget.minutes - _later(before, began).spent_minutes)
+    left = max(0.0, budget.minutes - _later(before, clock() - began).spent_minutes)
     try:
-        average, step = trained(planned, scans, probes, left, noting)
+        average, step = trained(planned, scans, probes, left, noting, clock)
     finally:
-        budget = _later(before, began)
+        budget = _later(before, clock() - began)
         _write(path, budget)
     write_weights(planned, average, step)
     budget = replace(budget, step=step)
     _write(path, budget)
     return weights, budget
+
+
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Seconds to give a budget in: of the process on a CPU, whatever else runs there, and of the wall on a GPU."""
+    return time.process_time if device.type == "cpu" else time.monotonic
 
 
 def steps_within(seconds: float, step_s: float) -> int:
@@ -130,16 +137,17 @@ def step_seconds(
         limit_s: Time after which the trial ends, if `TRIAL_STEPS` are not taken before.
         start: Model to start from; None: random weights.
     """
-    ends = [time.monotonic()]
+    clock = clock_of(device)
+    ends = [clock()]
     with TemporaryDirectory() as folder:
         weights, workers = None if start is None else start.net.state_dict(), workers_for(device)
         for progress in train(scans, recipe.training, Path(folder), device, workers, weights):
             float(progress.loss)  # waits for the device
-            ends.append(time.monotonic())
+            ends.append(clock())
             if len(ends) > TRIAL_STEPS or ends[-1] - ends[0] > limit_s:
                 break
     half = len(ends) // 2
-    return (ends[-1] - ends[half - 1]) / (len(ends) - half), time.monotonic() - ends[0]
+    return (ends[-1] - ends[half - 1]) / (len(ends) - half), clock() - ends[0]
 
 
 def read_budget(path: Path) -> Budget:
@@ -154,8 +162,8 @@ def read_budget(path: Path) -> Budget:
         raise InputError(f"{path} is not the budget of a run; choose another run folder") from error
 
 
-def _later(budget: Budget, began: float) -> Budget:
-    return replace(budget, spent_minutes=round(budget.spent_minutes + (time.monotonic() - began) / 60, 4))
+def _later(budget: Budget, seconds: float) -> Budget:
+    return replace(budget, spent_minutes=round(budget.spent_minutes + seconds / 60, 4))
 
 
 def _write(path: Path, budget: Budget) -> None:

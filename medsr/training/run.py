@@ -64,6 +64,7 @@ def trained(
     probes: Sequence[Probe],
     minutes: float | None = None,
     on_step: OnStep | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[dict[str, Tensor], int]:
     """The running mean of the weights and its step, once the recipe or the time is at its end; a curve as it goes.
 
@@ -75,6 +76,7 @@ def trained(
         probes: Result of `curve.make_probes`.
         minutes: Time limit; None: the whole run.
         on_step: Callback after every step.
+        clock: Seconds that the limit counts in.
 
     Raises:
         MedsrError: As `train_recipe`.
@@ -83,7 +85,7 @@ def trained(
     recipe.run.mkdir(parents=True, exist_ok=True)
     curve = recipe.run / "curve.csv"
     net, process = DetailNet(recipe.training.net).to(device), PROCESSES[recipe.training.process]
-    began, losses, average, step = time.monotonic(), [], None, 0
+    began, losses, average, step = clock(), [], None, 0
     start = None if recipe.start is None else start_of(recipe).net.state_dict()
     if start is not None and not (recipe.run / CHECKPOINT).exists():
         net.load_state_dict(start)
@@ -91,7 +93,7 @@ def trained(
     for progress in train(scans, recipe.training, recipe.run, device, workers_for(device), start):
         step, average = progress.step, progress.average
         losses.append(progress.loss)
-        late = minutes is not None and time.monotonic() - began > 60 * minutes
+        late = minutes is not None and clock() - began > 60 * minutes
         gains = None
         if late or step in EARLY_POINTS or step % recipe.curve_every == 0 or step == recipe.training.steps:
             net.load_state_dict(average)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
+import torch
 from small_scans import small_scans
 from tiny_models import TINY
 
 from medsr.errors import InputError
 from medsr.model.weights import load_model
 from medsr.training import budget
-from medsr.training.budget import BUDGET, read_budget, steps_within, train_within
+from medsr.training.budget import BUDGET, clock_of, read_budget, steps_within, train_within
 from medsr.training.checkpoint import average_of, facts_of
 from medsr.training.loop import CHECKPOINT
 from medsr.training.packs import write_packs
@@ -98,3 +100,8 @@ def test_another_file_is_not_taken_for_a_budget(recipe, content):
     (recipe.run / BUDGET).write_text(content)
     with pytest.raises(InputError, match="not the budget of a run"):
         train_within(recipe, 1.0)
+
+
+@pytest.mark.parametrize(("device", "clock"), [("cpu", time.process_time), ("cuda", time.monotonic)])
+def test_other_work_on_a_cpu_costs_no_part_of_a_budget(device, clock):
+    assert clock_of(torch.device(device)) is clock
