@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
-from medsr.model.nets import DetailNet
+from medsr.model.nets import Autoencoder, DetailNet
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import Model, weights_bytes
 
 TINY = NetSpec(N_MAPS, N_CONDITIONS, width=8, blocks=2, deep_width=8, deep_blocks=1, embedding=8)
+CODED = replace(TINY, codes=4)
 EVERYTHING = Envelope(max_factor=16.0, max_factor_several=16.0, max_coarse_mm=1e3, fine_mm=(1e-3, 1e3))
 
 
@@ -47,3 +49,24 @@ def write_tiny(path: Path) -> Path:
     spec = ModelSpec("tiny", "0", TINY, EVERYTHING)
     path.write_bytes(weights_bytes(tiny_net().state_dict(), spec))
     return path
+
+
+def write_autoencoder(path: Path, spec: NetSpec = CODED) -> Path:
+    """A weights file of an autoencoder with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = Autoencoder(spec)
+    path.write_bytes(weights_bytes(net.state_dict(), ModelSpec("tiny codes", "0", spec, process="autoencoder")))
+    return path
+
+
+def space_to_depth() -> Autoencoder:
+    """The autoencoder whose codes are the eight voxels that each covers: linear, orthonormal, nothing is lost."""
+    net = Autoencoder(replace(TINY, width=8, blocks=0, codes=8)).requires_grad_(False).eval()
+    for name, value in net.named_parameters():
+        value.zero_()
+        if name.endswith("weight"):
+            for number in range(8):
+                value[number, number, 1, 1, 1] = 1.0
+    net.error.zero_()
+    return net

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 RawNetwork = Callable[[Tensor, Tensor], Tensor]
-"""Scaled noisy state (B, 1, I, J, K) and features of the noise level (B, N_NOISE_FEATURES) to (B, 2, I, J, K)."""
+"""Scaled noisy state (B, C, I, J, K) and features of the noise level (B, N_NOISE_FEATURES) to (B, 2 C, I, J, K).
+
+C is 1, or the numbers of a code where states are codes.
+"""
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 """Noisy state (B, 1, I, J, K) and sigma (B,) to the expected clean state (B, 1, I, J, K)."""
@@ -70,7 +73,7 @@ def estimate(
     """D(noisy; sigma) = c_skip noisy + c_out F(c_in noisy) and its log variance (Karras et al. 2022, eq. 7).
 
     Args:
-        net: Raw network F; its second map is the log variance of the first.
+        net: Raw network F; the second half of its maps is the log variance of the first.
         noisy: Clean state plus noise, (B, 1, I, J, K), in units of the expected detail; ignored where `sigma` is inf.
         sigma: Standard deviation of the noise (B,), same units, above 0 or inf.
         parametrisation: What F predicts.
@@ -78,8 +81,9 @@ def estimate(
     scales = parametrisation(sigma)
     known = torch.where(torch.isinf(sigma)[:, None, None, None, None], 0.0, noisy)
     raw = net(scales.into * known, noise_features(sigma))
-    mean = scales.skip * known + scales.out * raw[:, :1]
-    return Estimate(mean, raw[:, 1:] + 2 * torch.log(scales.out.abs()))
+    answer, log_variance = raw.chunk(2, dim=1)
+    mean = scales.skip * known + scales.out * answer
+    return Estimate(mean, log_variance + 2 * torch.log(scales.out.abs()))
 
 
 def mean_of(net: RawNetwork, parametrisation: Parametrisation = coefficients) -> Denoiser:

@@ -106,8 +106,9 @@ def target_loss(
     noisy = _noisy(detail, sigma, noise)
     raw = net(scales.into * noisy, noise_features(sigma))
     target = ((detail if wanted is None else wanted) - scales.skip * noisy) / scales.out
-    square = (raw[:, :1] - target) ** 2
-    return square.mean() + VARIANCE_WEIGHT * _likelihood(square, raw[:, 1:].clamp(*LOG_VARIANCE_RANGE)).mean()
+    answer, log_variance = raw.chunk(2, dim=1)
+    square = (answer - target) ** 2
+    return square.mean() + VARIANCE_WEIGHT * _likelihood(square, log_variance.clamp(*LOG_VARIANCE_RANGE)).mean()
 
 
 def _noisy(detail: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ ProcessName = Literal[
     "resshift",
     "prior",
     "sharpness",
+    "autoencoder",
+    "latent",
 ]
 PROCESS_NAMES: tuple[ProcessName, ...] = get_args(ProcessName)
 DEFAULT_PROCESS: ProcessName = "edm"

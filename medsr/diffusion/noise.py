@@ -14,8 +14,10 @@ AXIS_BITS = 20  # indices below a million per axis
 BALANCED = 8  # samples whose noise adds up to zero
 
 
-def white_noise(shape: tuple[int, int, int], seed: int, sample: int, step: int, origin: tuple[int, int, int]) -> Tensor:
-    """Standard normal noise (1, 1, I, J, K), float32, a function of seed, sample, step and voxel index alone.
+def white_noise(
+    shape: tuple[int, int, int], seed: int, sample: int, step: int, origin: tuple[int, int, int], channels: int = 1
+) -> Tensor:
+    """Standard normal noise (1, channels, I, J, K), float32, a function of seed, sample, step and voxel index alone.
 
     The counter-based form of SplitMix64 (Steele, Lea & Flood 2014, fig. 14) hashes each voxel's index, and the
     Box-Muller transform turns it into a normal number: any region gets the noise that the whole scan has there.
@@ -26,18 +28,22 @@ def white_noise(shape: tuple[int, int, int], seed: int, sample: int, step: int, 
         sample: Number of the posterior sample, from 0.
         step: Number of the sampler's step.
         origin: Index of the region's first voxel on the whole grid, each 0 or more.
+        channels: Numbers per voxel.
     """
     key = _mixed(_mixed(_mixed(np.uint64(seed)) + np.uint64(sample)) + np.uint64(step))
-    i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(origin, shape, strict=True))
+    wide, first = (*shape[:2], shape[2] * channels), (*origin[:2], origin[2] * channels)
+    i, j, k = (np.arange(start, start + n, dtype=np.uint64) for start, n in zip(first, wide, strict=True))
     plane = (j[:, None] << np.uint64(AXIS_BITS)) + k[None, :]
-    values = np.empty(shape, dtype=np.float32)
+    values = np.empty(wide, dtype=np.float32)
     for number, row in enumerate(i):
         values[number] = _normal(_mixed((plane + (row << np.uint64(2 * AXIS_BITS))) * GAMMA + key))
-    return torch.from_numpy(values)[None, None]
+    return torch.from_numpy(values.reshape(*shape, channels)).movedim(-1, 0)[None].contiguous()
 
 
-def sample_noise(shape: tuple[int, int, int], seed: int, sample: int, origin: tuple[int, int, int]) -> Tensor:
-    """Standard normal noise (1, 1, I, J, K) that a sample starts from; it sums to zero over each set of `BALANCED`.
+def sample_noise(
+    shape: tuple[int, int, int], seed: int, sample: int, origin: tuple[int, int, int], channels: int = 1
+) -> Tensor:
+    """Standard normal noise (1, channels, I, J, K) that a sample starts from; it sums to 0 over each `BALANCED` ones.
 
     Samples 0 to 7, 8 to 15 and so on are exchangeable with correlation -1/7: an average over a whole set, such as a
     tissue's volume, varies little by chance, while each sample alone is distributed as any other (antithetic sampling,
@@ -48,12 +54,13 @@ def sample_noise(shape: tuple[int, int, int], seed: int, sample: int, origin: tu
         seed: Random seed for sampling, 0 or more.
         sample: Number of the posterior sample, from 0.
         origin: Index of the region's first voxel on the whole grid, each 0 or more.
+        channels: Numbers per voxel.
     """
     first = sample - sample % BALANCED
-    common = torch.zeros(1, 1, *shape)
+    common = torch.zeros(1, channels, *shape)
     for number in range(first, first + BALANCED):
-        common += white_noise(shape, seed, number, 0, origin) / BALANCED
-    return (white_noise(shape, seed, sample, 0, origin) - common) * math.sqrt(BALANCED / (BALANCED - 1))
+        common += white_noise(shape, seed, number, 0, origin, channels) / BALANCED
+    return (white_noise(shape, seed, sample, 0, origin, channels) - common) * math.sqrt(BALANCED / (BALANCED - 1))
 
 
 def pair_spread(n_samples: int) -> float:

@@ -37,6 +37,8 @@ class Process:
         tells_mean: Whether the answer at sigma = inf is the posterior mean; else the mean is that of samples.
         rescaled: Whether samples are set as far from the mean as the variance head predicts.
         classifies: Whether it is no denoiser but a classifier of noisy states.
+        encodes: Whether it is no denoiser but an autoencoder of the detail.
+        coded: Whether r is a code of what it models, by such an autoencoder (`medsr.model.states`).
         error_variance: Variance of the network's error in measured directions, in units of r squared.
     """
 
@@ -52,6 +54,8 @@ class Process:
     tells_mean: bool = True
     rescaled: bool = False
     classifies: bool = False
+    encodes: bool = False
+    coded: bool = False
     error_variance: float = 0.3
 
     def training_levels(self, count: int, mean_share: float, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from medsr.diffusion.denoiser import Denoiser
 from medsr.diffusion.guidance import pulled
 from medsr.enhancement.settings import DataStep
+from medsr.model.states import Proximal
 from medsr.physics.ops import Separable
 
 CONTRADICTION = 1.3  # residual in units of the noise, above which the result contradicts the scan
@@ -33,12 +34,12 @@ def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float(
     return noise_sigma**2 / tau2
 
 
-def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
+def consistent(denoise: Denoiser, op: Proximal, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
     """A denoiser that agrees with the scan to within its noise (DiffPIR's data step, Zhu et al. 2023, eq. 13).
 
     Args:
-        denoise: Denoiser of the detail.
-        op: Operator of the acquisition.
+        denoise: Denoiser of the detail, or of codes of it.
+        op: Operator of the acquisition, as it sees that.
         rest: Scan minus degraded IBP estimate, (B, 1, i, j, k), in units of the expected detail.
         noise_sigma: Standard deviation of the scan's noise, same units.
         error_variance: Variance of the network's error in measured directions (`noise_ratio`).
@@ -51,18 +52,19 @@ def consistent(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: floa
     return consistent_denoise
 
 
-def projected(denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
+def projected(denoise: Denoiser, op: Proximal, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:
     """A denoiser that reproduces the scan, its noise included (DDNM, Wang et al. 2023); arguments as `consistent`."""
     return lambda noisy, sigma: op.prox(denoise(noisy, sigma), rest, 0.0)
 
 
 def led_by_gradient(
-    denoise: Denoiser, op: Separable, rest: Tensor, noise_sigma: float, error_variance: float
+    denoise: Denoiser, op: Proximal, rest: Tensor, noise_sigma: float, error_variance: float
 ) -> Denoiser:
     """A denoiser with the gradient of the scan's likelihood through the network (DPS, Chung et al. 2023).
 
     The likelihood of a noisy state is that of its clean one with the error of the denoiser's answer added to the noise,
-    tau^2 A A^T + noise^2 (Song et al. 2023, pseudo-inverse guidance), which is exact for a white Gaussian prior.
+    tau^2 A A^T + noise^2 (Song et al. 2023, pseudo-inverse guidance), which is exact for a white Gaussian prior. Of
+    codes the encoder's change stands for the adjoint of the decoder, which it is where the two are orthonormal.
     Arguments as `consistent`.
     """
 
@@ -74,7 +76,7 @@ def led_by_gradient(
     return pulled(denoise, correction)
 
 
-DATA_STEPS: dict[DataStep, Callable[[Denoiser, Separable, Tensor, float, float], Denoiser]] = {
+DATA_STEPS: dict[DataStep, Callable[[Denoiser, Proximal, Tensor, float, float], Denoiser]] = {
     "prox": consistent,
     "project": projected,
     "gradient": led_by_gradient,

@@ -20,6 +20,7 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import ResourceError
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import GRID
+from medsr.model.states import states_of
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
 from medsr.volume import Modality
@@ -112,7 +113,9 @@ def measured_speed(model: Model, clock: Callable[[], float] = time.monotonic) ->
         model: Loaded model.
         clock: Clock in seconds.
     """
-    maps = torch.zeros(1, N_MAPS, *[PROBE_VOXELS] * 3, device=model.device)
+    states = states_of(model.net, (PROBE_VOXELS, PROBE_VOXELS, PROBE_VOXELS))
+    maps = states.maps(torch.zeros(1, N_MAPS - 1, *[PROBE_VOXELS] * 3, device=model.device))
+    maps = torch.cat([torch.zeros(1, states.channels, *states.shape, device=model.device), maps], dim=1)
     conditions = torch.zeros(1, N_CONDITIONS, device=model.device)
     model(maps[..., : 4 * GRID], conditions).cpu()
     began = clock()

@@ -34,6 +34,7 @@ from medsr.model.conditioning import (
 )
 from medsr.model.intensity import Scale
 from medsr.model.net_spec import GRID
+from medsr.model.states import States, states_of
 from medsr.model.tiling import Network, n_tiles, tiled
 from medsr.model.weights import Model
 from medsr.physics.acquisition import Acquisition
@@ -66,8 +67,7 @@ class Problem:
         raw_mean: The same, averaged over flips, for the posterior mean.
         classifier: Raw network of the classifier that leads samples; None: nothing does.
         error_variance: Variance of the network's error in measured directions, in squared units of the expected detail.
-        shape: Voxels of the network's grid, per axis.
-        origin: First voxel on the whole of that grid, where the noise is taken from.
+        states: What the network denoises: details, or codes of them.
         onto_result: Interpolation from that grid to that of the result (`medsr.enhancement.solved_grid`).
     """
 
@@ -83,8 +83,7 @@ class Problem:
     raw_mean: RawNetwork
     classifier: RawNetwork | None
     error_variance: float
-    shape: Triple
-    origin: Triple
+    states: States
     onto_result: Separable
 
 
@@ -128,11 +127,14 @@ def prepared(
     ibp = op.ibp(y, roughness(noise))
     origin, detail = origin_and_unit(process.models, op, ibp)
     numbers = scan_conditions(op, solved.fine_spacing_mm, noise)[None].to(model.device)
-    net = _network(model, solved.fine_shape, settings, on_progress)
+    states = states_of(model.net, solved.fine_shape, whole.origin)
+    net = _network(model, states, solved.fine_shape, settings, on_progress)
     leader = (
-        None if model.classifier is None else _tiled(model.classifier, model.classifier, solved.fine_shape, settings)
+        None
+        if model.classifier is None
+        else _tiled(model.classifier, model.classifier, states, solved.fine_shape, settings)
     )
-    maps = scan_maps(op, ibp, solved.fine_spacing_mm).to(model.dtype)
+    maps = states.maps(scan_maps(op, ibp, solved.fine_spacing_mm)).to(model.dtype)
     blind = unconditioned(net, maps, numbers)
     return Problem(
         op=op,
@@ -147,8 +149,7 @@ def prepared(
         raw_mean=conditioned(flip_averaged(net, range(settings.flips)), maps, numbers),
         classifier=None if leader is None else conditioned(leader, maps, numbers),
         error_variance=model.spec.error_variance,
-        shape=solved.fine_shape,
-        origin=whole.origin,
+        states=states,
         onto_result=onto_result(solved, acquisition),
     )
 
@@ -259,23 +260,39 @@ def sample_steps(
         settings: Request; steps, sampler, guidance, data step and seed matter here.
         sample: Number of the sample, from 0; each has noise of its own.
     """
-    noise = sample_noise(problem.shape, settings.seed, sample, problem.origin).to(model.device)
-    process = model.process
+    states, process = problem.states, model.process
+    noise = sample_noise(states.shape, settings.seed, sample, states.origin, states.channels).to(model.device)
     x = process.first_state(mean.detail, mean.variance, noise, settings.steps)
     denoise = _led(problem, process, mean.detail, settings)
 
     def fresh_noise(step: int) -> Tensor:
-        return white_noise(problem.shape, settings.seed, sample, step + 1, problem.origin).to(model.device)
+        white = white_noise(states.shape, settings.seed, sample, step + 1, states.origin, states.channels)
+        return white.to(model.device)
 
     steps = process.walk(denoise, x, settings.sampler, settings.steps, fresh_noise)
     for number, step in enumerate(steps, start=1):
         if number < settings.steps:
-            yield x, step.clean
+            yield states.decode(x), states.decode(step.clean)
         else:
-            clean, scale = step.clean, model.spec.sample_scale
+            clean, scale = decoded(problem, step.clean, settings), model.spec.sample_scale
             sample_state = _at_expected_distance(clean, mean, scale) if process.rescaled else clean
             yield sample_state, sample_state
         x = step.x
+
+
+def decoded(problem: Problem, state: Tensor, settings: EnhanceSettings) -> Tensor:
+    """The detail of a walk's last clean state: what decoding adds to it goes through a last data step.
+
+    Args:
+        problem: Scan, as `prepared` makes it.
+        state: Clean state.
+        settings: Request; the data step matters here.
+    """
+    detail, error = problem.states.decode(state), problem.states.error
+    if error == 0:
+        return detail
+    exact = settings.data_step == "project"
+    return problem.op.prox(detail, problem.rest, 0.0 if exact else noise_ratio(problem.noise / problem.detail, error))
 
 
 def _led(problem: Problem, process: Process, mean: Tensor, settings: EnhanceSettings) -> Denoiser:
@@ -286,7 +303,8 @@ def _led(problem: Problem, process: Process, mean: Tensor, settings: EnhanceSett
     if problem.classifier is not None:
         denoise = classified(denoise, sharpness(problem.classifier), settings.classifier_scale)
     noise = problem.noise / problem.detail
-    return DATA_STEPS[settings.data_step](denoise, problem.op, problem.rest, noise, problem.error_variance)
+    seen = problem.states.seen(problem.op)
+    return DATA_STEPS[settings.data_step](denoise, seen, problem.rest, noise, problem.error_variance)
 
 
 def finished(problem: Problem, detail: Tensor) -> Tensor:
@@ -331,13 +349,14 @@ def tile_side(shape: Triple, tile: int | None) -> int:
 
 def _network(
     model: Model,
+    states: States,
     shape: Triple,
     settings: EnhanceSettings,
     on_progress: OnProgress | None,
 ) -> Network:
     """The model, tiled where the scan is large, which reports its progress layer by layer."""
     done = 0
-    pieces = n_tiles(shape, tile_side(shape, settings.tile))
+    pieces = n_tiles(states.shape, tile_side(shape, settings.tile) // states.step)
     total = pieces * evaluations_of(settings, model.process) * model.n_layers
 
     def on_layer() -> None:
@@ -346,11 +365,12 @@ def _network(
         if on_progress is not None:
             on_progress("network", done, total)
 
-    return _tiled(model.watched(on_layer), model, shape, settings)
+    return _tiled(model.watched(on_layer), model, states, shape, settings)
 
 
-def _tiled(net: Network, model: Model, shape: Triple, settings: EnhanceSettings) -> Network:
-    return tiled(net, tile_side(shape, settings.tile), model.net.spec.reach, GRID)
+def _tiled(net: Network, model: Model, states: States, shape: Triple, settings: EnhanceSettings) -> Network:
+    tile, reach = tile_side(shape, settings.tile), model.net.spec.reach
+    return tiled(net, tile // states.step, reach // states.step, GRID // states.step)
 
 
 def _at_expected_distance(sample: Tensor, mean: PosteriorMean, sample_scale: float) -> Tensor:

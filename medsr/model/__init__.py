@@ -1,6 +1,7 @@
 """The trained network and everything it needs.
 
-- `nets`: the network itself.
+- `nets`: the networks themselves.
+- `states`: what the states of a walk are: details, or codes of them.
 - `conditioning`: its input, made from the acquisition: maps and numbers.
 - `inputs`: how many maps and numbers that are, without PyTorch; `net_spec`: the network's sizes, likewise.
 - `intensity`: intensities to the model range and back.

@@ -9,12 +9,18 @@ from medsr.io.recipes import FORBID_UNKNOWN
 
 GRID = 4  # sizes and tile origins are multiples of it, so that every tile sees the same pixel-unshuffle phases
 
-MAX_WIDTH, MAX_BLOCKS = 1024, 64  # a weights file names them: no file may ask for more memory than a network needs
+MAX_WIDTH, MAX_BLOCKS, MAX_CODES = (
+    1024,
+    64,
+    64,
+)  # a weights file names them: no file may ask for more memory than a network needs
 
 
 @dataclass(frozen=True)
 class NetSpec:
-    """Everything needed to build a `DetailNet`; stored in the weights file.
+    """Everything needed to build a network (`medsr.model.nets`); stored in the weights file.
+
+    An autoencoder has half of the blocks in its encoder and half in its decoder, all on the half grid.
 
     Attributes:
         channels: Number of input maps on the fine grid.
@@ -24,6 +30,7 @@ class NetSpec:
         deep_width: Channels on the quarter grid.
         deep_blocks: Residual blocks on the quarter grid.
         embedding: Size of the embedding of the conditions.
+        codes: Numbers of a code per voxel of the half grid; 0: the states are no codes but the details themselves.
 
     Raises:
         ValueError: sizes that are not whole numbers, or too small or too large for a network.
@@ -38,17 +45,20 @@ class NetSpec:
     deep_width: int = 128
     deep_blocks: int = 2
     embedding: int = 128
+    codes: int = 0
 
     def __post_init__(self) -> None:
         sizes = (self.channels, self.conditions, self.width, self.deep_width, self.embedding)
         depths = (self.blocks, self.deep_blocks)
-        if not all(type(number) is int for number in (*sizes, *depths)):
+        if not all(type(number) is int for number in (*sizes, *depths, self.codes)):
             raise ValueError(f"network sizes are {sizes} and {depths}; expected whole numbers")
         if min(sizes) < 2 or max(sizes) > MAX_WIDTH or min(depths) < 0 or not 1 <= sum(depths) <= MAX_BLOCKS:
             raise ValueError(
                 f"network widths are {sizes} and depths {depths}; expected widths from 2 to {MAX_WIDTH} and 1 to "
                 f"{MAX_BLOCKS} blocks"
             )
+        if not 0 <= self.codes <= MAX_CODES:
+            raise ValueError(f"codes of {self.codes} numbers; expected 0 to {MAX_CODES}")
 
     @property
     def reach(self) -> int:

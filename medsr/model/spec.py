@@ -128,6 +128,7 @@ class ModelSpec:
         trained: Steps, the packs' hash, hashes of the data cards, code version.
         process: Diffusion process that the network was trained for (`medsr.diffusion.processes`).
         drop_condition: Share of its training patches that the network did not see the scan of, for `guidance`.
+        autoencoder: Sizes of the autoencoder that its states are codes of; None: they are details.
         normalisation: Text on how intensities reach the model range.
         format: Format of the weights file.
     """
@@ -143,6 +144,7 @@ class ModelSpec:
     trained: dict[str, Any] = field(default_factory=dict)
     process: ProcessName = "edm"
     drop_condition: float = 0.0
+    autoencoder: NetSpec | None = None
     normalisation: str = "MR: percentiles 0.5 and 99.5 to 0 and 1; CT: -1000 and 1000 HU to 0 and 1"
     format: str = FORMAT
 
@@ -172,7 +174,9 @@ def specification_in(content: bytes, name: str) -> ModelSpec:
         limits: dict[str, Any] = dict(facts["envelope"])
         envelope: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in limits.items()}
         envelope["statistics"] = _ranges_of(limits.get("statistics", {}))
-        parts = {"net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)}
+        parts: dict[str, Any] = {"net": NetSpec(**facts["net"]), "envelope": Envelope(**envelope)}
+        if facts.get("autoencoder") is not None:
+            parts["autoencoder"] = NetSpec(**facts["autoencoder"])
         if facts.get("calibration") is not None:
             parts["calibration"] = _calibration_of(facts["calibration"])
         spec = ModelSpec(**{**facts, **parts})

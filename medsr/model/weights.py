@@ -17,7 +17,7 @@ from medsr.diffusion.process import Process
 from medsr.diffusion.processes import PROCESSES
 from medsr.errors import ModelError, ResourceError
 from medsr.model import DEFAULT_MODEL
-from medsr.model.nets import DetailNet, channels_last
+from medsr.model.nets import Autoencoder, LatentNet, Net, channels_last, network_of
 from medsr.model.nets.layers import ResidualBlock
 from medsr.model.packaged import packaged_models
 from medsr.model.spec import ModelSpec, metadata_of, specification_in
@@ -39,7 +39,7 @@ class Model:
         classifier: Classifier that leads samples (`EnhanceSettings.classifier`); None: nothing does.
     """
 
-    net: DetailNet
+    net: Net
     spec: ModelSpec
     sha256: str
     device: torch.device
@@ -59,7 +59,7 @@ class Model:
     def __call__(self, maps: Tensor, conditions: Tensor) -> Tensor:
         """Maps (B, N_MAPS, I, J, K) and conditions (B, N_CONDITIONS) to float32 (B, 2, I, J, K).
 
-        Maps that require a gradient get one.
+        Where states are codes, as `LatentNet`. Maps that require a gradient get one.
         """
         inference = torch.inference_mode(not maps.requires_grad)
         with inference, torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -138,8 +138,12 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
     if path in packaged.values():
         _check_shipped(path, digest)
     spec = specification_in(content, path.name)
-    with torch.random.fork_rng(devices=[]):  # reading weights leaves the caller's random numbers as they were
-        net = DetailNet(spec.net)
+    try:
+        net = _network(spec)
+    except ValueError as error:
+        raise ModelError(
+            f"{path.name}: its network is none of the process {spec.process} ({error}); get the file again"
+        ) from error
     try:
         net.load_state_dict({name: value.float() for name, value in load(content).items()}, assign=True)
     except (RuntimeError, SafetensorError) as error:
@@ -150,6 +154,20 @@ def load_model(name_or_file: str | Path = DEFAULT_MODEL, device: str | torch.dev
         raise ModelError(f"{path.name}: some weights are not finite; get the file again")
     net.eval().requires_grad_(False)
     return Model(channels_last(net.to(place)), spec, digest, place, fastest_dtype(place))
+
+
+def _network(spec: ModelSpec) -> Net:
+    """A network to read weights into; the caller's random numbers stay as they were.
+
+    Raises:
+        ValueError: A network that the process has no use for.
+    """
+    with torch.random.fork_rng(devices=[]):
+        net = network_of(spec.net, spec.autoencoder)
+    process = PROCESSES[spec.process]
+    if (isinstance(net, LatentNet), isinstance(net, Autoencoder)) != (process.coded, process.encodes):
+        raise ValueError(f"found {type(net).__name__}")
+    return net
 
 
 def weights_bytes(state: dict[str, Tensor], spec: ModelSpec) -> bytes:

@@ -15,7 +15,8 @@ from medsr.diffusion.process import Process
 from medsr.diffusion.processes.edm import EDM
 from medsr.diffusion.samplers import last_of
 from medsr.model.conditioning import conditioned, origin_and_unit, scan_maps, unconditioned
-from medsr.model.nets import DetailNet
+from medsr.model.nets import Autoencoder, Net
+from medsr.model.states import Codes, states_of
 from medsr.physics.ops import Profile, Separable
 from medsr.training.batches import degraded
 from medsr.training.degradations import AxisParameters, ScannerParameters
@@ -71,29 +72,46 @@ def make_probes(
 
 
 @torch.inference_mode()
-def restored(net: DetailNet, probe: Probe, process: Process = EDM) -> Tensor:
+def restored(net: Net, probe: Probe, process: Process = EDM) -> Tensor:
     """The projected posterior mean (1, 1, I, J, K) of a probe in the model range, or a sample where there is no mean.
 
-    A sample lies up to 3 dB below the mean.
+    A sample lies up to 3 dB below the mean. Of an autoencoder, what it leaves of the truth.
     """
-    maps = scan_maps(probe.op, probe.ibp, probe.spacing_mm)
+    if isinstance(net, Autoencoder):
+        return autoencoded(net, probe)
+    i, j, k = probe.ibp.shape[-3:]
+    states = states_of(net, (i, j, k))
+    maps = states.maps(scan_maps(probe.op, probe.ibp, probe.spacing_mm))
     raw = (conditioned if process.sees_scan else unconditioned)(net, maps, probe.numbers)
     origin, unit = origin_and_unit(process.models, probe.op, probe.ibp)
-    nothing, device = torch.zeros_like(probe.ibp), probe.ibp.device
+    device = probe.ibp.device
+    nothing = torch.zeros(1, states.channels, *states.shape, device=device)
     with mixed_precision(device):
         if process.tells_mean:
             infinite = torch.full((1,), torch.inf, device=device)
             state = process.estimate(raw, nothing, infinite).mean.float()
         else:
-            rest = (probe.y - probe.op(origin)) / unit
+            rest, seen = (probe.y - probe.op(origin)) / unit, states.seen(probe.op)
 
             def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-                return probe.op.prox(process.denoiser(raw, nothing)(x, sigma).float(), rest, 0.0)
+                return seen.prox(process.denoiser(raw, nothing)(x, sigma).float(), rest, 0.0)
 
             white = torch.randn(nothing.shape, generator=torch.Generator().manual_seed(0)).to(device)
             first = process.first_state(nothing, nothing, white, CURVE_STEPS)
             state = last_of(process.walk(denoise, first, "euler", CURVE_STEPS, lambda _: nothing)).clean
-    return probe.op.prox(origin + unit * state, probe.y, 0.0)
+    return probe.op.prox(origin + unit * states.decode(state), probe.y, 0.0)
+
+
+@torch.inference_mode()
+def autoencoded(net: Autoencoder, probe: Probe) -> Tensor:
+    """What an autoencoder leaves of a probe's truth (1, 1, I, J, K): no model on its codes can be better.
+
+    Its detail is encoded, decoded and projected onto the scan.
+    """
+    i, j, k = probe.truth.shape[-3:]
+    codes = Codes(net, (i, j, k))
+    origin, unit = origin_and_unit("detail", probe.op, probe.ibp)
+    return probe.op.prox(origin + unit * codes.decode(codes.encode((probe.truth - origin) / unit)), probe.y, 0.0)
 
 
 def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:
@@ -102,7 +120,7 @@ def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:
     return 10 * float(torch.log10(before / after))
 
 
-def gains_db(net: DetailNet, probes: Sequence[Probe], process: Process = EDM) -> dict[str, float]:
+def gains_db(net: Net, probes: Sequence[Probe], process: Process = EDM) -> dict[str, float]:
     """Gain of `restored` over the IBP estimate, in dB, per probe, where there is no air; none of a classifier."""
     shown = () if process.classifies else probes
     return {probe.name: gain_db(restored(net, probe, process), probe, body(probe)) for probe in shown}

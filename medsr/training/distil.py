@@ -86,7 +86,8 @@ def teacher_of(settings: Distil, process_models: str, device: torch.device) -> T
     """
     model = load_model(settings.teacher, device)
     process = model.process
-    if process.models != process_models or not process.sees_scan or process.classifies or process.spread is not None:
+    other = process.classifies or process.encodes or process.coded
+    if process.models != process_models or not process.sees_scan or other or process.spread is not None:
         raise UsageError(f"{settings.teacher} can't teach this network ({process.summary}); name a model of the detail")
     return Teacher(model, settings.steps)
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from medsr.diffusion.processes import PROCESSES
-from medsr.model.nets import DetailNet, channels_last
+from medsr.model.nets import Net, channels_last
+from medsr.training.autoencoding import network_for, noise_shape
 from medsr.training.batches import Batch
 from medsr.training.checkpoint import read_checkpoint, write_checkpoint
 from medsr.training.distil import Teacher, teacher_of
@@ -63,10 +64,10 @@ def train(
 
     Raises:
         InputError: The checkpoint is not one of this network.
-        MedsrError: A teacher that can't be read, or can't teach this network.
+        MedsrError: A teacher or an autoencoder that can't be read, or is none of this network.
     """
     torch.manual_seed(settings.seed)
-    net = channels_last(DetailNet(settings.net).to(device))
+    net = channels_last(network_for(settings).to(device))
     if start is not None:
         net.load_state_dict(start)
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
@@ -101,7 +102,7 @@ def _inputs(batch: Batch, settings: TrainingSettings, step: int) -> tuple[Tensor
     only_mean = step < settings.mean_only_share * settings.steps
     share_of_mean = 1.0 if only_mean else settings.mean_share
     sigma = PROCESSES[settings.process].training_levels(count, share_of_mean, generator)
-    noise = torch.randn(batch.detail.shape, generator=generator, device=device)
+    noise = torch.randn(noise_shape(settings, batch.detail), generator=generator, device=device)
     chance = torch.rand(count, generator=generator, device=device)
     rate = torch.full((), learning_rate_at(step, settings), device=device)
     # the memory of the running mean grows with the run (Karras et al. 2024, section 3)
@@ -110,7 +111,7 @@ def _inputs(batch: Batch, settings: TrainingSettings, step: int) -> tuple[Tensor
 
 
 def _learn(
-    net: DetailNet,
+    net: Net,
     optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
     settings: TrainingSettings,
@@ -143,7 +144,7 @@ def _learn(
     return loss.detach()
 
 
-def _optimisers(net: DetailNet, learning_rate: float) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+def _optimisers(net: Net, learning_rate: float) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """Muon for the kernels of the trunk, AdamW for the first and last layers, biases and embeddings."""
     kernels = [weight for name, weight in net.named_parameters() if weight.ndim == 5 and name.startswith(TRUNK)]
     chosen = {id(weight) for weight in kernels}

@@ -11,6 +11,8 @@ from medsr.diffusion.loss import detail_loss, target_loss, unbiased_loss
 from medsr.diffusion.process import Process
 from medsr.diffusion.processes import PROCESSES
 from medsr.model.conditioning import Network, conditioned
+from medsr.model.nets import Autoencoder, LatentNet
+from medsr.training.autoencoding import autoencoding_loss, coded
 from medsr.training.distil import Teacher
 from medsr.training.schedule import TrainingSettings
 
@@ -38,10 +40,14 @@ def objective(
         scan: Conditions (B, N_SCAN_CONDITIONS).
         weight: Weight of each voxel (B, 1, I, J, K).
         sigma: Noise levels (B,).
-        noise: White noise (B, 1, I, J, K).
+        noise: White noise (B, 1, I, J, K), or of the size of their codes where it learns those.
         chance: A random number 0 to 1 for each patch (B,).
     """
     process = PROCESSES[settings.process]
+    if isinstance(net, Autoencoder):
+        return autoencoding_loss(net, detail, noise)
+    if isinstance(net, LatentNet):
+        detail, maps = coded(net, detail, maps)
     if process.classifies:
         return sharpness_loss(conditioned(net, maps, scan), detail, sigma, noise, (chance < 0.5).to(detail.dtype))
     wanted = None if teacher is None else teacher(detail, maps, scan, sigma, noise)

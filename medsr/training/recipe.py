@@ -71,6 +71,8 @@ def _resolved(recipe: TrainingRecipe, folder: Path) -> TrainingRecipe:
     if training.distil is not None:
         teacher = _place(training.distil.teacher, folder)
         training = replace(training, distil=replace(training.distil, teacher=teacher))
+    if training.autoencoder is not None:
+        training = replace(training, autoencoder=str(folder / training.autoencoder))
     return replace(
         recipe,
         start=None if start is None else _place(start, folder),

@@ -20,10 +20,11 @@ from medsr.diffusion.processes import PROCESSES
 from medsr.errors import UsageError
 from medsr.io import files
 from medsr.model.allocator import keep_freed_memory
-from medsr.model.nets import DetailNet
+from medsr.model.nets import LatentNet
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.usual_ranges import usual_ranges
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
+from medsr.training.autoencoding import autoencoder_of, network_for
 from medsr.training.checkpoint import average_of
 from medsr.training.curve import Probe, append_row, by_task, gains_db, make_probes, plot_curve
 from medsr.training.loop import CHECKPOINT, Progress, train
@@ -49,8 +50,8 @@ def train_recipe(recipe: TrainingRecipe, minutes: float | None = None, on_step: 
         The final weights file, or None where the run is not at its end.
 
     Raises:
-        MedsrError: Packs that can't be read, a probe that is not among them, a device that is not there, or weights to
-            start from that belong to another network.
+        MedsrError: Packs that can't be read, a probe that is not among them, a device that is not there, weights to
+            start from that belong to another network, or an autoencoder of other codes than the recipe's.
     """
     keep_freed_memory()
     probes = make_probes(probe_scans(recipe), choose_device(recipe.device))
@@ -84,7 +85,7 @@ def trained(
     device = choose_device(recipe.device)
     recipe.run.mkdir(parents=True, exist_ok=True)
     curve = recipe.run / "curve.csv"
-    net, process = DetailNet(recipe.training.net).to(device), PROCESSES[recipe.training.process]
+    net, process = network_for(recipe.training).to(device), PROCESSES[recipe.training.process]
     began, losses, average, step = clock(), [], None, 0
     start = None if recipe.start is None else start_of(recipe).net.state_dict()
     if start is not None and not (recipe.run / CHECKPOINT).exists():
@@ -136,6 +137,7 @@ def write_weights(recipe: TrainingRecipe, average: dict[str, Tensor], step: int)
         trained=facts,
         process=training.process,
         drop_condition=training.drop_condition,
+        autoencoder=None if training.autoencoder is None else autoencoder_of(training).spec.net,
     )
     return store_weights(recipe.run / f"{recipe.name}.safetensors", weights_bytes(average, spec))
 
@@ -153,6 +155,9 @@ def training_facts(recipe: TrainingRecipe, step: int) -> dict[str, Any]:
     if recipe.start is not None:
         start = start_of(recipe)
         facts["start"] = {"name": start.spec.name, "sha256": start.sha256, "steps": start.spec.trained.get("steps")}
+    if recipe.training.autoencoder is not None:
+        maker = autoencoder_of(recipe.training)
+        facts["autoencoder"] = {"name": maker.spec.name, "sha256": maker.sha256}
     return facts
 
 
@@ -160,13 +165,17 @@ def start_of(recipe: TrainingRecipe) -> Model:
     """The model that training goes on from.
 
     Raises:
-        UsageError: It has another network than the recipe.
+        UsageError: It has another network than the recipe, or other codes.
         ModelError: It can't be read.
     """
-    model = load_model(str(recipe.start), "cpu")
-    if model.spec.net != recipe.training.net:
+    model, training = load_model(str(recipe.start), "cpu"), recipe.training
+    if isinstance(model.net, LatentNet) and training.autoencoder is not None:
+        codes, theirs = autoencoder_of(training).net.state_dict(), model.net.autoencoder.state_dict()
+        if any(name not in theirs or not torch.equal(value, theirs[name]) for name, value in codes.items()):
+            raise UsageError(f"{recipe.start} was trained on the codes of another autoencoder; name that, or no start")
+    if (model.spec.net, model.process.encodes) != (training.net, PROCESSES[training.process].encodes):
         raise UsageError(
-            f"{recipe.start} has another network ({model.spec.net}) than the recipe ({recipe.training.net}); "
+            f"{recipe.start} has another network ({model.spec.net}) than the recipe ({training.net}); "
             "write its numbers under [training.net]"
         )
     return model

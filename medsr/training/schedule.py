@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from medsr.diffusion.names import DEFAULT_PROCESS, ProcessName
+from medsr.diffusion.processes import PROCESSES
 from medsr.io.recipes import FORBID_UNKNOWN
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
@@ -43,12 +44,13 @@ class TrainingSettings:
         drop_condition: Share of the patches, 0 to 1, that the network does not see the scan of, so that `guidance` can
             be asked for; about 0.1 to 0.2 where it is used.
         distil: Teacher of a network that is to need few steps; without it the truth teaches.
+        autoencoder: Weights file of the autoencoder that the states are codes of, for the process `latent`.
         seed: Random seed of the whole run.
         extras: What patches hold beyond an ideal acquisition of a real scan.
         net: Width and depth of the network.
 
     Raises:
-        ValueError: Patches smaller than `SMALLEST_SIDE`, or a share outside 0 to 1.
+        ValueError: Patches smaller than `SMALLEST_SIDE`, a share outside 0 to 1, or codes where the process has none.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_UNKNOWN
@@ -71,6 +73,7 @@ class TrainingSettings:
     process: ProcessName = DEFAULT_PROCESS
     drop_condition: float = 0.0
     distil: Distil | None = None
+    autoencoder: str | None = None
     seed: int = 0
     extras: Extras = NO_EXTRAS
     net: NetSpec = field(default_factory=lambda: NetSpec(N_MAPS, N_CONDITIONS))
@@ -82,6 +85,15 @@ class TrainingSettings:
             )
         if not 0 <= self.drop_condition <= 1:
             raise ValueError(f"drop_condition is {self.drop_condition:g}; expected a share from 0 to 1")
+        process = PROCESSES[self.process]
+        if process.coded != (self.autoencoder is not None):
+            asked = "needs one, whose file" if process.coded else "has none; leave out"
+            raise ValueError(f"the process {self.process} {asked} `autoencoder` names")
+        if (process.coded or process.encodes) != (self.net.codes > 0):
+            asked = "4, say" if process.coded or process.encodes else "0"
+            raise ValueError(f"codes is {self.net.codes} for the process {self.process}; expected {asked}")
+        if process.coded and (self.weights == "truth" or self.distil is not None):
+            raise ValueError('the process latent learns codes; expected weights = "scan" or "target" and no distil')
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:

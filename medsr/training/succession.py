@@ -20,7 +20,7 @@ from medsr.metrics.error import body_mask
 from medsr.metrics.parts import DEPTH_MM, depth_mm
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.intensity import CT_HIGH_HU, CT_LOW_HU
-from medsr.model.nets import DetailNet
+from medsr.model.nets import Net
 from medsr.model.weights import Model, choose_device, load_model, weights_bytes
 from medsr.model.weights_file import weights_path
 from medsr.physics.ops import Profile
@@ -85,7 +85,7 @@ def improves(rows: Sequence[Row]) -> bool:
 
 
 def table_of(
-    before: DetailNet, after: DetailNet, scans: Sequence[PackedScan], device: torch.device, process: Process = EDM
+    before: Net, after: Net, scans: Sequence[PackedScan], device: torch.device, process: Process = EDM
 ) -> list[Row]:
     """Both networks on held-out crops: whole and interior told the truth, and whole told wrong (`SEEN_THROUGH`)."""
     told = make_probes(scans, device)

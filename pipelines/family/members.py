@@ -24,17 +24,19 @@ class Member:
         recipe: Name of its recipe in this folder.
         asked: Keys of `EnhanceSettings` for its samples.
         classifier: Name of the recipe of a classifier that leads them; None: nothing does.
+        autoencoder: Name of the recipe of the autoencoder that they are codes of; None: they are details.
     """
 
     name: str
     recipe: str
     asked: Mapping[str, Any] = field(default_factory=dict)
     classifier: str | None = None
+    autoencoder: str | None = None
 
     @property
     def recipes(self) -> tuple[str, ...]:
-        """Names of the recipes that it needs."""
-        return (self.recipe,) if self.classifier is None else (self.recipe, self.classifier)
+        """Names of the recipes that it needs, its own first."""
+        return tuple(name for name in (self.recipe, self.classifier, self.autoencoder) if name is not None)
 
     @property
     def file_name(self) -> str:
@@ -73,6 +75,7 @@ MEMBERS = (
     Member("resshift", "resshift", {"sampler": "ancestral", "steps": 15}),
     Member("guided", "guided", {"sampler": "dpm2m", "steps": 6, "guidance": 1.5}),
     Member("edm, classifier", "edm", {"sampler": "dpm2m", "steps": 6}, classifier="sharpness"),
+    Member("latent", "latent", {"sampler": "dpm2m", "steps": 10}, autoencoder="autoencoder"),
     Member("prior, prox", "prior", {**ANCESTRAL_20, "data_step": "prox"}),
     Member("prior, project", "prior", {**ANCESTRAL_20, "data_step": "project"}),
     Member("prior, gradient", "prior", {**ANCESTRAL_20, "data_step": "gradient"}),
@@ -93,7 +96,7 @@ def chosen(names: Sequence[str]) -> tuple[Member, ...]:
 
 
 def in_order(recipes: Sequence[TrainingRecipe], known: Mapping[str, TrainingRecipe]) -> tuple[TrainingRecipe, ...]:
-    """The recipes, and before each those whose weights it starts from or is taught by.
+    """The recipes, and before each those whose weights it starts from, is taught by or makes codes with.
 
     Args:
         recipes: Recipes that are wanted.
@@ -104,7 +107,7 @@ def in_order(recipes: Sequence[TrainingRecipe], known: Mapping[str, TrainingReci
 
     def add(recipe: TrainingRecipe) -> None:
         distil = recipe.training.distil
-        for needed in (recipe.start, None if distil is None else distil.teacher):
+        for needed in (recipe.start, recipe.training.autoencoder, None if distil is None else distil.teacher):
             before = None if needed is None else weights.get(Path(needed).resolve())
             if before is not None and before.name not in found:
                 add(before)

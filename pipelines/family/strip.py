@@ -78,9 +78,10 @@ def watched(reference: Volume, model: Model, settings: EnhanceSettings, task: st
     levels = model.process.levels(settings.steps).tolist()
     truth = whole.scale.to_model(torch.from_numpy(np.array(reference.data)))[None, None].to(model.device)
     detail = (truth - problem.ibp) / problem.detail
-    white = torch.randn(detail.shape, generator=torch.Generator().manual_seed(settings.seed)).to(model.device)
+    state = problem.states.encode(detail)
+    white = torch.randn(state.shape, generator=torch.Generator().manual_seed(settings.seed)).to(model.device)
     steps = zip(levels, sample_steps(problem, mean, model, settings, 0), strict=False)
-    return [_step(problem, level, detail + level * white, *states) for level, states in steps]
+    return [_step(problem, level, problem.states.decode(state + level * white), *states) for level, states in steps]
 
 
 def _step(problem: Problem, level: float, forward: Tensor, noisy: Tensor, clean: Tensor) -> Watched:

@@ -17,7 +17,7 @@ from medsr.diffusion.schedule import START_SIGMA, karras
 from medsr.errors import UsageError
 
 N_SAMPLES = 5_000
-DENOISERS = [name for name, one in PROCESSES.items() if not one.classifies]
+DENOISERS = [name for name, one in PROCESSES.items() if not (one.classifies or one.encodes)]
 # Whose denoiser is the posterior mean at every level; what a chain's network predicts does not change its walk.
 WALKS = [name for name in DENOISERS if name != "edm_few" and not name.endswith(("_v", "_x0"))]
 INF = float("inf")
@@ -74,7 +74,7 @@ def curved(x, sigma):
 def as_published(name, r, eps, sigma):
     """State of the paper's process and what its network predicts, for x = r + sigma eps."""
     s = wide(sigma)
-    if name.startswith("ddpm") or name in ("edm", "edm_few", "prior", "resshift"):
+    if name.startswith("ddpm") or name in ("edm", "edm_few", "prior", "latent", "resshift"):
         a = 1 / torch.sqrt(1 + s**2)
         state = a * (r + s * eps)
         v = a * eps - torch.sqrt(1 - a**2) * r  # Salimans & Ho 2022

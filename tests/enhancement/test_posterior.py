@@ -38,7 +38,7 @@ def test_samples_begin_at_the_mean_with_the_noise_of_the_schedule_and_of_the_pos
     problem = prepared(SLICES, MODEL, ACQUISITION, QUICK, Whole.of(SLICES, QUICK, ACQUISITION), None)
     mean = posterior_mean(problem, MODEL, QUICK)
     first, _ = next(iter(sample_steps(problem, mean, MODEL, QUICK, sample=1)))
-    noise = sample_noise(problem.shape, QUICK.seed, 1, problem.origin)
+    noise = sample_noise(problem.states.shape, QUICK.seed, 1, problem.states.origin)
     deviation = torch.sqrt(START_SIGMA**2 + mean.variance)
     assert deviation.min() > START_SIGMA + 0.01
     torch.testing.assert_close(first - mean.detail, deviation * noise, atol=1e-4, rtol=1e-4)

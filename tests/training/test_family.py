@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from small_scans import small_scans
-from tiny_models import EVERYTHING, TINY, write_tiny
+from tiny_models import CODED, EVERYTHING, TINY, write_autoencoder, write_tiny
 
 import medsr
 from medsr.diffusion.processes import PROCESSES
@@ -33,7 +33,8 @@ from medsr.training.scans import training_scans
 
 FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "family"
 RECIPES = sorted(FOLDER.glob("*.toml"))
-ENHANCING = [path for path in RECIPES if not PROCESSES[read_recipe(path).training.process].classifies]
+PROCESS = {path: PROCESSES[read_recipe(path).training.process] for path in RECIPES}
+ENHANCING = [path for path, process in PROCESS.items() if not (process.classifies or process.encodes)]
 each_recipe = pytest.mark.parametrize("path", ENHANCING, ids=lambda path: path.stem)
 
 
@@ -57,8 +58,18 @@ def part():
 def small(path: Path, packs: Path, folder: Path, **changes) -> TrainingRecipe:
     """The recipe on small packs, with a tiny network and few steps."""
     recipe = read_recipe(path)
+    net = CODED if recipe.training.net.codes else TINY
+    maker = None if recipe.training.autoencoder is None else str(write_autoencoder(folder / "maker.safetensors"))
     training = replace(
-        recipe.training, steps=3, batch=2, patch=12, slab=(16, 12, 12), plain_steps=1, widening_steps=1, net=TINY
+        recipe.training,
+        steps=3,
+        batch=2,
+        patch=12,
+        slab=(16, 12, 12),
+        plain_steps=1,
+        widening_steps=1,
+        autoencoder=maker,
+        net=net,
     )
     if training.distil is not None:
         teacher = write_tiny(folder / "teacher.safetensors")
@@ -94,8 +105,11 @@ def test_every_member_has_a_recipe_of_the_same_size_and_budget():
     assert {recipe.training.process.partition("_")[0] for recipe in recipes.values()} == families
     for name, recipe in recipes.items():
         assert recipe.name == name
-        common = replace(recipe.training, process="edm", weights="scan", drop_condition=0.0, distil=None)
-        assert common == recipes["edm"].training
+        process, net, edm = PROCESSES[recipe.training.process], recipe.training.net, recipes["edm"].training
+        assert (net.codes > 0) == (process.coded or process.encodes)
+        net = edm.net if process.encodes else replace(net, codes=0)  # an autoencoder has sizes of its own
+        plain = {"process": "edm", "weights": "scan", "drop_condition": 0.0, "distil": None, "autoencoder": None}
+        assert replace(recipe.training, net=net, **plain) == edm
         assert recipe.packs.resolve() == (FOLDER.parents[1] / "packs" / "train").resolve()
 
 

@@ -4,6 +4,7 @@
 - `ddpm`: variance-preserving chains (Ho et al. 2020) with linear and cosine schedules.
 - `lines`: rectified flow, PMRF and InDI, straight lines from the clean state to noise.
 - `bridges`: I2SB and residual shifting, from the clean state to the IBP estimate.
+- `latent`: EDM of codes of the detail (Rombach et al. 2022), and the autoencoder that makes them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from medsr.diffusion.process import Process
 from medsr.diffusion.processes.bridges import I2SB, RESSHIFT
 from medsr.diffusion.processes.ddpm import DDPM
 from medsr.diffusion.processes.edm import EDM, FEW, PRIOR, SHARPNESS
+from medsr.diffusion.processes.latent import AUTOENCODER, LATENT
 from medsr.diffusion.processes.lines import FLOW, INDI, PMRF
 
 PROCESSES: dict[ProcessName, Process] = {
@@ -26,4 +28,6 @@ PROCESSES: dict[ProcessName, Process] = {
     "resshift": RESSHIFT,
     "prior": PRIOR,
     "sharpness": SHARPNESS,
+    "autoencoder": AUTOENCODER,
+    "latent": LATENT,
 }

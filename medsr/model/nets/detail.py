@@ -14,9 +14,13 @@ class DetailNet(nn.Module):
     """Maps (B, channels, I, J, K) and conditions (B, conditions) to (B, 2, I, J, K): detail and its log variance.
 
     Maps of any size are padded with zeros at the far end to a multiple of `GRID`.
+
+    Args:
+        spec: Sizes of the network.
+        n_state: Numbers of the state, the first map, for each voxel of the half grid.
     """
 
-    def __init__(self, spec: NetSpec) -> None:
+    def __init__(self, spec: NetSpec, n_state: int = 8) -> None:
         super().__init__()
         self.spec = spec
         gain = 0.5 / (spec.blocks + spec.deep_blocks) ** 0.5
@@ -27,16 +31,16 @@ class DetailNet(nn.Module):
             nn.SiLU(),
             nn.LayerNorm(spec.embedding),
         )
-        self.head = he_conv(8 * spec.channels, spec.width)
+        self.head = he_conv(n_state + 8 * (spec.channels - 1), spec.width)
         before = spec.blocks // 2
         self.before = _blocks(before, spec.width, spec.embedding, gain)
         self.down = he_conv(spec.width, spec.deep_width, kernel=2, stride=2)
         self.deep = _blocks(spec.deep_blocks, spec.deep_width, spec.embedding, gain)
         self.up = he_conv(spec.deep_width, 8 * spec.width, kernel=1, gain=0.2)
         self.after = _blocks(spec.blocks - before, spec.width, spec.embedding, gain)
-        self.tail = he_conv(spec.width, 8, gain=0.1)
+        self.tail = he_conv(spec.width, n_state, gain=0.1)
         self.doubt = nn.Sequential(
-            he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, 8, gain=0.1)
+            he_conv(spec.width, spec.width // 2), nn.ReLU(), he_conv(spec.width // 2, n_state, gain=0.1)
         )
 
     def forward(self, maps: Tensor, conditions: Tensor) -> Tensor:
@@ -44,9 +48,14 @@ class DetailNet(nn.Module):
         size = maps.shape[-3:]
         pad = [-n % GRID for n in size]
         maps = F.pad(maps, (0, pad[2], 0, pad[1], 0, pad[0]))
+        detail, doubt = self.on_half_grid(unshuffle(maps), conditions)
+        out = torch.cat([shuffle(detail), shuffle(doubt)], dim=1)
+        return out[..., : size[0], : size[1], : size[2]].float()
+
+    def on_half_grid(self, maps: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
+        """Detail and log variance (B, n_state, I, J, K) from maps of even sizes, all on the half grid."""
         embedding = self.embed(conditions)
-        x = unshuffle(maps).to(memory_format=torch.channels_last_3d)
-        x = self.head(x)
+        x = self.head(maps.to(memory_format=torch.channels_last_3d))
         for block in self.before:
             x = block(x, embedding)
         deep = self.down(x)
@@ -57,8 +66,7 @@ class DetailNet(nn.Module):
             x = block(x, embedding)
         x = F.relu(x)
         # The variance is read off the trunk without shaping it: its gradient would drown that of the detail.
-        out = torch.cat([shuffle(self.tail(x)), shuffle(self.doubt(x.detach()))], dim=1)
-        return out[..., : size[0], : size[1], : size[2]].float()
+        return self.tail(x), self.doubt(x.detach())
 
 
 def _blocks(count: int, width: int, embedding: int, gain: float) -> nn.ModuleList:
