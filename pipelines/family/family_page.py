@@ -28,6 +28,14 @@ QUALITY = {
     "crps": ("CRPS", ".4f"),
     "coverage90_blocks": ("blocks in 90 %", ".2f"),
 }
+AUTOENCODER = {
+    "interior_psnr_db": ("interior: PSNR, dB", ".2f"),
+    "mask_psnr_db": ("mask: PSNR, dB", ".2f"),
+    "mask_gain_db": ("mask: over ibp, dB", "+.2f"),
+    "lesions": ("contrast left of lesions", ".2f"),
+    "smallest_lesions": ("of those of 2 mm", ".2f"),
+    "residual": ("residual", ".2f"),
+}
 COST = (
     "member",
     "evaluations: mean, sample",
@@ -63,7 +71,10 @@ def tables(content: Mapping[str, Any]) -> str:
     measured = {member["name"] for member in members}
     missing = [one.name for one in MEMBERS if one.name not in measured]
     told += f"Not measured yet: {'; '.join(missing)}.\n\n" if missing else ""
-    return told + "".join(parts) + _table(_cost(members), "Cost and stability")
+    parts.append(_table(_cost(members), "Cost and stability"))
+    parts += [_table(_left(one), f"What the autoencoder of {one['name']} leaves") for one in members if _coded(one)]
+    told += "" if any(map(_coded, members)) else "What an autoencoder leaves of details isn't measured yet.\n\n"
+    return told + "".join(parts)
 
 
 def _table(lines: Iterator[str], title: str) -> str:
@@ -76,6 +87,17 @@ def _quality(members: list[dict[str, Any]], number: int) -> Iterator[str]:
     for member in members:
         values = member["tasks"][number]
         yield f"| {member['name']} | {' | '.join(_shown(values[key], form) for key, (_, form) in QUALITY.items())} |"
+
+
+def _coded(member: Mapping[str, Any]) -> bool:
+    return member.get("autoencoder") is not None
+
+
+def _left(member: Mapping[str, Any]) -> Iterator[str]:
+    yield f"| task | {' | '.join(head for head, _ in AUTOENCODER.values())} |"
+    yield f"|---|{'---|' * len(AUTOENCODER)}"
+    for row in member["autoencoder"]:
+        yield f"| {row['task']} | {' | '.join(_shown(row[key], form) for key, (_, form) in AUTOENCODER.items())} |"
 
 
 def _cost(members: list[dict[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from autoencoder_cost import costs
 from family_page import PAGE, RESULT, rewritten
 from members import MEMBERS, Member, chosen, in_order
 
@@ -21,6 +22,7 @@ from medsr.enhancement.region import central_block, crop
 from medsr.errors import InputError, MedsrError
 from medsr.io import files, load, save
 from medsr.metrics.table import INTERIOR, WHOLE
+from medsr.model.nets import LatentNet
 from medsr.model.weights import load_model
 from medsr.physics.tasks import TASKS
 from medsr.training.budget import Budget, train_within
@@ -157,7 +159,7 @@ def _row(
     settings = member.settings(known)
     model = load_model(settings.model, "cpu")
     millions = float(np.mean([np.prod(load(path).shape) for path in scans])) / 1e6
-    return {
+    row = {
         "name": member.name,
         "recipe": member.recipe,
         "process": model.spec.process,
@@ -175,6 +177,9 @@ def _row(
         "training": training,
         "tasks": [_measured(findings, task) for task in TASK_NAMES],
     }
+    if isinstance(model.net, LatentNet):
+        row["autoencoder"] = costs(model.net.autoencoder, scans, TASK_NAMES)
+    return row
 
 
 def _with(path: Path, facts: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
