@@ -84,7 +84,7 @@ def enhance_piece(
             on_state(number, _volume(volume, finished(problem, state), scale, acquisition))
 
     with _timed(seconds, "network"):
-        detail, deviation = solved(problem, model, settings, on_step)
+        detail, deviation = solved(problem, model, settings, None if on_state is None else on_step)
     with _timed(seconds, "finish"):
         x = finished(problem, detail)
         finer = _volume(volume, x, scale, acquisition)
@@ -158,7 +158,10 @@ def posterior(
     whole = Whole.of(volume, settings, acquisition) if whole is None else whole
     problem, scale = prepared(volume, model, acquisition, settings, whole, None), whole.scale
     mean = posterior_mean(problem, model, settings)
-    states = (last_of(sample_steps(problem, mean, model, settings, sample)) for sample in range(settings.samples))
+    states = (
+        last_of(sample_steps(problem, mean, model, settings, sample, watched=False))
+        for sample in range(settings.samples)
+    )
     return Posterior(
         _volume(volume, finished(problem, mean.detail), scale, acquisition),
         _placed(volume, finished_deviation(problem, torch.sqrt(mean.variance)) * scale.width, acquisition),

@@ -155,7 +155,7 @@ def prepared(
 
 
 def solved(
-    problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None]
+    problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None] | None
 ) -> tuple[Tensor, Tensor | None]:
     """The detail that the mode asks for and, in mode "uncertainty", its standard deviation.
 
@@ -163,7 +163,7 @@ def solved(
         problem: Scan, as `prepared` makes it.
         model: Model that it was prepared for.
         settings: Request; mode, strength, blend, samples, steps, sampler and seed matter here.
-        on_step: Called in mode "sample" with the number of a step and the noisy detail before it.
+        on_step: Called in mode "sample" with the number of a step and the noisy detail before it; None: nobody watches.
 
     Returns:
         The detail (1, 1, I, J, K) and, on the grid of the result, its deviation, both in units of the expected detail;
@@ -173,9 +173,10 @@ def solved(
     untold = settings.mode == "sample" and settings.blend == 1 and not model.process.tells_mean
     mean = _nothing(problem) if untold else posterior_mean(problem, model, settings)
     if settings.mode == "sample":
-        sample = mean.detail
-        for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0)):
-            on_step(number, state)
+        sample, watched = mean.detail, on_step is not None
+        for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0, watched=watched)):
+            if on_step is not None:
+                on_step(number, state)
             sample = clean
         return settings.strength * (mean.detail + settings.blend * (sample - mean.detail)), None
     shown = mean.detail if settings.strength == 1 else raised(problem, settings.strength * mean.unraised)
@@ -193,7 +194,7 @@ def _deviation(problem: Problem, mean: PosteriorMean, model: Model, settings: En
         return problem.onto_result.linear(torch.sqrt(mean.variance))
     total = torch.zeros_like(problem.onto_result.linear(mean.detail))
     for number in range(settings.samples):
-        sample = last_of(sample_steps(problem, mean, model, settings, number))
+        sample = last_of(sample_steps(problem, mean, model, settings, number, watched=False))
         total += problem.onto_result.cubic(sample - mean.detail) ** 2
     return standard_deviation(total / settings.samples)
 
@@ -218,7 +219,7 @@ def _mean_of_samples(problem: Problem, model: Model, settings: EnhanceSettings) 
     count, nothing = samples_of_mean(settings, model.process), _nothing(problem)
     total, squares = torch.zeros_like(problem.ibp), torch.zeros_like(problem.ibp)
     for number in range(count):
-        sample = last_of(sample_steps(problem, nothing, model, settings, number))
+        sample = last_of(sample_steps(problem, nothing, model, settings, number, watched=False))
         total += sample
         squares += sample**2
     detail = total / count
@@ -246,7 +247,13 @@ def raised(problem: Problem, detail: Tensor) -> Tensor:
 
 
 def sample_steps(
-    problem: Problem, mean: PosteriorMean, model: Model, settings: EnhanceSettings, sample: int
+    problem: Problem,
+    mean: PosteriorMean,
+    model: Model,
+    settings: EnhanceSettings,
+    sample: int,
+    *,
+    watched: bool = True,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Noisy and expected clean states on the way to a sample (docs/explanation/equations.md, eq. 12).
 
@@ -259,6 +266,7 @@ def sample_steps(
         model: Model that the scan was prepared for.
         settings: Request; steps, sampler, guidance, data step and seed matter here.
         sample: Number of the sample, from 0; each has noise of its own.
+        watched: Whether to give the states on the way, which have to be decoded for it, or the sample alone.
     """
     states, process = problem.states, model.process
     noise = sample_noise(states.shape, settings.seed, sample, states.origin, states.channels).to(model.device)
@@ -271,9 +279,9 @@ def sample_steps(
 
     steps = process.walk(denoise, x, settings.sampler, settings.steps, fresh_noise)
     for number, step in enumerate(steps, start=1):
-        if number < settings.steps:
+        if number < settings.steps and watched:
             yield states.decode(x), states.decode(step.clean)
-        else:
+        if number == settings.steps:
             clean, scale = decoded(problem, step.clean, settings), model.spec.sample_scale
             sample_state = _at_expected_distance(clean, mean, scale) if process.rescaled else clean
             yield sample_state, sample_state

@@ -37,7 +37,7 @@ class Details:
         origin: First of them on the grid of the whole scan.
         channels: Numbers of a state per voxel of its grid.
         step: Voxels of the detail per voxel of that grid, along each axis.
-        error: Variance of what decoding adds to a detail, in squared units of the expected one.
+        error: Variance of what decoding adds to a detail in measured directions, in squared units of the expected one.
     """
 
     shape: Triple
@@ -97,7 +97,7 @@ class Codes:
 
     @property
     def error(self) -> float:
-        """Variance of what decoding adds to a detail, as training found it."""
+        """Variance of what decoding adds to a detail in measured directions, as training found it."""
         return float(self.autoencoder.error)
 
     def maps(self, maps: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from medsr.diffusion.guidance import blurred
 from medsr.diffusion.loss import PATCH, SMALLEST_ENERGY
 from medsr.errors import ModelError, UsageError
 from medsr.model.nets import Autoencoder, LatentNet, Net, network_of
@@ -16,6 +17,7 @@ from medsr.training.schedule import TrainingSettings
 
 KL_WEIGHT = 1e-3  # codes keep noise of about this variance, which no walk of a few steps takes off any better
 LOG_VARIANCE_LIMITS = (-10.0, 4.0)
+SMOOTH_SHARE = (70 / 256) ** 3  # of white noise's variance, that `blurred` leaves
 RUNNING_SHARE = 0.02  # of a batch in the running mean and variance of codes, and in the running error
 
 
@@ -43,7 +45,8 @@ def autoencoding_loss(net: Autoencoder, detail: Tensor, white: Tensor) -> Tensor
         everywhere = (0, 2, 3, 4)
         net.centre.lerp_(mean.mean(dim=everywhere), RUNNING_SHARE)
         net.variance.lerp_(mean.var(dim=everywhere, unbiased=False), RUNNING_SHARE)
-        net.error.lerp_(square.mean().reshape(1), RUNNING_SHARE)
+        smooth = (blurred(found - whole) ** 2).mean() / SMOOTH_SHARE
+        net.error.lerp_(smooth.reshape(1), RUNNING_SHARE)
     return loss.mean() + KL_WEIGHT * divergence(mean, log_variance).mean()
 
 

@@ -126,6 +126,7 @@ def test_two_members_are_trained_measured_and_written_down_once(script, folder, 
     assert text.startswith("above\n") and text.endswith("\nbelow\n") and "\nold\n" not in text
     assert "| edm_few, two steps | 1, 3 |" in text
     assert "Not measured yet: edm; edm, ancestral; edm_few, one step; ddpm_linear; " in text
+    assert "What an autoencoder leaves of details isn't measured yet." in text
 
     kept = {path: path.read_bytes() for path in folder.rglob("*.safetensors")}
     monkeypatch.setattr(budget, "trained", lambda *_: pytest.fail("a finished member is trained again"))
@@ -134,6 +135,25 @@ def test_two_members_are_trained_measured_and_written_down_once(script, folder, 
     assert {path: path.read_bytes() for path in folder.rglob("*.safetensors")} == kept
     assert json.loads((folder / "results" / "family.json").read_text()) == content
     assert (folder / "page.md").read_text() == text
+
+
+def test_latent_is_trained_after_its_autoencoder_and_measured_with_it(script, folder, monkeypatch, capsys):
+    monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
+    monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
+    for name, named in (("autoencoder", ""), ("latent", 'autoencoder = "runs/autoencoder/autoencoder.safetensors"\n')):
+        text = SMALL.format(name=name, start="") + "codes = 4\n"
+        (folder / f"{name}.toml").write_text(text.replace("batch = 1\n", f'batch = 1\nweights = "target"\n{named}'))
+    places = ["--recipes", folder, "--results", folder / "results", "--page", folder / "page.md"]
+    asked = ["latent", "--minutes", "5", "--side", "24", "--scans", sample_path(), *places]
+    assert script.main([str(one) for one in asked]) == 0, capsys.readouterr().err
+    (row,) = json.loads((folder / "results" / "family.json").read_text())["members"]
+    assert row["evaluations"] == {"mean": 80, "sample": 10}
+    made = load_model(folder / "runs" / "autoencoder" / "autoencoder.safetensors", "cpu")
+    assert load_model_of(folder, row).spec.trained["autoencoder"]["sha256"] == made.sha256
+    assert [one["task"] for one in row["autoencoder"]] == ["iso2", "thick5"]
+    assert all(one["mask_psnr_db"] > 0 for one in row["autoencoder"])
+    text = (folder / "page.md").read_text()
+    assert "**What the autoencoder of latent leaves**" in text and "\n| thick5 | " in text
 
 
 def load_model_of(folder, row):

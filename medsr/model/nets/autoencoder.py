@@ -27,8 +27,8 @@ class Autoencoder(nn.Module):
     """Details (B, 1, I, J, K), of even sizes, to codes (B, codes, I/2, J/2, K/2) and back.
 
     The running mean and variance of each number of the code set codes to mean 0 and variance 1, as a diffusion needs
-    them; `error` is the running mean square of what decoding leaves of a detail.
-    Training sets all three (`medsr.training.autoencoding`).
+    them; `error` is the running variance of what decoding adds to a detail, in the smooth directions that a scanner
+    sees. Training sets all three (`medsr.training.autoencoding`).
     """
 
     centre: Tensor
@@ -51,13 +51,14 @@ class Autoencoder(nn.Module):
 
     def distribution(self, detail: Tensor) -> CodeDistribution:
         """What the encoder tells of a detail, in units of its own."""
-        features = self.before(self.into(unshuffle(detail)))
+        features = self.before(self.into(unshuffle(detail).to(memory_format=torch.channels_last_3d)))
         mean, log_variance = self.code(features).float().chunk(2, dim=1)
         return CodeDistribution(mean, log_variance)
 
     def detail_of(self, code: Tensor) -> Tensor:
         """The detail (B, 1, I, J, K) of a code in the encoder's units."""
-        return shuffle(self.detail(self.after(self.out_of(code)))).float()
+        features = self.after(self.out_of(code.to(memory_format=torch.channels_last_3d)))
+        return shuffle(self.detail(features)).float()
 
     def encode(self, detail: Tensor) -> Tensor:
         """The expected code of a detail, each number of mean 0 and variance 1."""

@@ -84,5 +84,5 @@ def test_sizes_say_what_network_they_are_of():
         with pytest.raises(ValueError, match="codes of"):
             network_of(net, maker)
     for codes in (-1, 65, 4.0):
-        with pytest.raises(ValueError, match="codes of|whole numbers"):
+        with pytest.raises(ValueError, match=r"codes of|whole numbers"):
             NetSpec(N_MAPS, N_CONDITIONS, codes=codes)
