@@ -51,10 +51,10 @@ def write_tiny(path: Path) -> Path:
     return path
 
 
-def write_autoencoder(path: Path, spec: NetSpec = CODED) -> Path:
-    """A weights file of an autoencoder with random weights."""
+def write_autoencoder(path: Path, spec: NetSpec = CODED, *, seed: int = 0) -> Path:
+    """A weights file of an autoencoder with random weights from `seed`."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         net = Autoencoder(spec)
     path.write_bytes(weights_bytes(net.state_dict(), ModelSpec("tiny codes", "0", spec, process="autoencoder")))
     return path

@@ -14,12 +14,15 @@ N = 60
 SIGNIFICANT = 4.5  # standard errors: once in 150 000
 
 
-@given(shapes(1, 6), st.tuples(*[st.integers(0, 50)] * 3), st.integers(0, 2**64 - 1), st.integers(0, 100))
-def test_the_noise_of_a_region_is_that_of_the_whole(shape, origin, seed, sample):
-    whole = white_noise((12, 13, 14), seed, sample, 3, tuple(max(0, o - 4) for o in origin))
+PLACES = (shapes(1, 6), st.tuples(*[st.integers(0, 50)] * 3), st.integers(0, 2**64 - 1), st.integers(0, 100))
+
+
+@given(*PLACES, st.integers(1, 5))
+def test_the_noise_of_a_region_is_that_of_the_whole(shape, origin, seed, sample, channels):
+    whole = white_noise((12, 13, 14), seed, sample, 3, tuple(max(0, o - 4) for o in origin), channels)
     inside = tuple(o - max(0, o - 4) for o in origin)
-    region = white_noise(shape, seed, sample, 3, origin)
-    assert region.shape == (1, 1, *shape)
+    region = white_noise(shape, seed, sample, 3, origin, channels)
+    assert region.shape == (1, channels, *shape)
     assert region.dtype == torch.float32
     window = tuple(slice(start, start + n) for start, n in zip(inside, shape, strict=True))
     assert torch.equal(region, whole[(..., *window)])

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from phantoms import head
-from tiny_models import EVERYTHING, TINY, tiny_model, tiny_net
+from tiny_models import CODED, EVERYTHING, TINY, tiny_model, tiny_net
 
 from medsr.diffusion.processes import PROCESSES
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.whole import Whole
 from medsr.errors import OutputError, UsageError
 from medsr.model.conditioning import expected_detail
+from medsr.model.nets import network_of
 from medsr.model.spec import ModelSpec
 from medsr.model.weights import load_model, weights_bytes
 from medsr.physics.tasks import TASKS, degrade
@@ -66,6 +67,19 @@ def test_the_forward_process_takes_the_truth_to_the_noise_of_the_walk(strip, ref
     assert noise.std() == pytest.approx(expected_detail(acquisition.op), rel=0.1)
     np.testing.assert_array_equal(last.noisy, last.clean)
     assert np.std(first.noisy - first.clean) == pytest.approx(np.std(first.level * noise), rel=0.5)
+
+
+def test_of_codes_the_strip_shows_details(strip, reference):
+    torch.manual_seed(0)
+    model = replace(
+        tiny_model(), net=network_of(CODED, CODED).eval(), spec=ModelSpec("x", "0", CODED, process="latent")
+    )
+    steps = strip.watched(reference, model, QUICK)
+    assert [step.level for step in steps] == PROCESSES["latent"].levels(3).tolist()[:-1]
+    assert {step.forward.shape for step in steps} == {steps[0].clean.shape}
+    scan, acquisition = degrade(reference, TASKS["thick5"])
+    y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))[None, None]
+    np.testing.assert_allclose(steps[-1].measured, strip._slice(acquisition.op.pinv(y)), atol=2e-3)
 
 
 def test_more_voxels_a_slice_than_the_network_works_on_are_refused(strip):

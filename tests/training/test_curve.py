@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from small_scans import small_scans
-from tiny_models import tiny_net
+from tiny_models import CODED, space_to_depth, tiny_net
 
-from medsr.training.curve import TASKS, append_row, by_task, gains_db, make_probes, plot_curve, read_curve
+from medsr.diffusion.processes import PROCESSES
+from medsr.model.nets import network_of
+from medsr.training.curve import TASKS, append_row, by_task, gains_db, make_probes, plot_curve, read_curve, restored
 
 CPU = torch.device("cpu")
 NAMES = [f"sub-{s}_T1w {task}" for s in ("a", "b") for task in TASKS]
@@ -48,6 +50,21 @@ def test_a_network_that_says_nothing_gains_nothing(probes):
 def test_a_network_of_chance_gains_something_else(probes):
     found = gains_db(tiny_net(), probes)
     assert all(abs(gain) > 1e-4 for gain in found.values())
+
+
+def test_an_autoencoder_gains_what_it_keeps_of_the_truth(probes):
+    assert all(gain > 60 for gain in gains_db(space_to_depth(), probes, PROCESSES["autoencoder"]).values())
+    silent = space_to_depth()
+    silent.detail.weight.zero_()
+    assert all(abs(gain) < 1e-3 for gain in gains_db(silent, probes, PROCESSES["autoencoder"]).values())
+
+
+def test_samples_of_codes_are_projected_onto_the_scan(probes):
+    torch.manual_seed(0)
+    net = network_of(CODED, CODED)
+    found = restored(net, probes[0], PROCESSES["latent"])
+    assert found.shape == probes[0].truth.shape
+    torch.testing.assert_close(probes[0].op(found), probes[0].y, atol=1e-4, rtol=0)
 
 
 def test_probes_can_be_seen_through_another_profile_than_is_told(probes):

@@ -247,6 +247,28 @@ def test_more_steps_than_were_taught_are_refused_before_any_work(packs, part, tm
     medsr.enhance(part, settings=asked(weights, mode="mean", steps=6))
 
 
+def test_a_network_of_codes_teaches_no_other(packs, tmp_path):
+    codes = trained(FOLDER / "latent.toml", packs, tmp_path)
+    recipe = small(FOLDER / "edm_few.toml", packs, tmp_path)
+    recipe = replace(recipe, training=replace(recipe.training, distil=Distil(str(codes))))
+    with pytest.raises(UsageError, match="can't teach"):
+        train_recipe(recipe)
+
+
+def test_a_network_of_codes_goes_on_with_the_codes_that_it_knows(packs, tmp_path):
+    first = trained(FOLDER / "latent.toml", packs, tmp_path)
+    again = small(FOLDER / "latent.toml", packs, tmp_path)
+    again = replace(again, start=str(first), run=tmp_path / "again")
+    assert train_recipe(again) is not None
+    other = write_autoencoder(tmp_path / "other.safetensors", seed=1)
+    changed = replace(again, run=tmp_path / "other", training=replace(again.training, autoencoder=str(other)))
+    with pytest.raises(UsageError, match="codes of another autoencoder"):
+        train_recipe(changed)
+    maker = replace(small(FOLDER / "autoencoder.toml", packs, tmp_path), start=str(first))
+    with pytest.raises(UsageError, match="has another network"):
+        train_recipe(maker)
+
+
 def test_a_teacher_of_another_kind_is_refused(packs, tmp_path):
     prior = tmp_path / "prior.safetensors"
     spec = ModelSpec("prior", "0", TINY, EVERYTHING, process="prior")
