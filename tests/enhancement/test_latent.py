@@ -142,7 +142,14 @@ def test_weights_of_codes_come_back_from_their_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"process": "edm"}, {"autoencoder": None}, {"autoencoder": replace(CODED, codes=5)}, {"net": TINY}]
+    "changes",
+    [
+        {"process": "edm"},
+        {"process": "edm", "autoencoder": None},
+        {"autoencoder": None},
+        {"autoencoder": replace(CODED, codes=5)},
+        {"net": TINY},
+    ],
 )
 def test_a_file_whose_network_is_none_of_its_process_is_refused(tmp_path, changes):
     model, path = lossy(), tmp_path / "latent.safetensors"
