@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
+import numpy as np
 from torch import Tensor
 
 from medsr.diffusion.denoiser import Denoiser
@@ -32,6 +34,11 @@ def noise_ratio(noise_sigma: float, error_variance: float, sigma: float = float(
     """
     tau2 = error_variance if sigma == float("inf") else sigma**2 * error_variance / (sigma**2 + error_variance)
     return noise_sigma**2 / tau2
+
+
+def mean_eigenvalue(op: Separable) -> float:
+    """The mean eigenvalue of A A^T: a white error of variance 1 has this variance in what is measured of it."""
+    return prod(1.0 if axis is None else float(np.mean(axis.eigenvalues)) for axis in op.axes)
 
 
 def consistent(denoise: Denoiser, op: Proximal, rest: Tensor, noise_sigma: float, error_variance: float) -> Denoiser:

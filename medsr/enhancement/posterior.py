@@ -17,7 +17,7 @@ from medsr.diffusion.guidance import classified, classifier_free, sharpness
 from medsr.diffusion.noise import BALANCED, sample_noise, white_noise
 from medsr.diffusion.process import Process
 from medsr.diffusion.samplers import SAMPLERS
-from medsr.enhancement.consistency import DATA_STEPS, noise_ratio
+from medsr.enhancement.consistency import DATA_STEPS, mean_eigenvalue, noise_ratio
 from medsr.enhancement.floor import raised_to
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import onto_result, solved_grid
@@ -291,6 +291,8 @@ def sample_steps(
 def decoded(problem: Problem, state: Tensor, settings: EnhanceSettings) -> Tensor:
     """The detail of a walk's last clean state: what decoding adds to it goes through a last data step.
 
+    It counts as much error as the autoencoder was found to make, or as the residual holds beyond the scan's noise.
+
     Args:
         problem: Scan, as `prepared` makes it.
         state: Clean state.
@@ -299,8 +301,10 @@ def decoded(problem: Problem, state: Tensor, settings: EnhanceSettings) -> Tenso
     detail, error = problem.states.decode(state), problem.states.error
     if error == 0:
         return detail
+    noise, residual = problem.noise / problem.detail, problem.rest - problem.op(detail)
+    error = max(error, (float(residual.square().mean()) - noise**2) / mean_eigenvalue(problem.op))
     exact = settings.data_step == "project"
-    return problem.op.prox(detail, problem.rest, 0.0 if exact else noise_ratio(problem.noise / problem.detail, error))
+    return problem.op.prox(detail, problem.rest, 0.0 if exact else noise_ratio(noise, error))
 
 
 def _led(problem: Problem, process: Process, mean: Tensor, settings: EnhanceSettings) -> Denoiser:

@@ -104,9 +104,9 @@ def restored(net: Net, probe: Probe, process: Process = EDM) -> Tensor:
 
 @torch.inference_mode()
 def autoencoded(net: Autoencoder, probe: Probe) -> Tensor:
-    """What an autoencoder leaves of a probe's truth (1, 1, I, J, K): no model on its codes can be better.
+    """What an autoencoder leaves of a probe's truth (1, 1, I, J, K), as a perfect walk in its codes would.
 
-    Its detail is encoded, decoded and projected onto the scan.
+    The true detail is encoded, decoded and projected onto the scan.
     """
     i, j, k = probe.truth.shape[-3:]
     codes = Codes(net, (i, j, k))

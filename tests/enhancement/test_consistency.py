@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from medsr.diffusion.samplers import ancestral, euler, last_of
 from medsr.diffusion.schedule import karras
-from medsr.enhancement.consistency import DATA_STEPS, consistent, noise_ratio, residual_map, residual_said
+from medsr.enhancement.consistency import (
+    DATA_STEPS,
+    consistent,
+    mean_eigenvalue,
+    noise_ratio,
+    residual_map,
+    residual_said,
+)
 from medsr.physics.ops import PROFILES, AxisSampling, Separable
 
 INF = float("inf")
@@ -51,6 +58,12 @@ def test_the_ratio_grows_with_the_noise_and_falls_with_the_level(noise, variance
     assert noise_ratio(noise + more, variance, sigma) > ratio > 0
     assert noise_ratio(noise, variance, sigma + more) <= ratio
     assert noise_ratio(noise, variance + more, sigma) <= ratio
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_mean_eigenvalue_is_the_share_of_a_white_error_that_is_measured(profile):
+    measured = operator(profile)(torch.cat([white(12, 5, 15, seed=seed) for seed in range(60)]))
+    assert mean_eigenvalue(operator(profile)) == pytest.approx(float(measured.square().mean()), rel=0.06)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
