@@ -97,10 +97,10 @@ def test_odd_grids_are_sampled_and_tied_to_the_scan():
 
 
 def test_what_decoding_errs_by_decides_how_far_the_last_step_goes():
-    """A scan is not contradicted where the error is larger than was found in training, and less so where it is told."""
+    """An error larger than training found is seen in the residual: the scan is followed, not contradicted."""
     residuals = [medsr.enhance(ODD, lossy(error), SAMPLE).record.residual for error in (1e-6, 0.05, 50.0)]
-    assert residuals[0] == pytest.approx(residuals[1], rel=0.2) and residuals[0] < 1.1
-    assert residuals[2] < 0.7 * residuals[0]
+    assert residuals[0] == pytest.approx(residuals[1], rel=0.2) and residuals[0] < 0.5
+    assert residuals[2] < 0.3 * residuals[0]
     repeated = medsr.enhance(ODD, lossy(1e-6), replace(SAMPLE, data_step="project"))
     assert np.abs(repeated.residual.data).max() < 1e-4 * np.ptp(ODD.data)
 
