@@ -39,6 +39,11 @@ PROFILES = {
     "with ramps (trapezoid)": "trapezoid",
     "band-limited, 3D (k-space)": "kspace",
 }
+DATA_STEPS = {
+    "within its noise (prox)": "prox",
+    "exactly, noise included (project)": "project",
+    "through the network (gradient)": "gradient",
+}
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
 BLEND_STEPS = 20
 NO_SAMPLES = 1  # one sample has no deviation, so it stands for none
@@ -109,6 +114,8 @@ class SettingsForm(QWidget):
             samples=0 if self.samples.value() == NO_SAMPLES else self.samples.value(),
             steps=self.steps.value(),
             sampler=self.sampler.currentText(),
+            data_step=self.data_step.currentData(),
+            guidance=self.guidance.value(),
             seed=self.seed.value(),
         )
 
@@ -160,6 +167,17 @@ class SettingsForm(QWidget):
         )
         self.sampler.addItems(SAMPLER_NAMES)
         self.sampler.setCurrentText(EnhanceSettings.sampler)
+        self.data_step = _choice(
+            DATA_STEPS,
+            "What ties every step of a sample to the scan. Through the network takes several times the time and memory",
+        )
+        self.guidance = QDoubleSpinBox()
+        self.guidance.setRange(EnhanceSettings.guidance, 10.0)
+        self.guidance.setSingleStep(0.25)
+        self.guidance.setSpecialValueText("none: the posterior")
+        self.guidance.setToolTip(
+            "Guidance: above 1 samples are sharper than the posterior; for models that were also trained without a scan"
+        )
         self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
         self.seed.setToolTip("Random seed for sampling: the same number gives the same result")
         self.flips.setToolTip(
@@ -173,6 +191,8 @@ class SettingsForm(QWidget):
             "Samples": self.samples,
             "Steps": self.steps,
             "Method": self.sampler,
+            "Agrees with the scan": self.data_step,
+            "Guidance": self.guidance,
             "Random seed": self.seed,
             "Mirrored axes": self.flips,
         }
@@ -181,9 +201,10 @@ class SettingsForm(QWidget):
         self._rows.addRow("", self.watch)
         self.mode.currentIndexChanged.connect(self._on_choice)
         self.blend.valueChanged.connect(self.changed)
-        self.sampler.currentIndexChanged.connect(self.changed)
+        for names in (self.sampler, self.data_step):
+            names.currentIndexChanged.connect(self.changed)
         self.samples.valueChanged.connect(self._on_choice)
-        for number in (self.steps, self.seed, self.flips):
+        for number in (self.steps, self.guidance, self.seed, self.flips):
             number.valueChanged.connect(self.changed)
 
     def _add_acquisition(self) -> None:
@@ -253,6 +274,8 @@ class SettingsForm(QWidget):
             self.samples: mode == "uncertainty",
             self.steps: sampled,
             self.sampler: sampled,
+            self.data_step: sampled,
+            self.guidance: sampled,
             self.seed: sampled,
             self.watch: mode == "sample",
             self._region_row: self.region != "whole",

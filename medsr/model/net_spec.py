@@ -9,11 +9,8 @@ from medsr.io.recipes import FORBID_UNKNOWN
 
 GRID = 4  # sizes and tile origins are multiples of it, so that every tile sees the same pixel-unshuffle phases
 
-MAX_WIDTH, MAX_BLOCKS, MAX_CODES = (
-    1024,
-    64,
-    64,
-)  # a weights file names them: no file may ask for more memory than a network needs
+# A weights file names its sizes: no file may ask for more memory than a network needs.
+MAX_WIDTH, MAX_BLOCKS, MAX_CODES = 1024, 64, 64
 
 
 @dataclass(frozen=True)

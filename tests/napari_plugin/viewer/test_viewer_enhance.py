@@ -8,6 +8,8 @@ import signal
 import numpy as np
 import pytest
 
+from medsr.enhancement.settings import EnhanceSettings
+
 pytestmark = pytest.mark.viewer
 
 
@@ -165,6 +167,18 @@ def test_the_same_run_for_the_terminal(dock, thick_scan):
     assert text == f"medsr enhance {thick_scan} {finer} --mode sample --sampler heun --seed 7"
 
 
+def test_samples_may_be_tied_to_the_scan_and_led_in_other_ways(dock):
+    form = dock.form
+    for mode in ("mean", "sample"):
+        form.mode.setCurrentIndex(form.mode.findData(mode))
+        form.data_step.setCurrentIndex(form.data_step.findData("project"))
+        form.guidance.setValue(1.5)
+        asked = form.settings()
+        expected = ("project", 1.5) if mode == "sample" else (EnhanceSettings.data_step, EnhanceSettings.guidance)
+        assert (asked.data_step, asked.guidance) == expected
+        assert form.guidance.isVisibleTo(form) == form.data_step.isVisibleTo(form) == (mode == "sample")
+
+
 def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
     _, widget = viewer.window.add_plugin_dock_widget("medsr", "Enhance")
     wait(lambda: "no scan is chosen" in widget.estimate.text())
@@ -175,7 +189,7 @@ def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
 def test_an_uncertainty_needs_no_samples_and_shows_the_sampler_only_where_some_are_asked_for(dock):
     form = dock.form
     form.mode.setCurrentIndex(form.mode.findData("uncertainty"))
-    sampler = (form.steps, form.sampler, form.seed)
+    sampler = (form.steps, form.sampler, form.data_step, form.guidance, form.seed)
     assert form.samples.isVisibleTo(form)
     assert form.samples.text() == "none: the network's own estimate"
     assert not any(field.isVisibleTo(form) for field in sampler)
