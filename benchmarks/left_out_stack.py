@@ -87,12 +87,13 @@ def main() -> None:
     parser.add_argument("stacks", nargs="*", type=Path, default=[KNEE / f"{name}.nii.gz" for name in NAMES])
     parser.add_argument("--spacing", type=float, default=1.0, metavar="MM")
     asked = parser.parse_args()
-    stacks = [reduced(load(path), asked.spacing) for path in asked.stacks]
+    wanted = np.full(3, asked.spacing)
+    stacks = [reduced(load(path), wanted) for path in asked.stacks]
     dark = [dark_slices(stack) for stack in stacks]
     stacks = [filled(*one) for one in zip(stacks, dark, strict=True)]
     model = load_model("medsr-base", "cpu")
     settings = EnhanceSettings(mode="uncertainty")
-    alone = [enhance(stack, model, replace(settings, spacing_mm=spacing_of(stack, asked.spacing))) for stack in stacks]
+    alone = [enhance(stack, model, replace(settings, spacing_mm=spacing_of(stack, wanted))) for stack in stacks]
     poses = [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     names = [path.name.removesuffix(".nii.gz") for path in asked.stacks]
     table = rows(alone, poses, dark, names, settings)

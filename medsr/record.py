@@ -40,7 +40,8 @@ class Record:
     Attributes:
         versions: Versions of medsr, torch and python.
         input: Format, content hash, modality, shape, spacing.
-        task: Factors, grids, profile (`Acquisition.summary`); of a cascade the grids of its `stages`.
+        task: Factors, grids, profile (`Acquisition.summary`); of a cascade the grids of its `stages`; of stacks on the
+            grid of another image, that `grid` and the share of it that a stack shows.
         settings: Mode, seed, blend, samples, steps and every other setting.
         model: Name, version, hash of the weights; empty where none was used.
         device: Device and precision of the network.

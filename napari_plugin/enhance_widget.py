@@ -101,7 +101,9 @@ class EnhanceWidget(Dock):
             wording.warn(str(error))
             return
         self._running, self._steps_layer = settings, None
-        made = Made(layer.name, facts_of(layer), layer.contrast_limits, str(layer.unique_id))
+        onto = self.form.onto if self.stacks.layers() else None
+        facts = facts_of(layer) if onto is None else {**facts_of(layer), "frame": facts_of(onto)["frame"]}
+        made = Made(layer.name, facts, layer.contrast_limits, str(layer.unique_id))
         data, stacks = data_of(layer), [data_of(one) for one in self.stacks.layers()]
         self._show_running(True)
         self.status.setText("sending the scan")
@@ -129,8 +131,9 @@ class EnhanceWidget(Dock):
             MedsrError: no scan is chosen, or the form is not filled in.
         """
         path = str(facts_of(self.scan.needed("scan")).get("path", ""))
-        stacks = [str(facts_of(layer).get("path", "")) for layer in self.stacks.layers()]
-        return command_of(self._settings(with_onto=True), path, result_path(path), stacks)
+        stacks, onto = [str(facts_of(layer).get("path", "")) for layer in self.stacks.layers()], self.form.onto
+        grid = str(facts_of(onto).get("path", "")) if stacks and onto is not None else None
+        return command_of(self._settings(with_onto=not stacks), path, result_path(path), stacks, grid)
 
     def copy_command(self) -> None:
         """Put the command on the clipboard and show it."""

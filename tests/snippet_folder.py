@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from dicom_phantoms import write_classic
-from fusion_stacks import stack, truth, write_series
+from fusion_stacks import motion, stack, truth, write_series
 from phantoms import head
 from tiny_models import write_tiny
 
 import medsr
 import medsr.samples
 import medsr.weights
+from medsr.affine import crop
 from medsr.physics.tasks import TASKS, degrade
 
 SPACING = (1.0, 1.0, 1.0)
@@ -33,6 +34,8 @@ def make_folder(root: Path) -> Path:
     for axis, name in enumerate(("sagittal", "coronal", "axial")):
         medsr.save(stack(truth(), axis), here / f"{name}.nii.gz", dtype="int16")
         write_series(here / name, stack(truth(), axis))
+    turned = motion(truth(), (4, -6, 10), (1, 0, 1)) @ crop(np.eye(4), (6, 6, 6))
+    medsr.save(truth().with_data(truth().data[:36, :36, :36], turned), here / "t1w.nii.gz", dtype="int16")
     for folder, scan in (("references", reference), ("scans", thick)):
         (here / folder).mkdir()
         for number in (1, 2):

@@ -16,4 +16,4 @@ def forecast(plan: Plan) -> float:
     """
     settings = plan.recipe.enhance
     model = load_model(settings.model, settings.device.partition(",")[0])
-    return expected_seconds(settings, model.process, plan.voxels, plan.voxels, measured_speed(model))
+    return expected_seconds(settings, model.process, plan.work_voxels, plan.work_voxels, measured_speed(model))

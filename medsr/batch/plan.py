@@ -5,23 +5,18 @@ Plans name files of the input, so they stay in the output's hidden folder; repor
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from medsr.batch.recipe import BatchRecipe, batch_recipe
+from medsr.batch.size import Size, size_of
 from medsr.batch.stacks import with_stacks_fused
 from medsr.engine.outcome import Kind
 from medsr.engine.plan_file import Head, PlannedCase, lines_of, planned, read_lines
 from medsr.engine.selection import Shard, part_of
-from medsr.enhancement.assumed import acquisition_for
-from medsr.enhancement.envelope import admitted_grid
 from medsr.errors import MedsrError, UsageError
-from medsr.fusion.checks import check_request
 from medsr.io import files
 from medsr.io.bids import bids_name
 from medsr.io.discover import Discovery, discover
@@ -62,6 +57,11 @@ class Plan:
         return sum(case.voxels for case in self.cases if not case.problem)
 
     @property
+    def work_voxels(self) -> int:
+        """Number of voxels that the network gives for them: of several stacks, those of each alone."""
+        return sum(case.given.get("work_voxels", case.voxels) for case in self.cases if not case.problem)
+
+    @property
     def most_bytes(self) -> int:
         """Upper bound of the outputs' size as uncompressed float32."""
         maps = 2 if self.recipe.enhance.mode == "uncertainty" else 1
@@ -96,36 +96,34 @@ def make_plan(
 def _case(found: Found, discovery: Discovery, recipe: BatchRecipe, spec: ModelSpec | None) -> PlannedCase:
     case = case_id(found.identity)
     target, is_open = _target(found, discovery, recipe, case)
-    problem, voxels = found.problem, 0
+    problem, size = found.problem, Size()
     kind: Kind = found.kind
     as_dicom = recipe.enhance.output.format == "dicom" or not is_one_file(target)
     if as_dicom and not all(one.number for one in found.parts) and not problem:
         problem, kind = "a NIfTI file says nothing of patient and study, so it can't become DICOM", "unsupported"
     n_voxels = sum(0 if one.outline is None else one.outline.n_voxels for one in found.parts)
     try:
-        if found.stacks and not problem:
-            check_request(recipe.enhance)
-        voxels = (
-            sum(_result_voxels(one, recipe, spec, stack=bool(found.stacks)) for one in found.parts)
-            if not problem
-            else 0
-        )
+        if not problem:
+            size = size_of(found, recipe.enhance, spec)
     except MedsrError as error:
         problem, kind = str(error), "unsupported"
     reference = _reference(found, recipe)
+    read = found.files if found.grid is None or problem else (*found.files, *_files_of(found.grid))
     return PlannedCase(
         case=case,
-        files=tuple(str(path.absolute()) for path in found.files),
+        files=tuple(str(path.absolute()) for path in read),
         target=target,
         shown=target if is_open else "",
-        fingerprint=fingerprint(found.files),
-        voxels=voxels,
+        fingerprint=fingerprint(read),
+        voxels=size.result,
         input_bytes=4 * n_voxels,
         problem=_without_policies(problem, found, recipe),
         kind=kind,
         given={
             "stacks": [[len(one.files), one.number] for one in found.parts],
             "reference": "" if reference is None else str(reference.absolute()),
+            "grid": "" if found.grid is None else str(found.grid.absolute()),
+            "work_voxels": size.work,
         },
     )
 
@@ -152,22 +150,9 @@ def _target(found: Found, discovery: Discovery, recipe: BatchRecipe, case: str) 
     return safe(found.name) + suffix, False
 
 
-def _result_voxels(found: Found, recipe: BatchRecipe, spec: ModelSpec | None, *, stack: bool) -> int:
-    """Voxels of the results; of one of several stacks, those of what it gives alone, which is what takes the time.
-
-    Raises:
-        EnvelopeError: a grid outside what the model was validated on.
-        UsageError: a request that does not fit the scan.
-    """
-    if found.outline is None:
-        return 1
-    settings, h = recipe.enhance, found.outline.spacing_mm
-    if stack and settings.spacing_mm is not None:
-        settings = replace(settings, spacing_mm=tuple(np.minimum(settings.spacing_mm[0], h).tolist()))
-    acquisition = acquisition_for(found.outline, settings)
-    if spec is not None:
-        admitted_grid(recipe.enhance.modality, acquisition, spec, force=recipe.enhance.force)
-    return math.prod(acquisition.fine_shape) * found.outline.n_volumes
+def _files_of(image: Path) -> list[Path]:
+    """The files of an image: itself, or all in the folder of a series."""
+    return sorted(path for path in image.iterdir() if path.is_file()) if image.is_dir() else [image]
 
 
 def _reference(found: Found, recipe: BatchRecipe) -> Path | None:

@@ -18,7 +18,9 @@ from medsr.enhancement.files import enhance_volumes, write_results
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import GeometryError, UsageError
+from medsr.fusion.files import grid_of
 from medsr.fusion.fusion import fuse
+from medsr.fusion.grid import Grid
 from medsr.io import files, load, load_all
 from medsr.io.dicom.options import Policies
 from medsr.io.dicom.patients import check_one_patient
@@ -38,12 +40,14 @@ __all__ = ["JOBS", "start"]
 class _Scans:
     """What was read: volumes in turn, and the slices they lie in, None where they did not come as DICOM.
 
-    Where `fused`, they are stacks of one body; else each gives a result.
+    Where `fused`, they are stacks of one body, whose result lies on `grid` where that is asked for; else each gives a
+    result.
     """
 
     volumes: list[Volume]
     stacks: list[Stack | None]
     fused: bool
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,16 @@ class Enhancing:
         stacks = [stack for _, stack in scans]
         if fused:
             check_one_patient(stacks)
-        return _Scans([volume for volume, _ in scans], stacks, fused)
+        image = request.get("grid")
+        grid = grid_of(image, self._recipe.enhance.policies, stacks) if image else None
+        return _Scans([volume for volume, _ in scans], stacks, fused, grid)
 
     def enhance(self, request: Request, scan: _Scans, on_progress: OnProgress) -> _Finished:
         """All results of the case."""
         settings, limit = self._settings(request), self._memory_bytes
         if scan.fused:
-            return _Finished(scan, [fuse(scan.volumes, self._model, settings, on_progress, memory_bytes=limit)])
+            fused = fuse(scan.volumes, self._model, settings, on_progress, grid=scan.grid, memory_bytes=limit)
+            return _Finished(scan, [fused])
         return _Finished(scan, enhance_volumes(scan.volumes, settings, self._model, on_progress, limit))
 
     def write(self, request: Request, result: _Finished) -> dict[str, Any]:

@@ -74,6 +74,15 @@ def enhance(
             metavar="MM",
         ),
     ] = None,
+    grid: Annotated[
+        Path | None,
+        option(
+            "--grid",
+            help="Several stacks: the voxels of this image of the same patient instead.",
+            panel=GRID,
+            metavar="FILE",
+        ),
+    ] = None,
     factor: Annotated[
         str | None,
         option("--factor", help="Result voxels per input voxel instead: 2 or 1,1,5.", panel=GRID, metavar="N"),
@@ -196,6 +205,8 @@ def enhance(
     from medsr.affine import axes_text
     from medsr.enhancement.files import enhance_file, names_of
     from medsr.enhancement.outputs import check_new, check_target, record_path
+    from medsr.errors import UsageError
+    from medsr.fusion.checks import ONE_SCAN
     from medsr.fusion.files import check_files, fuse_files
     from medsr.model.allocator import keep_freed_memory
     from medsr.record import assumption_text, stack_text
@@ -233,7 +244,9 @@ def enhance(
     stacks = [source, *others]
     fuses = bool(others) or len(settings.input.volumes) > 1
     if fuses:
-        check_files(stacks, target, settings)
+        check_files(stacks, target, settings, grid)
+    elif grid is not None:
+        raise UsageError(ONE_SCAN)
     else:
         check_target(target, source, settings.output, uncertainty=settings.mode == "uncertainty")
     check_new(target, settings, overwrite=overwrite)
@@ -241,7 +254,7 @@ def enhance(
     told = estimated(source.name, quiet)
     with reported(source.name, quiet) as on_progress:
         if fuses:
-            records = fuse_files(stacks, target, settings, on_progress, memory_bytes=limit, on_estimate=told)
+            records = fuse_files(stacks, target, settings, on_progress, limit, told, grid)
         else:
             records = enhance_file(
                 source, target, settings, on_progress=on_progress, memory_bytes=limit, on_estimate=told

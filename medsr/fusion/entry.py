@@ -27,6 +27,7 @@ def enhance(
     on_state: OnState | None = None,
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
+    grid: Volume | Path | str | None = None,
 ) -> Enhancement:
     """The enhanced scan, its uncertainty where it is asked for, its residual and its record.
 
@@ -43,6 +44,8 @@ def enhance(
             where a scan is computed in blocks.
         memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
         on_estimate: Called before long work with what it will need; the speed of the machine is measured for it.
+        grid: Image of the same patient, or its path, whose grid the result of several stacks has; None: as `settings`
+            ask.
 
     Returns:
         The result on the fine grid, in the scan's unit.
@@ -57,9 +60,13 @@ def enhance(
         UsageError: a grid, acquisition or region that does not fit the scan, or that several stacks can't share.
     """
     from medsr.enhancement import enhancement
+    from medsr.errors import UsageError
+    from medsr.fusion.checks import ONE_SCAN
     from medsr.volume import Volume
 
     if isinstance(scan, (Volume, Path, str)):
+        if grid is not None:
+            raise UsageError(ONE_SCAN)
         return enhancement.enhance(
             scan,
             model,
@@ -71,12 +78,12 @@ def enhance(
             on_estimate=on_estimate,
         )
     from medsr.enhancement.settings import EnhanceSettings
-    from medsr.errors import UsageError
-    from medsr.fusion.files import read_stacks
+    from medsr.fusion.files import grid_of, read_stacks
     from medsr.fusion.fusion import fuse
 
     if acquisition is not None or on_state is not None:
         raise UsageError("an acquisition and the steps of a sample are those of one scan; leave them out")
     settings = settings or EnhanceSettings()
-    stacks, _ = read_stacks(scan, settings.policies)
-    return fuse(stacks, model, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
+    stacks, places = read_stacks(scan, settings.policies)
+    onto = None if grid is None else grid_of(grid, settings.policies, places)
+    return fuse(stacks, model, settings, on_progress, grid=onto, memory_bytes=memory_bytes, on_estimate=on_estimate)

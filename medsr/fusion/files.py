@@ -13,8 +13,10 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import InputError, UsageError
 from medsr.fusion.checks import check_request
 from medsr.fusion.fusion import fuse
+from medsr.fusion.grid import Grid
+from medsr.fusion.grid_file import read_grid
 from medsr.io import Policies, formats, load
-from medsr.io.dicom.patients import check_one_patient
+from medsr.io.dicom.patients import check_one_patient, difference
 from medsr.io.dicom.reading import read_dicom_scans
 from medsr.io.dicom.stack import Stack
 from medsr.io.formats import FORMATS, FormatName
@@ -22,13 +24,16 @@ from medsr.record import Record
 from medsr.volume import Volume
 
 
-def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings) -> FormatName:
+def check_files(
+    sources: Sequence[Path], target: Path, settings: EnhanceSettings, grid: Path | None = None
+) -> FormatName:
     """Refuse a target or a request before anything is read.
 
     Args:
         sources: NIfTI files or DICOM series, two or more; or one DICOM tree, of which `settings` name several volumes.
         target: Name of the output.
         settings: What is asked.
+        grid: Image whose grid the result has, if there is one.
 
     Returns:
         The format that the output will have.
@@ -50,6 +55,8 @@ def check_files(sources: Sequence[Path], target: Path, settings: EnhanceSettings
                 f"OUT in {formats.endings()}"
             )
         check_target(target, source, settings.output, uncertainty=with_map)
+    if grid is not None and grid.exists() and target.exists() and grid.samefile(target):
+        raise UsageError(f"{target} is the image of the grid itself; choose another name for the output")
     return chosen
 
 
@@ -60,6 +67,7 @@ def fuse_files(
     on_progress: OnProgress | None = None,
     memory_bytes: int | None = None,
     on_estimate: OnEstimate | None = None,
+    grid: Path | None = None,
 ) -> list[Record]:
     """Fuse NIfTI files or DICOM series, one stack each, into one; the record goes to TARGET.json.
 
@@ -72,17 +80,19 @@ def fuse_files(
         on_progress: Called as the work goes on.
         memory_bytes: Memory that may be used; None: most of what is free.
         on_estimate: Called before long work on a stack with what it will need.
+        grid: Image of the same patient whose grid the result has; None: as the settings ask.
 
     Returns:
         The record.
 
     Raises:
-        MedsrError: as `check_files`, `read_stacks` and `fuse`.
+        MedsrError: as `check_files`, `read_stacks`, `read_grid` and `fuse`.
     """
-    chosen = check_files(sources, target, settings)
+    chosen = check_files(sources, target, settings, grid)
     several = len(sources) > 1
     volumes, places = read_stacks(sources, settings.policies) if several else _named(sources[0], settings)
-    result = fuse(volumes, None, settings, on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate)
+    onto = None if grid is None else grid_of(grid, settings.policies, places)
+    result = fuse(volumes, None, settings, on_progress, grid=onto, memory_bytes=memory_bytes, on_estimate=on_estimate)
     stacks = [stack for stack in places if stack is not None] if FORMATS[chosen].is_series else []
     return write_results([result], target, settings, stacks[:1], stacks[1:])
 
@@ -108,6 +118,30 @@ def read_stacks(sources: Sequence[Volume | Path | str], policies: Policies) -> t
         places.append(stack)
     check_one_patient(places)
     return volumes, places
+
+
+def grid_of(image: Volume | Path | str, policies: Policies, places: Sequence[Stack | None]) -> Grid:
+    """The grid of an image of the same patient as the stacks.
+
+    Args:
+        image: The image, or where it lies.
+        policies: What to do with an irregular DICOM series.
+        places: Slices of each stack that is a DICOM series, else None.
+
+    Raises:
+        InputError: series of different patients.
+        MedsrError: as `read_grid`.
+    """
+    if isinstance(image, Volume):
+        return Grid(image.shape, image.affine)
+    grid, slices = read_grid(Path(image), policies)
+    differs = difference([*places, slices])
+    if differs is not None:
+        stack, _, tag = differs
+        raise InputError(
+            f"{image}: is of another patient than stack {stack + 1}, as its {tag} says; name an image of the same one"
+        )
+    return grid
 
 
 def _named(tree: Path, settings: EnhanceSettings) -> tuple[list[Volume], list[Stack | None]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +20,9 @@ from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError, UsageError
-from medsr.fusion.checks import check_request, check_stacks
-from medsr.fusion.grid import Grid, check_memory, finest_mm, reduced, spacing_of
+from medsr.fusion.checks import ONE_SCAN, check_grid, check_request, check_stacks
+from medsr.fusion.grid import Grid, reduced, spacing_of, thickest_mm, wanted_of
+from medsr.fusion.memory import check_memory
 from medsr.fusion.prior import Prior, prior_of
 from medsr.fusion.slices import dark_slices, filled
 from medsr.fusion.solver import estimate
@@ -42,6 +45,7 @@ from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
 FEW_STEPS = 6  # for what the others show of a stack
+WHOLE_GRID = (slice(None),) * 3
 OFF = 0.5  # voxels of the result: a registration error above it blurs what the stacks share
 
 
@@ -51,6 +55,7 @@ def fuse(
     settings: EnhanceSettings | None = None,
     on_progress: OnProgress | None = None,
     *,
+    grid: Grid | None = None,
     poses: Sequence[Rigid] | None = None,
     acquisitions: Sequence[Acquisition | None] | None = None,
     memory_bytes: int | None = None,
@@ -60,16 +65,18 @@ def fuse(
 
     Each stack is enhanced alone, registered to the first one and brought to its unit. The result is the image that
     agrees with every stack to within its noise and, beyond that, with what the network made of them. Its grid covers
-    the first stack's field of view, isotropic at the finest spacing of all.
+    the first stack's field of view, isotropic at the finest spacing of all, unless another one is given.
 
     Args:
         stacks: Stacks of one modality and contrast; one alone is enhanced as ever.
         model: Loaded model; None: the one that `settings` name.
         settings: What is asked; None: the defaults. Profile and thickness hold for every stack.
         on_progress: Called with the stage, the finished parts and all parts.
+        grid: Grid of the result, in the space of the first stack. Beyond every stack the result is as dark as the
+            first one's darkest voxel, and its uncertainty the whole range.
         poses: What brings each stack onto the first one, where that is known; None: they are registered.
-        acquisitions: How each stack was acquired, where that is known; the result takes the fine grid of the first.
-            None: as `settings` ask.
+        acquisitions: How each stack was acquired, where that is known; the result takes the fine grid of the first
+            where none is given. None: as `settings` ask.
         memory_bytes: Memory that may be used; None: most of what is free.
         on_estimate: Called before long work on a stack with what it will need.
 
@@ -87,6 +94,8 @@ def fuse(
         raise UsageError("there are no stacks; give at least one scan")
     acquisitions = acquisitions or [None] * len(stacks)
     if len(stacks) == 1:
+        if grid is not None:
+            raise UsageError(ONE_SCAN)
         return enhance(
             stacks[0], model, settings, acquisitions[0], on_progress, memory_bytes=memory_bytes, on_estimate=on_estimate
         )
@@ -94,22 +103,22 @@ def fuse(
     if settings.modality is not None:
         stacks = [replace(stack, modality=settings.modality) for stack in stacks]
     check_stacks(stacks)
-    given = stacks
-    if settings.spacing_mm is None:
-        finest = finest_mm(stacks)
-    else:
-        finest = settings.spacing_mm[0]
-        stacks = [reduced(stack, finest) for stack in stacks]
-    check_memory(stacks[0], finest, memory_bytes)
+    model = model or load_model(settings.model, settings.device)
+    if grid is not None:
+        check_grid(grid, stacks, settings, model.spec)
+    given, wanted = stacks, wanted_of(stacks, settings, grid)
+    if settings.spacing_mm is not None or grid is not None:
+        stacks = [reduced(stack, mm) for stack, mm in zip(stacks, wanted, strict=True)]
+    spacings = [spacing_of(stack, mm) for stack, mm in zip(stacks, wanted, strict=True)]
+    check_memory(_voxels(stacks, spacings[0], grid), memory_bytes)
     dark = [dark_slices(stack) for stack in stacks]
     stacks = [filled(*one) for one in zip(stacks, dark, strict=True)]
     began = time.monotonic()
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
-    model = model or load_model(settings.model, settings.device)
     alone = []
-    for number, (stack, acquisition) in enumerate(zip(stacks, acquisitions, strict=True)):
-        asked = replace(settings, mode="uncertainty", spacing_mm=spacing_of(stack, finest))
+    for number, (stack, spacing_mm, acquisition) in enumerate(zip(stacks, spacings, acquisitions, strict=True)):
+        asked = replace(settings, mode="uncertainty", spacing_mm=spacing_mm)
         told = _part(on_progress, number, len(stacks))
         try:
             one = enhance(stack, model, asked, acquisition, told, memory_bytes=memory_bytes, on_estimate=on_estimate)
@@ -117,7 +126,7 @@ def fuse(
             raise EnvelopeError(f"stack {number + 1}: {error}") from error
         alone.append(replace(one, record=replace(one.record, input=described(given[number]))))
     enhanced = time.monotonic()
-    result = fused(alone, poses, dark, settings)
+    result = fused(alone, poses, dark, settings, grid)
     seconds = {
         "registration": round(registered - began, 3),
         "stacks": round(enhanced - registered, 3),
@@ -126,8 +135,20 @@ def fuse(
     return replace(result, record=replace(result.record, seconds=seconds))
 
 
+def _voxels(stacks: Sequence[Volume], first_mm: Sequence[float], grid: Grid | None) -> float:
+    """Voxels that are solved for; the first stack is enhanced to `first_mm`."""
+    if grid is not None:
+        return prod(grid.widened(thickest_mm(stacks))[0].shape)
+    steps = zip(stacks[0].shape, stacks[0].spacing_mm, first_mm, strict=True)
+    return prod(n * float(h) / new for n, h, new in steps)
+
+
 def fused(
-    alone: Sequence[Enhancement], poses: Sequence[Rigid], dark: Sequence[NDArray[np.bool_]], settings: EnhanceSettings
+    alone: Sequence[Enhancement],
+    poses: Sequence[Rigid],
+    dark: Sequence[NDArray[np.bool_]],
+    settings: EnhanceSettings,
+    grid: Grid | None = None,
 ) -> Enhancement:
     """What stacks give together, each of which was enhanced alone.
 
@@ -136,33 +157,43 @@ def fused(
         poses: What brings each stack onto the first one.
         dark: Which slices of each stack lost their signal and were filled (`medsr.fusion.slices`), (n,).
         settings: What is asked.
+        grid: Grid of the result; None: the fine grid of the first stack.
 
     Raises:
         InputError: stacks that do not belong together.
     """
     first = alone[0]
-    target = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
+    own = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
+    target, inner = (own, WHOLE_GRID) if grid is None else grid.widened(thickest_mm([one.residual for one in alone]))
     width = scale_of(measured(first), first.volume.modality).width
-    expected = resampled(first.volume, SAME, target)
+    expected = resampled(first.volume, SAME, own)
     begun: list[Stack] = []
     for number, (one, pose, lost) in enumerate(zip(alone, poses, dark, strict=True)):
-        op = operator(one.acquisition, pose, target)
+        op = operator(one.acquisition, pose, own)
         covered = covered_by(op)
         line = line_of(one, op, covered, expected, number + 1) if number else UNIT
+        if grid is not None:
+            op = operator(one.acquisition, pose, target)
+            covered = covered_by(op)
         begun.append(Stack(one, pose, line, op, covered, lost))
     x, stacks, prior = _agreed(begun, target, width, settings.profile != "auto" or settings.thickness_mm is not None)
-    x = x.clamp_min(floor_of(first.residual.with_data(measured(first))))
+    floor = floor_of(first.residual.with_data(measured(first)))
+    x = x.clamp_min(floor)
     left = [stack.left(x) for stack in stacks]
     residuals = [
         _rms(values[stack.used]) / max(stack.noise, NOISE_FLOOR * width)
         for values, stack in zip(left, stacks, strict=True)
     ]
-    volume = first.volume.with_data(x.numpy())
+    x[~prior.shown] = floor
+    volume, shown = first.volume.with_data(x[inner].numpy()), float(prior.shown[inner].float().mean())
+    if grid is not None:
+        volume = replace(volume, affine=grid.affine, slice_axis=None, thickness_mm=None)
     uncertainty = None
     if settings.mode == "uncertainty":
-        uncertainty = volume.with_data(prior.combined.numpy())
+        uncertainty = volume.with_data(prior.combined[inner].numpy())
     record = replace(
         first.record,
+        task=first.record.task if grid is None else first.record.task | _on(grid, shown),
         settings=settings.facts(),
         residual=max(residuals),
         drift=-float(left[0].mean()) / width,
@@ -170,7 +201,7 @@ def fused(
         ripple=None,
         roughness=None,
         uncertainty_rms=None if uncertainty is None else _rms(uncertainty.data) / width,
-        warnings=_warnings(stacks, residuals, float(min(first.volume.spacing_mm))),
+        warnings=(*_beyond(shown, floor), *_warnings(stacks, residuals, float(min(volume.spacing_mm)))),
         uncertainty={} if uncertainty is None else {"calibrated": False},
         stacks=tuple(stack.facts(residual) for stack, residual in zip(stacks, residuals, strict=True)),
     )
@@ -209,6 +240,21 @@ def _solved(stacks: Sequence[Stack], target: Grid, width: float, start: Tensor) 
     prior = prior_of(stacks, target, width)
     terms = [term for stack in stacks for term in stack.terms(MISMATCH * width)]
     return estimate(terms, prior.mean, prior.deviation, start), prior
+
+
+def _on(grid: Grid, shown: float) -> dict[str, Any]:
+    """What a record says of a grid that was asked for; `shown` is the share of it that a stack shows."""
+    return {
+        "fine_shape": list(grid.shape),
+        "fine_spacing_mm": [round(float(h), 4) for h in grid.spacing_mm],
+        "grid": {"affine": np.round(grid.affine, 6).tolist(), "shown": round(shown, 4)},
+    }
+
+
+def _beyond(shown: float, floor: float) -> tuple[str, ...]:
+    if shown == 1:
+        return ()
+    return (f"{1 - shown:.1%} of the grid lies beyond every stack: its voxels hold {floor:g} and show nothing",)
 
 
 def _warnings(stacks: Sequence[Stack], residuals: Sequence[float], spacing_mm: float) -> tuple[str, ...]:

@@ -1,25 +1,25 @@
-"""The grid that stacks are fused on: its spacing, what each stack is enhanced to for it, and the memory it takes."""
+"""The grid that stacks are fused on, and what each stack is enhanced to for it; from headers alone, without PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import ceil
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from medsr.enhancement.memory import usable_memory
-from medsr.errors import ResourceError, UsageError
-from medsr.physics.acquisition import DEFAULT_FACTOR, DEFAULT_FINEST_MM, SMALLEST_FACTOR, on_grids
-from medsr.physics.assumption import is_isotropic
+from medsr import affine as grids
+from medsr.enhancement.assumed import acquisition_for
+from medsr.enhancement.settings import EnhanceSettings
+from medsr.errors import UsageError
+from medsr.io.outline import Outline
+from medsr.physics.acquisition import DEFAULT_FACTOR, DEFAULT_FINEST_MM, SMALLEST_FACTOR, Acquisition, on_grids
+from medsr.physics.assumption import Sampled, is_isotropic
 from medsr.volume import Volume
 
-BYTES_PER_VOXEL = 400  # of the target grid: measured with two stacks of 0.9 and 4.1 million voxels, network included
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """The grid that is solved for.
 
@@ -31,8 +31,39 @@ class Grid:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
 
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Spacing in mm, (3,)."""
+        return grids.spacing_mm(self.affine)
 
-def finest_mm(stacks: Sequence[Volume]) -> float:
+    def widened(self, by_mm: float) -> tuple[Grid, tuple[slice, slice, slice]]:
+        """A grid that reaches further by at least a length on all sides, and which of its voxels are those of this."""
+        margins = [ceil(by_mm / h) for h in self.spacing_mm]
+        i, j, k = (n + 2 * margin for n, margin in zip(self.shape, margins, strict=True))
+        a, b, c = (slice(margin, margin + n) for n, margin in zip(self.shape, margins, strict=True))
+        return Grid((i, j, k), grids.crop(self.affine, [-margin for margin in margins])), (a, b, c)
+
+    def along(self, scan: Sampled) -> NDArray[np.float64]:
+        """Its spacing in mm along the axes of a scan, (3,), between them where these run askew."""
+        cosines = (self.affine[:3, :3] / self.spacing_mm).T @ (scan.affine[:3, :3] / scan.spacing_mm)
+        return np.asarray(np.sqrt(self.spacing_mm**2 @ cosines**2))
+
+
+def wanted_of(stacks: Sequence[Sampled], settings: EnhanceSettings, grid: Grid | None) -> list[NDArray[np.float64]]:
+    """Spacing in mm that the result has along the axes of each stack, (3,).
+
+    Args:
+        stacks: Stacks, or what their headers say.
+        settings: What is asked; the spacing matters here.
+        grid: Grid that is asked for instead; None: as the settings say.
+    """
+    if grid is not None:
+        return [grid.along(stack) for stack in stacks]
+    spacing_mm = finest_mm(stacks) if settings.spacing_mm is None else settings.spacing_mm[0]
+    return [np.full(3, spacing_mm)] * len(stacks)
+
+
+def finest_mm(stacks: Sequence[Sampled]) -> float:
     """Spacing in mm of a grid that nobody asked for: the finest of all stacks, half of it where all are isotropic."""
     finest = float(min(stack.spacing_mm.min() for stack in stacks))
     if all(is_isotropic(stack.spacing_mm) for stack in stacks):
@@ -40,54 +71,64 @@ def finest_mm(stacks: Sequence[Volume]) -> float:
     return max(DEFAULT_FINEST_MM, finest)
 
 
-def reduced(stack: Volume, spacing_mm: float) -> Volume:
+def thickest_mm(stacks: Iterable[Sampled]) -> float:
+    """The widest spacing of all stacks: what lies further beyond a grid tells nothing of it."""
+    return max(float(stack.spacing_mm.max()) for stack in stacks)
+
+
+def reduced(stack: Volume, wanted_mm: NDArray[np.float64]) -> Volume:
     """A stack averaged to voxels no finer than the target's, along the axes where it has finer ones.
 
     The network then works on as many voxels as the target has, and all stacks show what a scan of that spacing would.
     """
-    shape = [
-        max(1, round(n * float(h) / spacing_mm)) if h * SMALLEST_FACTOR < spacing_mm else n
-        for n, h in zip(stack.shape, stack.spacing_mm, strict=True)
-    ]
-    if tuple(shape) == stack.shape:
+    shape = _reduced(stack, wanted_mm)
+    if shape == stack.shape:
         return stack
+    import torch
+
     averaged = on_grids(stack.affine, stack.shape, shape, "box", None)
     data = averaged.op(torch.from_numpy(np.array(stack.data))).numpy()
     return replace(stack, data=data, affine=averaged.coarse_affine)
 
 
-def spacing_of(stack: Volume, target_mm: float) -> tuple[float, float, float]:
+def _reduced(stack: Sampled, wanted_mm: NDArray[np.float64]) -> tuple[int, int, int]:
+    i, j, k = (
+        max(1, round(n * float(h) / float(wanted))) if h * SMALLEST_FACTOR < wanted else n
+        for n, h, wanted in zip(stack.shape, stack.spacing_mm, wanted_mm, strict=True)
+    )
+    return i, j, k
+
+
+def spacing_of(stack: Sampled, wanted_mm: NDArray[np.float64]) -> tuple[float, float, float]:
     """Spacing to which a stack is enhanced alone: that of the target, as far as a network goes.
 
     Raises:
         UsageError: the stack has nothing to be refined.
     """
-    i, j, k = (float(max(min(target_mm, h), h / DEFAULT_FACTOR)) for h in stack.spacing_mm)
+    steps = zip(wanted_mm, stack.spacing_mm, strict=True)
+    i, j, k = (float(max(min(wanted, h), h / DEFAULT_FACTOR)) for wanted, h in steps)
     if all(h / new < SMALLEST_FACTOR for h, new in zip(stack.spacing_mm, (i, j, k), strict=True)):
         raise UsageError(
-            f"a stack has {min(stack.spacing_mm):.3g} mm along every axis and so would the result;"
-            " give a finer --spacing"
+            f"a stack has voxels of {grids.axes_text(stack.spacing_mm)} mm and the result would have none that are "
+            "finer; give a finer --spacing or --grid"
         )
     return i, j, k
 
 
-def check_memory(first: Volume, target_mm: float, memory_bytes: int | None) -> None:
-    """Refuse a grid that would not fit.
+def planned(stacks: Sequence[Outline], settings: EnhanceSettings, grid: Grid | None) -> list[Acquisition]:
+    """What each stack is enhanced to alone; without a grid that is asked for, the first one's is that of the result.
 
     Args:
-        first: The first stack, as it is fused.
-        target_mm: Spacing of the target grid.
-        memory_bytes: Memory that may be used; None: most of what is free.
+        stacks: What the headers of the stacks say.
+        settings: What is asked.
+        grid: Grid that is asked for; None: as the settings say.
 
     Raises:
-        ResourceError: more is needed than may be used.
+        UsageError: a stack has nothing to be refined, or the settings do not fit it.
     """
-    limit = usable_memory("cpu") if memory_bytes is None else memory_bytes
-    spacing = spacing_of(first, target_mm)
-    n_voxels = prod(n * h / new for n, h, new in zip(first.shape, first.spacing_mm, spacing, strict=True))
-    needed = n_voxels * BYTES_PER_VOXEL
-    if limit is not None and needed > limit:
-        raise ResourceError(
-            f"fusing onto {n_voxels / 1e6:.0f} million voxels takes about {needed / 2**30:.1f} GiB; "
-            f"{limit / 2**30:.1f} GiB may be used: fuse crops of the stacks, or ask for a coarser --spacing"
-        )
+    found = []
+    for stack, wanted in zip(stacks, wanted_of(stacks, settings, grid), strict=True):
+        shape = _reduced(stack, wanted)
+        seen = replace(stack, shape=shape, affine=grids.resized(stack.affine, stack.shape, shape))
+        found.append(acquisition_for(seen, replace(settings, spacing_mm=spacing_of(seen, wanted))))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,11 +30,13 @@ class Prior:
             network made them of one body.
         combined: The same for errors that are independent in part, what agreement between stacks is worth. On three
             training scans the intervals then covered as much of two and three stacks as of one.
+        shown: Which voxels a stack shows, bool; beyond all of them the mean repeats the nearest voxel that one shows.
     """
 
     mean: Tensor
     deviation: Tensor
     combined: Tensor
+    shown: Tensor
 
 
 def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
@@ -44,23 +47,30 @@ def prior_of(stacks: Sequence[Stack], target: Grid, width: float) -> Prior:
     and hardly at slices that moved or lost their signal.
 
     Args:
-        stacks: The stacks; the first one covers the target grid.
+        stacks: The stacks.
         target: Grid that is solved for.
         width: Units of the first stack per unit of the model range.
     """
     total, precision, count = (torch.zeros(target.shape) for _ in range(3))
-    for number, stack in enumerate(stacks):
+    weights = _weights(stacks, target)
+    for stack, weight in zip(stacks, weights, strict=True):
         alone, factor = stack.alone, stack.line.slope * _gain(stack, target)
         mean = factor * resampled(alone.volume, stack.pose, target) + stack.line.offset
         if alone.uncertainty is None:
             raise ValueError("the prior needs the uncertainty of every stack")
         deviation = factor * resampled(alone.uncertainty, stack.pose, target).clamp_min(0) + LEAST_DEVIATION * width
-        weight = torch.from_numpy(_weight(stack, target, whole=number == 0))
         total += weight * mean / deviation**2
         precision += weight / deviation**2
         count += weight
-    deviation = torch.sqrt(count / precision)
-    return Prior(total / precision, deviation, deviation * count**-AGREEMENT)
+    shown = count > 0
+    mean, deviation = total / precision, torch.sqrt(count / precision)
+    combined = deviation * count**-AGREEMENT
+    if not shown.all():
+        nearest = ndimage.distance_transform_edt(~shown.numpy(), return_distances=False, return_indices=True)
+        mean = mean[tuple(torch.from_numpy(nearest))]
+        deviation[~shown] = LEAST_DEVIATION * width
+        combined[~shown] = width
+    return Prior(mean, deviation, combined, shown)
 
 
 def _gain(stack: Stack, target: Grid) -> Tensor | float:
@@ -73,16 +83,39 @@ def _gain(stack: Stack, target: Grid) -> Tensor | float:
     return torch.from_numpy(np.asarray(sampled, np.float32).reshape(target.shape))
 
 
-def _weight(stack: Stack, target: Grid, whole: bool) -> NDArray[np.float32]:
-    """How much the result of a stack alone counts, 0 to 1, (I, J, K); `whole`: it covers the target."""
+def _weights(stacks: Sequence[Stack], target: Grid) -> list[Tensor]:
+    """How much the result of each stack alone counts, 0 to 1, (I, J, K); 0 beyond its field of view."""
+    reach = [_reach(one, target) for one in stacks]
+    if _covers(stacks[0], target):
+        reach[0] = np.ones(target.shape, np.float32)
+    most = np.maximum.reduce(reach)  # the only stack at a place counts fully up to its faces
+    seen = [np.divide(one, most, out=np.zeros_like(one), where=most > 0) for one in reach]
+    return [torch.from_numpy(one * _trust(stack, target)) for one, stack in zip(seen, stacks, strict=True)]
+
+
+def _reach(stack: Stack, target: Grid) -> NDArray[np.float32]:
+    """From 0 at the faces of a stack and beyond to 1 one slice within, (I, J, K)."""
     coarse = stack.alone.residual
+    n, h = np.array(coarse.shape)[:, None], coarse.spacing_mm[:, None]
     places = places_in(coarse, stack.pose, target)
-    weight = np.ones(places.shape[1], np.float32)
-    if not whole:
-        n, h = np.array(coarse.shape)[:, None], coarse.spacing_mm[:, None]
-        depth = (np.minimum(places + 0.5, n - 0.5 - places) * h).min(axis=0)
-        weight = np.clip(depth / float(coarse.spacing_mm.max()), 0.0, 1.0).astype(np.float32)
-    if not stack.trusted.all():
-        of_slices = np.where(stack.trusted, 1.0, DOUBTED)
-        weight *= np.interp(places[stack.across], np.arange(of_slices.size), of_slices).astype(np.float32)
-    return weight.reshape(target.shape)
+    depth = (np.minimum(places + 0.5, n - 0.5 - places) * h).min(axis=0)
+    reach = np.clip(depth / float(coarse.spacing_mm.max()), 0.0, 1.0)
+    return np.asarray(reach.reshape(target.shape), np.float32)
+
+
+def _covers(stack: Stack, target: Grid) -> bool:
+    """Whether a stack shows all of the target."""
+    corners = np.array(list(itertools.product(*((0, n - 1) for n in target.shape), (1,))))
+    coarse = stack.alone.residual
+    places = (np.linalg.inv(stack.pose.matrix @ coarse.affine) @ target.affine @ corners.T)[:3]
+    return bool(np.all((places > -0.5) & (places < np.array(coarse.shape)[:, None] - 0.5)))
+
+
+def _trust(stack: Stack, target: Grid) -> NDArray[np.float32] | float:
+    """1, and `DOUBTED` at slices that moved or lost their signal, (I, J, K)."""
+    if stack.trusted.all():
+        return 1.0
+    of_slices = np.where(stack.trusted, 1.0, DOUBTED)
+    places = places_in(stack.alone.residual, stack.pose, target)[stack.across]
+    trust = np.interp(places, np.arange(of_slices.size), of_slices)
+    return np.asarray(trust.reshape(target.shape), np.float32)

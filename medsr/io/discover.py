@@ -25,7 +25,7 @@ from medsr.io.names import safe
 
 Layout = Literal["tree", "bids", "table"]
 TABLE_SUFFIXES = (".csv", ".tsv")
-COLUMNS = ("input", "output", "reference", "fuse")
+COLUMNS = ("input", "output", "reference", "fuse", "grid")
 NEVER_SCANS = (
     ".json",
     ".tsv",
@@ -221,11 +221,12 @@ def _of_table(table: Path) -> Discovery:
     for number, row in enumerate(_rows(table)):
         path = root / row["input"]
         one = file_found(path, row["input"]) if formats.is_one_file(path.name) else _dicom_row(root, path)
-        reference = row.get("reference") or ""
+        reference, grid = row.get("reference") or "", row.get("grid") or ""
         target = row.get("output") or ""
         if target and target != safe(target):
             raise UsageError(f"{table}: output {target!r} has other signs than letters, digits, '.', '_', '-' and '/'")
         one = replace(one, target=target, reference=root / reference if reference else None)
+        one = replace(one, grid=root / grid if grid else None)
         label = f"fuse|{row['fuse']}" if row.get("fuse") else f"row|{number}"
         groups.setdefault(label, []).append(one)
     found = [_of_rows(table, label, rows) if len(rows) > 1 else rows[0] for label, rows in groups.items()]
@@ -234,9 +235,9 @@ def _of_table(table: Path) -> Discovery:
 
 def _of_rows(table: Path, label: str, rows: Sequence[Found]) -> Found:
     """The stacks of some rows as one scan; only the first row says what becomes of it."""
-    if any(row.target or row.reference for row in rows[1:]):
+    if any(row.target or row.reference or row.grid for row in rows[1:]):
         raise UsageError(
-            f"{table}: a further stack has an output or a reference; name them in the first row of its group"
+            f"{table}: a further stack has an output, a reference or a grid; name them in the first row of its group"
         )
     return fused(rows, label, rows[0].name)
 
@@ -267,7 +268,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
     unknown = [column for column in columns if column not in COLUMNS]
     if "input" not in columns or unknown:
         raise UsageError(
-            f"{table}: has columns {', '.join(columns) or 'none'}; expected input, and output, reference, fuse"
+            f"{table}: has columns {', '.join(columns) or 'none'}; expected {COLUMNS[0]}, and {', '.join(COLUMNS[1:])}"
         )
     if any(not row["input"] or None in row for row in rows):
         raise UsageError(f"{table}: a row has no input or more cells than columns")

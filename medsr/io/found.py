@@ -36,6 +36,7 @@ class Found:
         kind: Kind of the problem.
         target: Output asked for by a table, else "".
         reference: High-resolution scan to measure against, or None.
+        grid: Image whose grid the result has, or None.
         stacks: Scans that become one, the first of which gives its place; empty for a scan of its own.
     """
 
@@ -49,6 +50,7 @@ class Found:
     kind: Kind = ""
     target: str = ""
     reference: Path | None = None
+    grid: Path | None = None
     stacks: tuple[Found, ...] = ()
 
     @property

@@ -22,7 +22,9 @@ UNUSED: dict[Mode, tuple[str, ...]] = {
 """Settings that change nothing in a mode."""
 
 
-def command_of(settings: EnhanceSettings, source: str, target: str, stacks: Sequence[str] = ()) -> str:
+def command_of(
+    settings: EnhanceSettings, source: str, target: str, stacks: Sequence[str] = (), grid: str | None = None
+) -> str:
     """The run of these settings for the terminal; what is left at its default is left out.
 
     Args:
@@ -30,11 +32,14 @@ def command_of(settings: EnhanceSettings, source: str, target: str, stacks: Sequ
         source: Path of the scan, "" where it has none.
         target: Path of the result.
         stacks: Paths of the further stacks that are fused with the scan, "" where one has none.
+        grid: Path of the image whose grid they are fused on, "" where it has none; None: no such image.
     """
     further = [path or f"STACK{number}" for number, path in enumerate(stacks, start=2)]
     words = ["medsr", "enhance", source or "SCAN", *further, target]
     for name, value in _changed(settings):
         words += _words(OPTIONS.get(name, f"--{name.replace('_', '-')}"), value)
+    if grid is not None:
+        words += ["--grid", grid or "GRID"]
     return shlex.join(words)
 
 

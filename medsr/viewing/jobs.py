@@ -30,8 +30,9 @@ from medsr.enhancement.region import Box, part_of
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
-from medsr.fusion.checks import check_request
+from medsr.fusion.checks import check_grid, check_request
 from medsr.fusion.fusion import fuse
+from medsr.fusion.grid import Grid, spacing_of
 from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
@@ -83,19 +84,26 @@ def plan(ready: Ready, request: dict[str, Any], report: Report) -> dict[str, Any
     """
     scan, settings = outline(request["scan"]), _settings(request)
     stacks = [outline(one) for one in request.get("stacks", ())]
+    grid = _grid(request)
+    asked = [settings] * (1 + len(stacks))
     if stacks:
         check_request(settings)
-        settings = replace(settings, spacing_mm=None)  # stacks share a grid, but differ in what they are refined to
+        # stacks share a grid, but differ in what they are refined to
+        asked = [replace(settings, spacing_mm=None)] * (1 + len(stacks))
+    if grid is not None:
+        check_grid(grid, [scan, *stacks], settings, None)
+        asked = [replace(settings, spacing_mm=spacing_of(one, grid.along(one))) for one in (scan, *stacks)]
     ready = _with_model(ready, settings.model)
     limit = request.get("memory_limit")
-    needs, shape = _estimate(ready, scan, settings, limit)
-    seconds = needs.seconds + sum(_estimate(ready, one, settings, limit)[0].seconds for one in stacks)
+    needs, shape = _estimate(ready, scan, asked[0], limit)
+    others = zip(stacks, asked[1:], strict=True)
+    seconds = needs.seconds + sum(_estimate(ready, one, each, limit)[0].seconds for one, each in others)
     return {
         **asdict(needs),
         "seconds": seconds,
         "n_stacks": 1 + len(stacks),
         "factors": settings.factors,
-        "result_shape": shape,
+        "result_shape": shape if grid is None else list(grid.shape),
         "free_memory": free_memory(),
         "device": ready.model.device.type,
         "model": ready.model.spec.name,
@@ -123,7 +131,8 @@ def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[
     ready = _with_model(ready, settings.model)
     stacks = [unpacked(one) for one in request.get("stacks", ())]
     if stacks:
-        return _answer(ready, fuse([scan, *stacks], ready.model, settings, _reporting(report), memory_bytes=limit))
+        told, grid = _reporting(report), _grid(request)
+        return _answer(ready, fuse([scan, *stacks], ready.model, settings, told, grid=grid, memory_bytes=limit))
     needs, _ = _estimate(ready, scan, settings, limit)
     is_watched = request.get("watch", False) and settings.mode == "sample"
     on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
@@ -230,11 +239,19 @@ def _estimate(
 
 
 def _settings(request: dict[str, Any]) -> EnhanceSettings:
-    """The settings of a request; the grid of another layer, where one is named, becomes factors."""
+    """The settings of a request; the grid of another layer, where one is named for one scan, becomes factors."""
     settings = parsed(EnhanceSettings, request["settings"], "settings")
-    if "onto" not in request:
+    if "onto" not in request or request.get("stacks"):
         return settings
     return replace(settings, factors=factors_onto(outline(request["scan"]), outline(request["onto"])))
+
+
+def _grid(request: dict[str, Any]) -> Grid | None:
+    """The grid of another layer, where one is named for several stacks."""
+    if "onto" not in request or not request.get("stacks"):
+        return None
+    layer = outline(request["onto"])
+    return Grid(layer.shape, layer.affine)
 
 
 def _reporting(report: Report) -> OnProgress:

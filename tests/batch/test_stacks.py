@@ -6,13 +6,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dicom_phantoms import SECRET
-from fusion_stacks import stack, truth, write_series
+from fusion_stacks import motion, stack, truth, write_series
 from pydicom import dcmread
 from tiny_models import write_tiny
 
 from medsr import io
+from medsr.affine import crop
 from medsr.batch.plan import Plan, make_plan
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import batch
@@ -73,7 +75,7 @@ def test_names_that_differ_in_acq_run_and_dir_are_one_case_where_slices_are_thic
     }
     group = next(case for case in plan.cases if len(case.files) == 3)
     assert group.given["stacks"] == [[1, 0]] * 3
-    assert group.voxels == 3 * 36**3
+    assert (group.voxels, group.given["work_voxels"]) == (36**3, 3 * 36**3)
     assert group.input_bytes == 3 * 4 * 36 * 36 * 9
     assert len(planned(data_set, BatchRecipe()).cases) == 6
 
@@ -130,6 +132,48 @@ def test_rows_with_one_label_are_stacks_of_one_case(tmp_path):
     assert (only.given["stacks"], only.problem) == ([[1, 0]], "")
 
 
+def test_a_group_lies_on_the_grid_that_its_first_row_names(weights, tmp_path):
+    for name, scan in (("a", AXIAL), ("b", CORONAL), ("wide", AXIAL)):
+        io.save(scan, tmp_path / f"{name}.nii.gz", dtype="int16")
+    grid = motion(SCAN, (5, -8, 3), (1, 0, 2)) @ [[0, -1, 0, 28], [0, 0, -1, 29], [-1, 0, 0, 30], [0, 0, 0, 1.0]]
+    t1w = tmp_path / f"{SECRET}.nii.gz"
+    io.save(SCAN.with_data(np.ones((21, 22, 23), np.float32), grid), t1w, dtype="uint8")
+    table = tmp_path / "cases.csv"
+    table.write_text(
+        f"input,output,fuse,grid\na.nii.gz,one.nii.gz,x,{t1w.name}\nb.nii.gz,,x,\n"
+        f"a.nii.gz,two.nii.gz,y,gone_{SECRET}.nii.gz\nb.nii.gz,,y,\na.nii.gz,three.nii.gz,,{t1w.name}\n"
+        "a.nii.gz,four.nii.gz,z,wide.nii.gz\nb.nii.gz,,z,\n"
+    )
+    made, gone, single, coarse = planned(table, BatchRecipe()).cases
+    assert (made.voxels, made.given["work_voxels"], made.problem) == (21 * 22 * 23, 2 * 36**3, "")
+    assert gone.problem.startswith("the image of the grid: can't be opened")
+    assert "a grid is for several stacks" in single.problem
+    assert "none that are finer" in coarse.problem
+    tally = batch(table, tmp_path / "out", BatchRecipe(weights))
+    assert (tally.done, tally.kinds) == (1, {"unsupported": 3})
+    found = io.load(tmp_path / "out" / "one.nii.gz")
+    assert found.shape == (21, 22, 23)
+    np.testing.assert_allclose(found.affine, grid, atol=1e-5)
+    assert SECRET not in (tmp_path / "out" / "cases.csv").read_text()
+    before = (tmp_path / "out" / "one.nii.gz").stat().st_mtime_ns
+    io.save(SCAN.with_data(np.ones((23, 22, 21), np.float32), grid), t1w, dtype="uint8")
+    assert batch(table, tmp_path / "out", BatchRecipe(weights)).done == 1
+    assert io.load(tmp_path / "out" / "one.nii.gz").shape == (23, 22, 21)
+    assert (tmp_path / "out" / "one.nii.gz").stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("spacing_mm", [None, (2.0,), (1.3,)])
+def test_the_planned_size_of_stacks_is_that_of_the_result(weights, tmp_path, spacing_mm):
+    shifted = CORONAL.with_data(np.ascontiguousarray(CORONAL.data[2:-3]), crop(CORONAL.affine, (2, 0, 0)))
+    for name, scan in (("a", shifted), ("b", AXIAL)):
+        io.save(scan, tmp_path / f"{name}.nii.gz", dtype="int16")
+    (tmp_path / "cases.csv").write_text("input,output,fuse\na.nii.gz,one.nii.gz,x\nb.nii.gz,,x\n")
+    recipe = BatchRecipe(replace(weights, spacing_mm=spacing_mm))
+    (case,) = planned(tmp_path / "cases.csv", recipe).cases
+    assert batch(tmp_path / "cases.csv", tmp_path / "out", recipe).done == 1
+    assert case.voxels == io.load(tmp_path / "out" / "one.nii.gz").data.size
+
+
 def test_a_row_with_a_4d_file_fails_its_group(tmp_path):
     io.save(AXIAL, tmp_path / "a.nii.gz", dtype="int16")
     io.save([CORONAL, CORONAL], tmp_path / "b.nii.gz", dtype="int16")
@@ -138,9 +182,9 @@ def test_a_row_with_a_4d_file_fails_its_group(tmp_path):
     assert (case.problem, case.kind) == ("stack 2 holds 2 volumes; expected one", "geometry")
 
 
-@pytest.mark.parametrize("row", ["b.nii.gz,out.nii.gz,,x", "b.nii.gz,,c.nii.gz,x"])
+@pytest.mark.parametrize("row", ["b.nii.gz,out.nii.gz,,x,", "b.nii.gz,,c.nii.gz,x,", "b.nii.gz,,,x,c.nii.gz"])
 def test_only_the_first_row_of_a_group_says_what_becomes_of_it(tmp_path, row):
-    (tmp_path / "cases.csv").write_text(f"input,output,reference,fuse\na.nii.gz,,,x\n{row}\n")
+    (tmp_path / "cases.csv").write_text(f"input,output,reference,fuse,grid\na.nii.gz,,,x,\n{row}\n")
     with pytest.raises(UsageError, match="name them in the first row of its group"):
         planned(tmp_path / "cases.csv", BatchRecipe())
 

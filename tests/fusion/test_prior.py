@@ -40,6 +40,24 @@ def test_stacks_that_agree_leave_less_open_but_not_as_if_their_errors_were_indep
         np.testing.assert_allclose(share, count**-AGREEMENT, rtol=2e-3)
 
 
+def test_a_stack_that_is_alone_counts_fully_up_to_its_faces_and_not_beyond():
+    one, target = alone_on_its_grid()
+    expected = prior_of([one], target, 1e-6)
+    wide, inner = target.widened(3.0)
+    assert wide.shape == tuple(n + 6 for n in target.shape)
+    np.testing.assert_allclose(wide.affine @ [3, 3, 3, 1], target.affine @ [0, 0, 0, 1])
+    beyond = replace(one, op=operator(one.alone.acquisition, one.pose, wide))
+    found = prior_of([beyond], wide, 50.0)
+    for name in ("mean", "deviation", "combined"):
+        np.testing.assert_allclose(
+            getattr(found, name)[inner], getattr(expected, name) + 0.05 * (name != "mean"), rtol=2e-3, err_msg=name
+        )
+    assert found.shown[inner].all()
+    assert found.shown.sum() == np.prod(target.shape)
+    np.testing.assert_array_equal(found.mean[:3], np.broadcast_to(found.mean[3], found.mean[:3].shape))
+    assert found.combined[~found.shown].unique().tolist() == [50.0]
+
+
 def test_the_gain_of_a_stack_holds_for_its_result_and_its_uncertainty():
     even, target = alone_on_its_grid()
     ramp = np.broadcast_to(

@@ -115,6 +115,10 @@ def test_a_plain_request_is_a_plain_command():
 def test_further_stacks_stand_between_scan_and_result():
     said = command_of(EnhanceSettings(), "a.nii", "o.nii", ["b c.nii", ""])
     assert said == "medsr enhance a.nii 'b c.nii' STACK3 o.nii"
+    for grid, word in (("t 1.nii", "'t 1.nii'"), ("", "GRID")):
+        assert command_of(EnhanceSettings(), "a.nii", "o.nii", ["b.nii"], grid) == (
+            f"medsr enhance a.nii b.nii o.nii --grid {word}"
+        )
 
 
 def test_only_what_counts_in_a_mode_is_said():

@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from fusion_stacks import stack, truth
+from fusion_stacks import motion, stack, truth
 from phantoms import head
 from tiny_models import EVERYTHING, TINY, tiny_model, tiny_net, write_tiny
 
@@ -16,12 +16,14 @@ from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError, ModelError, UsageError
 from medsr.fusion.fusion import fuse
+from medsr.fusion.grid import Grid
 from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
 from medsr.viewing import jobs
 from medsr.viewing.exchange import facts_of, packed, unpacked
+from medsr.volume import Volume
 
 TRUTH = head((24, 26, 30), (1.0, 1.0, 1.0))
 COARSE, _ = degrade(TRUTH, TASKS["thick3"])
@@ -85,6 +87,23 @@ def test_stacks_are_fused_as_the_library_fuses_them(ask):
     assert [one["residual"] for one in answer["record"]["stacks"]] == [one["residual"] for one in theirs.record.stacks]
     unpacked(answer["residual"])
     assert not list(ask.folder.iterdir())
+
+
+def test_stacks_are_fused_on_the_grid_of_another_layer(ask):
+    scans, settings = [stack(truth(36), axis) for axis in (2, 1)], EnhanceSettings(flips=0)
+    turned = motion(truth(36), (8, -5, 12), (1, 2, 0)) @ [[0, -1, 0, 30], [0, 0, -1, 31], [-1, 0, 0, 32], [0, 0, 0, 1]]
+    layer = facts_of(Volume(np.zeros((25, 26, 27), np.float32), turned))
+    request = {"stacks": [facts_of(scans[1])], "settings": settings.to_dict()}
+    plan = ask("plan", scan=facts_of(scans[0]), onto=layer, **request)
+    assert (plan["result_shape"], plan["factors"], plan["n_stacks"]) == ([25, 26, 27], None, 2)
+    packs = [packed(scan, ask.folder) for scan in scans]
+    answer = ask("enhance", scan=packs[0], stacks=packs[1:], onto=layer, settings=settings.to_dict())
+    theirs = fuse(scans, MODEL, settings, grid=Grid((25, 26, 27), turned))
+    found = unpacked(answer["enhanced"])
+    np.testing.assert_array_equal(found.data, theirs.volume.data)
+    np.testing.assert_array_equal(found.affine, turned)
+    with pytest.raises(UsageError, match="none that are finer"):
+        ask("plan", scan=facts_of(scans[0]), onto=facts_of(scans[0]), **request)
 
 
 def test_the_plan_of_several_stacks_counts_the_time_of_all(ask):

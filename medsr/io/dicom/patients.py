@@ -22,15 +22,31 @@ def check_one_patient(stacks: Sequence[Stack | None]) -> None:
     Raises:
         InputError: two of them have different patient IDs or birth dates, or a file is gone or damaged.
     """
+    differs = difference(stacks)
+    if differs is not None:
+        first, other, tag = differs
+        raise InputError(
+            f"stacks {first + 1} and {other + 1} are of different patients, as their {tag} says; fuse series of one "
+            "patient"
+        )
+
+
+def difference(stacks: Sequence[Stack | None]) -> tuple[int, int, str] | None:
+    """The first two series of different patients, by their places in `stacks`, and the tag that says so.
+
+    Args:
+        stacks: Slices of each series, None for a scan that is no DICOM.
+
+    Raises:
+        InputError: a file is gone or damaged.
+    """
     known: dict[str, tuple[int, str]] = {}
-    for number, stack in enumerate(stacks, start=1):
+    for number, stack in enumerate(stacks):
         for tag, said in _identity(stack).items() if stack is not None else ():
             first, expected = known.setdefault(tag, (number, said))
             if said != expected:
-                raise InputError(
-                    f"stacks {first} and {number} are of different patients, as their {tag} says; fuse series of one "
-                    "patient"
-                )
+                return first, number, tag
+    return None
 
 
 def _identity(stack: Stack) -> dict[str, str]:

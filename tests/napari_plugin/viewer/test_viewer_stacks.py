@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from fusion_stacks import stack, truth
+from fusion_stacks import motion, stack, truth
 
 from medsr.io import load, save
+from medsr.volume import Volume
 
 pytestmark = pytest.mark.viewer
 
@@ -40,6 +42,28 @@ def test_layers_that_are_ticked_are_fused_with_the_chosen_one(viewer, dock, wait
     assert "stack 2: shifted " in dock.status.text()
     assert len(result.metadata["medsr"]["record"]["stacks"]) == 2
     assert load(places[0]).shape == (36, 36, 9)
+
+
+def test_stacks_are_fused_on_the_voxels_of_another_layer(viewer, dock, wait, tmp_path):
+    turned = motion(truth(36), (8, -5, 12), (1, 2, 0)) @ [[0, -1, 0, 29], [0, 0, -1, 30], [-1, 0, 0, 31], [0, 0, 0, 1]]
+    save(Volume(np.ones((25, 26, 27), np.float32), turned), tmp_path / "t1w.nii.gz", dtype="uint8")
+    (layer,) = viewer.open(str(tmp_path / "t1w.nii.gz"), plugin="medsr")
+    dock.scan.choose(viewer.layers["axial"])
+    dock.stacks.tick(viewer.layers["coronal"])
+    dock.form.force.setChecked(True)
+    dock.form.grid_kind.setCurrentIndex(dock.form.grid_kind.findData("onto"))
+    dock.form.onto_layer.choose(viewer.layers["axial"])
+    wait(lambda: "none that are finer" in dock.estimate.text())
+    dock.form.onto_layer.choose(layer)
+    wait(lambda: dock.estimate.text().startswith("2 stacks, one scan; "))
+    assert dock.command().endswith(f"--force --grid {tmp_path / 't1w.nii.gz'}")
+    dock.run()
+    wait(lambda: dock.go.isEnabled())
+    result = viewer.layers["mean, 2 stacks: axial"]
+    assert result.data.shape == layer.data.shape
+    np.testing.assert_allclose(result.scale, layer.scale)
+    np.testing.assert_allclose(result.translate, layer.translate)
+    np.testing.assert_allclose(result.metadata["medsr"]["affine"], layer.metadata["medsr"]["affine"])
 
 
 def test_what_stacks_cannot_share_is_said_before_a_run(viewer, dock, wait):
