@@ -73,6 +73,7 @@ def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None
     from medsr.cli.slices import slices_of
     from medsr.enhancement.assumed import acquisition_of_voxels
     from medsr.enhancement.settings import EnhanceSettings
+    from medsr.physics.assumption import white_noise
 
     for number, volume in enumerate(volumes):
         source = volume.source
@@ -89,14 +90,15 @@ def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None
         if source.acquired:
             rows.append(("acquired", ", ".join(source.acquired)))
         try:
-            acquisition = acquisition_of_voxels(volume, EnhanceSettings())
+            white = white_noise(volume)
+            acquisition = acquisition_of_voxels(volume, EnhanceSettings(), white)
         except UsageError as error:
             rows.append(("finer", str(error)))
         else:
             fine = grids.axes_text(acquisition.fine_spacing_mm)
             rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
             rows.append(("assumed", acquisition.assumed_text))
-            rows += _verdict(volume, acquisition, spec, verbose)
+            rows += _verdict(volume, acquisition, white, spec, verbose)
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:
             typer.echo(f"{name:<10}{text}")
@@ -111,19 +113,17 @@ def _modality(volume: Volume) -> str:
     return f"{stated}, guessed from the values{doubt}"
 
 
-def _noise(volume: Volume, acquisition: Acquisition) -> str:
-    """The noise that results start from where nobody tells it."""
-    from medsr.enhancement.noise import refines_plane, scan_noise
-    from medsr.enhancement.settings import EnhanceSettings
-    from medsr.model.intensity import scale_of
+def _noise(volume: Volume, acquisition: Acquisition, white: float) -> str:
+    """The noise that results start from where nobody tells it; `white` is what of it is white."""
+    from medsr.enhancement.noise import estimated_noise, refines_plane
 
-    scale = scale_of(volume.data, volume.modality)
-    refined = refines_plane(volume, acquisition)
-    sigma = scan_noise(volume, scale, EnhanceSettings(), plane_refined=refined) * scale.width
+    sigma = estimated_noise(volume, plane_refined=refines_plane(volume, acquisition), white=white)
     return f"standard deviation {sigma:.3g}{' HU' if volume.modality == 'CT' else ''} (estimated)"
 
 
-def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose: bool) -> list[tuple[str, str]]:
+def _verdict(
+    volume: Volume, acquisition: Acquisition, white: float, spec: ModelSpec, verbose: bool
+) -> list[tuple[str, str]]:
     """The noise and how `enhance` judges the scan, voxels included; with the numbers where they are asked for."""
     from medsr.enhancement.envelope import judge
 
@@ -131,7 +131,7 @@ def _verdict(volume: Volume, acquisition: Acquisition, spec: ModelSpec, verbose:
         verdict = judge(volume, acquisition, spec.envelope)
     except InputError as error:
         return [("envelope", str(error))]
-    said = [("noise", _noise(volume, acquisition)), ("envelope", verdict.said(spec.name))]
+    said = [("noise", _noise(volume, acquisition, white)), ("envelope", verdict.said(spec.name))]
     return [*said, *(("", text) for text in verdict.measured if verbose)]
 
 

@@ -18,8 +18,13 @@ def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
     return acquisition_of(scan, settings.spacing_mm, settings.factors, settings.profile, settings.thickness_mm)
 
 
-def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisition:
+def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings, white: float | None = None) -> Acquisition:
     """As `acquisition_for`, with what the voxels tell where the settings leave the profile to medsr.
+
+    Args:
+        volume: Input.
+        settings: What is asked.
+        white: Standard deviation of its white noise (`white_noise`) where it is known already; None: it is estimated.
 
     Raises:
         UsageError: as `acquisition_of`.
@@ -30,7 +35,7 @@ def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings) -> Acquisit
     samples = samples_of(volume, acquisition, settings)
     if samples is not None:
         return of_samples(samples, acquisition, settings)
-    return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm))
+    return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm, white))
 
 
 def samples_of(volume: Volume, acquisition: Acquisition, settings: EnhanceSettings) -> Volume | None:

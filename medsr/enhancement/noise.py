@@ -6,8 +6,8 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.model.intensity import Scale
 from medsr.model.spec import LEAST_FACTOR
 from medsr.physics.acquisition import Acquisition
-from medsr.physics.assumption import fine_axes
-from medsr.physics.noise_level import estimate_sigma, estimate_sigma_of_slices
+from medsr.physics.assumption import fine_axes, white_noise
+from medsr.physics.noise_level import estimate_sigma_of_slices
 from medsr.volume import Volume
 
 
@@ -25,10 +25,22 @@ def scan_noise(volume: Volume, scale: Scale, settings: EnhanceSettings, *, plane
     """
     if settings.noise is not None:
         return settings.noise / scale.width
+    return estimated_noise(volume, plane_refined=plane_refined) / scale.width
+
+
+def estimated_noise(volume: Volume, *, plane_refined: bool, white: float | None = None) -> float:
+    """As `scan_noise`, estimated and in the scan's own unit.
+
+    Args:
+        volume: Input.
+        plane_refined: Whether the plane of the slices is refined (`refines_plane`).
+        white: Standard deviation of the white noise (`white_noise`) where it is known already; None: it is estimated.
+    """
     fine = fine_axes(volume.spacing_mm)
+    white = white_noise(volume) if white is None else white
     if len(fine) == 3 or plane_refined:
-        return estimate_sigma(volume.data, fine) / scale.width
-    return estimate_sigma_of_slices(volume.data, fine, acquired_apart=volume.modality == "MR") / scale.width
+        return white
+    return estimate_sigma_of_slices(volume.data, fine, acquired_apart=volume.modality == "MR", white=white)
 
 
 def refines_plane(volume: Volume, acquisition: Acquisition) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from medsr.model.intensity import Scale, scale_of
 from medsr.physics.assumption import fine_axes, slice_axis_of
+from medsr.physics.levels import distinct
 from medsr.physics.noise_level import estimate_sigma
 from medsr.volume import Volume
 
@@ -197,7 +198,7 @@ def statistics_of(volume: Volume) -> Statistics:
         "border": float(np.median(_border(sample))),
         "lowest": least,
         "highest": most,
-        "levels": float(np.unique(sample).size),
+        "levels": float(distinct(_strided(volume.data)).size),
         "saturated": float(np.mean(sample >= most)),
         "likeness": likeness,
         "jump": jump,
@@ -272,18 +273,18 @@ def _border(sample: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate(faces)
 
 
-def _slices(data: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
+def _slices(data: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """Slices along an axis, (n, voxels of each), their voxels thinned as by `_strided`."""
     turned = np.moveaxis(data, axis, 0)
     j, k = (slice(None, None, max(1, n // BLOCK_VOX)) for n in turned.shape[1:])
-    return turned[:, j, k].reshape(turned.shape[0], -1).astype(np.float64)
+    return turned[:, j, k].reshape(turned.shape[0], -1)
 
 
 def _likeness(data: NDArray[np.float32]) -> tuple[float, float]:
     """Correlation of neighbouring slices: its median where it is least, and its largest fall; the worst axis each."""
     medians, falls = [1.0], [0.0]
     for axis in range(3):
-        rows = _slices(data, axis)
+        rows = _slices(data, axis).astype(np.float64)
         rows = rows - rows.mean(1, keepdims=True)
         sizes = np.linalg.norm(rows, axis=1)
         varied = (sizes[:-1] > 0) & (sizes[1:] > 0)

@@ -136,15 +136,18 @@ def assumed_of(scan: Sampled, thickness_mm: float | None = None) -> tuple[Assume
     return i, j, k
 
 
-def assumed_from_voxels(scan: Volume, thickness_mm: float | None = None) -> tuple[Assumed, Assumed, Assumed]:
+def assumed_from_voxels(
+    scan: Volume, thickness_mm: float | None = None, white: float | None = None
+) -> tuple[Assumed, Assumed, Assumed]:
     """As `assumed_of`, but wider where the voxels show more blur, and narrower slices where they show less.
 
     Args:
         scan: Scan with its voxels.
         thickness_mm: Slice thickness as told by the user, which no estimate overrules; None: what the headers say.
+        white: Standard deviation of the white noise (`white_noise`) where it is known already; None: it is estimated.
     """
     assumed, spacing, fine = assumed_of(scan, thickness_mm), scan.spacing_mm, fine_axes(scan.spacing_mm)
-    noise = estimate_sigma(scan.data, fine)
+    noise = white_noise(scan) if white is None else white
     steps = {axis: step_fwhm(scan.data, axis, noise) for axis in fine}
     known = [width for width in steps.values() if width is not None]
 
@@ -159,6 +162,11 @@ def assumed_from_voxels(scan: Volume, thickness_mm: float | None = None) -> tupl
         return assumed[axis] if width is None else _voxels(assumed[axis], width, float(spacing[axis]))
 
     return estimated(0), estimated(1), estimated(2)
+
+
+def white_noise(scan: Volume) -> float:
+    """Standard deviation of the white noise of a scan, estimated along the axes where neighbours are alike."""
+    return estimate_sigma(scan.data, fine_axes(scan.spacing_mm))
 
 
 def narrowed(assumed: Assumption, share: float) -> Assumption:

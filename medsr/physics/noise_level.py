@@ -56,7 +56,9 @@ def estimate_sigma(y: NDArray[np.floating], axes: Sequence[int] = (-3, -2, -1)) 
     return float(np.sqrt(max(level, 0.0) / (1 - share)))
 
 
-def estimate_sigma_of_slices(y: NDArray[np.floating], axes: Sequence[int], *, acquired_apart: bool) -> float:
+def estimate_sigma_of_slices(
+    y: NDArray[np.floating], axes: Sequence[int], *, acquired_apart: bool, white: float | None = None
+) -> float:
     """As `estimate_sigma`, for slices in whose plane the noise may be correlated and so hide from the finest detail.
 
     Filters, zero-filling and reconstruction kernels take noise out of the finest detail. What is left of it after
@@ -69,11 +71,12 @@ def estimate_sigma_of_slices(y: NDArray[np.floating], axes: Sequence[int], *, ac
         axes: The axes in the plane of the slices.
         acquired_apart: Whether each slice has noise of its own, as in 2D MR. Sections of a CT are interpolated from
             turns that neighbours share.
+        white: Result of `estimate_sigma` where it is known already; None: it is estimated.
 
     Returns:
         Standard deviation of all the noise, in the unit of `y`; 0.0 where there is too little tissue to tell.
     """
-    white = estimate_sigma(y, axes)
+    white = estimate_sigma(y, axes) if white is None else white
     averages = y
     for axis in axes:
         pairs = np.moveaxis(averages, axis, 0)

@@ -16,7 +16,7 @@ from tiny_models import tiny_model
 from medsr import affine as grids
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.floor import floor_of, raised_to
-from medsr.enhancement.noise import scan_noise
+from medsr.enhancement.noise import estimated_noise, scan_noise
 from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
 from medsr.enhancement.uncertainty import BLUR_VOX
 from medsr.errors import EnvelopeError, InputError, UsageError
@@ -24,6 +24,7 @@ from medsr.model.conditioning import expected_detail, roughness
 from medsr.model.intensity import scale_of
 from medsr.model.spec import Envelope
 from medsr.physics.acquisition import acquisition_of
+from medsr.physics.assumption import white_noise
 from medsr.physics.noise_level import estimate_sigma, estimate_sigma_of_slices
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Source, Volume
@@ -180,6 +181,9 @@ def test_noise_that_is_correlated_counts_in_the_plane_of_slices_alone():
         scale = scale_of(scan.data, scan.modality)
         found = scan_noise(scan, scale, EnhanceSettings(), plane_refined=False) * scale.width
         assert found == pytest.approx(expected, rel=1e-5)
+        known = white_noise(scan)
+        assert estimated_noise(scan, plane_refined=False, white=known) == pytest.approx(expected, rel=1e-5)
+        assert estimated_noise(scan, plane_refined=True, white=2 * known) == 2 * known
 
 
 def test_fine_anatomy_of_slices_is_no_noise_in_mr_and_may_be_in_ct():

@@ -22,6 +22,7 @@ from medsr.physics.assumption import (
     narrowed,
     softness_said,
     told_of,
+    white_noise,
 )
 from medsr.physics.blur import slice_fwhm
 from medsr.physics.ops import AxisSampling, Separable
@@ -125,6 +126,11 @@ def test_a_scan_that_is_wider_than_usual_is_estimated():
 def test_a_sharp_scan_stays_as_its_headers_say():
     assert assumed_from_voxels(SHARP) == assumed_of(SHARP)
     assert assumed_from_voxels(USUAL_SLICES) == assumed_of(USUAL_SLICES)
+
+
+def test_white_noise_that_is_known_is_not_estimated_again():
+    assert assumed_from_voxels(WIDE, white=white_noise(WIDE)) == assumed_from_voxels(WIDE)
+    assert assumed_from_voxels(WIDE, white=1e3) == assumed_of(WIDE)  # such noise would hide every width
 
 
 def test_wide_slices_are_assumed_narrower_than_they_were_found():

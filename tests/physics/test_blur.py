@@ -116,6 +116,16 @@ def test_half_of_the_spectrum_of_an_interpolated_scan_is_empty():
     assert upper_band(np.zeros((20, 20, 20), np.float32), 0) == 1.0
 
 
+@pytest.mark.parametrize("n", [32, 42, 54])
+def test_the_bands_are_those_of_a_fourier_transform(n):
+    data = np.random.default_rng(n).normal(0, 1, (9, n, 8)).astype(np.float32)
+    lines = np.diff(data.astype(np.float64), axis=1) * np.hanning(n - 1)[:, None]
+    power = np.mean(np.abs(np.fft.rfft(lines, axis=1)) ** 2, axis=(0, 2))
+    near, half, quarter = (round(share * (power.size - 1)) for share in (0.6, 0.5, 0.25))
+    expected = power[near:].mean() / power[quarter : half + 1].mean()
+    assert upper_band(data, 1) == pytest.approx(expected, rel=1e-6)  # real values are hardly rounded
+
+
 def test_rounding_fills_no_empty_half_of_a_spectrum():
     rng = np.random.default_rng(0)
     soft = ndimage.gaussian_filter(rng.normal(0, 1, (40, 40, 40)), 1.0)
