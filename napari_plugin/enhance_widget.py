@@ -30,6 +30,7 @@ from .docks import Dock, fill, notice_label, text_label
 from .layers import AXIS_LABELS, stored_box, volume_of
 from .outcomes import Made, layers_of
 from .outline import add_outline
+from .overlap_view import OverlapView
 from .preferences import preferences
 from .regions import BOX_LAYER, Corners, box_of_shapes, visible_slab
 from .settings_form import SettingsForm
@@ -56,6 +57,7 @@ class EnhanceWidget(Dock):
         self._judged: dict[str, list[str]] = {}
         self.scan = LayerChoice(napari_viewer, ("scan",), self)
         self.stacks = StackChoice(napari_viewer, self.scan, self)
+        self.overlap = OverlapView(napari_viewer, self)
         self.form = SettingsForm(napari_viewer, preferences().mode)
         self._lay_out()
         self._timer = QTimer(self)
@@ -65,6 +67,7 @@ class EnhanceWidget(Dock):
         self.scan.chosen.connect(self._timer.start)
         self.scan.chosen.connect(self.judge)
         self.stacks.changed.connect(self._timer.start)
+        self.overlap.asked.connect(self._timer.start)
         self.form.changed.connect(self._timer.start)
         self.form.model.chosen.connect(self.judge)
         self.form.draw_box.connect(self.draw_box)
@@ -77,6 +80,8 @@ class EnhanceWidget(Dock):
             return
         try:
             request = self._request(self._settings())
+            stacks = self.stacks.layers()
+            self.overlap.show_stacks([self.scan.needed("scan"), *stacks] if stacks else [], self.form.onto)
         except MedsrError as error:
             self.estimate.setText(str(error))
             self.verdict.setText("")
@@ -281,7 +286,7 @@ class EnhanceWidget(Dock):
             buttons.addWidget(button)
         inner = QWidget()
         column = QVBoxLayout(inner)
-        for widget in (self.scan, self.stacks, self.form, self.estimate, self.verdict):
+        for widget in (self.scan, self.stacks, self.overlap, self.form, self.estimate, self.verdict):
             column.addWidget(widget)
         column.addLayout(buttons)
         for widget in (self.bar, self.status, self.copy, notice_label()):

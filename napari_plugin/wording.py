@@ -12,6 +12,7 @@ NOTICE = "Research software, not a medical device. Structures finer than the sli
 GIB = 2**30
 DEVICES = {"cpu": "the processor", "cuda": "the graphics card"}
 RESIDUAL = "Residual: the result, blurred and sampled as its scan was, minus the scan, in units of the scan's noise"
+OVERLAP = ("#e69f00", "#56b4e9", "#009e73")  # told apart by the colour-blind too (Okabe & Ito)
 COLOURS = {"inside": "#3fae6b", "at the edge of": "#c8b040", "outside": "#e0a030"}
 
 
@@ -37,6 +38,25 @@ def verdict(model: str, objections: list[str], notices: list[str]) -> str:
     reasons = "; ".join(objections or notices)
     text = f"{level} what {model} was validated on" + (f": {reasons}" if reasons else "")
     return f'<span style="color:{COLOURS[level]}">{escape(text, quote=False)}</span>'
+
+
+def overlap_colours(n_stacks: int) -> list[str]:
+    """Colours of what one stack covers, what several do, and what all do, for 1 to `n_stacks` of them."""
+    one, several, every = OVERLAP
+    return [one, *[several] * (n_stacks - 2), every]
+
+
+def overlap(shares: list[float]) -> str:
+    """How much of the result 0, 1, 2 and so on of the stacks cover, as rich text; what nothing falls to is left out."""
+    n_stacks = len(shares) - 1
+    colours = ["", *overlap_colours(n_stacks)]
+    said = []
+    for count in range(n_stacks, -1, -1):
+        who = f"all {n_stacks}" if count == n_stacks else f"{count} of them" if count else "none"
+        square = f'<span style="color:{colours[count]}">&#9632;</span> ' if count else ""
+        if shares[count] > 0:
+            said.append(f"{square}{who}: {shares[count]:.0%}")
+    return f"stacks that cover the result, by their headers: {', '.join(said)}"
 
 
 def progress(content: dict[str, Any]) -> str:

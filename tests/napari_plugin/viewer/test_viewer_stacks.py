@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from fusion_stacks import motion, stack, truth
+from medsr_napari.region_view import edges_of
 
 from medsr.io import load, save
 from medsr.volume import Volume
@@ -64,6 +67,65 @@ def test_stacks_are_fused_on_the_voxels_of_another_layer(viewer, dock, wait, tmp
     np.testing.assert_allclose(result.scale, layer.scale)
     np.testing.assert_allclose(result.translate, layer.translate)
     np.testing.assert_allclose(result.metadata["medsr"]["affine"], layer.metadata["medsr"]["affine"])
+
+
+def value_at(layer, place_mm):
+    return layer.data[tuple(np.rint(layer.world_to_data(place_mm)).astype(int))]
+
+
+def test_where_stacks_overlap_is_said_and_shown_on_demand(viewer, dock, wait, tmp_path):
+    half = stack(truth(36), 0)
+    half = half.with_data(half.data[:, :18].copy())  # sagittal slices, the posterior half
+    save(half, tmp_path / "half.nii.gz", dtype="int16")
+    (sagittal,) = viewer.open(str(tmp_path / "half.nii.gz"), plugin="medsr")
+    dock.scan.choose(viewer.layers["axial"])
+    assert not dock.overlap.isVisibleTo(dock)
+    dock.stacks.tick(sagittal)
+    wait(lambda: "cover the result" in dock.overlap.shares.text())
+    assert dock.overlap.isVisibleTo(dock)
+    assert re.findall(r"([a-z0-9 ]+): (\d+)%", dock.overlap.shares.text()) == [(" all 2", "50"), (" 1 of them", "50")]
+    assert not any(layer.name.startswith("overlap") for layer in viewer.layers)
+
+    viewer.layers.selection.active = viewer.layers["axial"]
+    dock.overlap.box.setChecked(True)
+    wait(lambda: "overlap of 2 stacks" in viewer.layers)
+    assert viewer.layers.selection.active == viewer.layers["axial"]
+    layer, axial = viewer.layers["overlap of 2 stacks"], viewer.layers["axial"]
+    for y, expected in ((4.0, 2), (13.0, 2), (22.0, 1), (33.0, 1)):
+        assert value_at(layer, (17.0, y, 17.0)) == expected
+    np.testing.assert_allclose(edges_of(layer), edges_of(axial), atol=1e-6)
+    assert dock.scan.layer() == axial
+    assert dock.stacks.layers() == [sagittal]
+
+    dock.stacks.tick(viewer.layers["coronal"])
+    wait(lambda: "overlap of 3 stacks" in viewer.layers)
+    assert "overlap of 2 stacks" not in viewer.layers
+    assert "all 3: 50%" in dock.overlap.shares.text()
+    viewer.layers.remove("overlap of 3 stacks")
+    assert not dock.overlap.box.isChecked()
+    dock.overlap.box.setChecked(True)
+    wait(lambda: "overlap of 3 stacks" in viewer.layers)
+    for name in ("half", "coronal"):
+        dock.stacks.tick(viewer.layers[name], False)
+    wait(lambda: not dock.overlap.isVisibleTo(dock))
+    assert not any(layer.name.startswith("overlap") for layer in viewer.layers)
+
+
+def test_the_overlap_is_that_on_the_grid_that_is_asked_for(viewer, dock, wait, tmp_path):
+    wide = Volume(np.ones((72, 36, 36), np.float32), np.diag([1.0, 1, 1, 1]))
+    save(wide, tmp_path / "wide.nii.gz", dtype="uint8")
+    (layer,) = viewer.open(str(tmp_path / "wide.nii.gz"), plugin="medsr")
+    dock.scan.choose(viewer.layers["axial"])
+    dock.stacks.tick(viewer.layers["coronal"])
+    wait(lambda: "all 2: 100%" in dock.overlap.shares.text())
+    dock.form.onto_layer.choose(layer)
+    dock.form.grid_kind.setCurrentIndex(dock.form.grid_kind.findData("onto"))
+    wait(lambda: "all 2: 50%, none: 50%" in dock.overlap.shares.text())
+    dock.overlap.box.setChecked(True)
+    wait(lambda: "overlap of 2 stacks" in viewer.layers)
+    shown = viewer.layers["overlap of 2 stacks"]
+    np.testing.assert_allclose(edges_of(shown), edges_of(layer), atol=1e-6)
+    assert [value_at(shown, (17.0, 17.0, x)) for x in (10.0, 60.0)] == [2, 0]
 
 
 def test_what_stacks_cannot_share_is_said_before_a_run(viewer, dock, wait):
