@@ -15,6 +15,7 @@ from tiny_models import tiny_model
 import medsr
 from medsr.enhancement.enhancement import enhance
 from medsr.errors import InputError
+from medsr.fusion.fusion import fuse
 from medsr.physics.acquisition import acquisition_of
 
 SCAN = head((14, 16, 6), (1.0, 1.0, 2.5))
@@ -107,7 +108,9 @@ def test_inspecting_a_nifti_takes_no_torch(tmp_path, spacing_mm):
 
 
 def test_the_public_function_is_called_as_the_one_that_does_the_work():
-    ours, work = (dict(inspect.signature(one).parameters) for one in (medsr.enhance, enhance))
+    ours, work, several = (dict(inspect.signature(one).parameters) for one in (medsr.enhance, enhance, fuse))
+    grid = ours.pop("grid")  # which several stacks alone have
+    assert (grid.kind, grid.default) == (several["grid"].kind, several["grid"].default)
     assert list(ours) == list(work)
     assert (
         ours.pop("scan").default is work.pop("scan").default is inspect.Parameter.empty
