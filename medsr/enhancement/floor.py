@@ -1,8 +1,7 @@
 """The floor of a scan: a posterior mean should be nowhere darker than the scan itself.
 
 Beside sharp borders an inversion undershoots. What lies below the floor is raised to it, and the answer brought back to
-what was measured, in turn (projections onto two convex sets, Youla & Webb 1982). The little that then lies deeper than
-the noise of the scan explains is cut.
+what was measured, in turn (projections onto two convex sets, Youla & Webb 1982).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from medsr.volume import Volume
 
 # The profile of k-space reaches far: with every round a region differs more from the same part of the whole scan.
 ROUNDS, ROUNDS_IN_K_SPACE = 5, 2
-TOLERATED = 3.0  # standard deviations of the noise: what still lies deeper is cut, though the residual moves by that
 
 
 def floor_of(volume: Volume) -> float:
@@ -24,15 +22,13 @@ def floor_of(volume: Volume) -> float:
     return min(lowest, CT_LOW_HU) if volume.modality == "CT" else lowest
 
 
-def raised_to(floor: float, x: Tensor, op: Separable, noise: float = 0.0) -> Tensor:
+def raised_to(floor: float, x: Tensor, op: Separable) -> Tensor:
     """An image with the same measurement A x, and little of it below the floor.
 
     Args:
         floor: Lowest value, in the unit of `x`.
         x: Image (..., I, J, K) on the fine grid of `op`.
         op: Operator of the acquisition.
-        noise: Standard deviation of the noise in the measurement. Nothing stays `TOLERATED` times as far below the
-            floor, and A x moves by what is cut; 0: nothing is cut.
     """
     if not bool((x < floor).any()):
         return x
@@ -40,4 +36,4 @@ def raised_to(floor: float, x: Tensor, op: Separable, noise: float = 0.0) -> Ten
     measured = op(x)
     for _ in range(ROUNDS_IN_K_SPACE if in_k_space else ROUNDS):
         x = op.prox(x.clamp_min(floor), measured, 0.0)
-    return x.clamp_min(floor - TOLERATED * noise) if noise else x
+    return x

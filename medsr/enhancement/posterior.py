@@ -241,9 +241,9 @@ def samples_of_mean(settings: EnhanceSettings, process: Process) -> int:
 
 
 def raised(problem: Problem, detail: Tensor) -> Tensor:
-    """Detail (1, 1, I, J, K) with which nothing lies far below the scan's floor, in units of the expected detail."""
+    """Detail (1, 1, I, J, K) with which no voxel lies below the scan's floor, in units of the expected detail."""
     x = problem.ibp + problem.detail * detail
-    return detail + (raised_to(problem.floor, x, problem.op, problem.noise) - x) / problem.detail
+    return detail + (raised_to(problem.floor, x, problem.op) - x) / problem.detail
 
 
 def sample_steps(

@@ -7,20 +7,18 @@ hold. A line that was interpolated lies among those, whatever its content. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
-from scipy.interpolate import BSpline, make_lsq_spline
 
 from medsr.physics.blur import rounding_variance
 
 MOST_PER_SAMPLE = 6
 LEAST_SAMPLES = 8  # of an axis; fewer say little
 LINES = 50  # of an axis that are looked at, those that vary the most of `LINES` squared
-DEGREES = (1, 3)
 OUTSIDE = 0.25  # of the power above the samples' Nyquist frequency may lie outside of the splines
 LEAST_POWER = 1e-7  # of the variance above that frequency; with less there is nothing to tell by
 ENDS = 2  # samples at either end that don't count: what lies beyond the last one is filled in many ways
@@ -29,6 +27,17 @@ ASTRAY = 0.1  # samples
 TINY = 1e-9
 
 Array = NDArray[np.float64]
+
+
+def _linear(x: Array) -> Array:
+    return np.maximum(1 - x, 0)
+
+
+def _cubic(x: Array) -> Array:
+    return np.where(x < 1, 2 / 3 - x**2 + x**3 / 2, np.maximum(2 - x, 0) ** 3 / 6)
+
+
+SPLINES: dict[int, Callable[[Array], Array]] = {1: _linear, 3: _cubic}  # B-splines at a distance in samples, by degree
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Interpolation:
     def power_outside(self, lines: Array) -> float:
         """Mean square of what the splines leave of lines (n, ...), but for their ends."""
         ends = round(ENDS / self.step)
-        left = lines - self._fitted(lines)(self._of_voxels(len(lines)))
+        voxels = self.first + self.step * np.arange(len(lines), dtype=np.float64)
+        left = lines - np.tensordot(self._fit(len(lines), voxels), lines, 1)
         return float(np.mean(left[ends:-ends] ** 2))
 
     def places(self, n: int) -> Array:
@@ -58,18 +68,17 @@ class Interpolation:
 
     def samples(self, lines: NDArray[np.floating]) -> NDArray[np.floating]:
         """The samples (m, ...) at `places` that lines (n, ...) were interpolated from, by least squares."""
-        found: Array = self._fitted(lines)(self.first + self.step * self.places(len(lines)))
-        return found
+        n = len(lines)
+        return np.tensordot(self._fit(n, self.first + self.step * self.places(n)), lines, 1)
 
-    def _of_voxels(self, n: int) -> Array:
-        return self.first + self.step * np.arange(n, dtype=np.float64)
-
-    def _fitted(self, lines: NDArray[np.floating]) -> BSpline:
-        places = self._of_voxels(len(lines))
-        low, high = np.floor(places[0] + TINY), np.ceil(places[-1] - TINY)
-        ends = np.ones(self.degree + 1)
-        knots = np.concatenate([low * ends, np.arange(low + 1, high), high * ends])
-        return make_lsq_spline(np.clip(places, low, high), lines, knots, self.degree)
+    def _fit(self, n: int, at: Array) -> Array:
+        """The matrix (k, n) from n voxels to the splines nearest to them, at places (k,) in samples."""
+        voxels = self.first + self.step * np.arange(n)
+        beyond = (self.degree - 1) // 2  # of the samples around the voxels: knots whose splines reach in
+        knots = np.arange(np.floor(voxels[0] + TINY) - beyond, np.ceil(voxels[-1] - TINY) + beyond + 1)
+        splines, wanted = (SPLINES[self.degree](np.abs(places[:, None] - knots)) for places in (voxels, at))
+        fit: Array = wanted @ np.linalg.solve(splines.T @ splines, splines.T)
+        return fit
 
 
 def moved(samples: NDArray[np.floating], places: Array) -> NDArray[np.floating]:
@@ -120,7 +129,7 @@ def _ways_by(per_sample: int, n: int) -> Iterator[Interpolation]:
     """Every way in which n voxels may have been interpolated, so many per sample; a scan may be cut at any voxel."""
     halves = 2 * per_sample  # of a voxel, in a sample
     places = {(2 * number + start) % halves for number in range(per_sample) for start in (0, 1 - per_sample)}
-    for degree in DEGREES:
+    for degree in SPLINES:
         for place in sorted(places):
             yield Interpolation(degree, place / halves, 1 / per_sample)
         if n % per_sample == 0:
