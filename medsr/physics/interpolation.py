@@ -56,10 +56,14 @@ class Interpolation:
 
     def power_outside(self, lines: Array) -> float:
         """Mean square of what the splines leave of lines (n, ...), but for their ends."""
-        ends = round(ENDS / self.step)
         voxels = self.first + self.step * np.arange(len(lines), dtype=np.float64)
         left = lines - np.tensordot(self._fit(len(lines), voxels), lines, 1)
-        return float(np.mean(left[ends:-ends] ** 2))
+        return float(np.mean(self.without_ends(left) ** 2))
+
+    def without_ends(self, lines: Array) -> Array:
+        """Lines (n, ...) without the ends that don't count."""
+        ends = round(ENDS / self.step)
+        return lines[ends:-ends]
 
     def places(self, n: int) -> Array:
         """Places, in voxels, of the samples whose extent holds the centre of one of n voxels."""
@@ -107,7 +111,7 @@ def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | No
         return way.power_outside(lines) - (1 - way.step) * rounding
 
     for ways in _ways(lines, rounding):
-        above = _power_above(lines, ways[0].step) - (1 - ways[0].step) * rounding
+        above = _power_above(ways[0].without_ends(lines), ways[0].step) - (1 - ways[0].step) * rounding
         if above > max(rounding, LEAST_POWER * variance):
             found = min(ways, key=power)
             if power(found) < OUTSIDE * above:
@@ -116,13 +120,18 @@ def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | No
 
 
 def _ways(lines: Array, rounding: float) -> Iterator[tuple[Interpolation, ...]]:
-    """Ways in which lines (n, m) may have been interpolated, those with the fewest samples first."""
+    """Ways in which lines (n, m) may have been interpolated, those with the fewest samples first.
+
+    Splines through the samples pass through every second voxel between them as well, so more samples would do too.
+    """
     n = len(lines)
-    for per_sample in range(min(MOST_PER_SAMPLE, n // LEAST_SAMPLES), 1, -1):
-        yield tuple(_ways_by(per_sample, n))
+    if n < 2 * LEAST_SAMPLES:
+        return
+    ways = [tuple(_ways_by(per_sample, n)) for per_sample in range(min(MOST_PER_SAMPLE, n // LEAST_SAMPLES), 1, -1)]
     bends = _places_of_bends(lines, rounding)
     if len(bends) >= LEAST_SAMPLES:
-        yield from _ways_through(bends)
+        ways += _ways_through(bends)
+    yield from sorted(ways, key=lambda one: round(1 / one[0].step), reverse=True)
 
 
 def _ways_by(per_sample: int, n: int) -> Iterator[Interpolation]:
@@ -150,7 +159,8 @@ def _places_of_bends(lines: Array, rounding: float) -> Array:
 def _ways_through(bends: Array) -> Iterator[tuple[Interpolation]]:
     """Linear interpolation with samples at evenly spaced places of bends, some of which may be missing or astray."""
     steps = np.diff(bends)
-    single = steps[np.abs(steps - np.median(steps)) < 0.3 * np.median(steps)]  # none is missing in between
+    usual = np.sort(steps)[len(steps) // 2]
+    single = steps[np.abs(steps - usual) < 0.3 * usual]  # none is missing in between
     numbers = np.concatenate([[0], np.cumsum(np.round(steps / single.mean()))])
     near = np.full(len(bends), True)
     for _ in range(2):  # the second time without what lies astray
@@ -167,7 +177,7 @@ def _lively(data: NDArray[np.float32], axis: int) -> Array:
     across = [n for other, n in enumerate(data.shape) if other != axis]
     a, b = (np.linspace(0, n - 1, min(n, LINES), dtype=int) for n in across)
     lines = np.moveaxis(data, axis, 0)[:, a[:, None], b].reshape(data.shape[axis], -1)
-    return np.asarray(lines[:, np.argsort(lines.std(0))[-LINES:]], np.float64)
+    return np.asarray(lines[:, np.argsort(lines.std(0, dtype=np.float64))[-LINES:]], np.float64)
 
 
 def _power_above(lines: Array, share: float) -> float:

@@ -68,10 +68,34 @@ def test_linear_interpolation_by_any_factor_is_recognised(factor, first):
     assert np.sqrt(np.mean(off[2:-2] ** 2)) < 0.02 * np.ptp(data)
 
 
+@pytest.mark.parametrize("factor", [8, 10, 12])
+@pytest.mark.parametrize("grid", [corners_shared, ends_shared])
+def test_the_fewest_samples_that_explain_an_axis_count(grid, factor):
+    places = grid(factor)
+    found = interpolation_of(interpolated(places, 1), 0)
+    assert 1 / found.step == pytest.approx(1 / (places[1] - places[0]), rel=1e-3)
+    assert len(found.places(len(places))) == N
+
+
 @pytest.mark.parametrize("axis", range(3))
 def test_only_the_axis_that_was_interpolated_is_named(axis):
     stored = np.moveaxis(interpolated(corners_shared(2), 1), 0, axis)
     assert [interpolation_of(stored, other) is not None for other in range(3)] == [other == axis for other in range(3)]
+
+
+def spikes_near_an_end(data):
+    """Nothing but a slice that lies among the ends that don't count."""
+    changed = np.zeros_like(data)
+    changed[10] = data[20]
+    return changed
+
+
+def bends_far_and_near(data):
+    """Straight but for bends that follow each other after 3 and 10 voxels in turn."""
+    bends = np.cumsum([0, *[10, 3] * 6, 10, 8])
+    values = np.random.default_rng(0).normal(scale=100, size=(len(bends), 20))
+    lines = [np.interp(np.arange(bends[-1] + 1), bends, one) for one in values.T]
+    return np.transpose(lines)[:, :, None]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +107,10 @@ def test_only_the_axis_that_was_interpolated_is_named(axis):
         lambda data: np.full_like(data, 100),
         lambda data: data[:15],
         lambda data: np.repeat(data, 2, axis=0),
+        lambda data: data[:2],
+        lambda data: 1e30 * data,
+        spikes_near_an_end,
+        bends_far_and_near,
     ],
 )
 def test_other_scans_are_not(change):
