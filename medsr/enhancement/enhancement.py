@@ -23,7 +23,7 @@ from medsr.enhancement.memory import Sizes, block_for, check_fits, usable_memory
 from medsr.enhancement.piece import OnState
 from medsr.enhancement.posterior import OnProgress, evaluations_of
 from medsr.enhancement.reference_free import faults, warnings_of
-from medsr.enhancement.region import Box, central_block, enhance_region, part_of
+from medsr.enhancement.region import Box, central_block, check_inside, enhance_region, part_of
 from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
@@ -124,7 +124,12 @@ def _of_modality(volume: Volume, settings: EnhanceSettings) -> tuple[Volume, tup
 
 
 def _on_grid_of(volume: Volume, box: Box, stored: Volume) -> Box:
-    """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one."""
+    """A box of a stored scan in voxels of its acquired samples, widened to whole ones; the same where they are one.
+
+    Raises:
+        UsageError: the box does not lie within the stored scan.
+    """
+    check_inside(stored, box)
     places = np.linalg.inv(volume.affine) @ stored.affine
     edges = [np.diag(places)[:3] * (np.array(corner) - 0.5) + places[:3, 3] + 0.5 for corner in (box.start, box.stop)]
     start, stop = np.floor(edges[0] + 1e-6), np.ceil(edges[1] - 1e-6)

@@ -95,7 +95,7 @@ def crop(volume: Volume, box: Box) -> Volume:
     Raises:
         UsageError: the box does not lie within the scan.
     """
-    _check_inside(volume, box)
+    check_inside(volume, box)
     window = tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))
     return volume.with_data(np.array(volume.data[window]), grids.crop(volume.affine, box.start))
 
@@ -117,7 +117,7 @@ def part_of(volume: Volume, box: Box, acquisition: Acquisition) -> Part:
     Raises:
         UsageError: the box does not lie within the scan.
     """
-    _check_inside(volume, box)
+    check_inside(volume, box)
     solved = solved_grid(acquisition)
     axes = zip(box.start, box.stop, volume.shape, solved.fine_shape, strict=True)
     spans = [_grown(start, stop, n_coarse, n_fine) for start, stop, n_coarse, n_fine in axes]
@@ -167,7 +167,12 @@ def enhance_region(
     )
 
 
-def _check_inside(volume: Volume, box: Box) -> None:
+def check_inside(volume: Volume, box: Box) -> None:
+    """Refuse a box that reaches beyond a scan.
+
+    Raises:
+        UsageError: the box does not lie within the scan.
+    """
     if any(b > n for b, n in zip(box.stop, volume.shape, strict=True)):
         raise UsageError(
             f"the region ends at voxel {box.stop} and the scan has {volume.shape} voxels; choose a region inside it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from medsr.affine import resized
 from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.errors import UsageError
 from medsr.physics.acquired_grid import acquired_samples, over_field_of_view, seen_from, stored_finer_said
 from medsr.physics.acquisition import on_grids
 
@@ -148,6 +150,13 @@ def test_a_region_in_voxels_of_the_stored_scan_is_widened_to_whole_samples():
     part = enhance(stored, MODEL, replace(asked, region=((21, 20, 20), (40, 41, 40)))).volume
     assert part.shape == (40, 44, 40)
     np.testing.assert_allclose(part.data, whole.data[40:80, 40:84, 40:80], atol=0.033 * np.ptp(stored.data))
+
+
+@pytest.mark.parametrize("scan", [NATIVE, STORED["linear"]])
+def test_a_region_that_reaches_beyond_the_stored_scan_is_refused(scan):
+    stop = tuple(n + 1 for n in scan.shape)
+    with pytest.raises(UsageError, match=rf"ends at voxel {re.escape(str(stop))} .*{re.escape(str(scan.shape))}"):
+        enhance(scan, MODEL, replace(QUICK, region=((0, 0, 0), stop)))
 
 
 def test_nothing_is_assumed_of_the_samples_yet():
