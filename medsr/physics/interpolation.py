@@ -1,8 +1,9 @@
 """Axes along which a scan was interpolated to more voxels, recognised by what an interpolator can make.
 
 Linear interpolation and cubic splines with a knot at every sample make few of the signals that a line of voxels can
-hold. A line that was interpolated lies among those, whatever its content. What a scan measured does not: on no axis of
-34 training scans was less than half of the power that knots so far apart can't carry outside of the splines.
+hold. A line that was interpolated lies among those, whatever its content: of its power above the samples' Nyquist
+frequency less than 0.2 is left outside of the splines, most of it by rounding. On all axes of 34 training scans at
+least 0.45 was.
 """
 
 from __future__ import annotations
