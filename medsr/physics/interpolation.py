@@ -74,7 +74,8 @@ class Interpolation:
     def samples(self, lines: NDArray[np.floating]) -> NDArray[np.floating]:
         """The samples (m, ...) at `places` that lines (n, ...) were interpolated from, by least squares."""
         n = len(lines)
-        return np.tensordot(self._fit(n, self.first + self.step * self.places(n)), lines, 1)
+        fit = self._fit(n, self.first + self.step * self.places(n))
+        return np.tensordot(fit.astype(lines.dtype), lines, 1)  # a scan in double precision would need twice the memory
 
     def _fit(self, n: int, at: Array) -> Array:
         """The matrix (k, n) from n voxels to the splines nearest to them, at places (k,) in samples."""
@@ -91,7 +92,7 @@ def moved(samples: NDArray[np.floating], places: Array) -> NDArray[np.floating]:
     m = len(samples)
     waves = np.cos(np.pi * np.outer(places + 0.5, np.arange(m)) / m) / m
     waves[:, 0] /= 2
-    return np.tensordot(waves, dct(samples, axis=0), 1)
+    return np.tensordot(waves.astype(samples.dtype), dct(samples, axis=0), 1)
 
 
 def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | None:
