@@ -71,8 +71,9 @@ def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None
     """Print every volume of a file or series in full."""
     from medsr import affine as grids
     from medsr.cli.slices import slices_of
-    from medsr.enhancement.assumed import acquisition_of_voxels
+    from medsr.enhancement.assumed import told_by_voxels
     from medsr.enhancement.settings import EnhanceSettings
+    from medsr.physics.acquired_grid import stored_finer_said
     from medsr.physics.assumption import white_noise
 
     for number, volume in enumerate(volumes):
@@ -91,14 +92,16 @@ def _describe(volumes: Sequence[Volume], spec: ModelSpec, verbose: bool) -> None
             rows.append(("acquired", ", ".join(source.acquired)))
         try:
             white = white_noise(volume)
-            acquisition = acquisition_of_voxels(volume, EnhanceSettings(), white)
+            scan, acquisition = told_by_voxels(volume, EnhanceSettings(), white)
         except UsageError as error:
             rows.append(("finer", str(error)))
         else:
             fine = grids.axes_text(acquisition.fine_spacing_mm)
             rows.append(("finer", f"{grids.axes_text(acquisition.fine_shape)} voxels, {fine} mm by default"))
             rows.append(("assumed", acquisition.assumed_text))
-            rows += _verdict(volume, acquisition, white, spec, verbose)
+            rows += _verdict(scan, acquisition, white if scan is volume else white_noise(scan), spec, verbose)
+            if scan is not volume:
+                rows.append(("samples", stored_finer_said(volume, scan)))
         rows += [("warning", text) for text in source.warnings]
         for name, text in rows:
             typer.echo(f"{name:<10}{text}")

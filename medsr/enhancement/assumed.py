@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.physics.acquired_grid import acquired_samples, over_field_of_view, seen_from
-from medsr.physics.acquisition import Acquisition, acquisition_of, with_assumed
+from medsr.physics.acquisition import Acquisition, acquisition_of, check_thickness, with_assumed
 from medsr.physics.assumption import Sampled, assumed_from_voxels, assumed_of
 from medsr.volume import Volume
 
@@ -18,8 +20,25 @@ def acquisition_for(scan: Sampled, settings: EnhanceSettings) -> Acquisition:
     return acquisition_of(scan, settings.spacing_mm, settings.factors, settings.profile, settings.thickness_mm)
 
 
-def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings, white: float | None = None) -> Acquisition:
-    """As `acquisition_for`, with what the voxels tell where the settings leave the profile to medsr.
+def as_acquired(volume: Volume, settings: EnhanceSettings) -> tuple[Volume, Acquisition]:
+    """A scan, or the samples that it holds where it is stored finer, and how it was acquired by settings and headers.
+
+    A profile that is told takes the scan as it is stored.
+
+    Raises:
+        UsageError: as `acquisition_of`.
+    """
+    if settings.profile != "auto":
+        return volume, acquisition_for(volume, settings)
+    as_stored = acquisition_for(volume, replace(settings, thickness_mm=None))  # slices may be thicker than their voxels
+    samples = samples_of(volume, as_stored, settings)
+    if samples is None:
+        return volume, acquisition_for(volume, settings)
+    return samples, of_samples(samples, as_stored, settings)
+
+
+def told_by_voxels(volume: Volume, settings: EnhanceSettings, white: float | None = None) -> tuple[Volume, Acquisition]:
+    """As `as_acquired`, with what the voxels tell where the settings leave the profile to medsr.
 
     Args:
         volume: Input.
@@ -29,13 +48,10 @@ def acquisition_of_voxels(volume: Volume, settings: EnhanceSettings, white: floa
     Raises:
         UsageError: as `acquisition_of`.
     """
-    acquisition = acquisition_for(volume, settings)
-    if settings.profile != "auto":
-        return acquisition
-    samples = samples_of(volume, acquisition, settings)
-    if samples is not None:
-        return of_samples(samples, acquisition, settings)
-    return with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm, white))
+    scan, acquisition = as_acquired(volume, settings)
+    if settings.profile != "auto" or scan is not volume:
+        return scan, acquisition
+    return scan, with_assumed(acquisition, assumed_from_voxels(volume, settings.thickness_mm, white))
 
 
 def samples_of(volume: Volume, acquisition: Acquisition, settings: EnhanceSettings) -> Volume | None:
@@ -60,8 +76,12 @@ def of_samples(samples: Volume, acquisition: Acquisition, settings: EnhanceSetti
         samples: Result of `samples_of`.
         acquisition: Acquisition of the scan as it is stored, and the finer grid.
         settings: Request; grid and thickness count where they are given.
+
+    Raises:
+        UsageError: as `acquisition_of`.
     """
     if _asks_for_a_grid(settings):
+        check_thickness(samples, settings.thickness_mm)
         return with_assumed(seen_from(samples, acquisition), assumed_of(samples, settings.thickness_mm))
     return acquisition_for(samples, settings)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsr.enhancement.assumed import acquisition_for, of_samples, samples_of
+from medsr.enhancement.assumed import as_acquired
 from medsr.enhancement.blocks import enhance_within
 from medsr.enhancement.cascade import cascaded, stages_of
 from medsr.enhancement.consistency import residual_said
@@ -28,6 +28,7 @@ from medsr.enhancement.result import Enhancement, described
 from medsr.enhancement.sample_check import check_sample
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.without_network import without_network
+from medsr.errors import EnvelopeError
 from medsr.io.padding import padding_said, without_ct_padding
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
@@ -144,13 +145,17 @@ def _assumed(volume: Volume, model: Model, settings: EnhanceSettings) -> tuple[V
     Returns:
         The scan, or the acquired samples of one that is stored finer; its acquisition; warnings.
     """
-    by_headers = acquisition_for(volume, settings)
-    said = () if settings.thickness_mm is not None else header_said(volume)
+    scan, by_headers = as_acquired(volume, settings)
+    said = () if settings.thickness_mm is not None else header_said(scan)
+    if scan is not volume:
+        finer = stored_finer_said(volume, scan)
+        try:
+            _check_admitted(scan, by_headers, model, settings)
+        except EnvelopeError as error:
+            raise EnvelopeError(f"{error}; {finer}; --profile kspace takes it as it is stored") from error
+        return scan, by_headers, (*said, finer)
     if settings.profile != "auto":
         return volume, by_headers, said
-    samples = samples_of(volume, by_headers, settings)
-    if samples is not None:
-        return samples, of_samples(samples, by_headers, settings), (*said, stored_finer_said(volume, samples))
     acquisition, more = _without_overshoot(volume, model, settings, by_headers)
     return volume, acquisition, (*said, *more)
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medsr.enhancement.assumed import as_acquired
 from medsr.enhancement.consistency import CONTRADICTION
 from medsr.enhancement.enhancement import OnEstimate, enhance
 from medsr.enhancement.floor import floor_of
@@ -40,6 +41,7 @@ from medsr.fusion.stack import (
 from medsr.fusion.width import fitted, is_shown
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
+from medsr.physics.acquired_grid import stored_finer_said
 from medsr.physics.acquisition import Acquisition
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
@@ -104,9 +106,12 @@ def fuse(
         stacks = [replace(stack, modality=settings.modality) for stack in stacks]
     check_stacks(stacks)
     model = model or load_model(settings.model, settings.device)
+    given = stacks
+    acquired = [_acquired(stack, one, settings) for stack, one in zip(stacks, acquisitions, strict=True)]
+    stacks = [stack for stack, _ in acquired]
     if grid is not None:
         check_grid(grid, stacks, settings, model.spec)
-    given, wanted = stacks, wanted_of(stacks, settings, grid)
+    wanted = wanted_of(stacks, settings, grid)
     if settings.spacing_mm is not None or grid is not None:
         stacks = [reduced(stack, mm) for stack, mm in zip(stacks, wanted, strict=True)]
     spacings = [spacing_of(stack, mm) for stack, mm in zip(stacks, wanted, strict=True)]
@@ -117,14 +122,17 @@ def fuse(
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
     alone = []
-    for number, (stack, spacing_mm, acquisition) in enumerate(zip(stacks, spacings, acquisitions, strict=True)):
+    for number, (stack, spacing_mm, acquisition, (_, said)) in enumerate(
+        zip(stacks, spacings, acquisitions, acquired, strict=True)
+    ):
         asked = replace(settings, mode="uncertainty", spacing_mm=spacing_mm)
         told = _part(on_progress, number, len(stacks))
         try:
             one = enhance(stack, model, asked, acquisition, told, memory_bytes=memory_bytes, on_estimate=on_estimate)
         except EnvelopeError as error:
-            raise EnvelopeError(f"stack {number + 1}: {error}") from error
-        alone.append(replace(one, record=replace(one.record, input=described(given[number]))))
+            raise EnvelopeError(f"stack {number + 1}: {'; '.join((str(error), *said))}") from error
+        record = replace(one.record, input=described(given[number]), warnings=(*one.record.warnings, *said))
+        alone.append(replace(one, record=record))
     enhanced = time.monotonic()
     result = fused(alone, poses, dark, settings, grid)
     seconds = {
@@ -133,6 +141,19 @@ def fuse(
         "fusion": round(time.monotonic() - enhanced, 3),
     }
     return replace(result, record=replace(result.record, seconds=seconds))
+
+
+def _acquired(
+    stack: Volume, acquisition: Acquisition | None, settings: EnhanceSettings
+) -> tuple[Volume, tuple[str, ...]]:
+    """The samples that a stack holds where it is stored finer, with a warning; others as they are."""
+    if acquisition is not None:
+        return stack, ()
+    try:
+        samples, _ = as_acquired(stack, replace(settings, spacing_mm=None))
+    except UsageError:  # as fine as results are by default
+        return stack, ()
+    return samples, () if samples is stack else (stored_finer_said(stack, samples),)
 
 
 def _voxels(stacks: Sequence[Volume], first_mm: Sequence[float], grid: Grid | None) -> float:

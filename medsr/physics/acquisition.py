@@ -166,15 +166,24 @@ def acquisition_of(
             "ask for a finer --spacing or a --factor above 1"
         )
     fine_affine = grids.resized(scan.affine, scan.shape, shape)
-    slices = slice_axis_of(scan)
-    if thickness_mm is not None and not can_be_thick(thickness_mm, float(spacing[slices])):
-        raise UsageError(
-            f"slices are {thickness_mm:g} mm thick every {spacing[slices]:.3g} mm; expected more than 0 and at most "
-            f"{THICKEST:g} times their spacing, so give the true --thickness"
-        )
+    check_thickness(scan, thickness_mm)
     assumed = assumed_of(scan, thickness_mm) if profile == "auto" else told_of(scan, profile, thickness_mm)
     both = on_grids(fine_affine, (shape[0], shape[1], shape[2]), scan.shape, "kspace", None)
     return with_assumed(both, assumed)
+
+
+def check_thickness(scan: Sampled, thickness_mm: float | None) -> None:
+    """Refuse a thickness that slices as far apart as those of a scan can't have.
+
+    Raises:
+        UsageError: not above 0, or more than `THICKEST` times their spacing.
+    """
+    spacing = float(scan.spacing_mm[slice_axis_of(scan)])
+    if thickness_mm is not None and not can_be_thick(thickness_mm, spacing):
+        raise UsageError(
+            f"slices are {thickness_mm:g} mm thick every {spacing:.3g} mm; expected more than 0 and at most "
+            f"{THICKEST:g} times their spacing, so give the true --thickness"
+        )
 
 
 def with_assumed(acquisition: Acquisition, assumed: Assumption) -> Acquisition:

@@ -21,6 +21,7 @@ MOST_PER_SAMPLE = 6
 LEAST_SAMPLES = 8  # of an axis; fewer say little
 LINES = 50  # of an axis that are looked at, those that vary the most of `LINES` squared
 OUTSIDE = 0.25  # of the power above the samples' Nyquist frequency may lie outside of the splines
+ALIKE = 0.05  # of that power: fewer samples that leave no more than this in addition explain an axis as well
 LEAST_POWER = 1e-7  # of the variance above that frequency; with less there is nothing to tell by
 ENDS = 2  # samples at either end that don't count: what lies beyond the last one is filled in many ways
 STRAIGHT = 0.02  # of the larger bends: what runs straight but for rounding bends less
@@ -112,13 +113,14 @@ def interpolation_of(data: NDArray[np.float32], axis: int) -> Interpolation | No
     def power(way: Interpolation) -> float:
         return way.power_outside(lines) - (1 - way.step) * rounding
 
+    fitting: list[tuple[float, Interpolation]] = []
     for ways in _ways(lines, rounding):
         above = _power_above(ways[0].without_ends(lines), ways[0].step) - (1 - ways[0].step) * rounding
         if above > max(rounding, LEAST_POWER * variance):
             found = min(ways, key=power)
-            if power(found) < OUTSIDE * above:
-                return found
-    return None
+            fitting.append((power(found) / above, found))
+    most = min(OUTSIDE, min((share for share, _ in fitting), default=0.0) + ALIKE)
+    return next((found for share, found in fitting if share < most), None)
 
 
 def _ways(lines: Array, rounding: float) -> Iterator[tuple[Interpolation, ...]]:

@@ -20,7 +20,7 @@ from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import begin, plan_batch, run_plan
 from medsr.engine.outcome import Outcome, Tally
 from medsr.engine.plan_file import PlannedCase
-from medsr.enhancement.assumed import acquisition_for
+from medsr.enhancement.assumed import acquisition_for, as_acquired
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed, seconds_left
@@ -37,7 +37,6 @@ from medsr.io.recipes import parsed
 from medsr.model.allocator import keep_freed_memory
 from medsr.model.weights import Model, load_model
 from medsr.model.weights_file import weights_path
-from medsr.physics.acquisition import acquisition_of
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 from medsr.viewing.exchange import outline, packed, unpacked
@@ -115,9 +114,8 @@ def judge_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[st
 
     The grid's part is in every plan; this one holds for a scan whatever is asked.
     """
-    scan = unpacked(request["scan"])
-    model = _with_model(ready, request.get("model", ready.name)).model
-    acquisition, envelope = acquisition_of(scan), model.spec.envelope
+    scan, acquisition = as_acquired(unpacked(request["scan"]), EnhanceSettings())
+    envelope = _with_model(ready, request.get("model", ready.name)).model.spec.envelope
     whole, grid = judge(scan, acquisition, envelope), judge(scan, acquisition, envelope, voxels=False)
     return {
         "objections": [text for text in whole.objections if text not in grid.objections],

@@ -11,9 +11,11 @@ from dicom_phantoms import SECRET, write_classic
 from fusion_stacks import stack, truth, write_series
 from phantoms import affine, blank, head
 from pydicom.uid import EnhancedSRStorage
+from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr import io
+from medsr.affine import resized
 from medsr.cli.app import run
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
@@ -46,6 +48,23 @@ def test_inspect_gives_the_verdict_of_enhance_voxels_included(tmp_path, capsys):
         assert said.removeprefix("envelope  ").startswith({"inside": "inside", "outside": "outside"}[record.envelope])
         assert all(text.partition("range: ")[2] in said for text in record.warnings)
     assert "the scan is very noisy" in said
+
+
+def test_inspect_judges_the_samples_of_a_scan_that_is_stored_finer_and_says_so(tmp_path, capsys):
+    native = noisy(head((40, 36, 12), (1, 1, 4)), 0)
+    data = np.round(ndimage.zoom(native.data, (1, 1, 3), order=1, mode="nearest", grid_mode=True))
+    stored = native.with_data(data, resized(native.affine, native.shape, data.shape))
+    said = {}
+    for name, scan in (("native", native), ("stored", stored)):
+        io.save(scan, tmp_path / f"{name}.nii.gz")
+        assert run(["inspect", str(tmp_path / f"{name}.nii.gz")]) == 0
+        said[name] = capsys.readouterr().out.splitlines()
+    assert [line for line in said["stored"] if line.startswith("samples") and "axis 2 3 times" in line]
+    assert not [line for line in said["native"] if line.startswith("samples")]
+    native_verdict, verdict = (
+        next(line for line in said[name] if line.startswith("envelope")) for name in ("native", "stored")
+    )
+    assert verdict == native_verdict
 
 
 def test_inspect_says_of_a_constant_scan_that_it_is_one(tmp_path, capsys):

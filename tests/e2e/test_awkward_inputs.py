@@ -15,7 +15,7 @@ from medsr import io
 from medsr.batch.recipe import BatchRecipe
 from medsr.batch.run import plan_batch
 from medsr.cli.app import run
-from medsr.enhancement.assumed import acquisition_of_voxels
+from medsr.enhancement.assumed import told_by_voxels
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.settings import EnhanceSettings
@@ -33,7 +33,7 @@ def planned(folder, target):
 
 def verdict(path):
     volume = io.load(path)
-    return judge(volume, acquisition_of_voxels(volume, EnhanceSettings()), load_model().spec.envelope)
+    return judge(*told_by_voxels(volume, EnhanceSettings()), load_model().spec.envelope)
 
 
 def test_a_linked_subject_is_a_case(shared_cases, tmp_path):

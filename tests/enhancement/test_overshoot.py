@@ -11,7 +11,7 @@ from phantoms import head
 from tiny_models import tiny_model
 
 from medsr.enhancement import enhancement
-from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
+from medsr.enhancement.assumed import acquisition_for, told_by_voxels
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.overshoot import MOST, most_overshoot, overshoot
 from medsr.enhancement.settings import EnhanceSettings
@@ -76,7 +76,7 @@ def test_an_estimate_that_overshoots_is_narrowed_and_then_left(monkeypatch, shar
 
 def test_a_told_profile_is_never_changed():
     told = EnhanceSettings(profile="gaussian")
-    ours, theirs = acquisition_of_voxels(SCAN, told), acquisition_for(SCAN, told)
+    ours, theirs = told_by_voxels(SCAN, told)[1], acquisition_for(SCAN, told)
     assert (ours.op, ours.assumed) == (theirs.op, theirs.assumed)
 
 

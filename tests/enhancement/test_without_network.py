@@ -10,7 +10,7 @@ import torch
 from phantoms import head
 from tiny_models import tiny_model
 
-from medsr.enhancement.assumed import acquisition_of_voxels
+from medsr.enhancement.assumed import told_by_voxels
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.overshoot import MOST
 from medsr.enhancement.settings import EnhanceSettings
@@ -60,6 +60,6 @@ def test_a_region_is_only_warned_of():
 
 def test_what_is_told_or_sampled_or_uncertain_is_not_replaced():
     assert not left_out(enhance(SCAN, LOUD, replace(QUICK, profile="kspace")).record)
-    assert not left_out(enhance(SCAN, LOUD, QUICK, acquisition_of_voxels(SCAN, QUICK)).record)
+    assert not left_out(enhance(SCAN, LOUD, QUICK, told_by_voxels(SCAN, QUICK)[1]).record)
     assert not left_out(enhance(SCAN, LOUD, replace(QUICK, mode="uncertainty", samples=2, steps=1)).record)
     assert not left_out(enhance(SCAN, tiny_model(silent=True), QUICK).record)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from fusion_stacks import at, error, motion, stack, truth
+from scipy import ndimage
 from tiny_models import tiny_model
 
 import medsr
+from medsr.affine import resized
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
@@ -61,6 +63,21 @@ def test_a_stack_outside_the_envelope_is_named_by_its_number():
     diffusion = replace(CORONAL, source=replace(CORONAL.source, contrast="dwi"))
     with pytest.raises(EnvelopeError, match=r"^stack 2: outside .*diffusion"):
         fuse([AXIAL, diffusion], MODEL, MAP, poses=IN_PLACE[:2])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_stack_that_was_interpolated_is_fused_from_its_samples(two, number, factor):
+    given = [AXIAL, CORONAL]
+    axis = given[number].slice_axis
+    zoom = [factor if other == axis else 1 for other in range(3)]
+    data = ndimage.zoom(given[number].data, zoom, order=1, mode="nearest", grid_mode=True)
+    given[number] = given[number].with_data(data, resized(given[number].affine, given[number].shape, data.shape))
+    found = fuse(given, MODEL, MAP, poses=IN_PLACE[:2])
+    assert error(found.volume, SCAN) < 1.02 * error(two.volume, SCAN)
+    assert [line[:8] for line in found.record.warnings if "stored on a finer grid" in line] == [f"stack {number + 1}:"]
+    assert found.record.stacks[number]["input"]["shape"] == list(data.shape)
+    assert fuse(given, MODEL, replace(MAP, profile="gaussian", spacing_mm=(0.9,)), poses=IN_PLACE[:2]).volume.shape
 
 
 def test_stacks_that_agree_are_more_certain(two, three):

@@ -13,10 +13,10 @@ from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr.affine import resized
-from medsr.enhancement.assumed import acquisition_for, acquisition_of_voxels
+from medsr.enhancement.assumed import acquisition_for, told_by_voxels
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import UsageError
+from medsr.errors import EnvelopeError, UsageError
 from medsr.physics.acquired_grid import acquired_samples, over_field_of_view, seen_from, stored_finer_said
 from medsr.physics.acquisition import on_grids
 
@@ -137,7 +137,7 @@ def test_the_result_lies_on_the_grid_that_was_asked_for():
     np.testing.assert_allclose(result.volume.affine, acquisition.fine_affine)
     assert result.record.input["shape"] == list(stored.shape)
     assert result.record.task["coarse_shape"] == list(NATIVE.shape)
-    assert acquisition_of_voxels(stored, QUICK).coarse_shape == NATIVE.shape
+    assert told_by_voxels(stored, QUICK)[1].coarse_shape == NATIVE.shape
     told = enhance(stored, MODEL, replace(QUICK, profile="kspace"))
     assert not says(told)
     assert told.record.task["coarse_shape"] == list(stored.shape)
@@ -157,6 +157,32 @@ def test_a_region_that_reaches_beyond_the_stored_scan_is_refused(scan):
     stop = tuple(n + 1 for n in scan.shape)
     with pytest.raises(UsageError, match=rf"ends at voxel {re.escape(str(stop))} .*{re.escape(str(scan.shape))}"):
         enhance(scan, MODEL, replace(QUICK, region=((0, 0, 0), stop)))
+
+
+def interpolated_slices(mm, factor):
+    """Slices every so many mm, interpolated linearly to as many voxels each."""
+    every = NATIVE.affine @ np.diag([1, 1, mm / NATIVE.spacing_mm[2], 1])
+    data = ndimage.zoom(NATIVE.data, (1, 1, factor), order=1, mode="nearest", grid_mode=True)
+    return NATIVE.with_data(data, resized(every, NATIVE.shape, data.shape))
+
+
+def test_a_refusal_for_the_samples_says_that_they_are_meant_and_how_to_avoid_it():
+    spec = replace(MODEL.spec, envelope=replace(MODEL.spec.envelope, max_coarse_mm=10.0))
+    said = r"slices every 15 mm .*axis 2 5 times.*--profile kspace takes it as it is stored$"
+    with pytest.raises(EnvelopeError, match=said):
+        enhance(interpolated_slices(15, 5), replace(MODEL, spec=spec), EnhanceSettings(flips=0))
+
+
+@pytest.mark.parametrize("factors", [None, (1, 1, 2)])
+def test_a_thickness_is_that_of_the_samples(factors):
+    stored = interpolated_slices(15, 5)
+    asked = EnhanceSettings(flips=0, force=True, factors=factors)
+    for scan, settings in ((stored, replace(asked, thickness_mm=15.0)), (replace(stored, thickness_mm=15.0), asked)):
+        record = enhance(scan, MODEL, settings).record
+        assert record.task["fwhm_mm"][2] == pytest.approx(15.0)
+        assert not [line for line in record.warnings if "--thickness" in line]
+    with pytest.raises(UsageError, match="90 mm thick every 15 mm"):
+        enhance(stored, MODEL, replace(asked, thickness_mm=90.0))
 
 
 def test_nothing_is_assumed_of_the_samples_yet():

@@ -143,3 +143,12 @@ def test_samples_are_moved_as_waves_go_on():
 
     places = np.linspace(-0.5, 63.5, 50)
     np.testing.assert_allclose(moved(wave(np.arange(64.0)), places), wave(places), atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("degree", DEGREES)
+def test_of_a_dozen_samples_none_is_lost(degree, factor):
+    places = (np.arange(12 * factor) + 0.5) / factor - 0.5
+    found = interpolation_of(interpolated(places, degree, SCAN[18:30]), 0)
+    assert found is not None
+    assert found.step == pytest.approx(1 / factor)
