@@ -82,11 +82,7 @@ def _table(lines: Iterator[str], title: str) -> str:
 
 
 def _quality(members: list[dict[str, Any]], number: int) -> Iterator[str]:
-    yield f"| member | {' | '.join(head for head, _ in QUALITY.values())} |"
-    yield f"|---|{'---|' * len(QUALITY)}"
-    for member in members:
-        values = member["tasks"][number]
-        yield f"| {member['name']} | {' | '.join(_shown(values[key], form) for key, (_, form) in QUALITY.items())} |"
+    return _lines("member", QUALITY, {member["name"]: member["tasks"][number] for member in members})
 
 
 def _coded(member: Mapping[str, Any]) -> bool:
@@ -94,10 +90,14 @@ def _coded(member: Mapping[str, Any]) -> bool:
 
 
 def _left(member: Mapping[str, Any]) -> Iterator[str]:
-    yield f"| task | {' | '.join(head for head, _ in AUTOENCODER.values())} |"
-    yield f"|---|{'---|' * len(AUTOENCODER)}"
-    for row in member["autoencoder"]:
-        yield f"| {row['task']} | {' | '.join(_shown(row[key], form) for key, (_, form) in AUTOENCODER.items())} |"
+    return _lines("task", AUTOENCODER, {row["task"]: row for row in member["autoencoder"]})
+
+
+def _lines(first: str, columns: Mapping[str, tuple[str, str]], rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield f"| {first} | {' | '.join(head for head, _ in columns.values())} |"
+    yield f"|---|{'---|' * len(columns)}"
+    for name, values in rows.items():
+        yield f"| {name} | {' | '.join(_shown(values[key], form) for key, (_, form) in columns.items())} |"
 
 
 def _cost(members: list[dict[str, Any]]) -> Iterator[str]:
