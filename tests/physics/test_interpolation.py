@@ -77,6 +77,14 @@ def test_the_fewest_samples_that_explain_an_axis_count(grid, factor):
     assert len(found.places(len(places))) == N
 
 
+@pytest.mark.parametrize(("factor", "degree", "offset"), [(3, 3, 100), (5, 1, 300)])
+def test_what_a_program_fills_in_beyond_the_last_sample_does_not_count(factor, degree, offset):
+    data = SCAN[10:40] + offset
+    stored = interpolated(np.arange((len(data) - 1) * factor + 1) / factor, degree, data)
+    filled = np.concatenate([stored, np.zeros((factor - 1, *stored.shape[1:]), np.float32)])
+    assert interpolation_of(filled, 0) == interpolation_of(stored, 0) == Interpolation(degree, 0.0, 1 / factor)
+
+
 @pytest.mark.parametrize("axis", range(3))
 def test_only_the_axis_that_was_interpolated_is_named(axis):
     stored = np.moveaxis(interpolated(corners_shared(2), 1), 0, axis)
