@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,11 @@ from medsr.io import files
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.events import Event
+    from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 CONNECT_S = 10.0  # a host that needs longer to take a connection counts as out of reach
+TRANSIENT = 2  # result of a rejection that may be tried again (PS3.8, table 9-21)
 
 Kind = tuple[UID, UID]
 """SOP class and transfer syntax of an instance: what an archive accepts or refuses."""
@@ -108,22 +110,35 @@ def associated(kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None) ->
         BusyError: rejected for now.
         OutputError: out of reach, rejected, no kind accepted, or not a DICOM service.
     """
-    from pynetdicom import AE
+    from pynetdicom import AE, evt
+    from pynetdicom.pdu import A_ASSOCIATE_RJ
     from pynetdicom.presentation import build_context
+
+    rejections: list[A_ASSOCIATE_RJ] = []
+
+    def on_answer(event: Event) -> None:
+        # Not all of them reach the association: one that ends its connection at once may pass for a broken connection.
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            rejections.append(event.pdu)
 
     entity = AE(ae_title=peer.calling_ae_title)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = peer.timeout_s
     entity.connection_timeout = min(CONNECT_S, peer.timeout_s)
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in kinds]
     tls_args = None if tls is None else (tls, peer.host)
-    began = time.monotonic()
     try:
-        association = entity.associate(peer.host, peer.port, contexts, peer.ae_title, tls_args=tls_args)
-        if _is_silent(association) and time.monotonic() - began < peer.timeout_s / 2:
-            # It may have rejected us: pynetdicom sometimes sees the end of the connection before the answer.
-            association = entity.associate(peer.host, peer.port, contexts, peer.ae_title, tls_args=tls_args)
+        association = entity.associate(
+            peer.host,
+            peer.port,
+            contexts,
+            peer.ae_title,
+            tls_args=tls_args,
+            evt_handlers=[(evt.EVT_PDU_RECV, on_answer)],
+        )
     except OSError as error:
         raise _unreachable(peer, error) from error
+    if rejections:
+        raise _rejected(rejections[0], peer)
     if not association.is_established:
         raise _not_established(association, kinds, peer, tls)
     try:
@@ -135,12 +150,6 @@ def associated(kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None) ->
         association.release()
 
 
-def _is_silent(association: Association) -> bool:
-    """Whether there is neither an association nor an answer that says why."""
-    answered = association.is_established or association.is_rejected or association.rejected_contexts
-    return not answered
-
-
 def described(kind: Kind) -> str:
     """A kind in words of the standard."""
     names = [uid.name if uid.name != uid else f"private {what}" for uid, what in zip(kind, _PARTS, strict=True)]
@@ -150,15 +159,18 @@ def described(kind: Kind) -> str:
 _PARTS = ("class", "transfer syntax")
 
 
+def _rejected(answer: A_ASSOCIATE_RJ, peer: Peer) -> OutputError:
+    error = BusyError if answer.result == TRANSIENT else OutputError
+    titles = f"called {peer.ae_title}, calling {peer.calling_ae_title}"
+    return error(
+        f"{peer}: rejected the association ({answer.reason_str.lower()}); check the AE titles ({titles}) with its "
+        "administrator"
+    )
+
+
 def _not_established(
     association: Association, kinds: Sequence[Kind], peer: Peer, tls: ssl.SSLContext | None
 ) -> OutputError:
-    if association.is_rejected:
-        answer = association.acceptor.primitive
-        error = BusyError if answer is not None and answer.result == 2 else OutputError
-        reason = "" if answer is None else f" ({answer.reason_str.lower()})"
-        titles = f"called {peer.ae_title}, calling {peer.calling_ae_title}"
-        return error(f"{peer}: rejected the association{reason}; check the AE titles ({titles}) with its administrator")
     if association.rejected_contexts:
         named = ", ".join(described(kind) for kind in kinds)
         return OutputError(f"{peer}: takes no {named}; change what it accepts or send other encodings")
