@@ -67,15 +67,15 @@ def test_a_rejection_is_told_where_its_connection_ends_before_anyone_looks(
     series: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads of pynetdicom meet so once in hundreds of times; here the one that waits for the answer is held back."""
-    closed, close = Event(), AssociationSocket.close
-    monkeypatch.setattr(AssociationSocket, "close", lambda self: (close(self), closed.set()))
-    connect = AssociationSocket.connect
+    begin, close = AssociationSocket.__init__, AssociationSocket.close
 
-    def held_back(self: AssociationSocket, primitive: Any) -> None:
-        self._ready.wait = closed.wait
-        connect(self, primitive)
+    def held_back(self: AssociationSocket, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        self.closed = Event()
+        self._ready.wait = self.closed.wait
 
-    monkeypatch.setattr(AssociationSocket, "connect", held_back)
+    monkeypatch.setattr(AssociationSocket, "__init__", held_back)
+    monkeypatch.setattr(AssociationSocket, "close", lambda self: (close(self), self.closed.set()))
     with answering(stored) as port, pytest.raises(OutputError, match="rejected the association"):
         send_series(series, Peer(HOST, port, "WRONG"))
 
