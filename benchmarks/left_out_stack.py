@@ -25,8 +25,9 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fused
 from medsr.fusion.grid import Grid, reduced, spacing_of
+from medsr.fusion.placing import line_of
 from medsr.fusion.slices import dark_slices, filled
-from medsr.fusion.stack import SAME, WHOLE, covered_by, line_of, measured, operator, places_in, resampled
+from medsr.fusion.stack import SAME, WHOLE, covered_by, measured, operator, places_in, resampled
 from medsr.io import load
 from medsr.model.weights import load_model
 from medsr.registration.rigid import Rigid, register

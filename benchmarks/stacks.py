@@ -27,7 +27,7 @@ from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import MedsrError
-from medsr.fusion.fusion import fused
+from medsr.fusion.fusion import fuse
 from medsr.fusion.slices import dark_slices, filled
 from medsr.fusion.stack import SAME
 from medsr.io import load
@@ -35,7 +35,6 @@ from medsr.metrics.error import data_range, foreground_mask, psnr
 from medsr.model.weights import Model, load_model
 from medsr.physics.stacks import MadeStack, motion, seen, stacks_of
 from medsr.physics.tasks import Task, with_noise
-from medsr.registration.rigid import register
 from medsr.volume import Volume
 
 DATA = Path(os.environ.get("MEDSR_DATA", "../shared/data"))
@@ -135,21 +134,17 @@ def rows(name: str, condition: str, model: Model) -> dict[str, float | str | lis
     truths = [seen(scan, one.pose, one.scale) for one in all_made]
     h = float(scan.spacing_mm[0])
     settings = EnhanceSettings(spacing_mm=(h,), mode="uncertainty")
-    dark = [dark_slices(one.scan) for one in all_made]
-    stacks = [filled(one.scan, lost) for one, lost in zip(all_made, dark, strict=True)]
-    alone = [enhance(stack, model, settings) for stack in stacks]
+    alone = [enhance(filled(one.scan, dark_slices(one.scan)), model, settings) for one in all_made]
     row: dict[str, float | str | list[float]] = {
         "scan": name,
         "condition": condition,
         "alone": [judged(found.volume, truth) for found, truth in zip(alone, truths, strict=True)],
         "alone covered": [covered(found, truth) for found, truth in zip(alone, truths, strict=True)],
     }
-    poses = [SAME] * 3
-    if condition != "exact":
-        poses = [SAME, *(register(stacks[0], other) for other in stacks[1:])]
+    poses = [SAME] * 3 if condition == "exact" else None
     for count in (2, 3):
         try:
-            together = fused(alone[:count], poses[:count], dark[:count], settings)
+            together = fuse([one.scan for one in all_made[:count]], model, settings, poses=poses and poses[:count])
         except MedsrError as error:
             row[f"{count} stacks"] = str(error)
             continue

@@ -25,6 +25,13 @@ class _Silent(Model):
         return torch.zeros(maps.shape[0], 2, *maps.shape[-3:], device=self.device)
 
 
+def silent(model: Model) -> Model:
+    """A model that adds nothing to the IBP estimate, on the device of another one."""
+    parts = {one.name: getattr(model, one.name) for one in fields(Model)}
+    spec = replace(model.spec, process=DEFAULT_PROCESS)  # in which an answer of zero is the IBP estimate
+    return _Silent(**{**parts, "spec": spec})
+
+
 def without_network(
     compute: Compute, model: Model, acquisition: Acquisition, why: Sequence[str]
 ) -> tuple[Enhancement, str]:
@@ -38,11 +45,8 @@ def without_network(
         acquisition: Acquisition that it was told.
         why: The faults (`medsr.enhancement.reference_free.faults`).
     """
-    parts = {one.name: getattr(model, one.name) for one in fields(Model)}
-    spec = replace(model.spec, process=DEFAULT_PROCESS)  # in which an answer of zero is the IBP estimate
-    silent = _Silent(**{**parts, "spec": spec})
     in_k_space = Assumed(VOXELS, None, "default", None)
-    return compute(silent, with_assumed(acquisition, (in_k_space,) * 3)), (
+    return compute(silent(model), with_assumed(acquisition, (in_k_space,) * 3)), (
         f"the network was left out, since with its detail {'; '.join(why)}: the result is iterative back-projection, "
         "which learns nothing"
     )

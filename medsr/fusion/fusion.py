@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsr.enhancement.assumed import as_acquired
+from medsr.enhancement.assumed import as_acquired, told_by_voxels
 from medsr.enhancement.consistency import CONTRADICTION
 from medsr.enhancement.enhancement import OnEstimate, enhance
 from medsr.enhancement.floor import floor_of
@@ -24,29 +24,21 @@ from medsr.errors import EnvelopeError, UsageError
 from medsr.fusion.checks import ONE_SCAN, check_grid, check_request, check_stacks
 from medsr.fusion.grid import Grid, reduced, spacing_of, thickest_mm, wanted_of
 from medsr.fusion.memory import check_memory
+from medsr.fusion.others import shown_by_others
+from medsr.fusion.placing import own_grid, placed
 from medsr.fusion.prior import Prior, prior_of
 from medsr.fusion.slices import dark_slices, filled
 from medsr.fusion.solver import estimate
-from medsr.fusion.stack import (
-    MISMATCH,
-    SAME,
-    UNIT,
-    Stack,
-    covered_by,
-    line_of,
-    measured,
-    operator,
-    resampled,
-)
-from medsr.fusion.width import fitted, is_shown
+from medsr.fusion.stack import MISMATCH, SAME, Stack, measured
+from medsr.fusion.width import widths_shown
 from medsr.model.intensity import scale_of
 from medsr.model.weights import Model, load_model
 from medsr.physics.acquired_grid import stored_finer_said
-from medsr.physics.acquisition import Acquisition
+from medsr.physics.acquisition import Acquisition, with_assumed
+from medsr.physics.assumption import Assumed, slice_axis_of
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
-FEW_STEPS = 6  # for what the others show of a stack
 WHOLE_GRID = (slice(None),) * 3
 OFF = 0.5  # voxels of the result: a registration error above it blurs what the stacks share
 
@@ -121,11 +113,17 @@ def fuse(
     began = time.monotonic()
     poses = poses or [SAME, *(register(stacks[0], other) for other in stacks[1:])]
     registered = time.monotonic()
+    shown: list[Assumed | None] = [None] * len(stacks)
+    if settings.profile == "auto" and settings.thickness_mm is None:
+        shown = widths_shown(stacks, poses, dark, wanted, acquisitions, model, settings)
+    found = time.monotonic()
     alone = []
-    for number, (stack, spacing_mm, acquisition, (_, said)) in enumerate(
-        zip(stacks, spacings, acquisitions, acquired, strict=True)
+    for number, (stack, spacing_mm, acquisition, width, (_, said)) in enumerate(
+        zip(stacks, spacings, acquisitions, shown, acquired, strict=True)
     ):
         asked = replace(settings, mode="uncertainty", spacing_mm=spacing_mm)
+        if width is not None:
+            acquisition = _across(stack, told_by_voxels(stack, asked)[1] if acquisition is None else acquisition, width)
         told = _part(on_progress, number, len(stacks))
         try:
             one = enhance(stack, model, asked, acquisition, told, memory_bytes=memory_bytes, on_estimate=on_estimate)
@@ -137,7 +135,8 @@ def fuse(
     result = fused(alone, poses, dark, settings, grid)
     seconds = {
         "registration": round(registered - began, 3),
-        "stacks": round(enhanced - registered, 3),
+        "widths": round(found - registered, 3),
+        "stacks": round(enhanced - found, 3),
         "fusion": round(time.monotonic() - enhanced, 3),
     }
     return replace(result, record=replace(result.record, seconds=seconds))
@@ -154,6 +153,13 @@ def _acquired(
     except UsageError:  # as fine as results are by default
         return stack, ()
     return samples, () if samples is stack else (stored_finer_said(stack, samples),)
+
+
+def _across(stack: Volume, acquisition: Acquisition, assumed: Assumed) -> Acquisition:
+    """The acquisition of a stack with what is known of its slices."""
+    across = slice_axis_of(stack)
+    i, j, k = (assumed if axis == across else one for axis, one in enumerate(acquisition.assumed))
+    return with_assumed(acquisition, (i, j, k))
 
 
 def _voxels(stacks: Sequence[Volume], first_mm: Sequence[float], grid: Grid | None) -> float:
@@ -184,20 +190,12 @@ def fused(
         InputError: stacks that do not belong together.
     """
     first = alone[0]
-    own = Grid(first.acquisition.fine_shape, first.acquisition.fine_affine)
-    target, inner = (own, WHOLE_GRID) if grid is None else grid.widened(thickest_mm([one.residual for one in alone]))
+    target, inner = (
+        (own_grid(first), WHOLE_GRID) if grid is None else grid.widened(thickest_mm([one.residual for one in alone]))
+    )
     width = scale_of(measured(first), first.volume.modality).width
-    expected = resampled(first.volume, SAME, own)
-    begun: list[Stack] = []
-    for number, (one, pose, lost) in enumerate(zip(alone, poses, dark, strict=True)):
-        op = operator(one.acquisition, pose, own)
-        covered = covered_by(op)
-        line = line_of(one, op, covered, expected, number + 1) if number else UNIT
-        if grid is not None:
-            op = operator(one.acquisition, pose, target)
-            covered = covered_by(op)
-        begun.append(Stack(one, pose, line, op, covered, lost))
-    x, stacks, prior = _agreed(begun, target, width, settings.profile != "auto" or settings.thickness_mm is not None)
+    begun = placed(alone, poses, dark, None if grid is None else target)
+    x, stacks, prior = _agreed(begun, target, width)
     floor = floor_of(first.residual.with_data(measured(first)))
     x = x.clamp_min(floor)
     left = [stack.left(x) for stack in stacks]
@@ -230,25 +228,16 @@ def fused(
     return Enhancement(volume, uncertainty, first.residual.with_data(left[0]), record, acquisition)
 
 
-def _agreed(stacks: Sequence[Stack], target: Grid, width: float, told: bool) -> tuple[Tensor, Sequence[Stack], Prior]:
+def _agreed(stacks: Sequence[Stack], target: Grid, width: float) -> tuple[Tensor, Sequence[Stack], Prior]:
     """The image that agrees with every stack, (I, J, K), the stacks as they were judged, and what was expected.
 
-    Each stack is first compared with what the others show of it: how wide its slices are, unless that is told or all
-    run alike, and which of them stay much further off than their detail explains. Those moved or lost some of their
-    signal: what they are off by is counted as their error, and once the image is solved for they are looked for where
-    they may lie.
+    Each stack is first compared with what the others show of it: which of its slices stay much further off than their
+    detail explains. Those moved or lost some of their signal: what they are off by is counted as their error, and once
+    the image is solved for they are looked for where they may lie.
     """
-    prior = prior_of(stacks, target, width)
-    terms = [stack.terms(MISMATCH * width) for stack in stacks]
-    judged, start = [], torch.zeros_like(prior.mean)
-    for number, stack in enumerate(stacks):
-        rest = [term for other, one in enumerate(terms) if other != number for term in one]
-        others = estimate(rest, prior.mean, prior.deviation, most_steps=FEW_STEPS)
-        assumed = not told and any(stack.alone.acquisition.assumed)
-        if assumed and is_shown(stack.normal, [one.normal for one in (*stacks[:number], *stacks[number + 1 :])]):
-            stack = replace(stack, op=fitted(stack.op, stack.across, stack.y, stack.used, others))
-        judged.append(stack.doubted(others))
-        start += others / len(stacks)
+    others = shown_by_others(stacks, prior_of(stacks, target, width), width)
+    judged = [stack.doubted(image) for stack, image in zip(stacks, others, strict=True)]
+    start = torch.stack(others).mean(0)
     x, prior = _solved(judged, target, width, start)
     if all(stack.trusted.all() for stack in judged):
         return x, judged, prior

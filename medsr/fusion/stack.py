@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from medsr.enhancement.result import Enhancement
-from medsr.errors import InputError
 from medsr.fusion.grid import Grid
 from medsr.fusion.slices import Move, place_of
 from medsr.fusion.solver import Term
 from medsr.physics.acquisition import Acquisition
-from medsr.physics.assumption import slice_axis_of
+from medsr.physics.assumption import OTHER_STACKS, slice_axis_of
 from medsr.physics.ops import Posed, PosedSlices, Separable
-from medsr.registration.intensities import Line, line_onto, with_slow_gain
+from medsr.registration.intensities import Line
 from medsr.registration.rigid import Rigid
 from medsr.volume import Volume
 
@@ -28,13 +26,6 @@ SAME = Rigid(np.eye(4), 0.0, 0.0, 0.0)
 """The first stack is where it is."""
 UNIT = Line(1.0, 0.0, 1.0)
 WHOLE = 0.999  # of the weights of a stack's voxel must lie within the target's field of view
-BODY = 0.15  # of the 99th percentile of what the first stack shows: what is darker is background
-TRIMMED, FAR = 10, 3.0  # fits of the line, without what is further off than this times the median
-FEWEST_VOX = 200  # of the stack that show the body in both
-FEWEST_IN_SLICE = 20  # of those, for a correlation
-# Training scans and a knee in two orientations correlate by 0.82 to 0.95, T1w and FLAIR of one head by 0.55, T1w of two
-# heads by 0.60, T1w and T2w by less than 0.1.
-LEAST_CORRELATION = 0.7
 OUTLYING = 1.7  # times as far off as the slices of a stack with as much detail usually are
 FITS = 0.7  # of what a slice is off where its stack has it: it moved where it fits as well as that
 MISMATCH = 0.005  # of the range: what interpolation and a pose that is slightly off add to the noise
@@ -182,10 +173,11 @@ class Stack:
         if axis is None:
             return None
         fwhm_mm = axis.fwhm * self.alone.acquisition.fine_spacing_mm[self.across]
+        assumed = self.alone.acquisition.assumed[self.across]
         return {
             "profile": axis.profile,
             "fwhm_mm": round(fwhm_mm, 3) if axis.has_width else None,
-            "by_other_stacks": axis != self.alone.acquisition.op.axes[self.across],
+            "by_other_stacks": assumed is not None and assumed.fwhm_from == OTHER_STACKS,
         }
 
     def _slices(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -226,61 +218,6 @@ def covered_by(op: Posed) -> NDArray[np.bool_]:
     return np.asarray(seen.numpy() > WHOLE)
 
 
-def line_of(alone: Enhancement, op: Posed, covered: NDArray[np.bool_], expected: Tensor, number: int) -> Line:
-    """The line that takes a stack's intensities to the unit of the first one, from what that one predicts of it.
-
-    Both are smoothed over two of the thickest voxels first: what each lost along its slices would pass for a change of
-    contrast. Places that stay far off the line, such as slices without signal, are left out of it. The correlation is
-    that before the smoothing, the median over slices.
-
-    Args:
-        alone: Result of the stack alone.
-        op: Operator from the target grid to the stack.
-        covered: Which of its voxels the target grid covers, (i, j, k).
-        expected: What the first stack gives on the target grid, (I, J, K).
-        number: Number of the stack, for messages.
-
-    Raises:
-        InputError: too little of the body is in both, or they show different things.
-    """
-    y, x = measured(alone), op(expected).numpy()
-    body = covered & (x - x.min() > BODY * (np.percentile(x[covered], 99) - x.min())) if covered.any() else covered
-    if np.count_nonzero(body) < FEWEST_VOX or np.ptp(y[body]) == 0 or np.ptp(x[body]) == 0:
-        raise InputError(
-            f"stack {number} and the first one share {np.count_nonzero(body)} voxels of the body; expected at least "
-            f"{FEWEST_VOX}: check that they show the same part of it"
-        )
-    correlation = _correlation(y, x, body, int(np.argmax(alone.residual.spacing_mm)))
-    if not correlation >= LEAST_CORRELATION:
-        raise InputError(
-            f"stack {number} and the first one correlate by {correlation:.2f} where both show the body; expected at "
-            f"least {LEAST_CORRELATION:g}: fuse stacks of one body and one contrast"
-        )
-    spacing = alone.residual.spacing_mm
-    sigma = spacing.max() / spacing
-    smooth_y, smooth_x = (_smooth(values, body, sigma)[body] for values in (y, x))
-    line = line_onto(smooth_y, smooth_x, alone.volume.modality)
-    places = np.array(np.nonzero(body))
-    for _ in range(TRIMMED):
-        gain = line.gain if isinstance(line.gain, float) else line.gain[body]
-        off = np.abs(line.slope * gain * smooth_y + line.offset - smooth_x)
-        near = off <= FAR * np.median(off)
-        line = line_onto(smooth_y[near], smooth_x[near], alone.volume.modality)
-        if alone.volume.modality == "MR":
-            line = with_slow_gain(line, smooth_y[near], smooth_x[near], places[:, near], y.shape)
-    return replace(line, correlation=correlation)
-
-
-def _correlation(y: NDArray[np.float32], x: NDArray[np.float32], body: NDArray[np.bool_], across: int) -> float:
-    """Median over the slices, across one axis, of the correlation in the body."""
-    found = []
-    for one, other, inside in zip(*(np.moveaxis(values, across, 0) for values in (y, x, body)), strict=True):
-        a, b = one[inside], other[inside]
-        if a.size >= FEWEST_IN_SLICE and np.ptp(a) > 0 and np.ptp(b) > 0:
-            found.append(np.corrcoef(a, b)[0, 1])
-    return float(np.median(found)) if found else 0.0
-
-
 def resampled(volume: Volume, pose: Rigid, target: Grid) -> Tensor:
     """A volume in its pose on the target grid, by cubic splines, (I, J, K)."""
     into = np.linalg.inv(pose.matrix @ volume.affine) @ target.affine
@@ -293,9 +230,3 @@ def places_in(volume: Volume, pose: Rigid, target: Grid) -> NDArray[np.float32]:
     into = np.linalg.inv(pose.matrix @ volume.affine) @ target.affine
     index = np.indices(target.shape, dtype=np.float32).reshape(3, -1)
     return np.asarray(into[:3, :3] @ index + into[:3, 3:], np.float32)
-
-
-def _smooth(values: NDArray[np.float32], body: NDArray[np.bool_], sigma: Sequence[float]) -> NDArray[np.float64]:
-    weight = ndimage.gaussian_filter(body.astype(np.float64), sigma, mode="constant")
-    total = ndimage.gaussian_filter(np.where(body, values, 0.0).astype(np.float64), sigma, mode="constant")
-    return np.asarray(total / np.maximum(weight, 1e-6))

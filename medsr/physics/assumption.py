@@ -13,7 +13,8 @@ from medsr.physics.noise_level import estimate_sigma
 from medsr.physics.profiles import Profile
 from medsr.volume import AcquisitionType, Modality, Volume
 
-Origin = Literal["told", "header", "estimated", "default"]
+Origin = Literal["told", "header", "estimated", "other stacks", "default"]
+OTHER_STACKS: Origin = "other stacks"
 ISOTROPIC = 1.25  # a scan whose spacings differ by less counts as isotropic
 FINE = 1.6  # an axis coarser than this times the finest spacing is not fine
 
@@ -60,8 +61,8 @@ class Assumed:
     Attributes:
         profile: Slice profile.
         fwhm_mm: Its full width at half maximum in mm; None: a profile without a width.
-        profile_from: Where the profile came from: told by the user, the header, an estimate from the voxels, or the
-            default.
+        profile_from: Where the profile came from: told by the user, the header, an estimate from the voxels, other
+            stacks of the same body, or the default.
         fwhm_from: The same for the width; None: a profile without a width.
     """
 

@@ -12,7 +12,8 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.fusion.fusion import fuse
 from medsr.fusion.grid import Grid
-from medsr.fusion.stack import SAME, covered_by, line_of, measured, operator, places_in, resampled
+from medsr.fusion.placing import line_of
+from medsr.fusion.stack import SAME, covered_by, measured, operator, places_in, resampled
 from medsr.io import load
 from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume

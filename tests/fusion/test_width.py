@@ -20,6 +20,7 @@ from medsr.record import stack_text
 SCAN = truth()
 X = torch.from_numpy(np.array(SCAN.data))
 EVERYWHERE = np.ones((48, 48, 12), np.bool_)
+SHARP = np.zeros(3)
 
 
 def operator(profile, fwhm: float) -> Posed:
@@ -30,24 +31,24 @@ def operator(profile, fwhm: float) -> Posed:
 @pytest.mark.parametrize(("profile", "fwhm"), [("gaussian", 4.0), ("gaussian", 5.2), ("trapezoid", 3.2)])
 def test_the_width_under_which_the_others_predict_the_slices_is_found(profile, fwhm):
     y = operator(profile, fwhm)(X).numpy()
-    found = fitted(operator("trapezoid", 4.4), 2, y, EVERYWHERE, X).profile.axes[2]
+    found = fitted(operator("trapezoid", 4.4), 2, y, EVERYWHERE, X, SHARP)
     assert (found.profile, found.fwhm) == (profile, pytest.approx(fwhm, abs=0.11))
 
 
 def test_what_explains_the_slices_already_is_kept():
     op = operator("box", 4.0)
-    assert fitted(op, 2, op(X).numpy(), EVERYWHERE, X) is op
+    assert fitted(op, 2, op(X).numpy(), EVERYWHERE, X, SHARP) is None
 
 
 def test_slices_in_k_space_have_no_width_to_find():
     op = operator("kspace", 4.0)
-    assert fitted(op, 2, operator("gaussian", 4.0)(X).numpy(), EVERYWHERE, X) is op
+    assert fitted(op, 2, operator("gaussian", 4.0)(X).numpy(), EVERYWHERE, X, SHARP) is None
 
 
 def test_too_few_voxels_tell_nothing():
     op, few = operator("trapezoid", 4.4), np.zeros_like(EVERYWHERE)
     few[20:25, 20:25] = True
-    assert fitted(op, 2, operator("gaussian", 5.2)(X).numpy(), few, X) is op
+    assert fitted(op, 2, operator("gaussian", 5.2)(X).numpy(), few, X, SHARP) is None
 
 
 def test_a_profile_that_is_told_is_not_looked_for():
