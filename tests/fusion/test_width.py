@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fusion_stacks import at, motion, stack, truth
+from scipy import ndimage
 from tiny_models import tiny_model
 
 from medsr.enhancement.settings import EnhanceSettings
@@ -33,6 +34,15 @@ def test_the_width_under_which_the_others_predict_the_slices_is_found(profile, f
     y = operator(profile, fwhm)(X).numpy()
     found = fitted(operator("trapezoid", 4.4), 2, y, EVERYWHERE, X, SHARP)
     assert (found.profile, found.fwhm) == (profile, pytest.approx(fwhm, abs=0.11))
+
+
+def test_what_the_others_lost_in_the_plane_of_slices_does_not_hide_how_wide_they_are():
+    """Smoothed by more than that, both hold the same detail; unsmoothed, no width stands out."""
+    others = torch.from_numpy(ndimage.gaussian_filter1d(np.array(SCAN.data), 2.0, axis=0))
+    y, assumed = operator("gaussian", 4.4)(X).numpy(), operator("trapezoid", 5.6)
+    sharp, smooth = (fitted(assumed, 2, y, EVERYWHERE, others, sigma) for sigma in (SHARP, np.array([4.0, 4.0, 0.0])))
+    assert sharp is None
+    assert (smooth.profile, smooth.fwhm) == ("gaussian", pytest.approx(4.4, abs=0.21))
 
 
 def test_what_explains_the_slices_already_is_kept():
@@ -64,6 +74,19 @@ def test_a_profile_that_is_told_is_not_looked_for():
     assert "gaussian" in {one["slices"]["profile"] for one in by_others}
     assert "; slices fit the others as gaussian, " in stack_text(by_others[0])
     assert "slices fit" not in stack_text(told.record.stacks[0])
+
+
+def test_each_stack_is_enhanced_with_the_width_that_the_others_show():
+    thick = [replace(stack(SCAN, axis), thickness_mm=None) for axis in (2, 1)]
+    found = fuse(thick, tiny_model(silent=True), EnhanceSettings(flips=0), poses=[at(np.eye(4))] * 2)
+    for one, given in zip(found.record.stacks, thick, strict=True):
+        assumed = one["task"]["assumed"][given.slice_axis]
+        assert (assumed["profile"], assumed["profile_from"], assumed["fwhm_from"]) == (
+            "gaussian",
+            "other stacks",
+            "other stacks",
+        )
+        assert assumed["fwhm_mm"] == pytest.approx(4.0, abs=0.41)
 
 
 def test_only_stacks_that_run_another_way_show_a_width():
