@@ -14,7 +14,14 @@ from medsr.enhancement.assumed import acquisition_for
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import UsageError
 from medsr.io.outline import Outline
-from medsr.physics.acquisition import DEFAULT_FACTOR, DEFAULT_FINEST_MM, SMALLEST_FACTOR, Acquisition, on_grids
+from medsr.physics.acquisition import (
+    DEFAULT_FACTOR,
+    DEFAULT_FINEST_MM,
+    ROUNDING,
+    SMALLEST_FACTOR,
+    Acquisition,
+    on_grids,
+)
 from medsr.physics.assumption import Sampled, is_isotropic
 from medsr.volume import Volume
 
@@ -56,11 +63,22 @@ def wanted_of(stacks: Sequence[Sampled], settings: EnhanceSettings, grid: Grid |
         stacks: Stacks, or what their headers say.
         settings: What is asked; the spacing matters here.
         grid: Grid that is asked for instead; None: as the settings say.
+
+    Raises:
+        UsageError: a spacing that is asked for is finer than a network goes for the first stack, whose grid it is.
     """
     if grid is not None:
         return [grid.along(stack) for stack in stacks]
-    spacing_mm = finest_mm(stacks) if settings.spacing_mm is None else settings.spacing_mm[0]
-    return [np.full(3, spacing_mm)] * len(stacks)
+    if settings.spacing_mm is None:
+        return [np.full(3, finest_mm(stacks))] * len(stacks)
+    asked, widest = settings.spacing_mm[0], float(stacks[0].spacing_mm.max())
+    if asked * DEFAULT_FACTOR < widest * (1 - ROUNDING):
+        raise UsageError(
+            f"a spacing of {asked:g} mm is {widest / asked:.3g} times finer than the first stack's slices of "
+            f"{widest:.3g} mm; expected at most {DEFAULT_FACTOR:g} times: give --spacing "
+            f"{ceil(100 * widest / DEFAULT_FACTOR) / 100:g} or more"
+        )
+    return [np.full(3, asked)] * len(stacks)
 
 
 def finest_mm(stacks: Sequence[Sampled]) -> float:

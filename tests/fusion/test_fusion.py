@@ -18,6 +18,7 @@ from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.errors import EnvelopeError, InputError, ResourceError, UsageError
 from medsr.fusion.fusion import fuse
+from medsr.fusion.grid import wanted_of
 from medsr.fusion.slices import filled
 from medsr.record import Record
 from medsr.volume import Volume
@@ -278,6 +279,13 @@ def test_stacks_without_overlap_are_refused():
 def test_what_several_stacks_cannot_share_is_refused(asked):
     with pytest.raises(UsageError):
         fuse([AXIAL, CORONAL], MODEL, EnhanceSettings(**asked))
+
+
+def test_a_spacing_finer_than_a_network_goes_for_the_first_stack_is_refused():
+    with pytest.raises(UsageError, match=r"0\.3 mm is 13\.3 times finer.* of 4 mm.* give --spacing 0\.34 or more"):
+        wanted_of([AXIAL, CORONAL], EnhanceSettings(spacing_mm=(0.3,)), None)
+    for fine in (4 / 12, 0.34):
+        np.testing.assert_allclose(wanted_of([AXIAL, CORONAL], EnhanceSettings(spacing_mm=(fine,)), None), fine)
 
 
 @pytest.mark.parametrize("spacing_mm", [0.0, -1.0, float("nan")])
