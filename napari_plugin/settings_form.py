@@ -9,14 +9,12 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
     QSlider,
-    QSpinBox,
     QWidget,
 )
 
@@ -24,6 +22,8 @@ from medsr.enhancement.settings import SAMPLER_NAMES, EnhanceSettings
 from medsr.viewing.command import numbers_of
 
 from .choices import LayerChoice
+from .fields import choice, number, whole
+from .leading_fields import LeadingFields
 from .model_choice import ModelChoice
 
 GRIDS = {"automatic": "auto", "in mm": "spacing", "times as many": "factor", "as in another layer": "onto"}
@@ -39,13 +39,9 @@ PROFILES = {
     "with ramps (trapezoid)": "trapezoid",
     "band-limited, 3D (k-space)": "kspace",
 }
-DATA_STEPS = {
-    "within its noise (prox)": "prox",
-    "exactly, noise included (project)": "project",
-    "through the network (gradient)": "gradient",
-}
 REGIONS = {"whole scan": "whole", "what is visible": "slab", "box that I draw": "box"}
 BLEND_STEPS = 20
+CASCADE_STEP = 0.01  # the value below 0 stands for no cascade
 NO_SAMPLES = 1  # one sample has no deviation, so it stands for none
 
 
@@ -87,6 +83,15 @@ class SettingsForm(QWidget):
         """The layer whose grid is asked for, None for any other grid."""
         return self.onto_layer.needed("layer whose voxels to take") if self.grid_kind.currentData() == "onto" else None
 
+    @property
+    def _is_sampled(self) -> bool:
+        mode = self.mode.currentData()
+        return bool(mode == "sample" or (mode == "uncertainty" and self.samples.value() > NO_SAMPLES))
+
+    @property
+    def _may_cascade(self) -> bool:
+        return self.region == "whole" and self.mode.currentData() != "uncertainty"
+
     def settings(self) -> EnhanceSettings:
         """What is filled in, but for the region.
 
@@ -101,11 +106,12 @@ class SettingsForm(QWidget):
             mode=mode,
             profile=self.profile.currentData(),
             thickness_mm=self.thickness.value() or None,
+            cascade=self.cascade.value() if self._may_cascade and self.cascade.value() >= 0 else None,
             flips=self.flips.value(),
             model=self.model.model,
             force=self.force.isChecked(),
         )
-        if mode == "mean":
+        if not self._is_sampled:
             return settings
         blend = self.blend.value() / BLEND_STEPS if mode == "sample" else EnhanceSettings.blend
         return replace(
@@ -114,9 +120,8 @@ class SettingsForm(QWidget):
             samples=0 if self.samples.value() == NO_SAMPLES else self.samples.value(),
             steps=self.steps.value(),
             sampler=self.sampler.currentText(),
-            data_step=self.data_step.currentData(),
-            guidance=self.guidance.value(),
             seed=self.seed.value(),
+            **self.leading.settings(),
         )
 
     def _add_model(self) -> None:
@@ -125,7 +130,7 @@ class SettingsForm(QWidget):
         self.model.chosen.connect(self.changed)
 
     def _add_grid(self, viewer: Any) -> None:
-        self.grid_kind = _choice(
+        self.grid_kind = choice(
             GRIDS,
             "Grid of the result. Automatic: all axes as fine as the finest, an isotropic scan twice as fine. "
             "In mm: its spacing. Times as many: its factor, voxels of the result to one of the scan",
@@ -137,12 +142,19 @@ class SettingsForm(QWidget):
         self.onto_layer.setToolTip("Layer whose voxels the result has, so that both can be compared voxel by voxel")
         self._rows.addRow("", self.grid_text)
         self._rows.addRow("", self.onto_layer)
+        self.cascade = number(-CASCADE_STEP, 1.0, -CASCADE_STEP, CASCADE_STEP, lowest="all at once")
+        self.cascade.setToolTip(
+            "Cascade: factors above 2 are reached in stages of 2; this is the noise between them, as a share of the "
+            "intensity range. Not for regions and the uncertainty"
+        )
+        self._rows.addRow("In stages", self.cascade)
         self.grid_kind.currentIndexChanged.connect(self._on_choice)
         self.grid_text.editingFinished.connect(self.changed)
         self.onto_layer.chosen.connect(self.changed)
+        self.cascade.valueChanged.connect(self.changed)
 
     def _add_mode(self, mode: str) -> None:
-        self.mode = _choice(
+        self.mode = choice(
             MODES,
             "Best estimate: the posterior mean, with the least error; it looks smoother than a scan. Plausible scan: a "
             "posterior sample, which looks like one. Uncertainty: how far it may be off, as a standard deviation",
@@ -154,7 +166,7 @@ class SettingsForm(QWidget):
         self.blend.setToolTip(
             "Blend. Left: the best estimate (mean), with the least error; right: the plausible scan (sample)"
         )
-        self.samples, self.steps = _whole(NO_SAMPLES, 64, NO_SAMPLES), _whole(1, 64, EnhanceSettings.steps)
+        self.samples, self.steps = whole(NO_SAMPLES, 64, NO_SAMPLES), whole(1, 64, EnhanceSettings.steps)
         self.samples.setSpecialValueText("none: the network's own estimate")
         self.samples.setToolTip(
             "Posterior samples that are compared: more make a steadier map and take longer. Without any, the network's "
@@ -167,18 +179,7 @@ class SettingsForm(QWidget):
         )
         self.sampler.addItems(SAMPLER_NAMES)
         self.sampler.setCurrentText(EnhanceSettings.sampler)
-        self.data_step = _choice(
-            DATA_STEPS,
-            "What ties every step of a sample to the scan. Through the network takes several times the time and memory",
-        )
-        self.guidance = QDoubleSpinBox()
-        self.guidance.setRange(EnhanceSettings.guidance, 10.0)
-        self.guidance.setSingleStep(0.25)
-        self.guidance.setSpecialValueText("none: the posterior")
-        self.guidance.setToolTip(
-            "Guidance: above 1 samples are sharper than the posterior; for models that were also trained without a scan"
-        )
-        self.seed, self.flips = _whole(0, 2**31 - 1, EnhanceSettings.seed), _whole(0, 3, EnhanceSettings.flips)
+        self.seed, self.flips = whole(0, 2**31 - 1, EnhanceSettings.seed), whole(0, 3, EnhanceSettings.flips)
         self.seed.setToolTip("Random seed for sampling: the same number gives the same result")
         self.flips.setToolTip(
             "Flips: averages the mean over the scan and its mirror images along this many axes; each doubles the time"
@@ -191,33 +192,28 @@ class SettingsForm(QWidget):
             "Samples": self.samples,
             "Steps": self.steps,
             "Method": self.sampler,
-            "Agrees with the scan": self.data_step,
-            "Guidance": self.guidance,
             "Random seed": self.seed,
-            "Mirrored axes": self.flips,
         }
         for label, field in rows.items():
             self._rows.addRow(label, field)
+        self.leading = LeadingFields(self._rows, self)
+        self._rows.addRow("Mirrored axes", self.flips)
         self._rows.addRow("", self.watch)
         self.mode.currentIndexChanged.connect(self._on_choice)
         self.blend.valueChanged.connect(self.changed)
-        for names in (self.sampler, self.data_step):
-            names.currentIndexChanged.connect(self.changed)
+        self.sampler.currentIndexChanged.connect(self.changed)
         self.samples.valueChanged.connect(self._on_choice)
-        for number in (self.steps, self.guidance, self.seed, self.flips):
-            number.valueChanged.connect(self.changed)
+        self.leading.changed.connect(self._on_choice)
+        for count in (self.steps, self.seed, self.flips):
+            count.valueChanged.connect(self.changed)
 
     def _add_acquisition(self) -> None:
-        self.profile = _choice(
+        self.profile = choice(
             PROFILES,
             "Shape of the slices' sensitivity across their thickness (slice profile). As the scan says (auto): by its "
             "headers and voxels, else the shape that harms no scan",
         )
-        self.thickness = QDoubleSpinBox()
-        self.thickness.setRange(0.0, 50.0)
-        self.thickness.setSingleStep(0.5)
-        self.thickness.setSuffix(" mm")
-        self.thickness.setSpecialValueText("as the scan says")
+        self.thickness = number(0.0, 50.0, 0.0, 0.5, lowest="as the scan says", suffix=" mm")
         self.thickness.setToolTip(
             "Slice thickness, the full width at half maximum of the profile, where the scan is wrong"
         )
@@ -227,11 +223,8 @@ class SettingsForm(QWidget):
         self.thickness.valueChanged.connect(self.changed)
 
     def _add_region(self) -> None:
-        self.region_kind = _choice(REGIONS, "A region is quick: look there before the whole scan is computed")
-        self.depth_mm = QDoubleSpinBox()
-        self.depth_mm.setRange(1.0, 500.0)
-        self.depth_mm.setValue(20.0)
-        self.depth_mm.setSuffix(" mm")
+        self.region_kind = choice(REGIONS, "A region is quick: look there before the whole scan is computed")
+        self.depth_mm = number(1.0, 500.0, 20.0, 1.0, suffix=" mm")
         self.depth_mm.setToolTip("How deep the region is across the slice that you see")
         self.draw = QPushButton("Draw box")
         beside = QWidget()
@@ -265,39 +258,23 @@ class SettingsForm(QWidget):
         self.changed.emit()
 
     def _show_what_counts(self) -> None:
-        grid, mode = self.grid_kind.currentData(), self.mode.currentData()
-        sampled = mode == "sample" or (mode == "uncertainty" and self.samples.value() > NO_SAMPLES)
+        grid, mode, sampled = self.grid_kind.currentData(), self.mode.currentData(), self._is_sampled
         shown = {
             self.grid_text: grid in ("spacing", "factor"),
             self.onto_layer: grid == "onto",
+            self.cascade: self._may_cascade,
             self.blend: mode == "sample",
             self.samples: mode == "uncertainty",
             self.steps: sampled,
             self.sampler: sampled,
-            self.data_step: sampled,
-            self.guidance: sampled,
             self.seed: sampled,
             self.watch: mode == "sample",
             self._region_row: self.region != "whole",
         }
         for field, visible in shown.items():
             self._rows.setRowVisible(field, visible)
+        self.leading.show(sampled)
         self.draw.setVisible(self.region == "box")
         if self._whole_scans:
             self._rows.setRowVisible(self.region_kind, False)
             self._rows.setRowVisible(self.watch, False)
-
-
-def _choice(entries: dict[str, str], tip: str) -> QComboBox:
-    box = QComboBox()
-    for text, value in entries.items():
-        box.addItem(text, value)
-    box.setToolTip(tip)
-    return box
-
-
-def _whole(low: int, high: int, value: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(low, high)
-    box.setValue(value)
-    return box

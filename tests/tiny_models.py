@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from medsr.diffusion.names import DEFAULT_PROCESS, ProcessName
 from medsr.model.inputs import N_CONDITIONS, N_MAPS
 from medsr.model.net_spec import NetSpec
 from medsr.model.nets import Autoencoder, DetailNet
@@ -44,9 +45,9 @@ def tiny_model(
     return Model(tiny_net(seed=seed, silent=silent).to(place), spec, "0" * 64, place, dtype)
 
 
-def write_tiny(path: Path) -> Path:
+def write_tiny(path: Path, process: ProcessName = DEFAULT_PROCESS) -> Path:
     """A weights file of `tiny_net`, for commands that take a file."""
-    spec = ModelSpec("tiny", "0", TINY, EVERYTHING)
+    spec = ModelSpec("tiny", "0", TINY, EVERYTHING, process=process)
     path.write_bytes(weights_bytes(tiny_net().state_dict(), spec))
     return path
 

@@ -86,8 +86,8 @@ def enhance(
     else:
         check_fits(seen, model, settings, limit)
     if on_estimate is not None and prod(seen.fine_shape) * evaluations_of(settings, model.process) >= LONG_VOXELS:
-        speed, whole = measured_speed(model), box is None and settings.cascade is None
-        on_estimate(estimate(seen, volume.modality, model, settings, speed, limit, in_blocks=whole))
+        speed, planned = measured_speed(model), seen if settings.cascade is None else acquisition
+        on_estimate(estimate(planned, volume.modality, model, settings, speed, limit, in_blocks=box is None))
 
     def computed(model: Model, acquisition: Acquisition) -> Enhancement:
         if settings.cascade is not None:

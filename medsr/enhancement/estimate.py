@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, prod
 
 import torch
 
 from medsr.diffusion.process import Process
+from medsr.enhancement.cascade import stages_of
 from medsr.enhancement.envelope import judge_grid
 from medsr.enhancement.memory import Sizes, block_for, memory_of, seen_voxels
 from medsr.enhancement.posterior import evaluations_of
@@ -64,6 +65,8 @@ def estimate(
 ) -> Estimate:
     """What an enhancement will need, in blocks where it would not fit into `memory_limit` in one piece.
 
+    A cascade needs the memory of its last stage and the time of all.
+
     Args:
         acquisition: Acquisition of the scan or its part, and the finer grid.
         modality: Modality of the scan.
@@ -71,8 +74,18 @@ def estimate(
         settings: Request, as for `enhance`.
         voxels_per_s: Fine voxels per second of one evaluation (`measured_speed`).
         memory_limit: Memory that may be used, in bytes; None: no limit. Where nothing fits, that of one piece is told.
-        in_blocks: Whether it may be cut into blocks; a region is computed in one piece.
+        in_blocks: Whether it may be cut into blocks; a region is computed in one piece, as are the stages of a cascade.
     """
+    objections = judge_grid(modality, acquisition, model.spec.envelope).objections
+    if settings.cascade is not None:
+        alone = replace(settings, cascade=None)
+        stages = [
+            estimate(stage, modality, model, alone, voxels_per_s, memory_limit, in_blocks=False)
+            for stage in stages_of(acquisition)
+        ]
+        said = (f"stage {n} of the cascade: {text}" for n, one in enumerate(stages, 1) for text in one.objections)
+        seconds = sum(one.seconds for one in stages)
+        return replace(stages[-1], seconds=seconds, objections=objections if len(stages) == 1 else (*objections, *said))
     sizes = Sizes.of(acquisition)
     try:
         block = block_for(sizes, model, settings, memory_limit) if in_blocks else sizes.coarse
@@ -86,7 +99,7 @@ def estimate(
         n_blocks=prod(ceil(n / side) for n, side in zip(sizes.coarse, block, strict=True)),
         memory_bytes=memory_of(sizes, block, model, settings),
         seconds=expected_seconds(settings, model.process, seen, prod(sizes.solved), voxels_per_s),
-        objections=judge_grid(modality, acquisition, model.spec.envelope).objections,
+        objections=objections,
     )
 
 

@@ -24,6 +24,7 @@ from medsr.enhancement.assumed import acquisition_for, as_acquired
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.envelope import judge
 from medsr.enhancement.estimate import Estimate, estimate, measured_speed, seconds_left
+from medsr.enhancement.leading import led_model
 from medsr.enhancement.memory import free_memory, usable_memory
 from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, part_of
@@ -224,15 +225,15 @@ def _loaded(name: str, changed_ns: int, device: str) -> tuple[Model, float]:
 def _estimate(
     ready: Ready, scan: Volume, settings: EnhanceSettings, memory_limit: int | None
 ) -> tuple[Estimate, list[int]]:
-    """What a request needs, and the shape of the result on its stored axes."""
-    acquisition = acquisition_for(scan, settings)
+    """What a request needs, and the shape of the result on its stored axes; what the model can't do is refused."""
+    model, acquisition = led_model(ready.model, settings), acquisition_for(scan, settings)
     computed, shape = acquisition, acquisition.fine_shape
     if settings.region is not None:
         part = part_of(scan, Box(*settings.region), acquisition)
         computed, shape = part.acquisition, part.box_on(part.acquisition.fine_shape).shape
     limit = usable_memory(ready.model.device.type) if memory_limit is None else memory_limit
     whole = settings.region is None
-    needs = estimate(computed, scan.modality, ready.model, settings, ready.voxels_per_s, limit, in_blocks=whole)
+    needs = estimate(computed, scan.modality, model, settings, ready.voxels_per_s, limit, in_blocks=whole)
     return needs, list(shape)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import head
-from tiny_models import tiny_model
+from tiny_models import EVERYTHING, tiny_model
 
+from medsr.enhancement.cascade import stages_of
 from medsr.enhancement.estimate import estimate, measured_speed, seconds_left
 from medsr.enhancement.memory import PROCESS_BYTES
 from medsr.enhancement.settings import EnhanceSettings
@@ -63,6 +66,27 @@ def test_what_lies_outside_the_envelope_is_said():
     found = needs(model=tiny_model(envelope=Envelope(max_factor=2.0, max_coarse_mm=2.0)))
     assert any("factor 3" in text for text in found.objections)
     assert any("slices every 3" in text for text in found.objections)
+
+
+def test_a_cascade_takes_the_time_of_all_stages_and_the_memory_of_the_last():
+    acquisition, asked = acquisition_of(SCAN, factors=(1, 1, 5)), EnhanceSettings(mode="sample", cascade=0.02)
+    stages = [estimate(stage, "MR", MODEL, replace(asked, cascade=None), 1e6, None) for stage in stages_of(acquisition)]
+    found = needs((1, 1, 5), settings=asked, limit=PROCESS_BYTES)
+    assert len(stages) == 3
+    assert found.seconds == pytest.approx(sum(one.seconds for one in stages))
+    assert (found.shape, found.memory_bytes, found.n_blocks) == (stages[-1].shape, stages[-1].memory_bytes, 1)
+    assert found.shape == acquisition.fine_shape
+
+
+def test_a_cascade_lies_outside_the_envelope_where_the_whole_or_a_stage_does():
+    narrow = tiny_model(envelope=replace(EVERYTHING, max_factor=4.0, fine_mm=(0.5, 1.2)))
+    found = needs((1, 1, 5), settings=EnhanceSettings(cascade=0.02), model=narrow).objections
+    whole, *stages = found
+    assert whole.startswith("factor 5")
+    assert stages and all(text.startswith(("stage 1 of the cascade: ", "stage 2 of")) for text in stages)
+    assert needs((1, 1, 2), settings=EnhanceSettings(cascade=0.02), model=narrow).objections == (
+        needs((1, 1, 2), model=narrow).objections
+    )
 
 
 def test_speed_is_voxels_over_the_seconds_of_a_clock():

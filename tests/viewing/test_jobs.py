@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -150,6 +151,17 @@ def test_the_envelope_is_judged_before_and_kept_in_the_run(tmp_path):
     request = {"scan": packed(COARSE, tmp_path), "settings": EnhanceSettings().to_dict()}
     with pytest.raises(EnvelopeError):
         jobs.enhance_scan(narrow, request, lambda kind, content: None)
+
+
+def test_a_plan_refuses_what_the_model_can_not_do(ask, tmp_path):
+    settings = EnhanceSettings(mode="sample", classifier=str(write_tiny(tmp_path / "edm.safetensors")))
+    with pytest.raises(ModelError, match="not a classifier"):
+        ask("plan", scan=facts_of(COARSE), settings=settings.to_dict())
+    led = replace(settings, classifier=str(write_tiny(tmp_path / "sharp.safetensors", process="sharpness")))
+    alone, with_it = (
+        ask("plan", scan=facts_of(COARSE), settings=one.to_dict()) for one in (replace(led, classifier=None), led)
+    )
+    assert with_it["memory_bytes"] > alone["memory_bytes"]  # of what a gradient through the classifier keeps
 
 
 def test_a_weights_file_is_used_as_it_is_now(ask):

@@ -7,6 +7,7 @@ import signal
 
 import numpy as np
 import pytest
+from tiny_models import write_tiny
 
 from medsr.enhancement.settings import EnhanceSettings
 
@@ -171,12 +172,62 @@ def test_samples_may_be_tied_to_the_scan_and_led_in_other_ways(dock):
     form = dock.form
     for mode in ("mean", "sample"):
         form.mode.setCurrentIndex(form.mode.findData(mode))
-        form.data_step.setCurrentIndex(form.data_step.findData("project"))
-        form.guidance.setValue(1.5)
+        form.leading.data_step.setCurrentIndex(form.leading.data_step.findData("project"))
+        form.leading.guidance.setValue(1.5)
         asked = form.settings()
         expected = ("project", 1.5) if mode == "sample" else (EnhanceSettings.data_step, EnhanceSettings.guidance)
         assert (asked.data_step, asked.guidance) == expected
-        assert form.guidance.isVisibleTo(form) == form.data_step.isVisibleTo(form) == (mode == "sample")
+        assert {form.leading.guidance.isVisibleTo(form), form.leading.data_step.isVisibleTo(form)} == {mode == "sample"}
+
+
+def test_a_classifier_may_lead_samples_and_is_judged_before_the_run(viewer, dock, wait, tmp_path):
+    form, leading = dock.form, dock.form.leading
+    form.mode.setCurrentIndex(form.mode.findData("sample"))
+    form.steps.setValue(2)
+    assert leading.classifier.isVisibleTo(form) and not leading.classifier_scale.isVisibleTo(form)
+    leading.classifier_scale.setValue(3.5)
+    assert form.settings() == EnhanceSettings(mode="sample", steps=2)
+    (own := tmp_path / "notes.safetensors").write_text("no weights")
+    leading.classifier.choose_file(str(own))
+    wait(lambda: dock.estimate.text().startswith("notes.safetensors"))
+    leading.classifier.choose_file(str(write_tiny(tmp_path / "edm.safetensors")))
+    wait(lambda: "not a classifier" in dock.estimate.text())
+    leading.classifier.choose_file(str(write_tiny(tmp_path / "sharp.safetensors", process="sharpness")))
+    wait(lambda: dock.estimate.text().startswith("36 x 40 x 30 voxels"))
+    assert leading.classifier_scale.isVisibleTo(form)
+    assert dock.command().endswith(f"--classifier {tmp_path / 'sharp.safetensors'} --classifier-scale 3.5")
+    wait(lambda: form.force.isVisibleTo(form))
+    form.force.setChecked(True)
+    dock.run()
+    wait(finished(dock))
+    asked = viewer.layers["sample: head"].metadata["medsr"]["settings"]
+    assert (asked["classifier"], asked["classifier_scale"]) == (str(tmp_path / "sharp.safetensors"), 3.5)
+    for mode, samples in (("mean", 1), ("uncertainty", 1)):
+        form.mode.setCurrentIndex(form.mode.findData(mode))
+        form.samples.setValue(samples)
+        assert form.settings().classifier is None
+        assert not leading.classifier.isVisibleTo(form) and not leading.classifier_scale.isVisibleTo(form)
+
+
+def test_a_large_factor_may_be_reached_in_stages(viewer, dock, wait):
+    form = dock.form
+    assert form.cascade.text() == "all at once" and form.settings().cascade is None
+    plain = dock._planned
+    form.cascade.setValue(0.02)
+    form.force.setChecked(True)
+    wait(lambda: dock._planned["seconds"] > plain["seconds"])
+    assert "--cascade 0.02" in dock.command()
+    dock.run()
+    wait(finished(dock))
+    record = viewer.layers["mean: head"].metadata["medsr"]["record"]
+    assert record["task"]["stages"] == [[36, 40, 15], [36, 40, 30]]
+    form.cascade.setValue(0)
+    assert form.settings().cascade == 0
+    for box, value in ((form.mode, "uncertainty"), (form.region_kind, "slab")):
+        box.setCurrentIndex(box.findData(value))
+        assert form.settings().cascade is None
+        assert not form.cascade.isVisibleTo(form)
+        box.setCurrentIndex(0)
 
 
 def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
@@ -189,7 +240,14 @@ def test_without_a_scan_it_says_what_to_do(viewer, wait, notices):
 def test_an_uncertainty_needs_no_samples_and_shows_the_sampler_only_where_some_are_asked_for(dock):
     form = dock.form
     form.mode.setCurrentIndex(form.mode.findData("uncertainty"))
-    sampler = (form.steps, form.sampler, form.data_step, form.guidance, form.seed)
+    sampler = (
+        form.steps,
+        form.sampler,
+        form.leading.data_step,
+        form.leading.guidance,
+        form.leading.classifier,
+        form.seed,
+    )
     assert form.samples.isVisibleTo(form)
     assert form.samples.text() == "none: the network's own estimate"
     assert not any(field.isVisibleTo(form) for field in sampler)
