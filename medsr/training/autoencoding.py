@@ -10,9 +10,11 @@ from torch import Tensor
 from medsr.diffusion.guidance import blurred
 from medsr.diffusion.loss import PATCH, SMALLEST_ENERGY
 from medsr.errors import ModelError, UsageError
+from medsr.model.conditioning import origin_and_unit
 from medsr.model.nets import Autoencoder, LatentNet, Net, network_of
 from medsr.model.states import Codes, states_of
 from medsr.model.weights import Model, load_model
+from medsr.physics.ops import Separable
 from medsr.training.schedule import TrainingSettings
 
 KL_WEIGHT = 1e-3  # codes keep noise of about this variance, which no walk of a few steps takes off any better
@@ -67,6 +69,22 @@ def coded(net: LatentNet, detail: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]
     i, j, k = detail.shape[-3:]
     states = states_of(net, (i, j, k))
     return states.encode(detail), states.maps(maps)
+
+
+@torch.inference_mode()
+def autoencoded(net: Autoencoder, op: Separable, ibp: Tensor, truth: Tensor) -> Tensor:
+    """A scan (B, 1, I, J, K) in the model range whose detail was encoded and decoded.
+
+    Args:
+        net: Autoencoder.
+        op: Operator of the acquisition that took the detail away.
+        ibp: IBP estimate that the detail is added to, (B, 1, I, J, K).
+        truth: The scan, (B, 1, I, J, K).
+    """
+    i, j, k = truth.shape[-3:]
+    codes = Codes(net, (i, j, k))
+    origin, unit = origin_and_unit("detail", op, ibp)
+    return origin + unit * codes.decode(codes.encode((truth - origin) / unit))
 
 
 def noise_shape(settings: TrainingSettings, detail: Tensor) -> tuple[int, ...]:

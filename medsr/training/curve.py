@@ -16,8 +16,9 @@ from medsr.diffusion.processes.edm import EDM
 from medsr.diffusion.samplers import last_of
 from medsr.model.conditioning import conditioned, origin_and_unit, scan_maps, unconditioned
 from medsr.model.nets import Autoencoder, Net
-from medsr.model.states import Codes, states_of
+from medsr.model.states import states_of
 from medsr.physics.ops import Profile, Separable
+from medsr.training.autoencoding import autoencoded
 from medsr.training.batches import degraded
 from medsr.training.degradations import AxisParameters, ScannerParameters
 from medsr.training.flaws import Flaws
@@ -75,10 +76,11 @@ def make_probes(
 def restored(net: Net, probe: Probe, process: Process = EDM) -> Tensor:
     """The projected posterior mean (1, 1, I, J, K) of a probe in the model range, or a sample where there is no mean.
 
-    A sample lies up to 3 dB below the mean. Of an autoencoder, what it leaves of the truth.
+    A sample lies up to 3 dB below the mean. Of an autoencoder, what it leaves of the truth, projected, as a perfect
+    walk in its codes would.
     """
     if isinstance(net, Autoencoder):
-        return autoencoded(net, probe)
+        return probe.op.prox(autoencoded(net, probe.op, probe.ibp, probe.truth), probe.y, 0.0)
     i, j, k = probe.ibp.shape[-3:]
     states = states_of(net, (i, j, k))
     maps = states.maps(scan_maps(probe.op, probe.ibp, probe.spacing_mm))
@@ -100,18 +102,6 @@ def restored(net: Net, probe: Probe, process: Process = EDM) -> Tensor:
             first = process.first_state(nothing, nothing, white, CURVE_STEPS)
             state = last_of(process.walk(denoise, first, "euler", CURVE_STEPS, lambda _: nothing)).clean
     return probe.op.prox(origin + unit * states.decode(state), probe.y, 0.0)
-
-
-@torch.inference_mode()
-def autoencoded(net: Autoencoder, probe: Probe) -> Tensor:
-    """What an autoencoder leaves of a probe's truth (1, 1, I, J, K), as a perfect walk in its codes would.
-
-    The true detail is encoded, decoded and projected onto the scan.
-    """
-    i, j, k = probe.truth.shape[-3:]
-    codes = Codes(net, (i, j, k))
-    origin, unit = origin_and_unit("detail", probe.op, probe.ibp)
-    return probe.op.prox(origin + unit * codes.decode(codes.encode((probe.truth - origin) / unit)), probe.y, 0.0)
 
 
 def gain_db(result: Tensor, probe: Probe, mask: Tensor) -> float:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.io import load
 from medsr.metrics.table import INTERIOR, WHOLE
-from medsr.model.conditioning import origin_and_unit, roughness
+from medsr.model.conditioning import roughness
 from medsr.model.intensity import scale_of
 from medsr.model.nets import Autoencoder
-from medsr.model.states import Codes
 from medsr.physics.tasks import TASKS, Task, degrade
+from medsr.training.autoencoding import autoencoded
 from medsr.validation.lesions import lesion_findings
 from medsr.validation.planting import DIAMETERS_MM, choose_lesions, tissue_contrast
 from medsr.validation.trial import make_trial, measured, restorations
@@ -87,12 +87,8 @@ def decoded(autoencoder: Autoencoder, reference: Volume, task: Task, noise: floa
     scan, acquisition = degrade(reference, task)
     scale, op = scale_of(scan.data, scan.modality), acquisition.op
     truth, y = (scale.to_model(torch.from_numpy(np.array(one.data)))[None, None] for one in (reference, scan))
-    origin, unit = origin_and_unit("detail", op, op.ibp(y, roughness(noise)))
-    i, j, k = truth.shape[-3:]
-    codes = Codes(autoencoder, (i, j, k))
-    with torch.inference_mode():
-        detail = codes.decode(codes.encode((truth - origin) / unit))
-    return np.asarray(scale.from_model(origin + unit * detail)[0, 0].numpy(), dtype=np.float32)
+    found = autoencoded(autoencoder, op, op.ibp(y, roughness(noise)), truth)
+    return np.asarray(scale.from_model(found)[0, 0].numpy(), dtype=np.float32)
 
 
 def _median(values: Sequence[float]) -> float:

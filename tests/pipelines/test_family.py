@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -52,22 +51,18 @@ TAUGHT = '\n[training.distil]\nteacher = "runs/edm/edm.safetensors"\nsteps = 2\n
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.delitem(importlib.sys.modules, "run", raising=False)
-    return importlib.import_module("run")
+def script(family):
+    return family("run")
 
 
 @pytest.fixture
-def members(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("members")
+def members(family):
+    return family("members")
 
 
 @pytest.fixture
-def page(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("family_page")
+def page(family):
+    return family("family_page")
 
 
 @pytest.fixture

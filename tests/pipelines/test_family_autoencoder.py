@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,19 +12,15 @@ from medsr.io import save
 from medsr.model.conditioning import roughness
 from medsr.physics.tasks import TASKS, degrade
 
-FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "family"
+
+@pytest.fixture
+def script(family):
+    return family("autoencoder_cost")
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("autoencoder_cost")
-
-
-@pytest.fixture
-def page(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("family_page")
+def page(family):
+    return family("family_page")
 
 
 @pytest.fixture(scope="module")
