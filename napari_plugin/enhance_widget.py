@@ -51,7 +51,7 @@ class EnhanceWidget(Dock):
         self._viewer = napari_viewer
         self._background = Background.of_application(preferences().device)
         self._background.warm()
-        self._steps_layer: Any = None
+        self._steps_layers: list[Any] = []
         self._running: EnhanceSettings | None = None
         self._planned: dict[str, Any] = {}
         self._judged: dict[str, list[str]] = {}
@@ -105,7 +105,7 @@ class EnhanceWidget(Dock):
         except MedsrError as error:
             wording.warn(str(error))
             return
-        self._running, self._steps_layer = settings, None
+        self._running, self._steps_layers = settings, []
         onto = self.form.onto if self.stacks.layers() else None
         facts = facts_of(layer) if onto is None else {**facts_of(layer), "frame": facts_of(onto)["frame"]}
         made = Made(layer.name, facts, layer.contrast_limits, str(layer.unique_id))
@@ -235,13 +235,13 @@ class EnhanceWidget(Dock):
             self._end(event, made)
 
     def _show_step(self, number: int, step: Any) -> None:
-        """Fill the next step of the refining layer and move the step slider to it."""
-        data, keywords, _ = step
-        if self._steps_layer is None:
-            self._steps_layer = self._viewer.add_image(data, **keywords)
+        """Fill the next step of the refining layers and move the step slider to it."""
+        if not self._steps_layers:
+            self._steps_layers = [self._viewer.add_image(data, **keywords) for data, keywords, _ in step]
         else:
-            self._steps_layer.data[number:] = data
-            self._steps_layer.refresh()
+            for layer, (data, _, _) in zip(self._steps_layers, step, strict=True):
+                layer.data[number] = data
+                layer.refresh()
         self._viewer.dims.set_point(0, float(number))
 
     def _end(self, event: Event, made: Any) -> None:

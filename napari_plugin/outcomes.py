@@ -25,6 +25,13 @@ UNCERTAINTY_COLOURS = {
 UNCERTAINTY_FROM = 0.4  # share of full colour: less is not shown to begin with
 FULL_COLOUR_PERCENTILE = 99.8  # percentile of the uncertainty, and of the size of differences
 STEP_LABEL = "step"
+WALK = {
+    "noisy": "refining",
+    "clean": "refining, estimate",
+    "measured": "refining, measured",
+    "prior": "refining, prior",
+}  # the scans of a step, the last one on top
+SHOWN_OF_WALK = "noisy"
 TITLES = {"mean": "mean", "sample": "sample", "uncertainty": "mean"}  # what the enhanced layer is called
 OTHER_UNIT = "pixel"  # napari has no word for an axis of steps
 
@@ -73,11 +80,24 @@ class Made:
         looks = {"contrast_limits": (-high, high), "colormap": DIFFERENCE_COLOURS}
         return self._layer(volume, title, {"role": role, **facts}, **looks)
 
-    def steps(self, first: Volume, n_steps: int, title: str = "refining") -> LayerData:
-        """A layer with a step axis before the scan's own, its first step filled."""
-        data, keywords, kind = self.scan(first, "steps", title)
+    def step(self, scans: Mapping[str, Volume]) -> list[LayerData]:
+        """A step of a sample, a layer for each of its scans, of which the noisy one is shown.
+
+        Args:
+            scans: Scans by the names of `WALK`.
+        """
+        layers = []
+        for name, title in WALK.items():
+            make = self.difference if name == "prior" else self.scan
+            data, keywords, kind = make(scans[name], "steps", title)
+            layers.append((data, {**keywords, "visible": name == SHOWN_OF_WALK}, kind))
+        return layers
+
+    def steps(self, first: LayerData, n_steps: int) -> LayerData:
+        """A layer with a step axis before the scan's own, its first step filled; the others take no memory yet."""
+        data, keywords, kind = first
         states: NDArray[np.float32] = np.zeros((n_steps, *data.shape), np.float32)
-        states[:] = data
+        states[0] = data
         keywords |= {
             "scale": (1.0, *keywords["scale"]),
             "translate": (0.0, *keywords["translate"]),
@@ -102,8 +122,8 @@ def layers_of(made: Made, event: Event, settings: EnhanceSettings) -> Any:
     """
     content = event.content
     if event.kind == "state":
-        first = made.steps(content["scan"], content["steps"])
-        return first if content["number"] == 0 else made.scan(content["scan"], "steps", "")
+        step = made.step(content)
+        return step if content["number"] else [made.steps(one, content["steps"]) for one in step]
     if event.kind != "done":
         return None
     n_stacks = len(content["record"]["stacks"])

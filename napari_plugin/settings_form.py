@@ -185,7 +185,10 @@ class SettingsForm(QWidget):
             "Flips: averages the mean over the scan and its mirror images along this many axes; each doubles the time"
         )
         self.watch = QCheckBox("watch it being refined")
-        self.watch.setToolTip("Adds a layer that holds every step of the sampler")
+        self.watch.setToolTip(
+            "Layers with every step of the sampler: the noisy scan and, not shown at first, the clean estimate, what "
+            "of that the scan measures, and what is prior"
+        )
         self._rows.addRow("Result", self.mode)
         rows: dict[str, QWidget] = {
             "Smooth to sharp": self.blend,

@@ -26,6 +26,7 @@ from medsr.enhancement.posterior import NOISE_FLOOR, OnProgress
 from medsr.enhancement.reference_free import measured
 from medsr.enhancement.result import Enhancement, described, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings
+from medsr.enhancement.walk import WalkStep
 from medsr.enhancement.whole import Whole
 from medsr.metrics.fidelity import residual_in_noise_units
 from medsr.model.conditioning import expected_detail
@@ -55,7 +56,7 @@ def cascaded(
         settings: What is asked; `cascade` is the noise between stages, as a share of the intensity range.
         acquisition: How `volume` was acquired, and the finer grid.
         on_progress: Called as the work goes on.
-        on_state: Called after each step of the last stage's sample, in mode "sample".
+        on_state: Called after each step of the last stage's sample, in mode "sample"; measured is what `volume` does.
 
     Raises:
         MedsrError: as `enhance_piece`.
@@ -65,11 +66,16 @@ def cascaded(
     grids_said = [admitted_grid(volume.modality, stage, model.spec, force=settings.force) for stage in stages]
     if len(stages) == 1:
         return enhance_piece(volume, model, settings, acquisition, on_progress, on_state=on_state)
+
+    def on_step(number: int, step: WalkStep) -> None:
+        if on_state is not None:  # the stage's own scan is made by the stage before
+            on_state(number, WalkStep.of(step.noisy, step.clean, acquisition.op))
+
     scan, told, seconds = volume, replace(settings, force=True), dict[str, float]()
     for number, stage in enumerate(stages):
         if number:
             scan, told = augmented(scan, told, number)
-        shown = on_state if stage is stages[-1] else None
+        shown = on_step if on_state is not None and stage is stages[-1] else None
         result = enhance_piece(scan, model, told, stage, _scaled(on_progress, number, len(stages)), on_state=shown)
         scan = result.volume
         seconds = {name: round(seconds.get(name, 0.0) + value, 3) for name, value in result.record.seconds.items()}

@@ -34,6 +34,7 @@ from medsr.enhancement.reference_free import measured
 from medsr.enhancement.result import Enhancement, described, on_fine_grid
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.uncertainty import UNUSED, trust_of
+from medsr.enhancement.walk import WalkStep
 from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
 from medsr.metrics.fidelity import residual_in_noise_units
@@ -43,8 +44,8 @@ from medsr.physics.acquisition import Acquisition
 from medsr.record import Record
 from medsr.volume import Volume
 
-OnState = Callable[[int, Volume], None]
-"""Called with the number of the step and the scan as it then stands, its noise included."""
+OnState = Callable[[int, WalkStep], None]
+"""Called with the number of a step, and the step."""
 
 
 def enhance_piece(
@@ -79,9 +80,10 @@ def enhance_piece(
         whole = Whole.of(volume, settings, acquisition) if whole is None else whole
         problem, scale = prepared(volume, model, acquisition, settings, whole, on_progress), whole.scale
 
-    def on_step(number: int, state: Tensor) -> None:
+    def on_step(number: int, noisy: Tensor, clean: Tensor) -> None:
         if on_state is not None:
-            on_state(number, _volume(volume, finished(problem, state), scale, acquisition))
+            before, after = (_volume(volume, finished(problem, one), scale, acquisition) for one in (noisy, clean))
+            on_state(number, WalkStep.of(before, after, acquisition.op))
 
     with _timed(seconds, "network"):
         detail, deviation = solved(problem, model, settings, None if on_state is None else on_step)

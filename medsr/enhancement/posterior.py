@@ -155,7 +155,7 @@ def prepared(
 
 
 def solved(
-    problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor], None] | None
+    problem: Problem, model: Model, settings: EnhanceSettings, on_step: Callable[[int, Tensor, Tensor], None] | None
 ) -> tuple[Tensor, Tensor | None]:
     """The detail that the mode asks for and, in mode "uncertainty", its standard deviation.
 
@@ -163,7 +163,7 @@ def solved(
         problem: Scan, as `prepared` makes it.
         model: Model that it was prepared for.
         settings: Request; mode, strength, blend, samples, steps, sampler and seed matter here.
-        on_step: Called in mode "sample" with the number of a step and the noisy detail before it; None: nobody watches.
+        on_step: Called in mode "sample" with the number of a step, its noisy and clean detail; None: nobody watches.
 
     Returns:
         The detail (1, 1, I, J, K) and, on the grid of the result, its deviation, both in units of the expected detail;
@@ -176,7 +176,7 @@ def solved(
         sample, watched = mean.detail, on_step is not None
         for number, (state, clean) in enumerate(sample_steps(problem, mean, model, settings, 0, watched=watched)):
             if on_step is not None:
-                on_step(number, state)
+                on_step(number, state, clean)
             sample = clean
         return settings.strength * (mean.detail + settings.blend * (sample - mean.detail)), None
     shown = mean.detail if settings.strength == 1 else raised(problem, settings.strength * mean.unraised)

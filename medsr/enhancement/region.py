@@ -153,7 +153,9 @@ def enhance_region(
     """
     part = part_of(volume, box, acquisition)
     whole = Whole.of(volume, settings, acquisition).at(part.origin)
-    shown = None if on_state is None else lambda number, state: on_state(number, inner(state, part))
+    shown = (
+        None if on_state is None else lambda number, state: on_state(number, state.each(lambda one: inner(one, part)))
+    )
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"
     residual = inner(result.residual, part)

@@ -40,8 +40,8 @@ def enhance(
         settings: What is asked; None: the defaults.
         acquisition: How one scan was acquired, and the finer grid; None: as `settings` ask.
         on_progress: Called with the stage, the finished parts and all parts.
-        on_state: Called after each step of a sample with its number and the scan as it then stands, noise included; not
-            where a scan is computed in blocks.
+        on_state: Called after each step of a sample with its number and the step (`medsr.enhancement.walk`): the noisy
+            scan, the clean one, and of that what is measured and what is prior. Not where a scan is computed in blocks.
         memory_bytes: Memory that may be used: a larger scan is computed in blocks; None: most of what is free.
         on_estimate: Called before long work with what it will need; the speed of the machine is measured for it.
         grid: Image of the same patient, or its path, whose grid the result of several stacks has; None: as `settings`

@@ -1,8 +1,7 @@
 """How much of a result the scan did not measure: what it holds beyond the IBP estimate, and whether that is true.
 
-The measured part of a scan x is G A x, the IBP estimate made of it. The rest, x - G A x, changes nothing in the
-scan, because A G = I: it lies in the null space of A. The orthogonal projection A+ A would do as well in theory, but it
-cuts even a constant into stripes, which every method shares and which would pass for truth.
+The measured part of a scan x is G A x (`Separable.measured`). The rest, x - G A x, lies in the null space of A. The
+stripes of A+ A, which every method shares, would pass for truth.
 """
 
 from __future__ import annotations

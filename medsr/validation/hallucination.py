@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from medsr.enhancement.enhancement import enhance
 from medsr.enhancement.posterior import OnProgress
@@ -186,16 +185,12 @@ def _tested(
     mask = foreground_mask(part.data, part.modality)
     R = data_range(part.data, mask, part.modality)
     degraded, acquisition = degrade(part, task, seed)
-    op = acquisition.op
     x = restore(degraded, acquisition)
     axes = [axis for axis, changed in enumerate(acquisition.degraded) if changed]
     flagged, patches = flagged_patches(x, part.data, mask, axes, acquisition.coarse_shape)
 
     def remade(reference: Volume) -> NDArray[np.float32]:
         return restore(*degrade(reference, task, seed))
-
-    def measured(scan: Tensor) -> Tensor:
-        return op.ibp(op(scan))
 
     lesions = choose_lesions(part, mask, seed, axis=acquisition.coarsest_axis)
     unit = tissue_contrast(part, mask)
@@ -209,7 +204,7 @@ def _tested(
             false_lesions(x, part.data, mask, part.spacing_mm.tolist(), diameter) for diameter in DIAMETERS_MM
         ),
         null_lesion=null_lesion(name, remade, part, acquisition, lesions, unit) if lesions else None,
-        prior=prior_part(x, part.data, mask, measured),
+        prior=prior_part(x, part.data, mask, acquisition.op.measured),
         tissues=tissue_bias(x, part.data, mask, part.modality, float(np.prod(part.spacing_mm))),
         flagged=flagged,
         patches=patches,

@@ -8,7 +8,6 @@ the settings name is loaded where it is another one than the worker began with.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +29,6 @@ from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.region import Box, part_of
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.errors import UsageError
 from medsr.fusion.checks import check_grid, check_request
 from medsr.fusion.fusion import fuse
 from medsr.fusion.grid import Grid, spacing_of
@@ -41,11 +39,11 @@ from medsr.model.weights_file import weights_path
 from medsr.viewing import checks
 from medsr.viewing.comparison import cubic_and_difference, factors_onto
 from medsr.viewing.exchange import outline, packed, unpacked
+from medsr.viewing.watching import watching
 from medsr.volume import Volume
 from medsr.worker.child import Job, Report
 
 METHODS = {"mean": "mean", "uncertainty": "mean", "sample": "sample"}  # what the result of a mode is called in a report
-MOST_WATCHED_BYTES = 2**31  # all the steps of a sample together, which the viewer keeps
 
 
 @dataclass(frozen=True)
@@ -132,9 +130,9 @@ def enhance_scan(ready: Ready, request: dict[str, Any], report: Report) -> dict[
     if stacks:
         told, grid = _reporting(report), _grid(request)
         return _answer(ready, fuse([scan, *stacks], ready.model, settings, told, grid=grid, memory_bytes=limit))
-    needs, _ = _estimate(ready, scan, settings, limit)
     is_watched = request.get("watch", False) and settings.mode == "sample"
-    on_state = _watched(ready, report, settings.steps, needs) if is_watched else None
+    needs = _estimate(ready, scan, settings, limit) if is_watched else None
+    on_state = None if needs is None else watching(report, ready.folder, settings.steps, *needs)
     result = enhance(scan, ready.model, settings, on_progress=_reporting(report), on_state=on_state, memory_bytes=limit)
     return _answer(ready, result)
 
@@ -261,19 +259,6 @@ def _reporting(report: Report) -> OnProgress:
         report("progress", {"stage": stage, "done": done, "total": total, "seconds_left": left})
 
     return on_progress
-
-
-def _watched(ready: Ready, report: Report, steps: int, needs: Estimate) -> Callable[[int, Volume], None]:
-    n_bytes = 4 * steps * int(np.prod(needs.shape))
-    if n_bytes > MOST_WATCHED_BYTES:
-        raise UsageError(
-            f"{steps} steps of this scan are {n_bytes / 2**30:.1f} GiB; choose a region, or don't watch the refinement"
-        )
-
-    def on_state(number: int, state: Volume) -> None:
-        report("state", {"number": number, "steps": steps, "scan": packed(state, ready.folder)})
-
-    return on_state
 
 
 def _answer(ready: Ready, result: Enhancement) -> dict[str, Any]:

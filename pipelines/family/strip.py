@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from members import chosen, weights_of
 from numpy.typing import NDArray
-from torch import Tensor
 
 from medsr.enhancement.leading import led_model
-from medsr.enhancement.posterior import Problem, posterior_mean, prepared, sample_steps
+from medsr.enhancement.piece import enhance_piece
+from medsr.enhancement.posterior import Problem, finished, prepared
 from medsr.enhancement.region import central_block, crop
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.solved_grid import solved_grid
+from medsr.enhancement.walk import WalkStep
 from medsr.enhancement.whole import Whole
 from medsr.errors import MedsrError, OutputError, UsageError
 from medsr.io import load
+from medsr.model.intensity import Scale
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import TASKS, degrade
 from medsr.samples import sample_path
@@ -29,8 +33,9 @@ from medsr.training.recipe import read_recipe
 from medsr.volume import Volume
 
 FOLDER = Path(__file__).resolve().parent
-SIDE, SHOWN = 64, 6  # voxels a side of the part that is walked, and steps that are shown of it
-ROWS = ("truth + noise of the step", "noisy state", "clean estimate", "of it measured, A+ A x", "of it prior, the rest")
+SIDE, SHOWN = 64, 6  # voxels a side of the part that is walked, and steps that a strip shows of it
+DPI = 110
+ROWS = ("truth + noise of the step", "noisy state", "clean estimate", "of it measured, G A x", "of it prior, the rest")
 Slice = NDArray[np.float32]
 
 
@@ -43,7 +48,7 @@ class Watched:
         forward: Truth with the noise that the forward process gives it at that level.
         noisy: State that the step starts from; in the last step the sample, as is its clean state.
         clean: Clean state that is expected of it.
-        measured: What the scan sees of that: its part in the row space of the operator.
+        measured: What the scan measures of that (`Separable.measured`).
         prior: The rest, which the operator sends to 0: it comes from training alone.
     """
 
@@ -67,33 +72,39 @@ def watched(reference: Volume, model: Model, settings: EnhanceSettings, task: st
     Raises:
         UsageError: the task leaves more voxels a slice than the network works on.
     """
-    settings = replace(settings, mode="sample")
+    settings = replace(settings, mode="sample", force=True)
     model = led_model(model, settings)
     scan, acquisition = degrade(reference, TASKS[task])
     if solved_grid(acquisition).fine_shape != acquisition.fine_shape:
         raise UsageError(f"{task} asks for more voxels a slice than the network works on; use a coarser reference")
-    whole = Whole.of(scan, settings, acquisition)
-    problem = prepared(scan, model, acquisition, settings, whole, None)
-    mean = posterior_mean(problem, model, settings)
-    levels = model.process.levels(settings.steps).tolist()
-    truth = whole.scale.to_model(torch.from_numpy(np.array(reference.data)))[None, None].to(model.device)
-    detail = (truth - problem.ibp) / problem.detail
-    state = problem.states.encode(detail)
-    white = torch.randn(state.shape, generator=torch.Generator().manual_seed(settings.seed)).to(model.device)
-    steps = zip(levels, sample_steps(problem, mean, model, settings, 0), strict=False)
-    return [_step(problem, level, problem.states.decode(state + level * white), *states) for level, states in steps]
+    whole, steps = Whole.of(scan, settings, acquisition), list[WalkStep]()
+    enhance_piece(scan, model, settings, acquisition, on_state=lambda _, step: steps.append(step))
+    problem, scale = prepared(scan, model, acquisition, settings, whole, None), whole.scale
+    levels = model.process.levels(settings.steps).tolist()[: len(steps)]
+    forward = _forward(reference, problem, scale, levels, settings.seed)
+    return [
+        Watched(
+            level,
+            seen,
+            *(_slice((one.data - scale.low) / scale.width) for one in (step.noisy, step.clean, step.measured)),
+            prior=_slice(step.prior.data / scale.width),
+        )
+        for level, seen, step in zip(levels, forward, steps, strict=True)
+    ]
 
 
-def _step(problem: Problem, level: float, forward: Tensor, noisy: Tensor, clean: Tensor) -> Watched:
-    seen, noised, expected = (problem.ibp + problem.detail * one for one in (forward, noisy, clean))
-    measured = problem.op.pinv(problem.op(expected))
-    return Watched(level, *map(_slice, (seen, noised, expected, measured, expected - measured)))
+def _forward(reference: Volume, problem: Problem, scale: Scale, levels: Sequence[float], seed: int) -> Iterator[Slice]:
+    """Slices of the truth with the noise of every level, the same noise for all."""
+    truth = scale.to_model(torch.from_numpy(np.array(reference.data)))[None, None].to(problem.ibp.device)
+    state = problem.states.encode((truth - problem.ibp) / problem.detail)
+    white = torch.randn(state.shape, generator=torch.Generator().manual_seed(seed)).to(state.device)
+    for level in levels:
+        yield _slice(finished(problem, problem.states.decode(state + level * white))[0, 0].float().cpu().numpy())
 
 
-def _slice(x: Tensor) -> Slice:
+def _slice(x: NDArray[np.float32]) -> Slice:
     """The plane across the first axis through the middle, the third axis upwards."""
-    plane = x[0, 0, x.shape[2] // 2].float().cpu().numpy()
-    return np.asarray(plane.T[::-1], dtype=np.float32)
+    return np.asarray(x[x.shape[0] // 2].T[::-1], dtype=np.float32)
 
 
 def draw(steps: Sequence[Watched], title: str, target: Path, shown: int = SHOWN) -> None:
@@ -102,60 +113,102 @@ def draw(steps: Sequence[Watched], title: str, target: Path, shown: int = SHOWN)
     Raises:
         OutputError: it can't be written.
     """
+    numbers = np.unique(np.linspace(0, len(steps) - 1, shown).round().astype(int))
+    with _figure(len(ROWS), len(numbers), target) as (figure, axes):
+        for column, number in enumerate(numbers):
+            _fill(axes[:, column], steps[number])
+            axes[0, column].set_title(_named(number, steps[number]), fontsize=8)
+        for row, name in enumerate(ROWS):
+            axes[row, 0].set_ylabel(name, fontsize=7)
+        figure.suptitle(title, fontsize=9)
+        figure.savefig(target, dpi=DPI)
+
+
+def animate(steps: Sequence[Watched], title: str, target: Path) -> None:
+    """The steps as frames of a GIF, one a second.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    from matplotlib.animation import PillowWriter
+
+    writer = PillowWriter(fps=1)
+    with _figure(1, len(ROWS), target) as (figure, axes), writer.saving(figure, str(target), DPI):
+        for number, step in enumerate(steps):
+            _fill(axes[0], step)
+            for panel, name in zip(axes[0], ROWS, strict=True):
+                panel.set_title(name, fontsize=8)
+            figure.suptitle(f"{title}: {_named(number, step)}", fontsize=9)
+            writer.grab_frame()
+
+
+@contextmanager
+def _figure(rows: int, columns: int, target: Path) -> Iterator[tuple[Any, Any]]:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    numbers = np.unique(np.linspace(0, len(steps) - 1, shown).round().astype(int))
-    figure, axes = pyplot.subplots(
-        len(ROWS), len(numbers), figsize=(1.9 * len(numbers), 2 * len(ROWS)), layout="constrained", squeeze=False
-    )
-    for column, number in enumerate(numbers):
-        step = steps[number]
-        pictures = (step.forward, step.noisy, step.clean, step.measured, step.prior)
-        for panel, picture in zip(axes[:, column], pictures, strict=True):
-            centre = 0.0 if picture is step.prior else 0.5  # the prior's part lies around 0
-            panel.imshow(picture, cmap="gray", vmin=centre - 0.5, vmax=centre + 0.5)
-            panel.set(xticks=[], yticks=[])
-        axes[0, column].set_title(f"step {number + 1}, sigma {step.level:.3g}", fontsize=8)
-    for row, name in enumerate(ROWS):
-        axes[row, 0].set_ylabel(name, fontsize=7)
-    figure.suptitle(title, fontsize=9)
+    size = 1.9 * columns, 2 * rows + 0.3
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     try:
-        figure.savefig(target, dpi=110)
+        yield figure, axes
     except OSError as error:
         raise OutputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
     finally:
         pyplot.close(figure)
 
 
+def _fill(panels: Iterable[Any], step: Watched) -> None:
+    pictures = (step.forward, step.noisy, step.clean, step.measured, step.prior)
+    for panel, picture in zip(panels, pictures, strict=True):
+        centre = 0.0 if picture is step.prior else 0.5  # the prior's part lies around 0
+        panel.clear()
+        panel.imshow(picture, cmap="gray", vmin=centre - 0.5, vmax=centre + 0.5)
+        panel.set(xticks=[], yticks=[])
+
+
+def _named(number: int, step: Watched) -> str:
+    return f"step {number + 1}, sigma {step.level:.3g}"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """A strip for each member that is trained; the exit code is that of an error, else 0."""
+    """A strip and an animation for each member that is trained; the exit code is that of an error, else 0."""
     options = _options(arguments)
     try:
         reference = load(options.scan).to_ras()
         part = crop(reference, central_block(reference, options.side))
-        known = {path.stem: read_recipe(path) for path in sorted(options.recipes.glob("*.toml"))}
         options.out.mkdir(parents=True, exist_ok=True)
-        for member in chosen(options.members):
-            files = [weights_of(known[name]) for name in member.recipes if name in known]
-            if len(files) < len(member.recipes) or not all(path.is_file() for path in files):
-                print(f"{member.name}: not trained yet, so there is no strip of it", file=sys.stderr)
-                continue
-            target = options.out / f"{member.file_name}.png"
-            steps = watched(part, load_model(files[0]), member.settings(known), options.task)
-            draw(steps, f"{member.name}, {options.task}", target)
-            print(target)
+        for name, file_name, settings in _wanted(options):
+            steps = watched(part, load_model(settings.model), settings, options.task)
+            for ending, write in ((".png", draw), (".gif", animate)):
+                target = options.out / f"walk_{file_name}{ending}"
+                write(steps, f"{name}, {options.task}", target)
+                print(target)
     except MedsrError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
 
 
+def _wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, EnhanceSettings]]:
+    """Name, name of files and settings of a model that is named, or else of each member that is trained."""
+    if options.model is not None:
+        yield Path(options.model).stem, Path(options.model).stem, EnhanceSettings(model=options.model, flips=0)
+        return
+    known = {path.stem: read_recipe(path) for path in sorted(options.recipes.glob("*.toml"))}
+    for member in chosen(options.members):
+        files = [weights_of(known[name]) for name in member.recipes if name in known]
+        if len(files) == len(member.recipes) and all(path.is_file() for path in files):
+            yield member.name, member.file_name, member.settings(known)
+        else:
+            print(f"{member.name}: not trained yet, so there is no strip of it", file=sys.stderr)
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("members", nargs="*", help="names of members or recipes (default: all that are trained)")
+    parser.add_argument("--model", help="a packaged model or a weights file instead, at the default settings")
     parser.add_argument("--scan", type=Path, default=sample_path(), help="reference (default: the sample scan)")
     parser.add_argument("--side", type=int, default=SIDE, help=f"voxels of its central crop (default: {SIDE})")
     parser.add_argument("--task", choices=sorted(TASKS), default="thick5", help="(default: thick5)")

@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def picture_refining(viewer: Any, dock: Any) -> None:
-    """Half-way through a posterior sample of what is visible: noise becomes anatomy."""
+    """Half-way through a posterior sample of what is visible: noise, estimate, what is measured and what is prior."""
     choose(dock.form.mode, "sample")
     choose(dock.form.region_kind, "slab")
     dock.form.depth_mm.setValue(10)
@@ -52,10 +52,17 @@ def picture_refining(viewer: Any, dock: Any) -> None:
     wait(lambda: "voxels" in dock.estimate.text())
     dock.run()
     wait(lambda: viewer.dims.ndim == 4 and viewer.dims.point[0] >= 1)
+    scans, canvas = list(viewer.layers)[:2], getattr(viewer, "canvas", viewer)
+    for layer in viewer.layers:
+        layer.visible = layer not in scans
+    canvas.grid.enabled = True
     take(viewer, "refining")
     wait(dock.go.isEnabled)
+    canvas.grid.enabled = False
     for layer in list(viewer.layers)[2:]:
         viewer.layers.remove(layer)
+    for layer in scans:
+        layer.visible = True
     viewer.dims.order = CORONAL
     viewer.dims.set_point(1, SLICE_MM)
     viewer.reset_view()

@@ -121,7 +121,7 @@ def test_progress_runs_over_all_stages_and_states_are_those_of_the_last(part):
         model=MODEL,
         settings=replace(ASKED, mode="sample", steps=2),
         on_progress=lambda stage, done, total: told.append(done / total),
-        on_state=lambda number, volume: shapes.append(volume.shape),
+        on_state=lambda number, step: shapes.append(step.noisy.shape),
     )
     assert told == sorted(told)
     assert told[-1] == 1

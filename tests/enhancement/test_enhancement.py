@@ -301,7 +301,7 @@ def test_every_step_of_a_sample_can_be_watched():
     seen = {}
     enhance(SLICES, MODEL, of_mode("sample", steps=4), on_state=seen.__setitem__)
     assert sorted(seen) == [0, 1, 2, 3]
-    assert all(state.shape == (18, 20, 18) for state in seen.values())
+    assert all(step.noisy.shape == (18, 20, 18) for step in seen.values())
 
 
 # --- progress, envelope, record ---------------------------------------------------------------------------------------

@@ -56,9 +56,11 @@ def test_the_states_of_a_sample_are_those_of_the_region():
     settings = dataclasses.replace(SETTINGS, mode="sample", steps=3)
     result = enhance_region(SCAN, BOX, MODEL, settings, acquisition_of(SCAN), on_state=seen.__setitem__)
     assert list(seen) == [0, 1, 2]
-    assert all(state.shape == result.volume.shape for state in seen.values())
-    np.testing.assert_allclose(seen[2].data, result.volume.data, atol=1e-3)
-    assert np.std(seen[0].data - seen[2].data) > np.std(seen[1].data - seen[2].data)
+    for step in seen.values():
+        assert {scan.shape for scan in (step.noisy, step.clean, step.measured, step.prior)} == {result.volume.shape}
+    np.testing.assert_allclose(seen[2].noisy.data, result.volume.data, atol=1e-3)
+    first, second, last = (seen[number].noisy.data for number in range(3))
+    assert np.std(first - last) > np.std(second - last)
 
 
 @given(boxes(), st.sampled_from([None, (1, 1, 3), (1.3, 1, 2.7)]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from phantoms import head
-from tiny_models import CODED, EVERYTHING, TINY, tiny_model, tiny_net
+from PIL import Image
+from tiny_models import CODED, EVERYTHING, TINY, tiny_model, tiny_net, write_tiny
 
 from medsr.diffusion.processes import PROCESSES
 from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.whole import Whole
-from medsr.errors import OutputError, UsageError
+from medsr.errors import ModelError, OutputError, UsageError
 from medsr.model.conditioning import expected_detail
 from medsr.model.nets import network_of
 from medsr.model.spec import ModelSpec
@@ -28,9 +28,8 @@ QUICK = EnhanceSettings(flips=0, steps=3, noise=0.0)
 
 
 @pytest.fixture
-def strip(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("strip")
+def strip(family):
+    return family("strip")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +50,8 @@ def test_a_clean_estimate_is_what_is_measured_and_what_is_prior(strip, reference
 def test_the_data_step_leaves_the_measured_part_alone(strip, reference):
     first, second, _ = strip.watched(reference, tiny_model(), replace(QUICK, data_step="project"))
     scan, acquisition = degrade(reference, TASKS["thick5"])
-    y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))[None, None]
-    measured = strip._slice(acquisition.op.pinv(y))
+    y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))
+    measured = strip._slice(acquisition.op.ibp(y).numpy())
     for step in (first, second):
         np.testing.assert_allclose(step.measured, measured, atol=2e-3)
     assert np.abs(first.prior - second.prior).max() > 0.05
@@ -62,7 +61,7 @@ def test_the_forward_process_takes_the_truth_to_the_noise_of_the_walk(strip, ref
     first, *_, last = strip.watched(reference, tiny_model(), QUICK)
     noise = (first.forward - last.forward) / (first.level - last.level)
     scan, acquisition = degrade(reference, TASKS["thick5"])
-    truth = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(reference.data)))[None, None]
+    truth = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(reference.data))).numpy()
     np.testing.assert_allclose(last.forward - last.level * noise, strip._slice(truth), atol=1e-4)
     assert noise.std() == pytest.approx(expected_detail(acquisition.op), rel=0.1)
     np.testing.assert_array_equal(last.noisy, last.clean)
@@ -78,8 +77,8 @@ def test_of_codes_the_strip_shows_details(strip, reference):
     assert [step.level for step in steps] == PROCESSES["latent"].levels(3).tolist()[:-1]
     assert {step.forward.shape for step in steps} == {steps[0].clean.shape}
     scan, acquisition = degrade(reference, TASKS["thick5"])
-    y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))[None, None]
-    np.testing.assert_allclose(steps[-1].measured, strip._slice(acquisition.op.pinv(y)), atol=2e-3)
+    y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))
+    np.testing.assert_allclose(steps[-1].measured, strip._slice(acquisition.op.ibp(y).numpy()), atol=2e-3)
 
 
 def test_more_voxels_a_slice_than_the_network_works_on_are_refused(strip):
@@ -99,11 +98,22 @@ def test_a_strip_is_made_of_what_is_trained(strip, tmp_path, capsys):
     assert strip.main(["flow", "pmrf", "--side", "20", "--recipes", str(tmp_path), "--out", str(out)]) == 0
     told = capsys.readouterr()
     assert "pmrf: not trained yet" in told.err
-    assert (out / "flow.png").read_bytes()[:4] == b"\x89PNG"
-    assert [path.name for path in out.iterdir()] == ["flow.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["walk_flow.gif", "walk_flow.png"]
+    assert (out / "walk_flow.png").read_bytes()[:4] == b"\x89PNG"
+    with Image.open(out / "walk_flow.gif") as movie:
+        assert movie.n_frames == 10  # one for every step
+
+
+def test_any_weights_can_be_watched(strip, tmp_path, capsys):
+    weights = write_tiny(tmp_path / "own.safetensors")
+    out = tmp_path / "out"
+    assert strip.main(["--model", str(weights), "--side", "20", "--out", str(out)]) == 0, capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["walk_own.gif", "walk_own.png"]
+    assert strip.main(["--model", "nobody", "--out", str(out)]) == ModelError.exit_code
 
 
 def test_a_place_that_cannot_be_written_is_told(strip, reference, tmp_path):
     steps = strip.watched(reference, tiny_model(), QUICK)
-    with pytest.raises(OutputError, match="choose another place"):
-        strip.draw(steps, "tiny", tmp_path / "nowhere" / "strip.png")
+    for write, name in ((strip.draw, "strip.png"), (strip.animate, "strip.gif")):
+        with pytest.raises(OutputError, match="choose another place"):
+            write(steps, "tiny", tmp_path / "nowhere" / name)

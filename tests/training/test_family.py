@@ -136,7 +136,7 @@ def test_a_sample_passes_the_states_of_its_walk(packs, part, tmp_path):
     """What a viewer draws: one state a step, noise included."""
     states = []
     settings = asked(trained(FOLDER / "flow.toml", packs, tmp_path), mode="sample", steps=4, sampler="euler")
-    medsr.enhance(part, settings=settings, on_state=lambda number, volume: states.append((number, volume.data.std())))
+    medsr.enhance(part, settings=settings, on_state=lambda number, step: states.append((number, step.noisy.data.std())))
     assert len(states) == 4
     assert states[0][1] > 10 * states[-1][1]
 

@@ -22,7 +22,7 @@ from medsr.model.spec import Envelope, ModelSpec
 from medsr.model.weights import weights_bytes
 from medsr.physics.acquisition import acquisition_of
 from medsr.physics.tasks import TASKS, degrade
-from medsr.viewing import jobs
+from medsr.viewing import jobs, watching
 from medsr.viewing.exchange import facts_of, packed, unpacked
 from medsr.volume import Volume
 
@@ -132,14 +132,35 @@ def test_a_watched_sample_shows_every_step(ask):
     answer = ask("enhance", reports, scan=packed(COARSE, ask.folder), settings=settings.to_dict(), watch=True)
     states = [content for kind, content in reports if kind == "state"]
     assert [state["number"] for state in states] == [0, 1, 2]
-    last = [unpacked(state["scan"]) for state in states][-1]
-    np.testing.assert_allclose(last.data, unpacked(answer["enhanced"]).data, atol=1e-3)
+    scans = [{name: unpacked(state[name]) for name in ("noisy", "clean", "measured", "prior")} for state in states]
+    finer = unpacked(answer["enhanced"])
+    np.testing.assert_allclose(scans[-1]["noisy"].data, finer.data, atol=1e-3)
+    for step in scans:
+        np.testing.assert_allclose(step["measured"].data + step["prior"].data, step["clean"].data, atol=1e-3)
+        assert all(scan.shape == finer.shape for scan in step.values())
+    unpacked(answer["residual"])
+    assert not list(ask.folder.iterdir())
 
 
 def test_a_sample_too_large_to_watch_is_refused(ask, monkeypatch):
-    monkeypatch.setattr(jobs, "MOST_WATCHED_BYTES", 1000)
-    with pytest.raises(UsageError, match="choose a region"):
-        ask("enhance", scan=packed(COARSE, ask.folder), settings=EnhanceSettings(mode="sample").to_dict(), watch=True)
+    asked = {"settings": EnhanceSettings(mode="sample", steps=3, factors=(1, 1, 7)).to_dict(), "watch": True}
+    needed = 4 * 4 * 3 * 24 * 26 * 70  # of every voxel of the result, which has more than the network's grid
+    for limit in (needed, needed - 1):
+        monkeypatch.setattr(watching, "MOST_BYTES", limit)
+        if limit == needed:
+            ask("enhance", scan=packed(COARSE, ask.folder), **asked)
+            continue
+        with pytest.raises(UsageError, match=r"3 steps of this scan are .* GiB; choose a region"):
+            ask("enhance", scan=packed(COARSE, ask.folder), **asked)
+
+
+def test_a_sample_that_is_computed_in_blocks_can_not_be_watched(ask):
+    scan, settings = stack(truth(48), 2), EnhanceSettings(mode="sample", tile=16, factors=(2, 2, 4)).to_dict()
+    plain = ask("plan", scan=facts_of(scan), settings=settings)
+    limit = int(plain["memory_bytes"] * 0.9)
+    assert ask("plan", scan=facts_of(scan), settings=settings, memory_limit=limit)["n_blocks"] > 1
+    with pytest.raises(UsageError, match="have no steps in common; choose a region"):
+        ask("enhance", scan=packed(scan, ask.folder), settings=settings, watch=True, memory_limit=limit)
 
 
 def test_the_envelope_is_judged_before_and_kept_in_the_run(tmp_path):

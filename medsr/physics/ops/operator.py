@@ -68,6 +68,17 @@ class Separable:
         """
         return self._each(y, "ibp", shrink=False, roughness=roughness)
 
+    def measured(self, x: Tensor) -> Tensor:
+        """G A x: the IBP estimate of what the scan sees of x, which is all that it tells of it.
+
+        The rest, x - G A x, changes nothing in the scan, since A G = I. The orthogonal projection A+ A would do as well
+        in theory, but it cuts even a constant into stripes.
+
+        Args:
+            x: Image (..., I, J, K) on the fine grid.
+        """
+        return self.ibp(self(x))
+
     def prox(self, x: Tensor, y: Tensor, ratio: float) -> Tensor:
         """The proximal step x + A' (A A' + ratio I)^-1 (y - A x): as near to y as the noise allows.
 

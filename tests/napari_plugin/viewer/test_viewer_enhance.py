@@ -114,16 +114,31 @@ def test_a_watched_sample_becomes_anatomy_step_by_step(viewer, dock, wait):
     dock.run()
     wait(finished(dock))
     assert "as rough as the scan" in dock.status.text()
+    dock.form.leading.data_step.setCurrentIndex(dock.form.leading.data_step.findData("project"))
     dock.form.force.setChecked(True)
     dock.run()
     wait(finished(dock))
-    steps, result = viewer.layers[-2:]
+    prior, measured, clean, steps, result = viewer.layers[-5:]
+    assert [layer.name for layer in (steps, clean, measured, prior)] == [
+        "refining: head",
+        "refining, estimate: head",
+        "refining, measured: head",
+        "refining, prior: head",
+    ]
+    assert [layer.visible for layer in (steps, clean, measured, prior)] == [True, False, False, False]
     assert steps.data.shape == (4, *result.data.shape)
     away = [float(np.std(state - result.data)) for state in steps.data]
     assert away == sorted(away, reverse=True)
     assert viewer.dims.axis_labels[0] == "step"
     assert viewer.layers.extent.units[-1] == result.units[-1]
-    np.testing.assert_allclose(steps.translate[1:], result.translate)
+    np.testing.assert_allclose(measured.data + prior.data, clean.data, atol=1e-3 * np.ptp(result.data))
+    np.testing.assert_array_equal(steps.data[-1], clean.data[-1])
+    for layer in (steps, clean, measured, prior):
+        assert layer.data.shape == steps.data.shape
+        np.testing.assert_allclose(layer.translate[1:], result.translate)
+    change = [float(np.std(layer.data[0] - layer.data[-1])) for layer in (measured, prior)]
+    assert change[1] > 10 * change[0]  # the scan holds what it measured
+    assert prior.contrast_limits[0] == -prior.contrast_limits[1]
 
 
 def test_cancelling_half_way_adds_nothing_and_leaves_a_worker_ready(viewer, dock, wait):

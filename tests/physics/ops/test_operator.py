@@ -55,7 +55,7 @@ def test_the_pseudo_inverse_reproduces_what_was_measured(op, seed):
 
 
 @given(operators(), seeds)
-def test_the_measured_part_is_an_orthogonal_projection(op, seed):
+def test_the_pseudo_inverse_projects_orthogonally(op, seed):
     x, z = scans(op, seed)
     seen_x, seen_z = op.pinv(op(x)), op.pinv(op(z))
     torch.testing.assert_close(op.pinv(op(seen_x)), seen_x, rtol=0, atol=1e-8)
@@ -66,6 +66,16 @@ def test_the_measured_part_is_an_orthogonal_projection(op, seed):
 def test_the_ibp_estimate_reproduces_what_was_measured(op, seed):
     y = op(scans(op, seed)[0])
     torch.testing.assert_close(op(op.ibp(y)), y, rtol=0, atol=1e-8)
+
+
+@given(operators(), seeds)
+def test_the_measured_part_is_a_projection_and_the_rest_is_not_seen(op, seed):
+    x, z = scans(op, seed)
+    seen = op.measured(x)
+    torch.testing.assert_close(op(x - seen), torch.zeros_like(op(x)), rtol=0, atol=1e-8)
+    torch.testing.assert_close(op.measured(seen), seen, rtol=0, atol=1e-7)
+    torch.testing.assert_close(op.measured(op.prox(z, op(x), 0.0)), seen, rtol=0, atol=1e-7)
+    torch.testing.assert_close(op.measured(torch.ones_like(x)), torch.ones_like(x))
 
 
 @given(operators(), st.floats(0, 5), st.floats(-100, 100))
