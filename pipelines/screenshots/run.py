@@ -52,17 +52,17 @@ def picture_refining(viewer: Any, dock: Any) -> None:
     wait(lambda: "voxels" in dock.estimate.text())
     dock.run()
     wait(lambda: viewer.dims.ndim == 4 and viewer.dims.point[0] >= 1)
-    scans, canvas = list(viewer.layers)[:2], getattr(viewer, "canvas", viewer)
-    for layer in viewer.layers:
-        layer.visible = layer not in scans
+    canvas, shown = getattr(viewer, "canvas", viewer), [layer.visible for layer in viewer.layers[:2]]
+    for number, layer in enumerate(viewer.layers):
+        layer.visible = number >= 2
     canvas.grid.enabled = True
     take(viewer, "refining")
     wait(dock.go.isEnabled)
     canvas.grid.enabled = False
     for layer in list(viewer.layers)[2:]:
         viewer.layers.remove(layer)
-    for layer in scans:
-        layer.visible = True
+    for layer, visible in zip(viewer.layers, shown, strict=True):
+        layer.visible = visible
     viewer.dims.order = CORONAL
     viewer.dims.set_point(1, SLICE_MM)
     viewer.reset_view()
@@ -73,7 +73,6 @@ def picture_enhanced(viewer: Any, dock: Any) -> None:
     dock.form.force.setChecked(False)
     choose(dock.form.mode, "uncertainty")
     choose(dock.form.region_kind, "whole")
-    dock.form.samples.setValue(4)
     dock.run()
     wait(dock.go.isEnabled)
     take(viewer, "enhanced")
