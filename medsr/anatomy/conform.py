@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from medsr.affine import fov_corners
+from medsr.anatomy.meshnet import Place
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -40,6 +42,28 @@ def conformed(scan: Volume) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     outside = float(scan.data.min())
     data = ndimage.affine_transform(scan.data, into[:3, :3], into[:3, 3], (SIDE,) * 3, order=1, cval=outside)
     return np.asarray(data, dtype=np.float32), affine
+
+
+def part_of_grid(affine: NDArray[np.float64], scan: Volume) -> tuple[Place, NDArray[np.bool_]]:
+    """Where a scan lies on a conformed grid: the box around its field of view, and the voxels of it that lie inside.
+
+    Args:
+        affine: Affine of the grid, from `conformed`.
+        scan: Scan, such as a crop of the one that was conformed.
+
+    Returns:
+        The box, and a mask of its shape: centres of voxels that lie in the field of view.
+    """
+    into = np.linalg.inv(affine)
+    corners = fov_corners(scan.affine, scan.shape) @ into[:3, :3].T + into[:3, 3]
+    start = np.clip(np.ceil(corners.min(axis=0)), 0, SIDE).astype(int)
+    stop = np.clip(np.floor(corners.max(axis=0)) + 1, start, SIDE).astype(int)
+    i, j, k = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    back = np.linalg.inv(scan.affine) @ affine
+    places = np.stack(np.meshgrid(*(np.arange(one.start, one.stop) for one in (i, j, k)), indexing="ij"), axis=-1)
+    index = places @ back[:3, :3].T + back[:3, 3]
+    inside = ((index >= -0.5) & (index < np.array(scan.shape) - 0.5)).all(axis=-1)
+    return (i, j, k), np.asarray(inside)
 
 
 def scaled(data: NDArray[np.float32]) -> NDArray[np.float32]:

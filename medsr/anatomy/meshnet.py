@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import chain
@@ -24,6 +24,9 @@ STRUCTURES = "model30chan18cls"
 SUMS = "SHA256SUMS"
 SLAB_PLANES = 4  # computed at a time: few enough that memory goes to what the layers must remember
 FORMAT = torch.channels_last_3d  # a CPU convolves it in a third of the time where the dilation is large
+
+Place = tuple[slice, slice, slice]
+"""A box of voxels, each slice with its first voxel and the one behind its last."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,41 @@ class MeshNet:
             for layer in self.layers:
                 slabs = _convolved(slabs, layer) if isinstance(layer, nn.Conv3d) else map(layer, slabs)
             return torch.cat([slab[0].argmax(0).to(torch.uint8) for slab in slabs])
+
+    @property
+    def reach(self) -> int:
+        """Voxels to each side of a voxel that its class depends on."""
+        return sum(int(layer.padding[0]) for layer in self.layers if isinstance(layer, nn.Conv3d))
+
+    def classify_part(self, x: Tensor, part: Place) -> Tensor:
+        """The classes that `classify` gives a part, at the cost of the part and of what its classes depend on.
+
+        Each layer computes what the layers after it need, so that the sides shrink from layer to layer.
+
+        Args:
+            x: Intensities (I, J, K) of the whole scan, float32.
+            part: Voxels whose class is wanted.
+
+        Returns:
+            Number of the class, uint8 of the part's shape.
+        """
+        left = self.reach
+        at = _grown(part, left, x.shape)
+        known = x[at][None, None]
+        with torch.inference_mode():
+            for layer in self.layers:
+                if not isinstance(layer, nn.Conv3d):
+                    known = layer(known)
+                    continue
+                reach = int(layer.padding[0])
+                left -= reach
+                needed = _grown(part, left, x.shape)
+                beyond = [n for had, new in zip(at, needed, strict=True) for n in _beyond(had, new, reach)]
+                known = functional.pad(known, [*beyond[4:], *beyond[2:4], *beyond[:2]])
+                known = known.contiguous(memory_format=FORMAT)
+                known = functional.conv3d(known, layer.weight, layer.bias, dilation=layer.dilation)
+                at = needed
+            return known[0].argmax(0).to(torch.uint8)
 
 
 def load_meshnet() -> MeshNet:
@@ -127,6 +165,17 @@ def _convolution(kernel: Tensor, bias: Tensor, dilation: int) -> nn.Conv3d:
     layer.weight.data = kernel.permute(4, 3, 0, 1, 2).contiguous(memory_format=FORMAT)
     layer.bias = nn.Parameter(bias)
     return layer
+
+
+def _grown(part: Place, reach: int, shape: Sequence[int]) -> Place:
+    """The part and what lies within `reach` of it, as far as the scan goes."""
+    i, j, k = (slice(max(0, p.start - reach), min(n, p.stop + reach)) for p, n in zip(part, shape, strict=True))
+    return i, j, k
+
+
+def _beyond(had: slice, needed: slice, reach: int) -> tuple[int, int]:
+    """Zeros before and after that a layer sees beyond the faces of the scan."""
+    return reach - (needed.start - had.start), reach - (had.stop - needed.stop)
 
 
 def _convolved(slabs: Iterable[Tensor], layer: nn.Conv3d) -> Iterator[Tensor]:

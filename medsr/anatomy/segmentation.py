@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from medsr.affine import axis_codes, spacing_mm
 from medsr.anatomy.conform import conformed, scaled
-from medsr.anatomy.meshnet import MeshNet
+from medsr.anatomy.meshnet import MeshNet, Place
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -62,7 +62,28 @@ def segment_head(head: Volume, network: MeshNet) -> Segmentation:
     """
     data, affine = conformed(head)
     labels = network.classify(torch.from_numpy(scaled(data))).numpy()
-    return Segmentation(np.where(_largest(labels > 0), labels, 0).astype(np.uint8), affine, network.names)
+    return Segmentation(_connected(labels), affine, network.names)
+
+
+def segment_part(head: Volume, part: Place, whole: Segmentation, network: MeshNet) -> Segmentation:
+    """The structures of a head that differs from a segmented one in a part, found anew in that part alone.
+
+    There they are those that `segment_head` finds in the head, in a fraction of the time. Elsewhere they stay, and what
+    touches the largest part of both together is a structure.
+
+    Args:
+        head: T1w head, on the grid of the segmented one.
+        part: Part of the conformed grid, from `medsr.anatomy.conform.part_of_grid`.
+        whole: Result of `segment_head` for the segmented head.
+        network: Network that found it.
+
+    Raises:
+        InputError: the scan shows nothing.
+    """
+    data, _ = conformed(head)
+    labels = whole.labels.copy()
+    labels[part] = network.classify_part(torch.from_numpy(scaled(data)), part).numpy()
+    return replace(whole, labels=_connected(labels))
 
 
 def doubt(found: Segmentation) -> str:
@@ -127,6 +148,11 @@ def lung_of(scan: Volume) -> NDArray[np.bool_]:
     sizes_ml = np.bincount(parts.ravel(), minlength=n_parts + 1) * float(np.prod(scan.spacing_mm)) / 1000
     dense = np.asarray(ndimage.median(scan.data, parts, numbers)) > MEDIAN_LUNG_ABOVE_HU
     return np.asarray((dense & (sizes_ml >= LEAST_LUNG_ML) & (numbers > 0))[parts])
+
+
+def _connected(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Labels of the largest part of all that is labelled."""
+    return np.where(_largest(labels > 0), labels, 0).astype(np.uint8)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from phantoms import affine, head
 
-from medsr.affine import axis_codes
-from medsr.anatomy.conform import conformed, conformed_affine, scaled
+from medsr.affine import axis_codes, fov_corners
+from medsr.anatomy.conform import SIDE, conformed, conformed_affine, part_of_grid, scaled
+from medsr.enhancement.region import Box, crop
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -70,3 +71,27 @@ def test_intensities_do_not_depend_on_the_scan_unit():
 def test_a_scan_without_contrast_is_refused():
     with pytest.raises(InputError, match="head in air"):
         scaled(np.full((4, 4, 4), 7.0, np.float32))
+
+
+@pytest.mark.parametrize("matrix", GRIDS)
+def test_a_part_of_the_grid_is_all_voxels_in_the_field_of_view_of_a_crop(matrix):
+    scan = head((40, 36, 30)).with_data(np.zeros((40, 36, 30), np.float32), matrix)
+    part = crop(scan, Box((5, 11, 8), (25, 23, 29)))
+    grid = conformed_affine(scan)
+    place, inside = part_of_grid(grid, part)
+    wider = tuple(slice(one.start - 9, one.stop + 9) for one in place)
+    index = voxels([one.stop - one.start for one in wider]) + [one.start for one in wider]
+    in_part = places(np.linalg.inv(part.affine), places(grid, index))
+    expected = ((in_part >= -0.5) & (in_part < np.array(part.shape) - 0.5)).all(axis=1)
+    found = np.pad(inside, 9)
+    np.testing.assert_array_equal(found.ravel(), expected)
+    assert inside.sum() == pytest.approx(part.data.size * np.prod(part.spacing_mm), rel=0.1)
+    span = np.ptp(places(np.linalg.inv(grid), fov_corners(part.affine, part.shape)), axis=0)
+    assert (inside.shape <= span + 1).all()
+
+
+def test_a_part_ends_with_the_grid():
+    scan = head((300, 20, 20)).with_data(np.zeros((300, 20, 20), np.float32))
+    place, inside = part_of_grid(conformed_affine(scan), scan)
+    assert [one.stop - one.start for one in place] == [SIDE, 20, 20]
+    assert inside.all()

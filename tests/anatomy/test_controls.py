@@ -1,4 +1,4 @@
-"""What must fail does fail, on real heads: a coarser scan, a blurred one, another person, one upside down."""
+"""Real heads: a coarser one, a blurred one, another person and one upside down fail; a part is as in the whole."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from scipy import ndimage
 
 from medsr.anatomy.comparison import dice
-from medsr.anatomy.conform import conformed, scaled
+from medsr.anatomy.conform import conformed, part_of_grid, scaled
 from medsr.anatomy.meshnet import load_meshnet
+from medsr.anatomy.segmentation import segment_head, segment_part
+from medsr.enhancement.region import central_block, crop
 from medsr.io import load
 from medsr.physics.tasks import TASKS, degrade
 from medsr.volume import Volume
@@ -64,3 +66,12 @@ def test_an_upside_down_head_shows_no_thalamus(reference):
     upside_down = reference.with_data(np.ascontiguousarray(reference.data[:, :, ::-1]))
     assert (deep_brain(reference) == THALAMUS).sum() > 1000
     assert not (deep_brain(upside_down) == THALAMUS).any()
+
+
+def test_a_crop_put_into_its_head_is_segmented_as_in_the_whole_head(reference):
+    network = load_meshnet()
+    whole = segment_head(reference, network)
+    part, inside = part_of_grid(whole.affine, crop(reference, central_block(reference, 48)))
+    found = segment_part(reference, part, whole, network)
+    assert (np.bincount(found.labels[part][inside], minlength=18) > 300).sum() > 10
+    assert (found.labels == whole.labels).mean() > 0.99999  # a tie may fall either way

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from phantoms import head
 from torch import nn
 
 from medsr.anatomy.meshnet import STRUCTURES, load_meshnet, read_meshnet
@@ -77,6 +78,41 @@ def test_slabs_make_the_whole(shape, slab):
     chosen = whole.gather(0, found.long()[None])[0]
     np.testing.assert_allclose(chosen.numpy(), whole.amax(0).numpy(), atol=1e-4)  # a tie may fall either way
     assert (found == whole.argmax(0)).float().mean() > 0.999
+
+
+@pytest.fixture(scope="module")
+def classified():
+    """A scan and the classes of all of it."""
+    x = torch.from_numpy(head((100, 97, 98)).data / 700)
+    return x, load_meshnet().classify(x)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        (slice(46, 54), slice(46, 51), slice(46, 52)),  # all that it depends on lies in the scan
+        (slice(24, 36), slice(44, 54), slice(30, 50)),
+        (slice(40, 60), slice(0, 97), slice(40, 50)),
+    ],
+)
+def test_a_part_has_the_classes_of_the_whole(part, classified):
+    x, whole = classified
+    found = load_meshnet().classify_part(x, part)
+    assert found.dtype == torch.uint8
+    assert found.shape == whole[part].shape
+    assert len(found.unique()) > 1
+    assert (found == whole[part]).float().mean() > 0.999  # a tie may fall either way
+
+
+def test_nothing_beyond_its_reach_changes_a_class():
+    net = load_meshnet()
+    assert net.reach == 46
+    x = scan(100, 20, 20)
+    outputs = net.layers(x[None, None])[0, :, 50]
+    for place, reached in ((50 - net.reach, True), (49 - net.reach, False)):
+        changed = x.clone()
+        changed[place] += 1
+        assert torch.equal(net.layers(changed[None, None])[0, :, 50], outputs) != reached
 
 
 def test_every_layer_but_the_last_is_followed_by_elu():

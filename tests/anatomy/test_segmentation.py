@@ -10,9 +10,18 @@ import torch
 from phantoms import affine, head
 from torch import nn
 
-from medsr.anatomy.conform import SIDE
+from medsr.anatomy.conform import SIDE, part_of_grid
 from medsr.anatomy.meshnet import MeshNet
-from medsr.anatomy.segmentation import Segmentation, brain_of, doubt, lung_of, segment_body, segment_head
+from medsr.anatomy.segmentation import (
+    Segmentation,
+    brain_of,
+    doubt,
+    lung_of,
+    segment_body,
+    segment_head,
+    segment_part,
+)
+from medsr.enhancement.region import Box, crop
 from medsr.errors import InputError
 from medsr.volume import Volume
 
@@ -48,6 +57,35 @@ def test_a_structure_lies_where_it_is_in_the_body(matrix):
     expected = np.zeros(scan.shape, np.uint8)
     expected[LARGE] = 1
     np.testing.assert_array_equal(back, expected)  # the smaller box is not part of the largest
+
+
+@pytest.fixture
+def around() -> MeshNet:
+    """A network of two layers that calls a voxel "bright" by the mean of those within 3 voxels along each axis."""
+    wide, last = nn.Conv3d(1, 1, 3, padding=3, dilation=3), nn.Conv3d(1, 2, 1)
+    wide.weight.data.fill_(1 / 27)
+    wide.bias.data.zero_()
+    last.weight.data = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1)
+    last.bias.data = torch.tensor([BRIGHT, 0.0])
+    return MeshNet(nn.Sequential(wide, last).requires_grad_(requires_grad=False), ("background", "bright"))
+
+
+def test_a_part_is_segmented_as_in_the_whole_head(around):
+    """The reference both ways, and another head that differs from it in a crop, where a box lies apart."""
+    scan = two_boxes(affine(axes=(1, 2, 0), flips=(-1, -1, 1), origin_mm=(40.0, -3.0, 70.0)))
+    whole = segment_head(scan, around)
+    block = Box((70, 0, 0), (100, 40, 90))
+    part, inside = part_of_grid(whole.affine, crop(scan, block))
+    np.testing.assert_array_equal(segment_part(scan, part, whole, around).labels, whole.labels)
+    data = scan.data.copy()
+    data[72:80, 15:30, 20:40], data[92:99, 10:30, 50:80] = 0, 100
+    other = scan.with_data(data)
+    found, expected = segment_part(other, part, whole, around), segment_head(other, around)
+    np.testing.assert_array_equal(found.labels[part], expected.labels[part])
+    assert (found.labels[part][inside] != whole.labels[part][inside]).mean() > 0.01
+    changed = found.labels != whole.labels
+    changed[part] = False
+    assert not changed.any()
 
 
 @pytest.mark.parametrize(
