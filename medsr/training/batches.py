@@ -26,12 +26,14 @@ from medsr.training.degradations import (
     sample_contrast,
     sample_lesions,
     sample_scanner,
+    sample_stage_scanner,
     sample_symmetry,
 )
 from medsr.training.extras import NO_EXTRAS, Extras, happens
 from medsr.training.flaws import NONE, Flaws, correlated, sample_flaws, softened, with_slices
 from medsr.training.planting import with_lesions
 from medsr.training.scans import TrainingScan, choose_scan, window
+from medsr.training.stages import NO_STAGE, Stage, coarsened, sample_stage
 from medsr.training.synthetic import synthetic
 
 
@@ -155,29 +157,30 @@ def _sample_patch(
     models: Models,
 ) -> Batch:
     scan = choose_scan(scans, rng)
-    thick = slab_order is not None
-    scanner = sample_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick, extras.full_range)
-    ranked = _ranked(scanner, scan.spacing_mm)
+    stage, scanner = _sample_acquisition(scan, rng, variety, slab_order is not None, extras)
+    spacing_mm = stage.spacing_mm(scan.spacing_mm)
+    ranked = _ranked(scanner, spacing_mm)
     sides = [shape[ranked.index(axis)] for axis in range(3)]
     margins = [0 if axis is None else axis.margin for axis in scanner.axes]
-    x, inner = window(scan, rng, sides, margins)
+    x, inner = window(scan, rng, stage.on_scan(sides), stage.on_scan(margins))
     if happens(rng, variety * extras.synthetic):
         x = synthetic(rng, (x.shape[0], x.shape[1], x.shape[2]))
+    x, inner = coarsened(x, inner, stage)
     if rng.random() < variety:
         x = _contrast_changed(x, sample_contrast(rng, scan.modality))
     flaws = sample_flaws(rng, extras, scanner, variety)
     x = softened(x, flaws, scan.degradable)
-    a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(scan.spacing_mm))
-    x, weight = with_lesions(x, sample_lesions(rng, variety), scan.spacing_mm, (a, b, c))
+    a, b, c = (scanner.reach_mm(axis, h) for axis, h in enumerate(spacing_mm))
+    x, weight = with_lesions(x, sample_lesions(rng, variety), spacing_mm, (a, b, c))
     noise_seed = int(rng.integers(2**31))
-    ibp, op, numbers = degraded(x[None, None], scanner, scan.spacing_mm, scan.modality, noise_seed, flaws)
+    ibp, op, numbers = degraded(x[None, None], scanner, spacing_mm, scan.modality, noise_seed, flaws)
     place = (..., *inner)
     size = (ibp.shape[-3], ibp.shape[-2], ibp.shape[-1])
     i, j, k = (phase[..., inside] for phase, inside in zip(slice_phases(op, size), inner, strict=True))
     origin, unit = origin_and_unit(models, op, ibp[place])
     patch = Batch(
         detail=(x[None, None][place] - origin) / unit,
-        anatomy=_anatomy(op, ibp, scan.spacing_mm, inner),
+        anatomy=_anatomy(op, ibp, spacing_mm, inner),
         phases=(i, j, k),
         scan=numbers,
         weight=weight[None, None][place],
@@ -186,6 +189,16 @@ def _sample_patch(
     if slab_order is not None:
         order = (ranked[slab_order[0]], ranked[slab_order[1]], ranked[slab_order[2]])
     return _turned(patch, order, flips)
+
+
+def _sample_acquisition(
+    scan: TrainingScan, rng: np.random.Generator, variety: float, thick: bool, extras: Extras
+) -> tuple[Stage, ScannerParameters]:
+    """The grid that the truth of a patch lies on, and how it is acquired."""
+    if happens(rng, variety * extras.stages):
+        stage = sample_stage(rng, scan.degradable)
+        return stage, sample_stage_scanner(rng, stage.axis)
+    return NO_STAGE, sample_scanner(rng, scan.spacing_mm, scan.degradable, variety, thick, extras.full_range)
 
 
 def _anatomy(

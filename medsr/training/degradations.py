@@ -14,6 +14,8 @@ FULL_THICKEST_MM, FULL_SEVERAL = 7.5, 6.0  # what the model card claims (`medsr.
 PROFILE_SHARES: dict[Profile, float] = {"gaussian": 0.64, "trapezoid": 0.12, "box": 0.12, "kspace": 0.12}
 THICK_FROM, PAIRS_FROM = 0.6, 0.95  # uniform number below, all axes; between, thick slices; above, two axes
 NOMINAL_SHARE = 0.5  # of the patches: the named tasks as they are, without noise
+NOISELESS_SHARE, NOISE = 0.4, (0.002, 0.025)  # of the other patches; standard deviation of the noise of the rest
+STAGE_FACTOR_2, STAGE_FACTORS = 0.7, (1.1, 2.15)  # share of stages that refine by 2; the first one of a cascade may not
 LESION_SHARE = 0.4  # of the patches hold planted lesions, so that small things between slices are not smoothed away
 MOST_LESIONS = 4
 LESION_MM, LESION_HEIGHT, LESION_EDGE_MM = (1.5, 10.0), (0.02, 0.3), (0.5, 1.5)
@@ -114,8 +116,18 @@ def sample_scanner(
         axes = _on(
             pair, AxisParameters(_log_uniform(rng, 1.3, FULL_SEVERAL if full_range else MOST_PAIR), profile, width)
         )
-    noise = 0.0 if nominal or rng.random() < 0.4 else _log_uniform(rng, 0.002, 0.025)
+    noise = 0.0 if nominal or rng.random() < NOISELESS_SHARE else _log_uniform(rng, *NOISE)
     return ScannerParameters(axes, noise)
+
+
+def sample_stage_scanner(rng: np.random.Generator, axis: int) -> ScannerParameters:
+    """What a stage of a cascade along an axis takes for the acquisition: a factor of about 2, mostly with noise."""
+    nominal = rng.random() < NOMINAL_SHARE
+    factor = 2.0 if rng.random() < STAGE_FACTOR_2 else _log_uniform(rng, *STAGE_FACTORS)
+    profile = "gaussian" if nominal else _profile(rng)
+    width = 1.0 if nominal else _width(rng, profile)
+    noise = 0.0 if rng.random() < NOISELESS_SHARE else _log_uniform(rng, *NOISE)
+    return ScannerParameters(_on([axis], AxisParameters(factor, profile, width)), noise)
 
 
 def sample_contrast(rng: np.random.Generator, modality: str) -> ContrastParameters:

@@ -24,6 +24,7 @@ class Extras:
         uneven: Every other slice brighter or darker by up to a tenth, as interleaved slices may be.
         moved: Slices shifted in their plane against each other by up to half a voxel.
         told_wrong: The width that is told is off by a factor of 0.8 to 1.25; for half of them the profile is wrong too.
+        stages: Stages of a cascade: references of 1, 2 or 4 times coarser voxels along one axis, refined by about 2.
 
     Raises:
         ValueError: A share outside 0 to 1.
@@ -38,6 +39,7 @@ class Extras:
     uneven: float = 0.0
     moved: float = 0.0
     told_wrong: float = 0.0
+    stages: float = 0.0
 
     def __post_init__(self) -> None:
         for name, share in asdict(self).items():
