@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from medsr.io import files
 from medsr.report.text import written_between
 
 PAGE = Path("docs/explanation/family.md")
+PICTURE = PAGE.parents[1] / "images" / "family.png"
 RESULT = Path("results/family.json")
 BEGIN = "<!-- family: make family writes the lines up to the next comment -->"
 END = "<!-- end of family -->"
@@ -27,6 +28,8 @@ QUALITY = {
     "sample_high_frequency_power_ratio": ("high-frequency power of a sample", ".2f"),
     "crps": ("CRPS", ".4f"),
     "coverage90_blocks": ("blocks in 90 %", ".2f"),
+    "dice_mean": ("Dice, mean", ".3f"),
+    "dice_sample": ("Dice, sample", ".3f"),
 }
 AUTOENCODER = {
     "interior_psnr_db": ("interior: PSNR, dB", ".2f"),
@@ -35,6 +38,11 @@ AUTOENCODER = {
     "lesions": ("contrast left of lesions", ".2f"),
     "smallest_lesions": ("of those of 2 mm", ".2f"),
     "residual": ("residual", ".2f"),
+}
+STAGES = {
+    "one_step": ("one step", "+.2f"),
+    "cascade": ("cascade, 0", "+.2f"),
+    "cascade_noisy": ("cascade, 0.02", "+.2f"),
 }
 COST = (
     "member",
@@ -48,18 +56,23 @@ COST = (
 )
 
 
-def rewritten(page: str, content: Mapping[str, Any] | None) -> str:
+def rewritten(page: str, content: Mapping[str, Any] | None, pictured: bool = False) -> str:
     """The page with the tables of what was measured, or the line that nothing was.
+
+    Args:
+        page: The page as it is.
+        content: What family.json holds; None: nothing was measured.
+        pictured: Whether the picture is there.
 
     Raises:
         InputError: the two marker comments are not there.
     """
-    return written_between(page, BEGIN, END, NOT_MEASURED if content is None else tables(content))
+    return written_between(page, BEGIN, END, NOT_MEASURED if content is None else tables(content, pictured))
 
 
-def tables(content: Mapping[str, Any]) -> str:
-    """What was measured, by task, and what it cost."""
-    members = content["members"]
+def tables(content: Mapping[str, Any], pictured: bool = False) -> str:
+    """What was measured, by task, and what it cost; below it the picture, if it is there."""
+    members, baselines = content["members"], content.get("baselines", [])
     devices = sorted({run["device"] for member in members for run in member["training"]})
     scans = ", ".join(name.removesuffix(".nii.gz") for name in content["scans"])
     told = (
@@ -67,22 +80,42 @@ def tables(content: Mapping[str, Any]) -> str:
         f"trained on: {', '.join(devices)}.\n\n"
     )
     tasks = [one["task"] for one in members[0]["tasks"]]
-    parts = [_table(_quality(members, number), task) for number, task in enumerate(tasks)]
+    parts = [_table(_quality([*baselines, *members], number), task) for number, task in enumerate(tasks)]
     measured = {member["name"] for member in members}
     missing = [one.name for one in MEMBERS if one.name not in measured]
     told += f"Not measured yet: {'; '.join(missing)}.\n\n" if missing else ""
-    parts.append(_table(_cost(members), "Cost and stability"))
+    parts += [_table(_cost(members), "Cost and stability"), in_stages(members)]
     parts += [_table(_left(one), f"What the autoencoder of {one['name']} leaves") for one in members if _coded(one)]
     told += "" if any(map(_coded, members)) else "What an autoencoder leaves of details isn't measured yet.\n\n"
-    return told + "".join(parts)
+    return told + "".join(parts) + (_picture(content["shown"].removesuffix(".nii.gz")) if pictured else "")
+
+
+def _picture(scan: str) -> str:
+    return (
+        f"![{scan}: the reference, cubic, ibp, and mean and one sample of each member](../images/{PICTURE.name})\n\n"
+        f"One plane through the middle of {scan}, across the slices of 5 mm that were made of it; one grey window for "
+        "all.\n\n"
+    )
+
+
+def in_stages(members: Sequence[Mapping[str, Any]]) -> str:
+    """The table of what was measured in one step and in stages; nothing where nothing was."""
+    rows = {
+        f"{member['name']}, {part}": {way: gains[f"{part}_gain_db"] for way, gains in member["stages"].items()}
+        for member in members
+        if member.get("stages")
+        for part in ("interior", "mask")
+    }
+    title = "thick8: mean over ibp, dB, in one step and in stages"
+    return _table(_lines("recipe", STAGES, rows), title) if rows else ""
 
 
 def _table(lines: Iterator[str], title: str) -> str:
     return f"**{title}**\n\n" + "".join(f"{line}\n" for line in lines) + "\n"
 
 
-def _quality(members: list[dict[str, Any]], number: int) -> Iterator[str]:
-    return _lines("member", QUALITY, {member["name"]: member["tasks"][number] for member in members})
+def _quality(rows: list[dict[str, Any]], number: int) -> Iterator[str]:
+    return _lines("member", QUALITY, {row["name"]: row["tasks"][number] for row in rows})
 
 
 def _coded(member: Mapping[str, Any]) -> bool:
@@ -97,7 +130,7 @@ def _lines(first: str, columns: Mapping[str, tuple[str, str]], rows: Mapping[str
     yield f"| {first} | {' | '.join(head for head, _ in columns.values())} |"
     yield f"|---|{'---|' * len(columns)}"
     for name, values in rows.items():
-        yield f"| {name} | {' | '.join(_shown(values[key], form) for key, (_, form) in columns.items())} |"
+        yield f"| {name} | {' | '.join(_shown(values.get(key), form) for key, (_, form) in columns.items())} |"
 
 
 def _cost(members: list[dict[str, Any]]) -> Iterator[str]:
@@ -132,6 +165,6 @@ def _shown(value: float | None, form: str) -> str:
 
 if __name__ == "__main__":
     found = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else None
-    text = rewritten(PAGE.read_text(encoding="utf-8"), found)
+    text = rewritten(PAGE.read_text(encoding="utf-8"), found, PICTURE.is_file())
     with files.atomic(PAGE) as file:
         file.write(text.encode())

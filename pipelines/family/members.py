@@ -43,6 +43,14 @@ class Member:
         """Its name in those of files and folders."""
         return self.name.replace(", ", "-").replace(" ", "_")
 
+    def is_trained(self, known: Mapping[str, TrainingRecipe]) -> bool:
+        """Whether the weights of all recipes that it needs are there.
+
+        Args:
+            known: All recipes there are, by name.
+        """
+        return all(name in known and weights_of(known[name]).is_file() for name in self.recipes)
+
     def settings(self, known: Mapping[str, TrainingRecipe]) -> EnhanceSettings:
         """What its samples are asked by, with the weights of its recipes.
 
@@ -73,6 +81,7 @@ MEMBERS = (
     Member("indi", "indi", EULER_10),
     Member("i2sb", "i2sb", ANCESTRAL_20),
     Member("resshift", "resshift", {"sampler": "ancestral", "steps": 15}),
+    Member("cascade", "cascade", {"sampler": "dpm2m", "steps": 6}),
     Member("guided", "guided", {"sampler": "dpm2m", "steps": 6, "guidance": 1.5}),
     Member("edm, classifier", "edm", {"sampler": "dpm2m", "steps": 6}, classifier="sharpness"),
     Member("latent", "latent", {"sampler": "dpm2m", "steps": 10}, autoencoder="autoencoder"),

@@ -13,32 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from autoencoder_cost import costs
-from family_page import PAGE, RESULT, rewritten
-from members import MEMBERS, Member, chosen, in_order
+from anatomy_dice import DiceOfCrop, first_head
+from family_page import PAGE, PICTURE, RESULT, rewritten
+from measuring import Crops, baseline_rows, member_row
+from members import MEMBERS, chosen, in_order
+from picture import draw_family
+from stages import staged
 
-from medsr.enhancement.posterior import evaluations_of
 from medsr.enhancement.region import central_block, crop
 from medsr.errors import InputError, MedsrError
 from medsr.io import files, load, save
-from medsr.metrics.table import INTERIOR, WHOLE
-from medsr.model.nets import LatentNet
-from medsr.model.weights import load_model
-from medsr.physics.tasks import TASKS
 from medsr.training.budget import Budget, train_within
 from medsr.training.curve import read_curve
 from medsr.training.loop import Progress
 from medsr.training.packs import packs_sha256
 from medsr.training.recipe import TrainingRecipe, read_recipe
-from medsr.validation.findings import Findings
-from medsr.validation.recipe import StudyRecipe
 from medsr.validation.report.export import finite
-from medsr.validation.study import Study, check_study, validate
 
 FOLDER = Path(__file__).resolve().parent
 SCANS = Path(os.environ.get("MEDSR_DATA", "../shared/data")) / "validation"
 MEASURED = ("bchadult01_T1w", "cmbcrc01_CT", "openms12_T2w")
-TASK_NAMES = ("iso2", "thick5")
 SIDE = 64  # of the crops, in voxels: a member of a hundred evaluations takes minutes on two cores
 
 
@@ -52,18 +46,20 @@ def main(arguments: Sequence[str]) -> int:
             raise InputError(f"{options.recipes} has no recipe of a member that is asked for; name another folder")
         wanted = [known[name] for name in dict.fromkeys(name for one in members for name in one.recipes)]
         trained = {one.name: _trained(one, options) for one in in_order(wanted, known)}
-        scans = _crops(options.scans, options.results / "family" / "crops", options.side)
+        crops = _crops(options.scans, options.results / "family", options.side)
         facts = {
             "packs_sha256": packs_sha256(wanted[0].packs),
-            "scans": [path.name for path in scans],
+            "scans": [path.name for path in crops.files],
+            "shown": crops.shown.name,
             "side": options.side,
         }
+        baselines = baseline_rows(crops)
         for member in members:
-            study = _study(member, known, scans, options.results / "family")
-            check_study(study)
-            row = _row(member, known, study.findings, scans, trained[member.recipe])
-            content = _with(options.results / "family.json", facts, row)
-            _write(options.page, rewritten(options.page.read_text(encoding="utf-8"), content))
+            row = member_row(member, known, crops, trained[member.recipe])
+            row["stages"] = staged(member, known, crops)
+            content = _with(options.results / "family.json", facts, row, baselines)
+            draw_family(content, known, crops, options.picture)
+            _write(options.page, rewritten(options.page.read_text(encoding="utf-8"), content, pictured=True))
     except MedsrError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -82,6 +78,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--results", type=Path, default=RESULT.parent, metavar="FOLDER", help=f"(default: {RESULT.parent})"
     )
     parser.add_argument("--page", type=Path, default=PAGE, help=f"page with the table (default: {PAGE})")
+    parser.add_argument("--picture", type=Path, default=PICTURE, help=f"picture of all members (default: {PICTURE})")
     options = parser.parse_args(arguments)
     if not 0 < options.minutes < math.inf or options.seeds < 1 or options.side < 1:
         parser.error("expected --minutes above 0, and --seeds and --side of at least 1")
@@ -121,101 +118,32 @@ def _reporter(name: str) -> Any:
     return report
 
 
-def _crops(scans: Sequence[Path], folder: Path, side: int) -> list[Path]:
-    """The middle of each scan as a file of the same name."""
-    place = folder / str(side)
+def _crops(scans: Sequence[Path], folder: Path, side: int) -> Crops:
+    """The middle of each scan as a file of the same name; the first T1w head, or the first scan, is the one shown."""
+    place = folder / "crops" / str(side)
     place.mkdir(parents=True, exist_ok=True)
     found = [place / path.name for path in scans]
     for path, target in zip(scans, found, strict=True):
         volume = load(path)
         save(crop(volume, central_block(volume, side)), target)
-    return found
+    head = first_head(scans)
+    dice = None if head is None else DiceOfCrop(scans[head], found[head], folder / "kept")
+    return Crops(tuple(found), found[head or 0], dice, folder)
 
 
-def _study(member: Member, known: dict[str, TrainingRecipe], scans: list[Path], results: Path) -> Study:
-    """The ordinary validation of a member, with its uncertainty; what was measured already is not measured again."""
-    recipe = StudyRecipe(
-        tasks=tuple(TASKS[name] for name in TASK_NAMES),
-        methods=("ibp", "mean", "sample"),
-        uncertainty=True,
-        enhance=member.settings(known),
-    )
-
-    def on_case(scan: str, task: str, came: Findings | str, n_ended: int, n_cases: int) -> None:
-        failed = f": {came}" if isinstance(came, str) else ""
-        print(f"{member.name} [{n_ended}/{n_cases}] {scan} {task}{failed}", flush=True)
-
-    return validate(scans, recipe, results / member.file_name, on_case=on_case)
-
-
-def _row(
-    member: Member,
-    known: dict[str, TrainingRecipe],
-    findings: Findings,
-    scans: Sequence[Path],
-    training: list[dict[str, Any]],
+def _with(
+    path: Path, facts: dict[str, Any], row: dict[str, Any], baselines: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Everything that the table says of a member."""
-    settings = member.settings(known)
-    model = load_model(settings.model, "cpu")
-    millions = float(np.mean([np.prod(load(path).shape) for path in scans])) / 1e6
-    row = {
-        "name": member.name,
-        "recipe": member.recipe,
-        "process": model.spec.process,
-        "asked": dict(member.asked),
-        "classifier": member.classifier,
-        "model": findings.model,
-        "parameters": sum(value.numel() for value in model.net.state_dict().values()),
-        "evaluations": {
-            mode: evaluations_of(replace(settings, mode=mode), model.process) for mode in ("mean", "sample")
-        },
-        "seconds_per_million_voxels": {
-            method: float(np.mean([s["seconds"] for s in findings.scores if s.method == method])) / millions
-            for method in ("mean", "sample")
-        },
-        "training": training,
-        "tasks": [_measured(findings, task) for task in TASK_NAMES],
-    }
-    if isinstance(model.net, LatentNet):
-        row["autoencoder"] = costs(model.net.autoencoder, scans, TASK_NAMES)
-    return row
-
-
-def _with(path: Path, facts: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """The file with a row more, or anew; rows of other packs, scans or crops are left out, since they don't compare."""
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     kept = before.get("members", []) if all(before.get(key) == value for key, value in facts.items()) else []
     rows = {one["name"]: one for one in (*kept, row)}
     ordered = [rows[member.name] for member in MEMBERS if member.name in rows]
-    content: dict[str, Any] = json.loads(json.dumps(finite({**facts, "members": ordered})))
+    content: dict[str, Any] = json.loads(
+        json.dumps(finite({**facts, "baselines": list(baselines), "members": ordered}))
+    )
     _write(path, json.dumps(content, indent=1) + "\n")
     return content
-
-
-def _measured(findings: Findings, task: str) -> dict[str, Any]:
-    """Medians over the scans under one task."""
-    mean, sample = (
-        [one for one in findings.scores if one.task == task and one.method == method] for method in ("mean", "sample")
-    )
-    stated = [one for one in findings.uncertainties if one.task == task and one.method == "samples"]
-    return {
-        "task": task,
-        "scans": len(mean),
-        "interior_gain_db": _median(findings.gain_db(one, "ibp", INTERIOR) for one in mean),
-        "mask_gain_db": _median(findings.gain_db(one, "ibp", WHOLE) for one in mean),
-        "sample_mask_gain_db": _median(findings.gain_db(one, "ibp", WHOLE) for one in sample),
-        "ssim": _median(one["ssim"] for one in mean),
-        "residual": _median(one["residual"] for one in mean),
-        "sample_high_frequency_power_ratio": _median(one["high_frequency_power_ratio"] for one in sample),
-        "crps": _median(one.crps for one in stated),
-        "coverage90_blocks": _median(one.coverage90_blocks for one in stated),
-    }
-
-
-def _median(values: Any) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return float(np.median(known)) if known else math.nan
 
 
 def _write(path: Path, text: str) -> None:

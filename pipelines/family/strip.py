@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from members import chosen, weights_of
-from numpy.typing import NDArray
+from members import chosen
+from panels import DPI, Plane, middle_plane, new_figure, show, store
 
 from medsr.enhancement.leading import led_model
 from medsr.enhancement.piece import enhance_piece
@@ -23,8 +23,8 @@ from medsr.enhancement.settings import EnhanceSettings
 from medsr.enhancement.solved_grid import solved_grid
 from medsr.enhancement.walk import WalkStep
 from medsr.enhancement.whole import Whole
-from medsr.errors import MedsrError, OutputError, UsageError
-from medsr.io import load
+from medsr.errors import MedsrError, UsageError
+from medsr.io import files, load
 from medsr.model.intensity import Scale
 from medsr.model.weights import Model, load_model
 from medsr.physics.tasks import TASKS, degrade
@@ -34,9 +34,8 @@ from medsr.volume import Volume
 
 FOLDER = Path(__file__).resolve().parent
 SIDE, SHOWN = 64, 6  # voxels a side of the part that is walked, and steps that a strip shows of it
-DPI = 110
+MS_A_FRAME = 1000
 ROWS = ("truth + noise of the step", "noisy state", "clean estimate", "of it measured, G A x", "of it prior, the rest")
-Slice = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,11 @@ class Watched:
     """
 
     level: float
-    forward: Slice
-    noisy: Slice
-    clean: Slice
-    measured: Slice
-    prior: Slice
+    forward: Plane
+    noisy: Plane
+    clean: Plane
+    measured: Plane
+    prior: Plane
 
 
 def watched(reference: Volume, model: Model, settings: EnhanceSettings, task: str = "thick5") -> list[Watched]:
@@ -86,25 +85,20 @@ def watched(reference: Volume, model: Model, settings: EnhanceSettings, task: st
         Watched(
             level,
             seen,
-            *(_slice((one.data - scale.low) / scale.width) for one in (step.noisy, step.clean, step.measured)),
-            prior=_slice(step.prior.data / scale.width),
+            *(middle_plane((one.data - scale.low) / scale.width) for one in (step.noisy, step.clean, step.measured)),
+            prior=middle_plane(step.prior.data / scale.width),
         )
         for level, seen, step in zip(levels, forward, steps, strict=True)
     ]
 
 
-def _forward(reference: Volume, problem: Problem, scale: Scale, levels: Sequence[float], seed: int) -> Iterator[Slice]:
-    """Slices of the truth with the noise of every level, the same noise for all."""
+def _forward(reference: Volume, problem: Problem, scale: Scale, levels: Sequence[float], seed: int) -> Iterator[Plane]:
+    """Planes of the truth with the noise of every level, the same noise for all."""
     truth = scale.to_model(torch.from_numpy(np.array(reference.data)))[None, None].to(problem.ibp.device)
     state = problem.states.encode((truth - problem.ibp) / problem.detail)
     white = torch.randn(state.shape, generator=torch.Generator().manual_seed(seed)).to(state.device)
     for level in levels:
-        yield _slice(finished(problem, problem.states.decode(state + level * white))[0, 0].float().cpu().numpy())
-
-
-def _slice(x: NDArray[np.float32]) -> Slice:
-    """The plane across the first axis through the middle, the third axis upwards."""
-    return np.asarray(x[x.shape[0] // 2].T[::-1], dtype=np.float32)
+        yield middle_plane(finished(problem, problem.states.decode(state + level * white))[0, 0].float().cpu().numpy())
 
 
 def draw(steps: Sequence[Watched], title: str, target: Path, shown: int = SHOWN) -> None:
@@ -114,14 +108,14 @@ def draw(steps: Sequence[Watched], title: str, target: Path, shown: int = SHOWN)
         OutputError: it can't be written.
     """
     numbers = np.unique(np.linspace(0, len(steps) - 1, shown).round().astype(int))
-    with _figure(len(ROWS), len(numbers), target) as (figure, axes):
-        for column, number in enumerate(numbers):
-            _fill(axes[:, column], steps[number])
-            axes[0, column].set_title(_named(number, steps[number]), fontsize=8)
-        for row, name in enumerate(ROWS):
-            axes[row, 0].set_ylabel(name, fontsize=7)
-        figure.suptitle(title, fontsize=9)
-        figure.savefig(target, dpi=DPI)
+    figure, axes = new_figure(len(ROWS), len(numbers), (1.9 * len(numbers), 2 * len(ROWS)))
+    for column, number in enumerate(numbers):
+        _fill(axes[:, column], steps[number])
+        axes[0, column].set_title(_named(number, steps[number]), fontsize=8)
+    for row, name in enumerate(ROWS):
+        axes[row, 0].set_ylabel(name, fontsize=7)
+    figure.suptitle(title, fontsize=9)
+    store(figure, target)
 
 
 def animate(steps: Sequence[Watched], title: str, target: Path) -> None:
@@ -130,33 +124,22 @@ def animate(steps: Sequence[Watched], title: str, target: Path) -> None:
     Raises:
         OutputError: it can't be written.
     """
-    from matplotlib.animation import PillowWriter
-
-    writer = PillowWriter(fps=1)
-    with _figure(1, len(ROWS), target) as (figure, axes), writer.saving(figure, str(target), DPI):
-        for number, step in enumerate(steps):
-            _fill(axes[0], step)
-            for panel, name in zip(axes[0], ROWS, strict=True):
-                panel.set_title(name, fontsize=8)
-            figure.suptitle(f"{title}: {_named(number, step)}", fontsize=9)
-            writer.grab_frame()
-
-
-@contextmanager
-def _figure(rows: int, columns: int, target: Path) -> Iterator[tuple[Any, Any]]:
-    import matplotlib
-
-    matplotlib.use("Agg")
     from matplotlib import pyplot
+    from PIL import Image
 
-    size = 1.9 * columns, 2 * rows + 0.3
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    try:
-        yield figure, axes
-    except OSError as error:
-        raise OutputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        pyplot.close(figure)
+    figure, axes = new_figure(1, len(ROWS), (1.9 * len(ROWS), 2.3))
+    frames = []
+    for number, step in enumerate(steps):
+        _fill(axes[0], step)
+        for panel, name in zip(axes[0], ROWS, strict=True):
+            panel.set_title(name, fontsize=8)
+        figure.suptitle(f"{title}: {_named(number, step)}", fontsize=9)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=DPI)
+        frames.append(Image.open(png).convert("RGB"))
+    pyplot.close(figure)
+    with files.atomic(target) as file:
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=MS_A_FRAME, loop=0)
 
 
 def _fill(panels: Iterable[Any], step: Watched) -> None:
@@ -164,8 +147,7 @@ def _fill(panels: Iterable[Any], step: Watched) -> None:
     for panel, picture in zip(panels, pictures, strict=True):
         centre = 0.0 if picture is step.prior else 0.5  # the prior's part lies around 0
         panel.clear()
-        panel.imshow(picture, cmap="gray", vmin=centre - 0.5, vmax=centre + 0.5)
-        panel.set(xticks=[], yticks=[])
+        show(panel, picture, centre - 0.5, centre + 0.5)
 
 
 def _named(number: int, step: Watched) -> str:
@@ -198,8 +180,7 @@ def _wanted(options: argparse.Namespace) -> Iterator[tuple[str, str, EnhanceSett
         return
     known = {path.stem: read_recipe(path) for path in sorted(options.recipes.glob("*.toml"))}
     for member in chosen(options.members):
-        files = [weights_of(known[name]) for name in member.recipes if name in known]
-        if len(files) == len(member.recipes) and all(path.is_file() for path in files):
+        if member.is_trained(known):
             yield member.name, member.file_name, member.settings(known)
         else:
             print(f"{member.name}: not trained yet, so there is no strip of it", file=sys.stderr)

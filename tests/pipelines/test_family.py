@@ -7,9 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from small_scans import small_scans
 from tiny_models import TINY
+from torch import nn
 
+from medsr.anatomy import conform
+from medsr.anatomy.meshnet import MeshNet
 from medsr.diffusion.processes import PROCESSES
 from medsr.enhancement.posterior import evaluations_of
 from medsr.enhancement.settings import EnhanceSettings
@@ -19,6 +23,7 @@ from medsr.samples import sample_path
 from medsr.training import budget
 from medsr.training.packs import write_packs
 from medsr.training.recipe import read_recipe
+from medsr.validation import anatomy
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "pipelines" / "family"
@@ -66,6 +71,23 @@ def page(family):
 
 
 @pytest.fixture
+def bright(monkeypatch):
+    """A network that calls half of the largest intensity brain, which is taken for a whole one; counts its heads."""
+    layer = nn.Conv3d(1, 2, 1)
+    layer.weight.data = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1)
+    layer.bias = nn.Parameter(torch.tensor([0.5, 0.0]))
+    network = MeshNet(nn.Sequential(layer), ("background", "brain"))
+    monkeypatch.syspath_prepend(str(FOLDER))
+    anatomy_dice = importlib.import_module("anatomy_dice")
+    heads = []
+    monkeypatch.setattr(anatomy, "load_meshnet", lambda: heads.append(1) or network)
+    monkeypatch.setattr(anatomy_dice, "load_meshnet", lambda: network)
+    monkeypatch.setattr(anatomy, "doubt", lambda found: "")
+    monkeypatch.setattr(conform, "SIDE", 96)
+    return heads
+
+
+@pytest.fixture
 def folder(tmp_path, page):
     write_packs(small_scans(), tmp_path / "packs")
     write_packs(small_scans()[:1], tmp_path / "held")
@@ -87,7 +109,7 @@ def test_a_member_asks_for_its_own_weights_and_those_of_the_classifier_that_lead
     assert any(member.classifier for member in members.MEMBERS)
 
 
-def test_two_members_are_trained_measured_and_written_down_once(script, folder, monkeypatch, capsys):
+def test_two_members_are_trained_measured_and_written_down_once(script, folder, bright, monkeypatch, capsys):
     monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
     monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
     asked = [
@@ -102,8 +124,7 @@ def test_two_members_are_trained_measured_and_written_down_once(script, folder, 
         "--scans",
         str(sample_path()),
     ]
-    places = ["--recipes", folder, "--results", folder / "results", "--page", folder / "page.md"]
-    arguments = [*asked, *map(str, places)]
+    arguments = [*asked, *places_in(folder)]
     assert script.main(arguments) == 0, capsys.readouterr().err
     content = json.loads((folder / "results" / "family.json").read_text())
     rows = {row["name"]: row for row in content["members"]}
@@ -115,33 +136,49 @@ def test_two_members_are_trained_measured_and_written_down_once(script, folder, 
         for task in row["tasks"]:
             assert task["scans"] == 1
             assert all(value is not None for key, value in task.items() if key != "interior_gain_db")
+            assert 0.5 < task["dice_sample"] <= 1
+    assert content["shown"] == sample_path().name
+    baselines = {row["name"]: row["tasks"] for row in content["baselines"]}
+    assert list(baselines) == ["cubic", "ibp"]
+    assert [task["mask_gain_db"] for task in baselines["ibp"]] == [0, 0]
+    assert all(task["dice_mean"] > 0.5 for task in baselines["cubic"])
+    assert len(bright) == 1  # one segmentation of the whole head serves all
     assert rows["edm, Heun"]["evaluations"] == {"mean": 1, "sample": 16}
     assert load_model_of(folder, rows["edm_few, two steps"]).spec.trained["start"]["name"] == "edm"
     text = (folder / "page.md").read_text()
     assert text.startswith("above\n") and text.endswith("\nbelow\n") and "\nold\n" not in text
     assert "| edm_few, two steps | 1, 3 |" in text
+    lines = text.splitlines()
+    assert [lines[n + 4].split(" | ")[0] for n, line in enumerate(lines) if line.startswith("**iso2")] == ["| cubic"]
+    assert "](../images/family.png)" in text
+    assert "family.png" not in importlib.import_module("family_page").rewritten(text, content)  # where it is missing
+    assert (folder / "images" / "family.png").read_bytes()[:4] == b"\x89PNG"
     assert "Not measured yet: edm; edm, ancestral; edm_few, one step; ddpm_linear; " in text
     assert "What an autoencoder leaves of details isn't measured yet." in text
 
     kept = {path: path.read_bytes() for path in folder.rglob("*.safetensors")}
+    computing = importlib.import_module("crop_results")
+    monkeypatch.setattr(computing, "restorations", lambda *_: pytest.fail("a crop that is kept is computed again"))
+    bright.clear()
     monkeypatch.setattr(budget, "trained", lambda *_: pytest.fail("a finished member is trained again"))
     capsys.readouterr()
     assert script.main(arguments) == 0
     assert {path: path.read_bytes() for path in folder.rglob("*.safetensors")} == kept
     assert json.loads((folder / "results" / "family.json").read_text()) == content
     assert (folder / "page.md").read_text() == text
+    assert bright == []
 
 
-def test_latent_is_trained_after_its_autoencoder_and_measured_with_it(script, folder, monkeypatch, capsys):
+def test_latent_is_trained_after_its_autoencoder_and_measured_with_it(script, folder, bright, monkeypatch, capsys):
     monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
     monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
     for name, named in (("autoencoder", ""), ("latent", 'autoencoder = "runs/autoencoder/autoencoder.safetensors"\n')):
         text = SMALL.format(name=name, start="") + "codes = 4\n"
         (folder / f"{name}.toml").write_text(text.replace("batch = 1\n", f'batch = 1\nweights = "target"\n{named}'))
-    places = ["--recipes", folder, "--results", folder / "results", "--page", folder / "page.md"]
-    asked = ["latent", "--minutes", "5", "--side", "24", "--scans", sample_path(), *places]
-    assert script.main([str(one) for one in asked]) == 0, capsys.readouterr().err
+    asked = ["latent", "--minutes", "5", "--side", "24", "--scans", str(sample_path()), *places_in(folder)]
+    assert script.main(asked) == 0, capsys.readouterr().err
     (row,) = json.loads((folder / "results" / "family.json").read_text())["members"]
+    assert bright  # so the Dice is that of this network
     assert row["evaluations"] == {"mean": 80, "sample": 10}
     made = load_model(folder / "runs" / "autoencoder" / "autoencoder.safetensors", "cpu")
     assert load_model_of(folder, row).spec.trained["autoencoder"]["sha256"] == made.sha256
@@ -149,6 +186,12 @@ def test_latent_is_trained_after_its_autoencoder_and_measured_with_it(script, fo
     assert all(one["mask_psnr_db"] > 0 for one in row["autoencoder"])
     text = (folder / "page.md").read_text()
     assert "**What the autoencoder of latent leaves**" in text and "\n| thick5 | " in text
+
+
+def places_in(folder):
+    """Arguments that keep a run from the recipes, the results and the page of the repository."""
+    names = {"recipes": "", "results": "results", "page": "page.md", "picture": "images/family.png"}
+    return [text for option, name in names.items() for text in (f"--{option}", str(folder / name))]
 
 
 def load_model_of(folder, row):
@@ -198,9 +241,12 @@ def test_the_page_names_every_member_with_its_evaluations(members, page):
 
 def test_the_page_says_what_was_measured(page):
     result = ROOT / page.RESULT
-    content = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
     text = (ROOT / page.PAGE).read_text(encoding="utf-8")
-    assert page.rewritten(text, content) == text
+    pictured = (ROOT / page.PICTURE).is_file()
+    assert (f"images/{page.PICTURE.name}" in text) <= pictured
+    if result.is_file() or page.NOT_MEASURED in text:
+        content = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None
+        assert page.rewritten(text, content, pictured) == text
     with pytest.raises(InputError, match="no place"):
         page.rewritten("nothing", None)
 

@@ -115,5 +115,5 @@ def test_any_weights_can_be_watched(strip, tmp_path, capsys):
 def test_a_place_that_cannot_be_written_is_told(strip, reference, tmp_path):
     steps = strip.watched(reference, tiny_model(), QUICK)
     for write, name in ((strip.draw, "strip.png"), (strip.animate, "strip.gif")):
-        with pytest.raises(OutputError, match="choose another place"):
+        with pytest.raises(OutputError, match="make its folder first"):
             write(steps, "tiny", tmp_path / "nowhere" / name)

@@ -25,6 +25,7 @@ from medsr.physics.acquisition import acquisition_of
 from medsr.samples import sample_path
 from medsr.training.curve import read_curve
 from medsr.training.distil import Distil
+from medsr.training.extras import NO_EXTRAS, Extras
 from medsr.training.loop import train
 from medsr.training.packs import write_packs
 from medsr.training.recipe import TrainingRecipe, read_recipe
@@ -109,7 +110,8 @@ def test_every_member_has_a_recipe_of_the_same_size_and_budget():
         assert (net.codes > 0) == (process.coded or process.encodes)
         net = edm.net if process.encodes else replace(net, codes=0)  # an autoencoder has sizes of its own
         plain = {"process": "edm", "weights": "scan", "drop_condition": 0.0, "distil": None, "autoencoder": None}
-        assert replace(recipe.training, net=net, **plain) == edm
+        assert replace(recipe.training, net=net, extras=NO_EXTRAS, **plain) == edm
+        assert recipe.training.extras == (Extras(stages=0.5) if name == "cascade" else NO_EXTRAS)
         assert recipe.packs.resolve() == (FOLDER.parents[1] / "packs" / "train").resolve()
 
 
