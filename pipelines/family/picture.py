@@ -1,4 +1,4 @@
-"""One slice of one scan as every member makes it: `docs/images/family.png`."""
+"""One slice of one scan as every member makes it: the picture of the page of the family."""
 
 from __future__ import annotations
 
