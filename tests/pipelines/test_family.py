@@ -71,14 +71,13 @@ def page(family):
 
 
 @pytest.fixture
-def bright(monkeypatch):
+def bright(family, monkeypatch):
     """A network that calls half of the largest intensity brain, which is taken for a whole one; counts its heads."""
     layer = nn.Conv3d(1, 2, 1)
     layer.weight.data = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1, 1)
     layer.bias = nn.Parameter(torch.tensor([0.5, 0.0]))
     network = MeshNet(nn.Sequential(layer), ("background", "brain"))
-    monkeypatch.syspath_prepend(str(FOLDER))
-    anatomy_dice = importlib.import_module("anatomy_dice")
+    anatomy_dice = family("anatomy_dice")
     heads = []
     monkeypatch.setattr(anatomy, "load_meshnet", lambda: heads.append(1) or network)
     monkeypatch.setattr(anatomy_dice, "load_meshnet", lambda: network)
@@ -109,7 +108,9 @@ def test_a_member_asks_for_its_own_weights_and_those_of_the_classifier_that_lead
     assert any(member.classifier for member in members.MEMBERS)
 
 
-def test_two_members_are_trained_measured_and_written_down_once(script, folder, bright, monkeypatch, capsys):
+def test_two_members_are_trained_measured_and_written_down_once(
+    family, script, page, folder, bright, monkeypatch, capsys
+):
     monkeypatch.setattr(budget, "TRIAL_STEPS", 2)
     monkeypatch.setattr(budget, "steps_within", lambda seconds, step_s: 2)
     asked = [
@@ -151,14 +152,15 @@ def test_two_members_are_trained_measured_and_written_down_once(script, folder, 
     lines = text.splitlines()
     assert [lines[n + 4].split(" | ")[0] for n, line in enumerate(lines) if line.startswith("**iso2")] == ["| cubic"]
     assert "](../images/family.png)" in text
-    assert "family.png" not in importlib.import_module("family_page").rewritten(text, content)  # where it is missing
+    assert "family.png" not in page.rewritten(text, content)  # where it is missing
     assert (folder / "images" / "family.png").read_bytes()[:4] == b"\x89PNG"
     assert "Not measured yet: edm; edm, ancestral; edm_few, one step; ddpm_linear; " in text
     assert "What an autoencoder leaves of details isn't measured yet." in text
 
     kept = {path: path.read_bytes() for path in folder.rglob("*.safetensors")}
-    computing = importlib.import_module("crop_results")
-    monkeypatch.setattr(computing, "restorations", lambda *_: pytest.fail("a crop that is kept is computed again"))
+    monkeypatch.setattr(
+        family("crop_results"), "restorations", lambda *_: pytest.fail("a crop that is kept is computed again")
+    )
     bright.clear()
     monkeypatch.setattr(budget, "trained", lambda *_: pytest.fail("a finished member is trained again"))
     capsys.readouterr()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,12 +36,6 @@ SETTINGS = EnhanceSettings(flips=0, steps=2, force=True)
 
 
 @pytest.fixture
-def module(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
-
-
-@pytest.fixture
 def network(monkeypatch) -> MeshNet:
     """A network that sees a voxel alone: bright ones are "white", half as bright ones "grey"; on a small grid."""
     layer = nn.Conv3d(1, 3, 1)
@@ -71,14 +64,14 @@ def files(tmp_path) -> tuple[Path, Path, Path]:
     return *paths, write_tiny(tmp_path / "tiny.safetensors")
 
 
-def case_of(module, files, folder, task="thick5", methods=("mean", "sample")):
+def case_of(family, files, folder, task="thick5", methods=("mean", "sample")):
     settings = replace(SETTINGS, model=str(files[2]))
-    return module("crop_results").CropCase(files[1], task, methods, settings, folder)
+    return family("crop_results").CropCase(files[1], task, methods, settings, folder)
 
 
 @pytest.mark.parametrize("task", ["iso2", "thick5"])
-def test_what_is_kept_is_what_the_table_measures(module, files, tmp_path, task):
-    case = case_of(module, files, tmp_path / "kept", task)
+def test_what_is_kept_is_what_the_table_measures(family, files, tmp_path, task):
+    case = case_of(family, files, tmp_path / "kept", task)
     results = case.results()
     recipe = StudyRecipe(tasks=(TASKS[task],), methods=("ibp", "mean", "sample"), enhance=case.settings)
     findings = validate([files[1]], recipe).findings
@@ -89,11 +82,11 @@ def test_what_is_kept_is_what_the_table_measures(module, files, tmp_path, task):
             assert found == pytest.approx(score["psnr_db"], abs=1e-3)
 
 
-def test_results_are_computed_once_and_again_where_something_else_decides(module, files, tmp_path, monkeypatch):
-    case = case_of(module, files, tmp_path / "kept")
+def test_results_are_computed_once_and_again_where_something_else_decides(family, files, tmp_path, monkeypatch):
+    case = case_of(family, files, tmp_path / "kept")
     assert case.kept() is None
     found = case.results()
-    computing, counted = module("crop_results"), []
+    computing, counted = family("crop_results"), []
     real = computing.restorations
     monkeypatch.setattr(computing, "restorations", lambda *asked: counted.append(1) or real(*asked))
     for results in (case.results(), case.kept()):
@@ -111,8 +104,8 @@ def test_results_are_computed_once_and_again_where_something_else_decides(module
     assert len(counted) == 4
 
 
-def test_other_weights_of_a_classifier_are_another_case(module, files, tmp_path):
-    leader, case = tmp_path / "leader.safetensors", case_of(module, files, tmp_path)
+def test_other_weights_of_a_classifier_are_another_case(family, files, tmp_path):
+    leader, case = tmp_path / "leader.safetensors", case_of(family, files, tmp_path)
     led = replace(case, settings=replace(case.settings, classifier=str(leader)))
     keys = {case.key()}
     for seed in (1, 2):
@@ -121,15 +114,15 @@ def test_other_weights_of_a_classifier_are_another_case(module, files, tmp_path)
     assert len(keys) == 3
 
 
-def test_a_crop_lies_in_its_head_where_it_was_cut(module, files, network):
+def test_a_crop_lies_in_its_head_where_it_was_cut(family, files, network):
     whole, part = load(files[0]).to_ras(), load(files[1]).to_ras()
-    placed = module("anatomy_dice").crop_in_head(whole, part, segment_head(whole, network))
+    placed = family("anatomy_dice").crop_in_head(whole, part, segment_head(whole, network))
     np.testing.assert_array_equal(whole.data[placed.at], part.data)
     assert placed.inside.sum() == SIDE**3
 
 
-def test_the_dice_is_that_of_the_head_with_the_crop_in_its_place(module, files, network, monkeypatch):
-    dice = module("anatomy_dice")
+def test_the_dice_is_that_of_the_head_with_the_crop_in_its_place(family, files, network, monkeypatch):
+    dice = family("anatomy_dice")
     monkeypatch.setattr(dice, "load_meshnet", lambda: network)
     monkeypatch.setattr(dice, "FEWEST_VOXELS", 50)
     whole, part = load(files[0]).to_ras(), load(files[1]).to_ras()
@@ -153,10 +146,10 @@ def test_the_dice_is_that_of_the_head_with_the_crop_in_its_place(module, files, 
     assert np.isnan(placed.mean_dice(part.data))
 
 
-def test_a_dice_is_computed_once(module, files, network, tmp_path, monkeypatch):
-    dice = module("anatomy_dice")
+def test_a_dice_is_computed_once(family, files, network, tmp_path, monkeypatch):
+    dice = family("anatomy_dice")
     monkeypatch.setattr(dice, "load_meshnet", lambda: network)
-    case = case_of(module, files, tmp_path / "kept")
+    case = case_of(family, files, tmp_path / "kept")
     found = dice.DiceOfCrop(files[0], files[1], tmp_path / "kept").of(case)
     assert set(found) == {"mean", "sample"}
     assert all(0 < value <= 1 for value in found.values())
@@ -164,16 +157,16 @@ def test_a_dice_is_computed_once(module, files, network, tmp_path, monkeypatch):
     assert dice.DiceOfCrop(files[0], files[1], tmp_path / "kept").of(case) == found
 
 
-def test_a_head_that_cannot_be_segmented_has_no_dice(module, files, network, tmp_path, monkeypatch, capsys):
+def test_a_head_that_cannot_be_segmented_has_no_dice(family, files, network, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(anatomy, "doubt", lambda _: "it has no thalamus")
-    found = module("anatomy_dice").DiceOfCrop(files[0], files[1], tmp_path / "kept")
-    assert found.of(case_of(module, files, tmp_path / "kept")) == {"mean": None, "sample": None}
-    found.of(case_of(module, files, tmp_path / "kept", "iso2"))
+    found = family("anatomy_dice").DiceOfCrop(files[0], files[1], tmp_path / "kept")
+    assert found.of(case_of(family, files, tmp_path / "kept")) == {"mean": None, "sample": None}
+    found.of(case_of(family, files, tmp_path / "kept", "iso2"))
     assert capsys.readouterr().err.count("sub-a_T1w.nii.gz: no Dice: ") == 1
 
 
-def test_the_first_t1w_head_is_shown(module, files, tmp_path):
-    first_head = module("anatomy_dice").first_head
+def test_the_first_t1w_head_is_shown(family, files, tmp_path):
+    first_head = family("anatomy_dice").first_head
     other = tmp_path / "sub-b_T2w.nii.gz"
     save(t1w(), other)
     assert first_head([other, files[0], files[0]]) == 1
@@ -181,24 +174,24 @@ def test_the_first_t1w_head_is_shown(module, files, tmp_path):
 
 
 @pytest.fixture
-def trained(module, files, tmp_path):
+def trained(family, files, tmp_path):
     """Two members of one recipe that is trained, and the crops of theirs."""
     text = (FOLDER / "flow.toml").read_text().replace("../../training_runs/family/flow", "runs/flow")
     (tmp_path / "flow.toml").write_text(text)
     known = {"flow": read_recipe(tmp_path / "flow.toml")}
-    weights = module("members").weights_of(known["flow"])
+    weights = family("members").weights_of(known["flow"])
     weights.parent.mkdir(parents=True)
     weights.write_bytes(
         weights_bytes(tiny_net().state_dict(), ModelSpec("flow", "0", TINY, EVERYTHING, process="flow"))
     )
-    return known, module("measuring").Crops((files[1],), files[1], None, tmp_path)
+    return known, family("measuring").Crops((files[1],), files[1], None, tmp_path)
 
 
-def test_the_panels_are_planes_across_the_slices_of_what_is_kept(module, trained, files):
+def test_the_panels_are_planes_across_the_slices_of_what_is_kept(family, trained, files):
     known, crops = trained
-    picture = module("picture")
+    picture = family("picture")
     assert picture.pictured(["flow", "pmrf"], known, crops).members == {}  # nothing is computed for the picture
-    member = next(one for one in module("members").MEMBERS if one.name == "flow")
+    member = next(one for one in family("members").MEMBERS if one.name == "flow")
     results = crops.case("thick5", ("mean", "sample"), member.settings(known)).results()
     found = picture.pictured(["flow", "pmrf"], known, crops)
     assert list(found.plain) == ["reference", "cubic", "ibp"]
@@ -212,17 +205,17 @@ def test_the_panels_are_planes_across_the_slices_of_what_is_kept(module, trained
     assert picture.pictured(["pmrf"], known, crops).members == {}
 
 
-def test_thick_slices_from_side_to_side_are_seen_from_the_front(module, files, tmp_path):
+def test_thick_slices_from_side_to_side_are_seen_from_the_front(family, files, tmp_path):
     data = head((30, 34, 10), (1.0, 1.0, 4.0))
     save(data, tmp_path / "coarse.nii.gz")
-    crops = module("measuring").Crops((), tmp_path / "coarse.nii.gz", None, tmp_path)
-    found = module("picture").pictured([], {}, crops)
+    crops = family("measuring").Crops((), tmp_path / "coarse.nii.gz", None, tmp_path)
+    found = family("picture").pictured([], {}, crops)
     np.testing.assert_array_equal(found.plain["reference"], data.data[:, 17].T[::-1])
     assert found.aspect == pytest.approx(4)
 
 
-def test_the_picture_has_a_panel_for_each_plane(module, tmp_path):
-    picture = module("picture")
+def test_the_picture_has_a_panel_for_each_plane(family, tmp_path):
+    picture = family("picture")
     plane = np.linspace(0, 1, 24 * 20, dtype=np.float32).reshape(24, 20)
     plain = dict.fromkeys(("reference", "cubic", "ibp"), plane)
     sizes = []

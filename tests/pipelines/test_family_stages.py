@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,35 +19,29 @@ FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "family"
 
 
 @pytest.fixture
-def module(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
-
-
-@pytest.fixture
-def trained(module, tmp_path):
+def trained(family, tmp_path):
     """The recipe edm, trained, and a crop to measure it on."""
     recipe = replace(read_recipe(FOLDER / "edm.toml"), run=tmp_path / "runs" / "edm")
     recipe.run.mkdir(parents=True)
     weights = weights_bytes(tiny_net().state_dict(), ModelSpec("edm", "0", TINY, EVERYTHING))
-    module("members").weights_of(recipe).write_bytes(weights)
+    family("members").weights_of(recipe).write_bytes(weights)
     crop = tmp_path / "sub-a_T1w.nii.gz"
     save(head((24, 24, 32)), crop)
-    return {"edm": recipe}, module("measuring").Crops((crop,), crop, None, tmp_path / "family")
+    return {"edm": recipe}, family("measuring").Crops((crop,), crop, None, tmp_path / "family")
 
 
-def member_named(module, name):
-    return next(one for one in module("members").MEMBERS if one.name == name)
+def member_named(family, name):
+    return next(one for one in family("members").MEMBERS if one.name == name)
 
 
-def test_one_step_and_stages_are_measured_by_the_same_weights(module, trained, monkeypatch):
-    stages, asked = module("stages"), []
+def test_one_step_and_stages_are_measured_by_the_same_weights(family, trained, monkeypatch):
+    stages, asked = family("stages"), []
     monkeypatch.setattr(
-        module("measuring"),
+        family("measuring"),
         "validate",
         lambda crops, recipe, folder, **told: asked.append((recipe, folder)) or validate(crops, recipe),
     )
-    found = stages.staged(member_named(module, "edm"), *trained)
+    found = stages.staged(member_named(family, "edm"), *trained)
     assert [recipe.enhance.cascade for recipe, _ in asked] == [None, 0.0, 0.02]
     assert {replace(recipe.enhance, cascade=None) for recipe, _ in asked} == {asked[0][0].enhance}
     assert {task.thick_mm for recipe, _ in asked for task in recipe.tasks} == {8}
@@ -58,14 +51,14 @@ def test_one_step_and_stages_are_measured_by_the_same_weights(module, trained, m
     assert all(abs(gain) < 20 for gain in gains)
 
 
-def test_members_that_are_not_compared_are_not_measured(module, trained):
+def test_members_that_are_not_compared_are_not_measured(family, trained):
     for name in ("edm, Heun", "flow"):
-        assert module("stages").staged(member_named(module, name), *trained) == {}
-    assert set(module("stages").STAGED) <= {one.name for one in module("members").MEMBERS}
+        assert family("stages").staged(member_named(family, name), *trained) == {}
+    assert set(family("stages").STAGED) <= {one.name for one in family("members").MEMBERS}
 
 
-def test_the_table_has_both_weights_in_interior_and_mask(module):
-    page, ways = module("family_page"), module("stages").WAYS
+def test_the_table_has_both_weights_in_interior_and_mask(family):
+    page, ways = family("family_page"), family("stages").WAYS
     assert list(page.STAGES) == list(ways)
 
     def row(name: str, db: float | None) -> dict[str, object]:
