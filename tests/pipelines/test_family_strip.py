@@ -51,7 +51,7 @@ def test_the_data_step_leaves_the_measured_part_alone(strip, reference):
     first, second, _ = strip.watched(reference, tiny_model(), replace(QUICK, data_step="project"))
     scan, acquisition = degrade(reference, TASKS["thick5"])
     y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))
-    measured = strip._slice(acquisition.op.ibp(y).numpy())
+    measured = strip.middle_plane(acquisition.op.ibp(y).numpy())
     for step in (first, second):
         np.testing.assert_allclose(step.measured, measured, atol=2e-3)
     assert np.abs(first.prior - second.prior).max() > 0.05
@@ -62,7 +62,7 @@ def test_the_forward_process_takes_the_truth_to_the_noise_of_the_walk(strip, ref
     noise = (first.forward - last.forward) / (first.level - last.level)
     scan, acquisition = degrade(reference, TASKS["thick5"])
     truth = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(reference.data))).numpy()
-    np.testing.assert_allclose(last.forward - last.level * noise, strip._slice(truth), atol=1e-4)
+    np.testing.assert_allclose(last.forward - last.level * noise, strip.middle_plane(truth), atol=1e-4)
     assert noise.std() == pytest.approx(expected_detail(acquisition.op), rel=0.1)
     np.testing.assert_array_equal(last.noisy, last.clean)
     assert np.std(first.noisy - first.clean) == pytest.approx(np.std(first.level * noise), rel=0.5)
@@ -78,7 +78,7 @@ def test_of_codes_the_strip_shows_details(strip, reference):
     assert {step.forward.shape for step in steps} == {steps[0].clean.shape}
     scan, acquisition = degrade(reference, TASKS["thick5"])
     y = Whole.of(scan, QUICK, acquisition).scale.to_model(torch.from_numpy(np.array(scan.data)))
-    np.testing.assert_allclose(steps[-1].measured, strip._slice(acquisition.op.ibp(y).numpy()), atol=2e-3)
+    np.testing.assert_allclose(steps[-1].measured, strip.middle_plane(acquisition.op.ibp(y).numpy()), atol=2e-3)
 
 
 def test_more_voxels_a_slice_than_the_network_works_on_are_refused(strip):
