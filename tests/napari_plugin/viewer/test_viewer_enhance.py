@@ -118,7 +118,7 @@ def test_a_watched_sample_becomes_anatomy_step_by_step(viewer, dock, wait):
     dock.form.force.setChecked(True)
     dock.run()
     wait(finished(dock))
-    prior, measured, clean, steps, result = viewer.layers[-5:]
+    steps, clean, measured, prior, result = viewer.layers[-5:]
     assert [layer.name for layer in (steps, clean, measured, prior)] == [
         "refining: head",
         "refining, estimate: head",
