@@ -40,6 +40,7 @@ class Process:
         encodes: Whether it is no denoiser but an autoencoder of the detail.
         coded: Whether r is a code of what it models, by such an autoencoder (`medsr.model.states`).
         error_variance: Variance of the network's error in measured directions, in units of r squared.
+        most: Absolute value that clean states of a walk are cut at, in units of r; None: they are left as they are.
     """
 
     summary: str
@@ -57,6 +58,7 @@ class Process:
     encodes: bool = False
     coded: bool = False
     error_variance: float = 0.3
+    most: float | None = None
 
     def training_levels(self, count: int, mean_share: float, generator: torch.Generator) -> Tensor:
         """Noise levels (count,): inf for the first `mean_share` of the batch where it tells the mean, else finite."""
@@ -72,6 +74,8 @@ class Process:
     def denoiser(self, net: RawNetwork, mean: Tensor) -> Denoiser:
         """The denoiser that a walk needs: of white noise, whatever noise the network was trained on (`noise`)."""
         denoise = mean_of(net, self.parametrisation)
+        if self.most is not None:
+            denoise = _cut(denoise, self.most)
         if self.spread is None:
             return denoise
         shift = mean / self.spread
@@ -105,3 +109,7 @@ class Process:
             noise: Fresh noise for the step of a number.
         """
         return SAMPLERS[sampler].run(denoise, x, self.levels(n_steps), noise, kept=self.kept)
+
+
+def _cut(denoise: Denoiser, most: float) -> Denoiser:
+    return lambda x, sigma: denoise(x, sigma).clamp(-most, most)
