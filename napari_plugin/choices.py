@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from qtpy.compat import isalive
@@ -89,6 +90,15 @@ class LayerChoice(QComboBox):
         for index in range(self.count()):
             if self.itemData(index) == layer:  # not `is`: napari hands out a new proxy each time
                 self.setCurrentIndex(index)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Choose no other layer while layers become active that nobody clicked."""
+        follows, self._follows = self._follows, False
+        try:
+            yield
+        finally:
+            self._follows = follows
 
     def _refill(self, event: Any = None) -> None:
         if not isalive(self):  # the dock was closed, and napari has not let go of it yet

@@ -81,7 +81,9 @@ class EnhanceWidget(Dock):
         try:
             request = self._request(self._settings())
             stacks = self.stacks.layers()
-            self.overlap.show_stacks([self.scan.needed("scan"), *stacks] if stacks else [], self.form.onto)
+            shown = [self.scan.needed("scan"), *stacks] if stacks else []
+            with self.scan.kept():
+                self.overlap.show_stacks(shown, self.form.onto)
         except MedsrError as error:
             self.estimate.setText(str(error))
             self.verdict.setText("")

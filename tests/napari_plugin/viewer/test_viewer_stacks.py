@@ -124,6 +124,8 @@ def test_the_overlap_is_that_on_the_grid_that_is_asked_for(viewer, dock, wait, t
     dock.overlap.box.setChecked(True)
     wait(lambda: "overlap of 2 stacks" in viewer.layers)
     shown = viewer.layers["overlap of 2 stacks"]
+    assert viewer.layers.selection.active == layer
+    assert dock.scan.layer() == viewer.layers["axial"]
     np.testing.assert_allclose(edges_of(shown), edges_of(layer), atol=1e-6)
     assert [value_at(shown, (17.0, 17.0, x)) for x in (10.0, 60.0)] == [2, 0]
 
