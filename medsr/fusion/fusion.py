@@ -40,6 +40,7 @@ from medsr.registration.rigid import Rigid, register
 from medsr.volume import Volume
 
 WHOLE_GRID = (slice(None),) * 3
+FEW_STEPS = 6  # for what the others show of a stack
 OFF = 0.5  # voxels of the result: a registration error above it blurs what the stacks share
 
 
@@ -235,7 +236,7 @@ def _agreed(stacks: Sequence[Stack], target: Grid, width: float) -> tuple[Tensor
     detail explains. Those moved or lost some of their signal: what they are off by is counted as their error, and once
     the image is solved for they are looked for where they may lie.
     """
-    others = shown_by_others(stacks, prior_of(stacks, target, width), width)
+    others = shown_by_others(stacks, prior_of(stacks, target, width), width, FEW_STEPS)
     judged = [stack.doubted(image) for stack, image in zip(stacks, others, strict=True)]
     start = torch.stack(others).mean(0)
     x, prior = _solved(judged, target, width, start)
