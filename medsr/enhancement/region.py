@@ -20,6 +20,7 @@ from medsr.enhancement.posterior import OnProgress
 from medsr.enhancement.result import Enhancement
 from medsr.enhancement.settings import EnhanceSettings, Triple
 from medsr.enhancement.solved_grid import solved_grid
+from medsr.enhancement.walk import WalkStep
 from medsr.enhancement.whole import Whole
 from medsr.errors import UsageError
 from medsr.model.net_spec import GRID
@@ -153,9 +154,7 @@ def enhance_region(
     """
     part = part_of(volume, box, acquisition)
     whole = Whole.of(volume, settings, acquisition).at(part.origin)
-    shown = (
-        None if on_state is None else lambda number, state: on_state(number, state.each(lambda one: inner(one, part)))
-    )
+    shown = None if on_state is None else lambda number, state: on_state(number, _inner_step(state, part))
     result = enhance_piece(part.volume, model, settings, part.acquisition, on_progress, whole=whole, on_state=shown)
     said = f"a region only: voxels {part.box.start} to {part.box.stop} of {volume.shape}"
     residual = inner(result.residual, part)
@@ -223,6 +222,10 @@ def _like(acquisition: Acquisition, part: Volume) -> Acquisition:
         for new, old in zip(whole.op.axes, acquisition.op.axes, strict=True)
     ]
     return replace(whole, op=Separable((axes[0], axes[1], axes[2])), assumed=acquisition.assumed)
+
+
+def _inner_step(step: WalkStep, part: Part) -> WalkStep:
+    return WalkStep(*(inner(scan, part) for scan in (step.noisy, step.clean, step.measured, step.prior)))
 
 
 def inner(volume: Volume, part: Part) -> Volume:

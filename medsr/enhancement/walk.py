@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,3 @@ class WalkStep:
         """
         measured = op.measured(torch.from_numpy(np.array(clean.data))).numpy()
         return cls(noisy, clean, clean.with_data(measured), clean.with_data(clean.data - measured))
-
-    def each(self, change: Callable[[Volume], Volume]) -> WalkStep:
-        """The step with every scan changed, such as cut to a region."""
-        return WalkStep(change(self.noisy), change(self.clean), change(self.measured), change(self.prior))

@@ -58,6 +58,7 @@ def test_the_states_of_a_sample_are_those_of_the_region():
     assert list(seen) == [0, 1, 2]
     for step in seen.values():
         assert {scan.shape for scan in (step.noisy, step.clean, step.measured, step.prior)} == {result.volume.shape}
+        np.testing.assert_allclose(step.measured.data + step.prior.data, step.clean.data, atol=1e-4)
     np.testing.assert_allclose(seen[2].noisy.data, result.volume.data, atol=1e-3)
     first, second, last = (seen[number].noisy.data for number in range(3))
     assert np.std(first - last) > np.std(second - last)

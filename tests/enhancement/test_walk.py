@@ -13,7 +13,6 @@ from tiny_models import CODED, EVERYTHING, TINY, tiny_model
 import medsr
 from medsr.diffusion.processes import PROCESSES
 from medsr.enhancement.settings import EnhanceSettings
-from medsr.enhancement.walk import WalkStep
 from medsr.model.nets import network_of
 from medsr.model.spec import ModelSpec
 from medsr.physics.acquisition import acquisition_of
@@ -88,9 +87,3 @@ def test_of_a_cascade_measured_is_what_the_scan_itself_measures():
     for step in steps:
         np.testing.assert_allclose(seen(step.measured), seen(step.clean), atol=1e-4 * R)
         np.testing.assert_allclose(seen(step.prior), 0, atol=1e-4 * R)
-
-
-def test_every_scan_of_a_step_is_changed():
-    scans = [TRUTH.with_data(np.full(TRUTH.shape, number, np.float32)) for number in range(4)]
-    step = WalkStep(*scans).each(lambda scan: scan.with_data(scan.data + 1))
-    assert [float(scan.data.max()) for scan in (step.noisy, step.clean, step.measured, step.prior)] == [1, 2, 3, 4]
