@@ -10,12 +10,18 @@ from pathlib import Path
 
 from medsr.enhancement import enhancement
 from medsr.fusion import entry
+from medsr.io import formats
+from medsr.io.dicom.options import Policies
+from medsr.io.outline import Outline
+from medsr.volume import Volume
 
 # The types of `medsr.enhance` are names that only a type checker loads; of one scan, the function that it calls has
 # the same.
 types = typing.get_type_hints(enhancement.enhance)
 one_scan = types["scan"]
 entry.enhance.__annotations__ = {**types, "scan": one_scan | Sequence[one_scan]}
+# So are those of the table of formats.
+vars(formats).update(Outline=Outline, Policies=Policies, Volume=Volume)
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
