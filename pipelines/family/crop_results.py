@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from medsr.enhancement.leading import led_model
@@ -15,12 +16,14 @@ from medsr.io import files, load
 from medsr.model.weights import load_model
 from medsr.model.weights_file import model_facts
 from medsr.physics.tasks import TASKS
+from medsr.training.budget import clock_of
 from medsr.validation.methods import LEARNED
 from medsr.validation.plan import plan_trials
 from medsr.validation.recipe import StudyRecipe
 from medsr.validation.trial import make_trial, restorations
 
 Results = dict[str, NDArray[np.float32]]
+SECONDS = "seconds"  # beside the results in their file
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,13 @@ class CropCase:
 
     def kept(self) -> Results | None:
         """The results (I, J, K) in the crop's unit and RAS order, by method; None where they were not computed yet."""
+        known = self._kept()
+        return None if known is None else {name: known[name] for name in self.methods}
+
+    def _kept(self) -> Results | None:
         try:
             with np.load(self._path(), allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in self.methods}
+                return {name: arrays[name] for name in (*self.methods, SECONDS)}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
@@ -61,14 +68,29 @@ class CropCase:
         Raises:
             MedsrError: as `medsr.validation.trial.restorations`.
         """
-        known = self.kept()
-        if known is not None:
-            return known
+        known = self._kept() or self._computed()
+        return {name: known[name] for name in self.methods}
+
+    def seconds(self) -> dict[str, float]:
+        """How long each of them took, by method: on a CPU the process alone (`medsr.training.budget.clock_of`).
+
+        Raises:
+            MedsrError: as `results`.
+        """
+        known = self._kept() or self._computed()
+        return dict(zip(self.methods, known[SECONDS].tolist(), strict=True))
+
+    def _computed(self) -> Results:
         trial = make_trial(load(self.crop), TASKS[self.task], self.settings)
         model = None
         if self._learns():
             model = led_model(load_model(self.settings.model, self.settings.device), self.settings)
-        found = {name: x for name, x, _ in restorations(trial, model, self.methods, self.settings)}
+        clock = clock_of(torch.device("cpu") if model is None else model.device)
+        found, seconds, began = Results(), [], clock()
+        for name, x, _ in restorations(trial, model, self.methods, self.settings):
+            found[name], before, began = x, began, clock()
+            seconds.append(began - before)
+        found[SECONDS] = np.array(seconds, np.float32)
         self.folder.mkdir(parents=True, exist_ok=True)
         with files.atomic(self._path()) as file:
             np.savez_compressed(file, allow_pickle=False, **found)

@@ -28,6 +28,7 @@ from medsr.validation.recipe import StudyRecipe
 from medsr.validation.study import check_study, validate
 
 TASK_NAMES = ("iso2", "thick5")
+TIMED = "thick5"
 TASKED = tuple(TASKS[name] for name in TASK_NAMES)
 
 
@@ -77,7 +78,8 @@ def member_row(
     recipe = StudyRecipe(tasks=TASKED, methods=("ibp", *LEARNED), uncertainty=True, enhance=settings)
     findings = measured(member.name, crops.files, recipe, crops.folder / member.file_name)
     model = load_model(settings.model, "cpu")
-    millions = float(np.mean([np.prod(load(path).shape) for path in crops.files])) / 1e6
+    millions = float(np.prod(load(crops.shown).shape)) / 1e6
+    seconds = crops.case(TIMED, LEARNED, settings).seconds()
     row = {
         "name": member.name,
         "recipe": member.recipe,
@@ -87,10 +89,7 @@ def member_row(
         "model": findings.model,
         "parameters": sum(value.numel() for value in model.net.state_dict().values()),
         "evaluations": {mode: evaluations_of(replace(settings, mode=mode), model.process) for mode in LEARNED},
-        "seconds_per_million_voxels": {
-            method: float(np.mean([s["seconds"] for s in findings.scores if s.method == method])) / millions
-            for method in LEARNED
-        },
+        "seconds_per_million_voxels": {method: seconds[method] / millions for method in LEARNED},
         "training": training,
         "tasks": [],
     }

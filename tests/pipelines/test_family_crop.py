@@ -92,6 +92,8 @@ def test_results_are_computed_once_and_again_where_something_else_decides(family
     for results in (case.results(), case.kept()):
         assert list(results) == ["mean", "sample"]
         assert all(np.array_equal(results[name], found[name]) for name in found)
+    seconds = case.seconds()
+    assert list(seconds) == ["mean", "sample"] and all(value > 0 for value in seconds.values())
     assert counted == []
     (file,) = (tmp_path / "kept").iterdir()
     file.write_bytes(b"damaged")
