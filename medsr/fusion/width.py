@@ -148,12 +148,15 @@ def fitted(
     if axis is None or not axis.has_width or np.count_nonzero(used) < FEWEST_VOX:
         return None
     shown = op.placed(others)
-    weight = ndimage.gaussian_filter(used.astype(np.float32), sigma_vox, mode="constant")[used]
+    weight = ndimage.gaussian_filter(used.astype(np.float32), sigma_vox, mode="constant")
+    slices = [k for k, inside in enumerate(np.moveaxis(used, across, 0)) if inside.any()]
 
     def error(one: AxisSampling) -> float:
         apart = np.where(used, _with(op.profile, across, one)(shown).numpy() - y, 0)
-        smooth = ndimage.gaussian_filter(apart, sigma_vox, mode="constant")[used] / weight
-        return float(np.mean(np.square(smooth, dtype=np.float64)))
+        smooth = ndimage.gaussian_filter(apart, sigma_vox, mode="constant")
+        squares = np.divide(smooth, weight, out=np.zeros_like(smooth), where=used) ** 2
+        of_slices = [np.mean(np.take(squares, k, across)[np.take(used, k, across)]) for k in slices]
+        return float(np.median(of_slices))  # slices that moved, in this stack or the others, are the fewer
 
     tried = [
         replace(axis, profile=family, fwhm=float(width * axis.n_fine / axis.n_coarse))
@@ -162,7 +165,8 @@ def fitted(
     ]
     errors = [error(one) for one in tried]
     best = int(np.argmin(errors))
-    return None if errors[best] > (1 - WORTH) * error(axis) else tried[best]
+    at_an_end = tried[best].fwhm in (tried[0].fwhm, tried[-1].fwhm)  # something else is wrong
+    return None if at_an_end or errors[best] > (1 - WORTH) * error(axis) else tried[best]
 
 
 def _with(profile: Separable, across: int, axis: AxisSampling) -> Separable:
